@@ -1,0 +1,82 @@
+"""Who asks, and may they: the two doors of every request.
+
+Guarantees
+  ``authenticate`` returns a user, or None when the request carries nothing that this authenticator knows; it raises
+  ``errors.unauthorized`` when it knows the credential and finds it wrong.
+  ``authorize`` decides and never raises for a refusal; ``Decision.reason`` says why, for the answer and for logs.
+
+Follows the interfaces in k8s.io/apiserver/pkg/authentication and authorization.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from pybernetes.apiserver.http import ApiRequest
+
+ANONYMOUS = "system:anonymous"
+AUTHENTICATED_GROUP = "system:authenticated"
+UNAUTHENTICATED_GROUP = "system:unauthenticated"
+MASTERS_GROUP = "system:masters"
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    name: str
+    uid: str = ""
+    groups: tuple[str, ...] = ()
+    extra: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
+
+
+ANONYMOUS_USER = User(ANONYMOUS, groups=(UNAUTHENTICATED_GROUP,))
+
+
+@dataclass(frozen=True, slots=True)
+class Attributes:
+    """What is asked for. ``path`` alone counts where ``is_resource`` is false."""
+
+    verb: str
+    path: str = ""
+    is_resource: bool = True
+    group: str = ""
+    version: str = ""
+    resource: str = ""
+    subresource: str = ""
+    namespace: str = ""
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    allowed: bool
+    reason: str = ""
+
+
+class Authenticator(Protocol):
+    async def authenticate(self, request: ApiRequest) -> User | None: ...
+
+
+class Authorizer(Protocol):
+    async def authorize(self, user: User, attributes: Attributes) -> Decision: ...
+
+
+class EveryoneIs:
+    """An authenticator that takes every request for one user's: for tests and for insecure loopback servers."""
+
+    def __init__(self, user: User = ANONYMOUS_USER) -> None:
+        self._user = user
+
+    async def authenticate(self, request: ApiRequest) -> User | None:
+        return self._user
+
+
+class AlwaysAllow:
+    async def authorize(self, user: User, attributes: Attributes) -> Decision:
+        return Decision(allowed=True)
+
+
+class AlwaysDeny:
+    async def authorize(self, user: User, attributes: Attributes) -> Decision:
+        return Decision(allowed=False, reason="Everything is forbidden.")

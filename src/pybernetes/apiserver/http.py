@@ -1,0 +1,68 @@
+"""A request and its answer, without an HTTP library: what passes between the edge and the API server.
+
+Assumes  Header names are asked for in lower case: ``ApiRequest.headers`` is case-insensitive or has lower-case keys.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+JSON = "application/json"
+
+Upgrade = Callable[[Any], Awaitable[Any]]
+"""Takes the edge's own request (aiohttp's), speaks on its connection, and returns the edge's own response."""
+
+
+@dataclass(frozen=True, slots=True)
+class PeerCertificate:
+    """The client's certificate as TLS saw it: DER bytes, verified against the cluster's client CA."""
+
+    der: bytes
+
+
+@dataclass(slots=True)
+class ApiRequest:
+    method: str
+    path: str
+    query: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    peer: PeerCertificate | None = None
+    remote: str = ""
+
+    def param(self, name: str, default: str = "") -> str:
+        """The first value of a query parameter."""
+        values = self.query.get(name)
+        return values[0] if values else default
+
+    def flag(self, name: str) -> bool:
+        """A boolean parameter as upstream converts it: present and neither empty, "0" nor "false"."""
+        values = self.query.get(name)
+        return values is not None and (not values or values[0].lower() not in ("", "0", "false"))
+
+
+@dataclass(slots=True)
+class ApiResponse:
+    """``body`` is the whole answer, or a stream that the edge sends piece by piece and closes when the client goes.
+
+    With ``upgrade`` the edge hands over the connection and ``status`` and ``body`` do not count.
+    """
+
+    status: int
+    body: bytes | AsyncIterator[bytes] = b""
+    headers: dict[str, str] = field(default_factory=dict)
+    warnings: Sequence[str] = ()
+    upgrade: Upgrade | None = None
+
+    @property
+    def content(self) -> bytes:
+        """The body of an answer that is not a stream."""
+        if isinstance(self.body, bytes):
+            return self.body
+        raise TypeError("the body of this answer is a stream")
+
+
+def json_response(body: bytes, status: int = 200) -> ApiResponse:
+    return ApiResponse(status, body, {"Content-Type": JSON})

@@ -1,0 +1,20 @@
+"""What an operator may choose about an API server."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+MEBIBYTE = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class ServerOptions:
+    service_cidr: str = "10.96.0.0/16"
+    node_port_range: tuple[int, int] = (30000, 32767)
+    advertise_address: str = "127.0.0.1"
+    port: int = 6443
+    cluster_domain: str = "cluster.local"
+    max_body: int = 3 * MEBIBYTE
+    min_request_timeout: int = 1800
+    event_ttl_seconds: int = 3600
+    compact_seconds: int = 300

@@ -1,0 +1,75 @@
+"""What a path asks for: verb, group, version, namespace, resource, name and subresource.
+
+Follows NewRequestInfo in k8s.io/apiserver/pkg/endpoints/request/requestinfo.go:
+`/api/{version}/…` and `/apis/{group}/{version}/…` are about resources, every other path is not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pybernetes.apiserver.http import ApiRequest
+
+_NAMESPACE_SUBRESOURCES = frozenset({"status", "finalize"})
+_SPECIAL_VERBS = frozenset({"proxy", "watch"})
+_VERBS = {"POST": "create", "GET": "get", "HEAD": "get", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
+
+
+@dataclass(frozen=True, slots=True)
+class RequestInfo:
+    """``parts`` is what follows the namespace: resource, name, subresource, and any further path of a proxy."""
+
+    path: str
+    verb: str
+    is_resource: bool = False
+    group: str = ""
+    version: str = ""
+    namespace: str = ""
+    resource: str = ""
+    name: str = ""
+    subresource: str = ""
+    parts: tuple[str, ...] = ()
+
+    @property
+    def group_version(self) -> str:
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+    @property
+    def group_resource(self) -> str:
+        return f"{self.resource}.{self.group}" if self.group else self.resource
+
+
+def parse(request: ApiRequest) -> RequestInfo:
+    path = request.path
+    split = path.strip("/").split("/")
+    if split[0] == "api" and len(split) >= 3:
+        group, version, rest = "", split[1], split[2:]
+    elif split[0] == "apis" and len(split) >= 4:
+        group, version, rest = split[1], split[2], split[3:]
+    else:
+        return RequestInfo(path, request.method.lower())
+    return _resource_info(request, group, version, rest)
+
+
+def _resource_info(request: ApiRequest, group: str, version: str, rest: list[str]) -> RequestInfo:
+    verb = _VERBS.get(request.method, "")
+    if rest[0] in _SPECIAL_VERBS and len(rest) > 1:
+        verb, rest = rest[0], rest[1:]
+    namespace = ""
+    if rest[0] == "namespaces" and len(rest) > 1:
+        namespace = rest[1]
+        if len(rest) > 2 and rest[2] not in _NAMESPACE_SUBRESOURCES:
+            rest = rest[2:]
+    name = rest[1] if len(rest) > 1 else ""
+    subresource = rest[2] if len(rest) > 2 and verb != "proxy" else ""
+    if not name:
+        verb = _collection_verb(request, verb)
+    elif verb == "get" and not subresource and request.flag("watch"):
+        verb = "watch"
+    return RequestInfo(request.path, verb, True, group, version, namespace, rest[0], name, subresource, tuple(rest))
+
+
+def _collection_verb(request: ApiRequest, verb: str) -> str:
+    if verb == "get":
+        return "watch" if request.flag("watch") else "list"
+    return "deletecollection" if verb == "delete" else verb

@@ -1,0 +1,210 @@
+"""What the API server knows about a kind, declared once per kind.
+
+Guarantees
+  A ``Resource`` is a value: it holds names, tables and pure functions, and no state of a running server. What a kind
+  must keep while the server runs (address ranges) is built by its ``reservations`` factory, once per server.
+  Documents given to hooks are the hook's to change in place, except those called ``old``.
+
+Follows the strategies in pkg/registry and k8s.io/apiserver/pkg/registry/rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from random import Random
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from pybernetes.api.fields import FieldError
+    from pybernetes.api.kinds import KindInfo
+    from pybernetes.apiserver.auth.contract import User
+    from pybernetes.apiserver.options import ServerOptions
+    from pybernetes.store.contract import Store
+
+Document = dict[str, Any]
+
+ALL_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a hook may ask about the request it serves."""
+
+    user: User
+    now: datetime
+    dry_run: bool = False
+
+
+Hook = Callable[[Document, Context], None]
+UpdateHook = Callable[[Document, Document, Context], None]
+"""(new, old, context): completes or resets fields of ``new``; ``old`` is read-only."""
+
+Validate = Callable[[Any], Iterable["FieldError"]]
+"""Given the model of the new object."""
+ValidateUpdate = Callable[[Any, Any], Iterable["FieldError"]]
+"""Given the models of the new object and of the old one; runs after ``validate`` of the new one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of `kubectl get`. ``extract`` gives a JSON value; columns of priority 1 show in wide output only.
+
+    ``type`` and ``format`` are those of OpenAPI: string, integer, number, boolean, date; format `name` marks the name.
+    """
+
+    name: str
+    extract: Callable[[Document, datetime], Any]
+    type: str = "string"
+    format: str = ""
+    priority: int = 0
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StatusSubresource:
+    """GET, PUT and PATCH of `/status`: takes ``status`` of what is sent, all else but metadata stays.
+
+    ``prepare(new, old, context)`` runs after that; labels and annotations are by default taken from what is sent.
+    """
+
+    prepare: UpdateHook | None = None
+    validate: ValidateUpdate | None = None
+    name: str = "status"
+    verbs: tuple[str, ...] = ("get", "patch", "update")
+
+
+@dataclass(frozen=True, slots=True)
+class ScaleSubresource:
+    """`/scale` as autoscaling/v1 Scale. ``selector(document)`` is the text form of the pods' selector."""
+
+    selector: Callable[[Document], str]
+    replicas: str = "spec.replicas"
+    current: str = "status.replicas"
+    name: str = "scale"
+    verbs: tuple[str, ...] = ("get", "patch", "update")
+
+
+@dataclass(frozen=True, slots=True)
+class SpecialSubresource:
+    """A subresource with its own handler, found in the server's table by (group, resource, name).
+
+    ``kind`` is (group, version, kind) as discovery shows it. ``parent_update`` marks one that is the parent object with
+    its own rule of what an update may change (`/finalize`, `/resize`, `/ephemeralcontainers`, `/approval`): the generic
+    storage serves get, update and patch by that rule, ``validate`` included.
+    """
+
+    name: str
+    verbs: tuple[str, ...]
+    kind: tuple[str, str, str] = ("", "", "")
+    parent_update: UpdateHook | None = None
+    validate: ValidateUpdate | None = None
+
+
+Subresource = StatusSubresource | ScaleSubresource | SpecialSubresource
+
+
+class Reservation(Protocol):
+    """Something taken for a write that is under way: exactly one of the two is called."""
+
+    def confirm(self) -> None: ...
+    def cancel(self) -> None: ...
+
+
+class Reservations(Protocol):
+    """Values that no two objects may share (cluster IPs, node ports), kept while the server runs."""
+
+    async def start(self) -> None:
+        """Learns from the store what is taken."""
+
+    async def reserve(self, new: Document, old: Document | None, context: Context) -> Reservation:
+        """Takes what ``new`` asks for, filling it into ``new``; ``old`` is None on create.
+
+        Raises ``errors.invalid`` (or internal_error when a range is full)."""
+
+    def release(self, old: Document) -> None:
+        """The object is gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facilities:
+    """What a server lends to the stateful parts of kinds."""
+
+    store: Store
+    random: Random
+    options: ServerOptions
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A kind kept in the form of another version or group: `events.k8s.io/v1` Events are stored as `v1` Events."""
+
+    info: KindInfo
+    from_storage: Callable[[Document], Document]
+    to_storage: Callable[[Document], Document]
+
+
+Grace = Callable[[Document, int | None], int]
+"""(document, seconds asked for or None) → seconds until the object may go; 0 removes it at once."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resource:
+    info: KindInfo
+    short_names: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    singular: str = ""
+    verbs: tuple[str, ...] = ALL_VERBS
+
+    storage: str = ""
+    """The path under /registry/; the plural if empty."""
+    stored: Stored | None = None
+
+    defaults: Callable[[Document], None] | None = None
+    validate: Validate | None = None
+    validate_update: ValidateUpdate | None = None
+
+    prepare_create: Hook | None = None
+    """After defaulting and before admission: resets what clients may not set (status is reset already)."""
+    prepare_update: UpdateHook | None = None
+    """The same for updates (status is restored already)."""
+    initial_status: Callable[[Document], Document] | None = None
+    """The status of a new object of a kind with a status subresource; `{}` if None."""
+    warnings: Callable[[Document], Iterable[str]] | None = None
+    reservations: Callable[[Facilities], Reservations] | None = None
+
+    generation: Callable[[Document, Document], bool] | None = None
+    """(new, old) → whether the change raises metadata.generation (``spec_changed``); None: the kind keeps none."""
+
+    columns: Sequence[Column] = ()
+    selectable: Mapping[str, Callable[[Document], str]] = field(default_factory=dict)
+    """Field selectors beyond metadata.name and metadata.namespace: path → its text in a document."""
+    dispatch: tuple[str, ...] = ()
+    """Selectable fields that many watchers select one value of (spec.nodeName): events are handed out by them."""
+    subresources: Sequence[Subresource] = ()
+
+    grace: Grace | None = None
+    """None: the object goes at once."""
+    orphans_by_default: bool = False
+    """DELETE without options keeps the dependents (ReplicationController and batch/v1 Job)."""
+    allows_create_on_update: bool = False
+    allows_unconditional_update: bool = True
+
+    def __post_init__(self) -> None:
+        if not self.singular:
+            object.__setattr__(self, "singular", self.info.kind.lower())
+        if not self.storage:
+            object.__setattr__(self, "storage", self.info.plural)
+
+    def subresource(self, name: str) -> Subresource | None:
+        return next((one for one in self.subresources if one.name == name), None)
+
+    @property
+    def has_status(self) -> bool:
+        return self.subresource("status") is not None
+
+
+def spec_changed(new: Document, old: Document) -> bool:
+    """The usual generation rule."""
+    return bool(new.get("spec") != old.get("spec"))

@@ -1,0 +1,74 @@
+"""Where a request goes that is not about a served kind: non-resource paths, groups served elsewhere, special subresources.
+
+Each room registers its own: discovery `/api`, `/apis` …, health `/healthz`, and so on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from pybernetes.apiserver.auth.contract import User
+from pybernetes.apiserver.http import ApiRequest, ApiResponse
+from pybernetes.apiserver.request_info import RequestInfo
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request that has been authenticated and authorized."""
+
+    request: ApiRequest
+    info: RequestInfo
+    user: User
+
+
+Handler = Callable[[Call], Awaitable[ApiResponse]]
+
+
+class Routes:
+    """Guarantees  An exact path wins over every prefix, a longer prefix over a shorter one."""
+
+    def __init__(self) -> None:
+        self._exact: dict[str, Handler] = {}
+        self._prefixes: list[tuple[str, Handler]] = []
+        self._groups: dict[tuple[str, str], Handler] = {}
+        self._subresources: dict[tuple[str, str, str], Handler] = {}
+
+    def exact(self, path: str, handler: Handler) -> None:
+        self._exact[path] = handler
+
+    def prefix(self, prefix: str, handler: Handler) -> None:
+        """``prefix`` itself and everything under it."""
+        self._prefixes = [(one, kept) for one, kept in self._prefixes if one != prefix.rstrip("/")]
+        self._prefixes.append((prefix.rstrip("/"), handler))
+        self._prefixes.sort(key=lambda row: -len(row[0]))
+
+    def group(self, group: str, version: str, handler: Handler) -> None:
+        """All resource requests to a group and version that no ``Resource`` serves (metrics.k8s.io, aggregated APIs)."""
+        self._groups[group, version] = handler
+
+    def drop_group(self, group: str, version: str) -> None:
+        self._groups.pop((group, version), None)
+
+    def subresource(self, group: str, resource: str, name: str, handler: Handler) -> None:
+        """The handler of a ``SpecialSubresource`` (pods/log, pods/exec, nodes/proxy …)."""
+        self._subresources[group, resource, name] = handler
+
+    def of_path(self, path: str) -> Handler | None:
+        found = self._exact.get(path)
+        if found is not None:
+            return found
+        for prefix, handler in self._prefixes:
+            if path == prefix or path.startswith(prefix + "/"):
+                return handler
+        return None
+
+    def of_group(self, group: str, version: str) -> Handler | None:
+        return self._groups.get((group, version))
+
+    def of_subresource(self, group: str, resource: str, name: str) -> Handler | None:
+        return self._subresources.get((group, resource, name))
+
+    @property
+    def paths(self) -> list[str]:
+        return sorted({*self._exact, *(prefix for prefix, _ in self._prefixes)})
