@@ -180,8 +180,11 @@ class Store(Protocol):
         """Returns once durable. Raises ``StoreUnavailable``; then nothing was written."""
 
     def watch(self, prefix: str, *, after: Revision) -> Watch:
-        """Changes under ``prefix`` with a revision greater than ``after``; raises ``Compacted`` or, while
-        iterating, when the reader fell behind what is kept."""
+        """Changes under ``prefix`` with a revision greater than ``after``.
+
+        Raises ``FutureRevision`` at once, and ``Compacted`` at once or, while iterating, when the reader fell
+        behind what is kept.
+        """
 
     async def compact(self, through: Revision) -> None:
         """Forgets the history at or before ``through``; current values stay. Raises ``FutureRevision``."""

@@ -68,7 +68,8 @@ class MemoryStore:
         return self._hub.open(prefix, self._state.since(prefix, after), after)
 
     async def compact(self, through: Revision) -> None:
-        self._state.compact(through)
+        if through > self.compacted:
+            self._state.compact(through)
 
     async def close(self) -> None:
         self._closed = True

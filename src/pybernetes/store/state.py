@@ -61,6 +61,8 @@ class State:
         """The changes under ``prefix`` later than ``after``."""
         if after < self.compacted:
             raise Compacted(after, self.compacted)
+        if after > self.revision:
+            raise FutureRevision(after, self.revision)
         return tuple(change for change in self._later_than(after) if change.entry.key.startswith(prefix))
 
     def compact(self, through: Revision) -> Sequence[Change]:

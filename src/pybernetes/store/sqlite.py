@@ -1,0 +1,195 @@
+"""The embedded default: SQLite in WAL mode, one writer thread with group commit, reads from memory.
+
+Guarantees (beyond the contract)
+  A transaction is visible to readers and watchers only once SQLite has synced it to disk.
+  Conditions are judged against everything accepted before, so that transactions do not wait for each other's sync;
+  when a sync fails, every transaction accepted since the last one that succeeded fails with it.
+  One process at a time: a second one gets ``StoreInUse``.
+
+On disk there is one table, ``log``: a row per change, keyed by revision and position in its transaction. A current
+value is its key's last row. Compaction removes the rows that no kept revision needs and gives their pages back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pybernetes.store.contract import (
+    Change,
+    ChangeType,
+    Committed,
+    Condition,
+    Entry,
+    FutureRevision,
+    Range,
+    Refused,
+    Revision,
+    StoreClosed,
+    StoreUnavailable,
+    Watch,
+    Write,
+)
+from pybernetes.store.log import Log, StoreInUse
+from pybernetes.store.state import State, plan_changes
+from pybernetes.store.watch import WatchHub
+from pybernetes.store.writer import Compaction, GroupWriter, Outcome
+
+__all__ = ["SqliteStore", "StoreInUse"]
+
+
+@dataclass(slots=True)
+class _Accepted:
+    """A transaction that has its revision and waits for the disk."""
+
+    changes: tuple[Change, ...]
+    durable: asyncio.Future[None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Ahead:
+    """What an accepted transaction leaves at a key."""
+
+    revision: Revision
+    value: Entry | None
+
+
+class SqliteStore:
+    """``Store`` on one SQLite file. Open with ``await SqliteStore.open(path)``."""
+
+    def __init__(self, log: Log, state: State) -> None:
+        self._state = state
+        self._hub = WatchHub()
+        self._loop = asyncio.get_running_loop()
+        self._accepted: dict[Revision, _Accepted] = {}
+        self._ahead: dict[str, _Ahead] = {}
+        self._next = state.revision + 1
+        self._closed = False
+        self._writer = GroupWriter(log, self._report)
+
+    @classmethod
+    async def open(cls, path: Path) -> SqliteStore:
+        """Reads the file, creating it if it is absent. Raises ``StoreInUse`` or ``StoreUnavailable``."""
+        log = Log(path)
+        return cls(log, log.load())
+
+    @property
+    def revision(self) -> Revision:
+        return self._state.revision
+
+    @property
+    def compacted(self) -> Revision:
+        return self._state.compacted
+
+    @property
+    def state(self) -> State:
+        return self._state
+
+    async def get(self, key: str) -> Entry | None:
+        return self.get_now(key)
+
+    def get_now(self, key: str) -> Entry | None:
+        return self._state.entries.get(key)
+
+    async def range(
+        self, prefix: str, *, start: str = "", limit: int | None = None, at: Revision | None = None
+    ) -> Range:
+        return self._state.range(prefix, start, limit, at)
+
+    def watch(self, prefix: str, *, after: Revision) -> Watch:
+        return self._hub.open(prefix, self._state.since(prefix, after), after)
+
+    async def transact(self, *, require: Sequence[Condition] = (), write: Sequence[Write]) -> Committed | Refused:
+        if self._closed:
+            raise StoreClosed("transact")
+        for condition in require:
+            current = self._newest(condition.key)
+            if not condition.holds(current):
+                return await self._refuse(condition, current)
+        changes = plan_changes(self._next, write, [self._newest(one.key) for one in write])
+        if not changes:
+            return Committed(self.revision, ())
+        revision = self._next
+        self._next += 1
+        for change in changes:
+            self._ahead[change.entry.key] = _Ahead(revision, change.entry if change.type is ChangeType.PUT else None)
+        accepted = _Accepted(changes, self._loop.create_future())
+        self._accepted[revision] = accepted
+        self._writer.submit(changes)
+        await asyncio.shield(accepted.durable)
+        return Committed(revision, changes)
+
+    async def compact(self, through: Revision) -> None:
+        if self._closed:
+            raise StoreClosed("compact")
+        if through > self.revision:
+            raise FutureRevision(through, self.revision)
+        if through <= self.compacted:
+            return
+        done: asyncio.Future[None] = self._loop.create_future()
+        self._writer.compact(Compaction(through, tuple(self._state.compact(through)), done))
+        await done
+
+    async def close(self) -> None:
+        """Waits for what was accepted, then releases the file. Watches end."""
+        if not self._closed:
+            self._closed = True
+            await asyncio.to_thread(self._writer.close)
+            await asyncio.sleep(0)
+            self._hub.close()
+
+    def _newest(self, key: str) -> Entry | None:
+        """What the key holds once all accepted transactions are durable."""
+        ahead = self._ahead.get(key)
+        return ahead.value if ahead else self._state.entries.get(key)
+
+    async def _refuse(self, condition: Condition, current: Entry | None) -> Refused:
+        """A refusal tells of a value only when that value can no longer be lost."""
+        if ahead := self._ahead.get(condition.key):
+            await asyncio.shield(self._accepted[ahead.revision].durable)
+        return Refused(condition, current, self.revision)
+
+    def _report(self, outcome: Outcome) -> None:
+        """Called in the writer's thread when a commit has reached the disk, or has not."""
+        self._loop.call_soon_threadsafe(self._settle, outcome)
+
+    def _settle(self, outcome: Outcome) -> None:
+        error = StoreUnavailable(f"commit: {outcome.error}") if outcome.error else None
+        if outcome.transactions and error:
+            self._abandon(error)
+        elif outcome.transactions:
+            self._publish(outcome.transactions)
+        for compaction in outcome.compactions:
+            _resolve(compaction.done, error)
+
+    def _publish(self, transactions: Sequence[tuple[Change, ...]]) -> None:
+        published: list[Change] = []
+        for changes in transactions:
+            revision = changes[0].revision
+            self._state.apply(changes)
+            published.extend(changes)
+            for change in changes:
+                if self._ahead[change.entry.key].revision == revision:
+                    del self._ahead[change.entry.key]
+        self._hub.publish(published)
+        for changes in transactions:
+            _resolve(self._accepted.pop(changes[0].revision).durable, None)
+
+    def _abandon(self, error: StoreUnavailable) -> None:
+        abandoned, self._accepted = self._accepted, {}
+        self._ahead.clear()
+        self._next = self._state.revision + 1
+        self._writer.resume()
+        for accepted in abandoned.values():
+            _resolve(accepted.durable, error)
+
+
+def _resolve(future: asyncio.Future[None], error: Exception | None) -> None:
+    if future.cancelled():
+        return
+    if error is None:
+        future.set_result(None)
+    else:
+        future.set_exception(error)

@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from store.conformance import Conformance, put
+
+from pybernetes.store import Committed, Delete, ModRevisionIs, Put, Refused, StoreUnavailable
+from pybernetes.store.check import differences, violations
+from pybernetes.store.sqlite import SqliteStore, StoreInUse
+
+
+class TestSqliteStore(Conformance):
+    @pytest.fixture
+    async def store(self, tmp_path: Path) -> AsyncIterator[SqliteStore]:
+        store = await SqliteStore.open(tmp_path / "store.db")
+        yield store
+        await store.close()
+        assert list(violations(store.state)) == []
+        again = await SqliteStore.open(tmp_path / "store.db")
+        assert list(violations(again.state)) == []
+        assert list(differences(store.state, again.state)) == []
+        await again.close()
+
+
+async def test_a_second_opener_is_told_that_the_store_is_in_use(tmp_path: Path) -> None:
+    store = await SqliteStore.open(tmp_path / "store.db")
+    with pytest.raises(StoreInUse):
+        await SqliteStore.open(tmp_path / "store.db")
+    await store.close()
+
+
+async def test_a_file_that_is_no_store_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "store.db").write_bytes(b"something else " * 1000)
+    with pytest.raises(StoreUnavailable):
+        await SqliteStore.open(tmp_path / "store.db")
+
+
+async def test_the_revision_does_not_go_back_when_the_last_change_was_compacted(tmp_path: Path) -> None:
+    store = await SqliteStore.open(tmp_path / "store.db")
+    await put(store, "/a")
+    await store.transact(write=[Delete("/a")])
+    await store.compact(store.revision)
+    await store.close()
+    again = await SqliteStore.open(tmp_path / "store.db")
+    assert again.revision == store.revision
+    await again.close()
+
+
+async def test_compaction_removes_rows_that_nothing_needs(tmp_path: Path) -> None:
+    store = await SqliteStore.open(tmp_path / "store.db")
+    for number in range(300):
+        await put(store, "/a", b"%d" % number)
+    await put(store, "/b")
+    await store.compact(store.revision)
+    await store.close()
+    await (await SqliteStore.open(tmp_path / "store.db")).close()
+    with sqlite3.connect(tmp_path / "store.db") as file:
+        assert file.execute("SELECT key FROM log").fetchall() == [("/a",), ("/b",)]
+
+
+class FullDisk:
+    """Makes SQLite's file too small for what is written while it is on."""
+
+    def __init__(self, store: SqliteStore) -> None:
+        self._database = store._writer._log._db
+
+    def set(self, pages: int) -> None:
+        self._database.execute(f"PRAGMA max_page_count = {pages}")
+
+
+async def test_a_full_disk_fails_the_write_and_all_built_on_it_and_the_store_goes_on(tmp_path: Path) -> None:
+    store = await SqliteStore.open(tmp_path / "store.db")
+    revision = await put(store, "/a", b"before")
+    disk = FullDisk(store)
+    disk.set(1)
+    outcomes = await asyncio.gather(
+        store.transact(write=[Put("/big", bytes(1_000_000))]),
+        store.transact(require=[ModRevisionIs("/big", revision + 1)], write=[Put("/a", b"built on it")]),
+        return_exceptions=True,
+    )
+    assert all(isinstance(outcome, StoreUnavailable) for outcome in outcomes)
+    assert store.revision == revision
+    disk.set(1_000_000)
+    assert isinstance(await store.transact(require=[ModRevisionIs("/big", 0)], write=[Put("/a", b"after")]), Committed)
+    await store.close()
+    again = await SqliteStore.open(tmp_path / "store.db")
+    assert list(violations(again.state)) == []
+    assert [entry.value for entry in (await again.range("/")).entries] == [b"after"]
+    await again.close()
+
+
+async def test_a_cancelled_writer_does_not_disturb_who_waits_on_the_same_key(tmp_path: Path) -> None:
+    store = await SqliteStore.open(tmp_path / "store.db")
+    creating = asyncio.create_task(store.transact(require=[ModRevisionIs("/a", 0)], write=[Put("/a", b"1")]))
+    await asyncio.sleep(0)
+    refused = asyncio.create_task(store.transact(require=[ModRevisionIs("/a", 0)], write=[Put("/a", b"2")]))
+    await asyncio.sleep(0)
+    creating.cancel()
+    assert isinstance(await refused, Refused)
+    await store.close()
