@@ -43,7 +43,8 @@ class MemoryStore:
         return self.get_now(key)
 
     def get_now(self, key: str) -> Entry | None:
-        return self._state.entries.get(key)
+        entry: Entry | None = self._state.entries.get(key)
+        return entry
 
     async def range(
         self, prefix: str, *, start: str = "", limit: int | None = None, at: Revision | None = None
