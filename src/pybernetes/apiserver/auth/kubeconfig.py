@@ -49,7 +49,9 @@ def document(
     return {
         "apiVersion": "v1",
         "kind": "Config",
-        "clusters": [{"name": cluster, "cluster": {"server": server, "certificate-authority-data": _encoded(authority)}}],
+        "clusters": [
+            {"name": cluster, "cluster": {"server": server, "certificate-authority-data": _encoded(authority)}}
+        ],
         "users": [{"name": user, "user": _user(credentials)}],
         "contexts": [{"name": context_name, "context": context}],
         "current-context": context_name,

@@ -59,7 +59,14 @@ class Request:
 
     @property
     def digest(self) -> str:
-        parts = [self.common_name, *sorted(self.organizations), "|", *sorted(self.names), str(self.client), str(self.server)]
+        parts = [
+            self.common_name,
+            *sorted(self.organizations),
+            "|",
+            *sorted(self.names),
+            str(self.client),
+            str(self.server),
+        ]
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
@@ -111,7 +118,9 @@ class Pki:
 
     def apiserver_kubelet_client(self) -> KeyPair:
         """What the API server shows to kubelets."""
-        return self.issue("apiserver-kubelet-client", Request("kube-apiserver-kubelet-client", ("system:masters",), client=True))
+        return self.issue(
+            "apiserver-kubelet-client", Request("kube-apiserver-kubelet-client", ("system:masters",), client=True)
+        )
 
     def node(self, name: str) -> KeyPair:
         """What the kubelet of node `name` shows to the API server."""
