@@ -1,0 +1,78 @@
+"""What the node's kernel must be told before pods can talk: forwarding, the bridge, the address of the cluster's DNS.
+
+Guarantees  `prepare` may be called again at any time; `remove` takes away every device and table that `prepare` and the
+            proxy made, and succeeds when they are already gone.
+Assumes     Root, iproute2 and nft.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from pathlib import Path
+
+import structlog
+
+from pybernetes.network.command import CommandFailed, run_now
+from pybernetes.network.names import NetworkNames
+from pybernetes.network.proxy import render
+
+log = structlog.get_logger("network")
+
+_SYSCTL = Path("/proc/sys")
+
+
+def prepare(names: NetworkNames, pod_cidr: str, dns_address: str) -> None:
+    _write_sysctl("net/ipv4/ip_forward", "1")
+    if not (_SYSCTL / "net/bridge").exists():
+        _load_bridge_filter()
+    if (_SYSCTL / "net/bridge/bridge-nf-call-iptables").exists():
+        _write_sysctl("net/bridge/bridge-nf-call-iptables", "1")
+    else:
+        log.warning(
+            "bridge netfilter is missing: pods of one node reach each other only by address, not through Services"
+        )
+    network = ipaddress.ip_network(pod_cidr)
+    _device(names.bridge, f"{network[1]}/{network.prefixlen}")
+    _write_sysctl(f"net/ipv4/conf/{names.bridge}/route_localnet", "1")
+    _device(names.dns_device, f"{dns_address}/32")
+
+
+def remove(names: NetworkNames) -> None:
+    for device in (names.dns_device, names.bridge):
+        remove_device(device)
+    run_now("nft", "-f", "-", text=render.removal(names.table))
+
+
+def devices_of(names: NetworkNames) -> list[str]:
+    """The bridge, the DNS device, and the host's ends of pods' pairs: those whose master is the bridge."""
+    own = [name for name in (names.dns_device, names.bridge) if device_exists(name)]
+    return own + [link.name for link in (Path("/sys/class/net") / names.bridge / "brif").glob("*")]
+
+
+def device_exists(name: str) -> bool:
+    return (Path("/sys/class/net") / name).exists()
+
+
+def remove_device(name: str) -> None:
+    if device_exists(name):
+        run_now("ip", "link", "delete", name)
+
+
+def _device(name: str, address: str) -> None:
+    if not device_exists(name):
+        run_now("ip", "link", "add", name, "type", "bridge")
+    run_now("ip", "address", "replace", address, "dev", name)
+    run_now("ip", "link", "set", name, "up")
+
+
+def _write_sysctl(name: str, value: str) -> None:
+    path = _SYSCTL / name
+    if path.read_text().strip() != value:
+        path.write_text(value)
+
+
+def _load_bridge_filter() -> None:
+    try:
+        run_now("modprobe", "br_netfilter")
+    except CommandFailed as error:
+        log.info("br_netfilter could not be loaded", error=str(error))

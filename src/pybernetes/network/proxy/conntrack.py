@@ -1,0 +1,35 @@
+"""Which UDP flows the kernel must forget, because their endpoint is gone or their address got its first one.
+
+Follows  pkg/proxy/conntrack (TCP needs none of this: its next packet is refused by the endpoint).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pybernetes.network.proxy.ruleset import Piece
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Stale:
+    """UDP flows to `address` (any, for a node port) and `port`; only those translated to `endpoint` where one is named."""
+
+    address: str
+    port: int
+    endpoint: str = ""
+
+    def arguments(self) -> list[str]:
+        words = ["-D", "-p", "udp", "--orig-port-dst", str(self.port)]
+        if self.address:
+            words += ["--orig-dst", self.address]
+        if self.endpoint:
+            words += ["--dst-nat", self.endpoint]
+        return words
+
+
+def stale_flows(before: Piece, after: Piece) -> list[Stale]:
+    vanished = {Stale(flow.address, flow.port, flow.endpoint) for flow in before.flows - after.flows}
+    served_before = {(flow.address, flow.port) for flow in before.flows}
+    served_now = {(flow.address, flow.port) for flow in after.flows}
+    woken = {Stale(*frontend) for frontend in (served_now - served_before) & before.frontends}
+    return sorted(vanished | woken)

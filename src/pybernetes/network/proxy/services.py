@@ -1,0 +1,155 @@
+"""Which endpoints a port of a Service balances over.
+
+Guarantees  Ready endpoints first; when there is none, those that still serve while they terminate. Under a Local policy
+            only endpoints of this node count. Endpoints of one port are sorted, so equal input gives equal output.
+Follows     pkg/proxy/topology.go and pkg/proxy/serviceport.go.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from pybernetes.api.models.core_v1 import Service
+from pybernetes.api.models.core_v1 import ServicePort as ServicePortModel
+from pybernetes.api.models.discovery_v1 import EndpointSlice
+
+DEFAULT_AFFINITY_SECONDS = 10800
+SERVICE_NAME_LABEL = "kubernetes.io/service-name"
+PROXY_NAME_LABEL = "service.kubernetes.io/service-proxy-name"
+HEADLESS_LABEL = "service.kubernetes.io/headless"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Endpoint:
+    address: str
+    port: int
+    local: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    endpoint: Endpoint
+    ready: bool
+    serving: bool
+    terminating: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ServicePort:
+    """One port of one Service with everything that decides its rules."""
+
+    namespace: str
+    service: str
+    name: str
+    protocol: str
+    port: int
+    node_port: int
+    cluster_ips: tuple[str, ...]
+    external_ips: tuple[str, ...]
+    load_balancer_ips: tuple[str, ...]
+    source_ranges: tuple[str, ...]
+    affinity_seconds: int
+    internal_local: bool
+    external_local: bool
+    cluster_endpoints: tuple[Endpoint, ...]
+    local_endpoints: tuple[Endpoint, ...]
+
+    @property
+    def has_external_traffic(self) -> bool:
+        return bool(self.node_port or self.external_ips or self.load_balancer_ips)
+
+
+def is_proxied(service: Service) -> bool:
+    """Headless and external-name Services have no address to serve; a label hands a Service to another proxy."""
+    spec = service.spec
+    if spec is None or spec.type == "ExternalName" or not spec.cluster_ip or spec.cluster_ip == "None":
+        return False
+    return PROXY_NAME_LABEL not in (service.metadata.labels or {})
+
+
+def service_ports(service: Service, slices: Sequence[EndpointSlice], node_name: str) -> Iterator[ServicePort]:
+    if not is_proxied(service):
+        return
+    spec = service.spec
+    for port in spec.ports:
+        candidates = list(_candidates(slices, port.name or "", node_name))
+        everywhere = serving(candidates)
+        here = serving([one for one in candidates if one.endpoint.local])
+        yield ServicePort(
+            namespace=service.metadata.namespace or "",
+            service=service.metadata.name or "",
+            name=port.name or "",
+            protocol=(port.protocol or "TCP").lower(),
+            port=port.port,
+            node_port=_node_port(service, port),
+            cluster_ips=_ipv4(spec.cluster_ips or [spec.cluster_ip or ""]),
+            external_ips=_ipv4(spec.external_ips or ()),
+            load_balancer_ips=_load_balancer_ips(service),
+            source_ranges=_source_ranges(service),
+            affinity_seconds=_affinity_seconds(service),
+            internal_local=spec.internal_traffic_policy == "Local",
+            external_local=spec.external_traffic_policy == "Local",
+            cluster_endpoints=everywhere,
+            local_endpoints=here,
+        )
+
+
+def serving(candidates: Iterable[Candidate]) -> tuple[Endpoint, ...]:
+    candidates = list(candidates)
+    ready = {one.endpoint for one in candidates if one.ready}
+    fallback = {one.endpoint for one in candidates if one.serving and one.terminating}
+    return tuple(sorted(ready or fallback))
+
+
+def _candidates(slices: Sequence[EndpointSlice], port_name: str, node_name: str) -> Iterator[Candidate]:
+    for piece in slices:
+        if piece.address_type != "IPv4":
+            continue
+        for port in piece.ports or ():
+            if (port.name or "") != port_name or not port.port:
+                continue
+            for endpoint in piece.endpoints or ():
+                if not endpoint.addresses:
+                    continue
+                conditions = endpoint.conditions
+                ready = conditions is None or conditions.ready is not False
+                serves = ready if conditions is None or conditions.serving is None else conditions.serving
+                yield Candidate(
+                    Endpoint(endpoint.addresses[0], port.port, bool(node_name) and endpoint.node_name == node_name),
+                    ready=ready,
+                    serving=serves,
+                    terminating=bool(conditions and conditions.terminating),
+                )
+
+
+def _node_port(service: Service, port: ServicePortModel) -> int:
+    return (port.node_port or 0) if service.spec.type in ("NodePort", "LoadBalancer") else 0
+
+
+def _affinity_seconds(service: Service) -> int:
+    if service.spec.session_affinity != "ClientIP":
+        return 0
+    configured = service.spec.session_affinity_config
+    client_ip = configured.client_ip if configured else None
+    return (client_ip.timeout_seconds if client_ip else None) or DEFAULT_AFFINITY_SECONDS
+
+
+def _load_balancer_ips(service: Service) -> tuple[str, ...]:
+    balancer = service.status.load_balancer if service.status else None
+    ingress = (balancer.ingress if balancer else None) or ()
+    return _ipv4(one.ip or "" for one in ingress if (getattr(one, "ip_mode", None) or "VIP") == "VIP")
+
+
+def _source_ranges(service: Service) -> tuple[str, ...]:
+    ranges = []
+    for text in service.spec.load_balancer_source_ranges or ():
+        network = ipaddress.ip_network(text.strip(), strict=False)
+        if network.version == 4:
+            ranges.append(str(network))
+    return tuple(sorted(ranges))
+
+
+def _ipv4(addresses: Iterable[str]) -> tuple[str, ...]:
+    return tuple(address for address in addresses if address and ":" not in address)
