@@ -186,6 +186,12 @@ class Resource:
 
     grace: Grace | None = None
     """None: the object goes at once."""
+    held: Callable[[Document], bool] | None = None
+    """What keeps a deleted object besides metadata.finalizers (a namespace's spec.finalizers)."""
+    on_marked: Callable[[Document], None] | None = None
+    """Completes the object when a deletion marks it (a namespace's phase); may replace parts, not change them."""
+    returns_deleted: bool = False
+    """DELETE answers with the object instead of a Status."""
     orphans_by_default: bool = False
     """DELETE without options keeps the dependents (ReplicationController and batch/v1 Job)."""
     allows_create_on_update: bool = False

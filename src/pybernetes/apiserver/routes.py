@@ -1,4 +1,4 @@
-"""Where a request goes that is not about a served kind: non-resource paths, groups served elsewhere, special subresources.
+"""Where a request goes that is not about a served kind: paths, groups served elsewhere, special subresources.
 
 Each room registers its own: discovery `/api`, `/apis` …, health `/healthz`, and so on.
 """
@@ -44,7 +44,7 @@ class Routes:
         self._prefixes.sort(key=lambda row: -len(row[0]))
 
     def group(self, group: str, version: str, handler: Handler) -> None:
-        """All resource requests to a group and version that no ``Resource`` serves (metrics.k8s.io, aggregated APIs)."""
+        """Resource requests to a group and version that no ``Resource`` serves (metrics.k8s.io, aggregation)."""
         self._groups[group, version] = handler
 
     def drop_group(self, group: str, version: str) -> None:

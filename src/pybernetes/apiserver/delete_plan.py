@@ -1,0 +1,160 @@
+"""What a DELETE does to an object: pure, from the object, the options and the time to an outcome.
+
+Guarantees
+  A pending deletion is only ever shortened, and its finalizers are not changed by further options.
+  An object with finalizers (or held by its kind's own rule) is marked, never removed.
+
+Follows k8s.io/apiserver/pkg/registry/rest/delete.go and generic/registry/store.go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from pybernetes.api.fields import FieldError, FieldPath, invalid, not_supported
+from pybernetes.api.meta import format_time, parse_time
+from pybernetes.apiserver.resource import Document, Resource
+
+ORPHAN = "orphan"
+FOREGROUND = "foregroundDeletion"
+
+
+class Propagation(StrEnum):
+    ORPHAN = "Orphan"
+    BACKGROUND = "Background"
+    FOREGROUND = "Foreground"
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteOptions:
+    grace: int | None = None
+    propagation: Propagation | None = None
+    orphan_dependents: bool | None = None
+    uid: str | None = None
+    resource_version: str | None = None
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Remove:
+    """The object goes now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """The object stays, changed."""
+
+    document: Document
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """It is being deleted already, and these options change nothing."""
+
+
+Outcome = Remove | Mark | Pending
+
+
+def problems(document: Document) -> Iterator[FieldError]:
+    """What is wrong with DeleteOptions as sent."""
+    policy, orphan = document.get("propagationPolicy"), document.get("orphanDependents")
+    at = FieldPath("propagationPolicy")
+    if policy is not None and orphan is not None:
+        yield invalid(at, policy, "orphanDependents and deletionPropagation cannot be both set")
+    if policy is not None and policy not in list(Propagation):
+        yield not_supported(at, policy, [*(one.value for one in Propagation), "nil"])
+    if any(one != "All" for one in document.get("dryRun") or ()):
+        yield not_supported(FieldPath("dryRun"), document["dryRun"], ["All"])
+
+
+def plan(resource: Resource, old: Document, options: DeleteOptions, now: datetime) -> Outcome:
+    """``old`` is not changed."""
+    metadata = old["metadata"]
+    if metadata.get("deletionTimestamp"):
+        return _again(resource, old, options)
+    finalizers = _finalizers(resource, metadata.get("finalizers") or [], options)
+    grace = resource.grace(old, options.grace) if resource.grace else 0
+    held = bool(finalizers) or (resource.held is not None and resource.held(old))
+    if not held and grace == 0:
+        return Remove()
+    return Mark(_marked(resource, old, finalizers, now, grace))
+
+
+def is_finished(resource: Resource, new: Document, old: Document) -> bool:
+    """Whether an update has removed the last thing that kept an object which is being deleted."""
+    before = old["metadata"]
+    if new["metadata"].get("finalizers") or not before.get("deletionTimestamp"):
+        return False
+    if resource.held is not None and resource.held(new):
+        return False
+    return not before.get("deletionGracePeriodSeconds")
+
+
+def _again(resource: Resource, old: Document, options: DeleteOptions) -> Outcome:
+    metadata = old["metadata"]
+    pending = metadata.get("deletionGracePeriodSeconds")
+    held = bool(metadata.get("finalizers")) or (resource.held is not None and resource.held(old))
+    if pending is None or resource.grace is None:
+        return Pending() if held else Remove()
+    if options.grace is None or options.grace >= pending:
+        return Pending()
+    if options.grace <= 0 and not held:
+        return Remove()
+    started = parse_time(metadata["deletionTimestamp"]) - timedelta(seconds=pending)
+    changes = {
+        "deletionTimestamp": format_time(started + timedelta(seconds=options.grace)),
+        "deletionGracePeriodSeconds": options.grace,
+    }
+    return Mark({**old, "metadata": {**metadata, **changes}})
+
+
+def _marked(
+    resource: Resource, old: Document, finalizers: Sequence[str], now: datetime, grace: int
+) -> Document:
+    metadata = dict(old["metadata"])
+    metadata["deletionTimestamp"] = format_time(now + timedelta(seconds=grace))
+    metadata["deletionGracePeriodSeconds"] = grace
+    if metadata.get("generation"):
+        metadata["generation"] += 1
+    metadata.pop("finalizers", None)
+    if finalizers:
+        metadata["finalizers"] = list(finalizers)
+    marked = {**old, "metadata": metadata}
+    if resource.on_marked is not None:
+        resource.on_marked(marked)
+    return marked
+
+
+def _finalizers(resource: Resource, present: Sequence[str], options: DeleteOptions) -> list[str]:
+    """The finalizers that carry the propagation policy out."""
+    kept = [one for one in present if one not in (ORPHAN, FOREGROUND)]
+    if _orphans(resource, present, options):
+        kept.append(ORPHAN)
+    if _foreground(present, options):
+        kept.append(FOREGROUND)
+    return kept
+
+
+def _orphans(resource: Resource, present: Sequence[str], options: DeleteOptions) -> bool:
+    if options.orphan_dependents is not None:
+        return options.orphan_dependents
+    if options.propagation is not None:
+        return options.propagation is Propagation.ORPHAN
+    for finalizer in present:
+        if finalizer in (ORPHAN, FOREGROUND):
+            return finalizer == ORPHAN
+    return resource.orphans_by_default
+
+
+def _foreground(present: Sequence[str], options: DeleteOptions) -> bool:
+    if options.orphan_dependents is not None:
+        return False
+    if options.propagation is not None:
+        return options.propagation is Propagation.FOREGROUND
+    for finalizer in present:
+        if finalizer in (ORPHAN, FOREGROUND):
+            return finalizer == FOREGROUND
+    return False

@@ -1,0 +1,154 @@
+"""The query of a list, a watch or a deletecollection, read and judged; and the token that continues a list.
+
+Follows k8s.io/apimachinery/pkg/apis/meta/internalversion/validation and k8s.io/apiserver/pkg/storage/continue.go.
+"""
+
+from __future__ import annotations
+
+import binascii
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import lru_cache
+
+import orjson
+
+from pybernetes.api import errors
+from pybernetes.api.fields import FieldError, FieldPath, forbidden, not_supported
+from pybernetes.api.selectors import FieldSelector, LabelSelector
+from pybernetes.apiserver.http import ApiRequest
+
+CURRENT = -1
+"""The revision in a token that continues at whatever the state is now."""
+
+
+class Match(StrEnum):
+    NONE = ""
+    EXACT = "Exact"
+    NOT_OLDER_THAN = "NotOlderThan"
+
+
+@dataclass(frozen=True, slots=True)
+class ListOptions:
+    labels: LabelSelector | None = None
+    fields: FieldSelector | None = None
+    resource_version: str = ""
+    match: Match = Match.NONE
+    limit: int = 0
+    continue_: str = ""
+    timeout_seconds: int | None = None
+    allow_bookmarks: bool = False
+    send_initial_events: bool = False
+
+    @property
+    def revision(self) -> int:
+        """0 where none was given."""
+        return int(self.resource_version) if self.resource_version else 0
+
+
+_NO_OPTIONS = ListOptions()
+
+
+def read_options(request: ApiRequest) -> ListOptions:
+    if not request.query:
+        return _NO_OPTIONS
+    problems = list(_problems(request))
+    if problems:
+        raise errors.invalid("meta.k8s.io", "ListOptions", "", problems)
+    version = request.param("resourceVersion")
+    if version and not (version.isascii() and version.isdigit()):
+        raise errors.bad_request(f"Invalid value: {orjson.dumps(version).decode()}: it must be an unsigned integer")
+    return ListOptions(
+        labels=_labels(request.param("labelSelector")),
+        fields=_fields(request.param("fieldSelector")),
+        resource_version=version,
+        match=Match(request.param("resourceVersionMatch")),
+        limit=_whole(request, "limit") or 0,
+        continue_=request.param("continue"),
+        timeout_seconds=_whole(request, "timeoutSeconds"),
+        allow_bookmarks=request.flag("allowWatchBookmarks"),
+        send_initial_events=request.flag("sendInitialEvents"),
+    )
+
+
+def _problems(request: ApiRequest) -> Iterator[FieldError]:
+    match = request.param("resourceVersionMatch")
+    at = FieldPath("resourceVersionMatch")
+    watching = request.flag("watch") or request.path.find("/watch/") >= 0
+    initial = "sendInitialEvents" in request.query
+    if watching and initial:
+        if match != Match.NOT_OLDER_THAN:
+            yield forbidden(at, "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan")
+        return
+    if initial:
+        yield forbidden(FieldPath("sendInitialEvents"), "sendInitialEvents is forbidden for list")
+    if not match:
+        return
+    if watching:
+        yield forbidden(at, "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided")
+        return
+    version = request.param("resourceVersion")
+    if not version:
+        yield forbidden(at, "resourceVersionMatch is forbidden unless resourceVersion is provided")
+    if request.param("continue"):
+        yield forbidden(at, "resourceVersionMatch is forbidden when continue is provided")
+    if match not in (Match.EXACT, Match.NOT_OLDER_THAN):
+        yield not_supported(at, match, (Match.EXACT.value, Match.NOT_OLDER_THAN.value, ""))
+    if match == Match.EXACT and version == "0":
+        yield forbidden(at, 'resourceVersionMatch "exact" is forbidden for resourceVersion "0"')
+
+
+@lru_cache(maxsize=4096)
+def _labels(text: str) -> LabelSelector | None:
+    if not text:
+        return None
+    try:
+        return LabelSelector.parse(text)
+    except ValueError as error:
+        raise errors.bad_request(f"unable to parse requirement: {error}") from error
+
+
+@lru_cache(maxsize=4096)
+def _fields(text: str) -> FieldSelector | None:
+    if not text:
+        return None
+    try:
+        return FieldSelector.parse(text)
+    except ValueError as error:
+        raise errors.bad_request(str(error)) from error
+
+
+def _whole(request: ApiRequest, name: str) -> int | None:
+    text = request.param(name)
+    if not text:
+        return None
+    try:
+        return int(text)
+    except ValueError as error:
+        raise errors.bad_request(f'strconv.ParseInt: parsing "{text}": invalid syntax') from error
+
+
+@dataclass(frozen=True, slots=True)
+class ContinueToken:
+    """``start`` is the key to go on with, relative to the prefix that is listed."""
+
+    revision: int
+    start: str
+
+    def encode(self) -> str:
+        document = {"v": "meta.k8s.io/v1", "rv": self.revision, "start": self.start}
+        return urlsafe_b64encode(orjson.dumps(document)).decode().rstrip("=")
+
+    @classmethod
+    def decode(cls, text: str) -> ContinueToken:
+        try:
+            document = orjson.loads(urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+            token = cls(int(document["rv"]), str(document["start"]))
+            if document["v"] != "meta.k8s.io/v1" or not token.start or token.revision == 0:
+                raise ValueError("unknown version or empty start")
+        except (binascii.Error, ValueError, KeyError, TypeError) as error:
+            raise errors.bad_request(f"continue key is not valid: {error}") from error
+        if token.start.startswith("/") or ".." in token.start.split("/"):
+            raise errors.bad_request("continue key is not valid: incorrect start key")
+        return token

@@ -1,0 +1,130 @@
+"""In what form the client wants its answer, and in what form it sent its request.
+
+Follows k8s.io/apiserver/pkg/endpoints/handlers/negotiation: the Accept header's first clause that can be served wins;
+`as=Table`, `as=PartialObjectMetadata` and `as=PartialObjectMetadataList` ask for a transformation of meta.k8s.io.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+from functools import lru_cache
+
+from pybernetes.api import errors
+from pybernetes.apiserver.http import JSON, ApiRequest
+
+YAML = "application/yaml"
+_SERVED = (
+    f"{JSON}, {JSON};as=Table;g=meta.k8s.io;v=v1, {JSON};as=PartialObjectMetadata;g=meta.k8s.io;v=v1, {YAML}"
+)
+_READABLE = (JSON, YAML)
+_BROWSERS = ("curl", "Wget", "Mozilla/5.0")
+
+
+class Encoding(Enum):
+    JSON = JSON
+    YAML = YAML
+
+
+class Shown(Enum):
+    """What of an object is shown."""
+
+    WHOLE = ""
+    TABLE = "Table"
+    PARTIAL = "PartialObjectMetadata"
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    encoding: Encoding = Encoding.JSON
+    shown: Shown = Shown.WHOLE
+    version: str = "v1"
+
+    @property
+    def plain(self) -> bool:
+        return self.encoding is Encoding.JSON and self.shown is Shown.WHOLE
+
+
+WHOLE_JSON = Media()
+_TYPES = {
+    JSON: Encoding.JSON,
+    "*/*": Encoding.JSON,
+    "application/*": Encoding.JSON,
+    YAML: Encoding.YAML,
+    "application/x-yaml": Encoding.YAML,
+    "text/yaml": Encoding.YAML,
+}
+_SHOWN = {
+    "Table": Shown.TABLE,
+    "PartialObjectMetadata": Shown.PARTIAL,
+    "PartialObjectMetadataList": Shown.PARTIAL,
+}
+
+
+def media_of(request: ApiRequest) -> Media:
+    """Raises 406 when nothing the client accepts can be served."""
+    accept = request.headers.get("accept")
+    if not accept or accept in ("*/*", JSON):
+        return WHOLE_JSON
+    media = _negotiate(accept)
+    if media is None:
+        raise errors.not_acceptable(f"only the following media types are accepted: {_SERVED}")
+    return media
+
+
+@lru_cache(maxsize=256)
+def _negotiate(accept: str) -> Media | None:
+    return next((media for clause in _clauses(accept) if (media := _served(clause)) is not None), None)
+
+
+def _clauses(accept: str) -> Iterator[dict[str, str]]:
+    """Each clause's parameters, with its type under the empty name; the client's most wanted first."""
+    clauses = []
+    for position, text in enumerate(accept.split(",")):
+        kind, *parameters = (part.strip() for part in text.split(";"))
+        clause = {"": kind.lower()}
+        for parameter in parameters:
+            name, _, value = parameter.partition("=")
+            clause[name.strip()] = value.strip().strip('"')
+        clauses.append((-_quality(clause), position, clause))
+    return (clause for _, _, clause in sorted(clauses, key=lambda row: row[:2]))
+
+
+def _quality(clause: dict[str, str]) -> float:
+    try:
+        return float(clause.get("q", "1"))
+    except ValueError:
+        return 1.0
+
+
+def _served(clause: dict[str, str]) -> Media | None:
+    encoding = _TYPES.get(clause[""])
+    if encoding is None:
+        return None
+    wanted = clause.get("as")
+    if wanted is None:
+        return Media(encoding)
+    version = clause.get("v", "v1")
+    if clause.get("g") != "meta.k8s.io" or version not in ("v1", "v1beta1") or wanted not in _SHOWN:
+        return None
+    return Media(encoding, _SHOWN[wanted], version)
+
+
+def encoding_of_body(request: ApiRequest) -> Encoding:
+    """Raises 415 for a body in a format that is not read."""
+    stated = request.headers.get("content-type", "")
+    kind = stated.split(";")[0].strip().lower()
+    if kind in ("", JSON):
+        return Encoding.JSON
+    if kind not in _TYPES or "*" in kind:
+        raise errors.unsupported_media_type(
+            f"the body of the request was in an unknown format - accepted media types include: {', '.join(_READABLE)}"
+        )
+    return _TYPES[kind]
+
+
+def wants_pretty(request: ApiRequest) -> bool:
+    if "pretty" in request.query:
+        return request.flag("pretty")
+    return request.headers.get("user-agent", "").startswith(_BROWSERS)

@@ -1,0 +1,127 @@
+"""An object at a revision: its stored bytes, and the bytes that go out, built once.
+
+Stored bytes begin with apiVersion, kind and metadata in this order and leave resourceVersion out, so that the revision is
+spliced in without decoding. Values in another order (written by another program) are put in order when first read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+import orjson
+
+from pybernetes.api.kinds import KindInfo
+from pybernetes.apiserver.resource import Document
+from pybernetes.store.contract import Entry
+
+NO_LABELS: Mapping[str, str] = {}
+
+
+class _LabelsOnly(msgspec.Struct):
+    labels: dict[str, str] | None = None
+
+
+class _MetadataOnly(msgspec.Struct):
+    metadata: _LabelsOnly
+
+
+_read_labels = msgspec.json.Decoder(_MetadataOnly).decode
+
+
+_REVISION_AT = len(b'{"metadata":{"resourceVersion":"')
+
+
+class Form:
+    """How objects of one kind look as bytes."""
+
+    __slots__ = ("_prefix", "_start", "api_version", "head", "kind")
+
+    def __init__(self, info: KindInfo) -> None:
+        self.api_version = info.api_version
+        self.kind = info.kind
+        self.head = b'{"apiVersion":"%s","kind":"%s",' % (self.api_version.encode(), self.kind.encode())
+        self._prefix = self.head + b'"metadata":{'
+        self._start = len(self._prefix)
+
+    def to_stored(self, document: Document) -> bytes:
+        return orjson.dumps(self._ordered(document))
+
+    def item(self, value: bytes, revision: int) -> bytes:
+        """The object without apiVersion and kind, as it stands in a list, at its revision."""
+        if not value.startswith(self._prefix):
+            value = self.to_stored(orjson.loads(value))
+        return b'{"metadata":{"resourceVersion":"%d",%b' % (revision, value[self._start :])
+
+    def restamped(self, item: bytes, revision: int) -> bytes:
+        """The same item at another revision."""
+        rest = item[item.index(b'",', _REVISION_AT) :]
+        return b'{"metadata":{"resourceVersion":"%d%b' % (revision, rest)
+
+    def whole(self, item: bytes) -> bytes:
+        return self.head + item[1:]
+
+    def to_item(self, document: Document) -> bytes:
+        """The item of a document that has its resourceVersion already."""
+        return orjson.dumps({name: value for name, value in document.items() if name not in ("apiVersion", "kind")})
+
+    def _ordered(self, document: Document) -> Document:
+        metadata = document["metadata"]
+        if "resourceVersion" in metadata:
+            metadata = {name: value for name, value in metadata.items() if name != "resourceVersion"}
+        ordered = {"apiVersion": self.api_version, "kind": self.kind, "metadata": metadata}
+        for name, value in document.items():
+            if name not in ordered:
+                ordered[name] = value
+        return ordered
+
+
+class StoredObject:
+    """One object at one revision. The document and the labels are shared: read-only."""
+
+    __slots__ = ("_document", "_labels", "form", "item", "key", "name", "namespace", "revision")
+
+    def __init__(self, form: Form, prefix: str, key: str, value: bytes, revision: int) -> None:
+        self.form = form
+        self.key = key
+        self.revision = revision
+        self.namespace, _, self.name = key[len(prefix) :].rpartition("/")
+        self.item = form.item(value, revision)
+        self._document: Document | None = None
+        self._labels: Mapping[str, str] | None = None
+
+    @classmethod
+    def of(cls, form: Form, prefix: str, entry: Entry) -> StoredObject:
+        return cls(form, prefix, entry.key, entry.value, entry.mod_revision)
+
+    @property
+    def whole(self) -> bytes:
+        return self.form.whole(self.item)
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        if self._labels is None:
+            self._labels = _read_labels(self.item).metadata.labels or NO_LABELS
+        return self._labels
+
+    @property
+    def document(self) -> Document:
+        """With apiVersion, kind and resourceVersion."""
+        if self._document is None:
+            self._document = orjson.loads(self.whole)
+        return self._document
+
+    def fresh_document(self) -> Document:
+        """A document of the caller's own."""
+        document: Document = orjson.loads(self.whole)
+        return document
+
+
+def text_of(value: Any) -> str:
+    """A field's value as a field selector compares it."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)

@@ -1,0 +1,239 @@
+"""Every object and the recent events, as the store last told them: what lists and watches read.
+
+Guarantees
+  An object's bytes at a revision are built once and shared by lists and all watchers.
+  The cache is at ``revision``: it shows every change up to it and none later; ``at_least`` waits for one.
+  Events of a kind are handed to its watchers in order; a watcher that starts at revision r gets every later event that
+  is still kept, and ``TooOld`` otherwise.
+
+Follows k8s.io/apiserver/pkg/storage/cacher, with one reader of the store for all kinds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from heapq import heappop, heappush
+from itertools import count
+
+from sortedcontainers import SortedDict
+
+from pybernetes.apiserver.objects import Form, StoredObject
+from pybernetes.apiserver.watch_events import Event, EventType, Subscribers
+from pybernetes.store.contract import Change, ChangeType, Compacted, Entry, Store
+
+log = logging.getLogger(__name__)
+
+ROOT = "/registry/"
+FEWEST_EVENTS = 100
+MOST_EVENTS = 102_400
+KEPT_SECONDS = 75.0
+_PAST_EVERY_KEY = "\U0010ffff"
+
+
+class TooOld(Exception):
+    """The events after the revision asked for are no longer all kept."""
+
+    def __init__(self, asked: int, oldest: int) -> None:
+        super().__init__(f"too old resource version: {asked} ({oldest})")
+
+
+class KindCache:
+    """The objects under one prefix, an index of their labels, and a window of their events."""
+
+    def __init__(self, prefix: str, form: Form, dispatch: Sequence[tuple[str, Callable[..., str]]] = ()) -> None:
+        self.prefix = prefix
+        self.form = form
+        self.objects: SortedDict[str, StoredObject] = SortedDict()
+        self.subscribers = Subscribers(dispatch)
+        self._by_label: dict[tuple[str, str], dict[str, None]] = {}
+        self._events: deque[tuple[float, Event]] = deque()
+        self._oldest = 0
+
+    def reset(self) -> None:
+        self.objects.clear()
+        self._by_label.clear()
+        self._events.clear()
+
+    def fill(self, entries: Sequence[Entry], revision: int) -> None:
+        self._oldest = revision
+        for entry in entries:
+            found = StoredObject.of(self.form, self.prefix, entry)
+            self.objects[entry.key] = found
+            self._index(found)
+
+    def apply(self, change: Change, now: float) -> None:
+        entry = change.entry
+        before = self.objects.get(entry.key)
+        if change.type is ChangeType.PUT:
+            after = StoredObject.of(self.form, self.prefix, entry)
+            self.objects[entry.key] = after
+            event = Event(EventType.MODIFIED if before else EventType.ADDED, after, before)
+            if before is not None:
+                self._unindex(before)
+            self._index(after)
+        elif before is not None and change.previous is not None:
+            del self.objects[entry.key]
+            self._unindex(before)
+            last = StoredObject(self.form, self.prefix, entry.key, change.previous.value, entry.mod_revision)
+            event = Event(EventType.DELETED, last, before)
+        else:
+            return
+        self._keep(event, now)
+        self.subscribers.publish(event)
+
+    def events_after(self, revision: int) -> list[Event]:
+        if revision < self._oldest:
+            raise TooOld(revision, self._oldest)
+        found: list[Event] = []
+        for _, event in reversed(self._events):
+            if event.revision <= revision:
+                break
+            found.append(event)
+        found.reverse()
+        return found
+
+    def under(self, namespace: str) -> Sequence[StoredObject]:
+        """The objects of a namespace, or all, in the order of their keys."""
+        if not namespace:
+            values: Sequence[StoredObject] = self.objects.values()
+            return values
+        lowest = f"{self.prefix}{namespace}/"
+        first = self.objects.bisect_left(lowest)
+        end = self.objects.bisect_left(lowest + _PAST_EVERY_KEY)
+        keys = self.objects.keys()[first:end]
+        objects = self.objects
+        return [objects[key] for key in keys]
+
+    def with_label(self, namespace: str, name: str, value: str) -> Sequence[StoredObject]:
+        start = f"{self.prefix}{namespace}/" if namespace else self.prefix
+        keys = sorted(key for key in self._by_label.get((name, value), ()) if key.startswith(start))
+        return [self.objects[key] for key in keys]
+
+    def count_with_label(self, name: str, value: str) -> int:
+        return len(self._by_label.get((name, value), ()))
+
+    def _index(self, found: StoredObject) -> None:
+        for label in found.labels.items():
+            self._by_label.setdefault(label, {})[found.key] = None
+
+    def _unindex(self, found: StoredObject) -> None:
+        for label in found.labels.items():
+            keys = self._by_label[label]
+            del keys[found.key]
+            if not keys:
+                del self._by_label[label]
+
+    def _keep(self, event: Event, now: float) -> None:
+        events = self._events
+        events.append((now, event))
+        while len(events) > MOST_EVENTS or (len(events) > FEWEST_EVENTS and events[0][0] < now - KEPT_SECONDS):
+            self._oldest = events.popleft()[1].revision
+
+
+class WatchCache:
+    """All kinds' caches, fed by one watch on the store."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._kinds: dict[str, KindCache] = {}
+        self._waiters: list[tuple[int, int, asyncio.Future[None]]] = []
+        self._ticket = count()
+        self._task: asyncio.Task[None] | None = None
+        self.revision = 0
+
+    async def start(self) -> None:
+        everything = await self._store.range(ROOT)
+        self.revision = everything.revision
+        entries: dict[str, list[Entry]] = {prefix: [] for prefix in self._kinds}
+        for entry in everything.entries:
+            prefix = self._prefix_of(entry.key)
+            if prefix is not None:
+                entries[prefix].append(entry)
+        for prefix, found in entries.items():
+            self._kinds[prefix].fill(found, self.revision)
+        self._task = asyncio.create_task(self._follow(), name="watch-cache")
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+            self._task = None
+        for kind in self._kinds.values():
+            kind.subscribers.end_all()
+
+    def add(self, kind: KindCache) -> None:
+        """Before ``start``: a kind that is served from the beginning."""
+        self._kinds[kind.prefix] = kind
+
+    async def add_later(self, kind: KindCache) -> None:
+        """While running: a kind that has just been defined."""
+        found = await self._store.range(kind.prefix)
+        await self.at_least(found.revision)
+        kind.fill((await self._store.range(kind.prefix, at=self.revision)).entries, self.revision)
+        self._kinds[kind.prefix] = kind
+
+    def remove(self, kind: KindCache) -> None:
+        if self._kinds.pop(kind.prefix, None) is not None:
+            kind.subscribers.end_all()
+
+    async def at_least(self, revision: int) -> None:
+        if self.revision < revision:
+            reached = asyncio.get_running_loop().create_future()
+            heappush(self._waiters, (revision, next(self._ticket), reached))
+            await reached
+
+    async def _follow(self) -> None:
+        while True:
+            try:
+                async with self._store.watch(ROOT, after=self.revision) as watch:
+                    async for batch in watch:
+                        self._apply(batch)
+                return
+            except Compacted:
+                log.warning("the watch cache fell behind the store's history; reading everything again")
+                await self._reload()
+
+    def _apply(self, batch: Sequence[Change]) -> None:
+        now = asyncio.get_running_loop().time()
+        for change in batch:
+            prefix = self._prefix_of(change.entry.key)
+            if prefix is not None:
+                self._kinds[prefix].apply(change, now)
+        self._advance(batch[-1].revision)
+
+    def _advance(self, revision: int) -> None:
+        self.revision = revision
+        waiters = self._waiters
+        while waiters and waiters[0][0] <= revision:
+            reached = heappop(waiters)[2]
+            if not reached.done():
+                reached.set_result(None)
+
+    async def _reload(self) -> None:
+        """Everybody who watches has missed something: their watches end, and they list again."""
+        everything = await self._store.range(ROOT)
+        for kind in self._kinds.values():
+            kind.subscribers.end_all()
+            kind.reset()
+            kind.fill([e for e in everything.entries if e.key.startswith(kind.prefix)], everything.revision)
+        self._advance(everything.revision)
+
+    def _prefix_of(self, key: str) -> str | None:
+        for end in _slashes(key, len(ROOT)):
+            prefix = key[: end + 1]
+            if prefix in self._kinds:
+                return prefix
+        return None
+
+
+def _slashes(key: str, start: int) -> Iterator[int]:
+    """Where the first and the second slash after the root are: kinds lie one or two folders deep."""
+    end = key.find("/", start)
+    if end >= 0:
+        yield end
+        end = key.find("/", end + 1)
+        if end >= 0:
+            yield end

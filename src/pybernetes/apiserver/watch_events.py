@@ -1,0 +1,113 @@
+"""Events of one kind, and who gets them.
+
+A watcher says what it selects; the events that cannot concern it (another namespace, another name, another value of a field
+that the kind dispatches on) are never shown to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from enum import StrEnum
+from typing import NamedTuple, Protocol
+
+from pybernetes.apiserver.objects import StoredObject
+
+
+class EventType(StrEnum):
+    ADDED = "ADDED"
+    MODIFIED = "MODIFIED"
+    DELETED = "DELETED"
+
+
+class Event:
+    """``object`` is what the event shows (for a deletion the last state, at the revision of the deletion)."""
+
+    __slots__ = ("_line", "object", "previous", "revision", "type")
+
+    def __init__(self, type: EventType, object: StoredObject, previous: StoredObject | None) -> None:
+        self.type = type
+        self.object = object
+        self.previous = previous
+        self.revision = object.revision
+        self._line: bytes | None = None
+
+    @property
+    def line(self) -> bytes:
+        if self._line is None:
+            self._line = event_line(self.type, self.object.whole)
+        return self._line
+
+
+_STARTS = {type: b'{"type":"%s","object":' % type.value.encode() for type in EventType}
+
+
+def event_line(type: EventType, object: bytes) -> bytes:
+    return b"".join((_STARTS[type], object, b"}\n"))
+
+
+class Interest(NamedTuple):
+    """The narrowest thing a watcher's selection pins down; empty: everything of the kind."""
+
+    namespace: str = ""
+    name: str = ""
+    field: str = ""
+    value: str = ""
+
+
+class Subscriber(Protocol):
+    interest: Interest
+
+    def deliver(self, event: Event) -> None:
+        """Must not block, and must not raise."""
+
+    def end(self) -> None:
+        """No more events will come."""
+
+
+class Subscribers:
+    def __init__(self, dispatch: Sequence[tuple[str, Callable[..., str]]] = ()) -> None:
+        self._dispatch = tuple(dispatch)
+        self._by_interest: dict[Interest, dict[Subscriber, None]] = {}
+
+    def add(self, subscriber: Subscriber) -> None:
+        self._by_interest.setdefault(subscriber.interest, {})[subscriber] = None
+
+    def remove(self, subscriber: Subscriber) -> None:
+        group = self._by_interest.get(subscriber.interest)
+        if group is not None:
+            group.pop(subscriber, None)
+            if not group:
+                del self._by_interest[subscriber.interest]
+
+    def publish(self, event: Event) -> None:
+        groups = self._by_interest
+        if not groups:
+            return
+        for interest in self._concerned(event):
+            group = groups.get(interest)
+            if group:
+                for subscriber in tuple(group):
+                    subscriber.deliver(event)
+
+    def end_all(self) -> None:
+        for group in tuple(self._by_interest.values()):
+            for subscriber in tuple(group):
+                subscriber.end()
+        self._by_interest.clear()
+
+    def __len__(self) -> int:
+        return sum(len(group) for group in self._by_interest.values())
+
+    def _concerned(self, event: Event) -> Iterator[Interest]:
+        object = event.object
+        yield Interest()
+        yield Interest(object.namespace, object.name)
+        if object.namespace:
+            yield Interest(object.namespace)
+            yield Interest(name=object.name)
+        for path, get in self._dispatch:
+            values = {get(object.document)}
+            if event.previous is not None:
+                values.add(get(event.previous.document))
+            for value in values:
+                yield Interest(field=path, value=value)
