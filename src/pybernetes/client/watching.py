@@ -1,0 +1,58 @@
+"""Watch framing, without I/O: bytes of a watch answer in, typed events out.
+
+An ERROR event is raised as the ApiError it carries; a version too old to watch from is therefore an ApiError of
+code 410, as it is when the server refuses at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Generic, TypeVar
+
+import msgspec
+
+from pybernetes.api.errors import ApiError
+from pybernetes.client.objects import WatchEvent, WatchType
+
+T = TypeVar("T")
+
+
+class _Frame(msgspec.Struct):
+    type: str
+    object: msgspec.Raw
+
+
+_frames = msgspec.json.Decoder(_Frame)
+
+
+class WatchDecoder(Generic[T]):
+    """Feed it chunks as they come; each call gives the events that became whole."""
+
+    def __init__(self, objects: msgspec.json.Decoder[T]) -> None:
+        self._objects = objects
+        self._rest = b""
+
+    def feed(self, chunk: bytes) -> Iterator[WatchEvent[T]]:
+        lines = (self._rest + chunk).split(b"\n") if self._rest else chunk.split(b"\n")
+        self._rest = lines.pop()
+        for line in lines:
+            if line:
+                yield self._event(line)
+
+    def _event(self, line: bytes) -> WatchEvent[T]:
+        frame = _frames.decode(line)
+        if frame.type == "ERROR":
+            raise error_of(500, bytes(frame.object))
+        return WatchEvent(WatchType(frame.type), self._objects.decode(frame.object))
+
+
+def error_of(status: int, body: bytes) -> ApiError:
+    """The ApiError in a Status document; anything else becomes the message of one."""
+    try:
+        document = msgspec.json.decode(body)
+    except msgspec.DecodeError:
+        document = None
+    if isinstance(document, dict) and document.get("kind") == "Status":
+        return ApiError.from_status(int(document.get("code") or status), document)
+    text = body.decode("utf-8", "replace").strip() or f"the server answered with status {status}"
+    return ApiError.from_status(status, {"kind": "Status", "status": "Failure", "message": text, "code": status})

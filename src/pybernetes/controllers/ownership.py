@@ -1,0 +1,105 @@
+"""Ownership: which objects a controller's object claims, adopts and lets go.
+
+Rule  An object that the owner controls is kept while its labels match, and released when they do not. An object
+without a controller is adopted when its labels match, unless it or the owner is being deleted.
+Follows pkg/controller/controller_ref_manager.go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from pybernetes.api import meta
+from pybernetes.api.errors import ApiError
+from pybernetes.api.selectors import LabelSelector
+from pybernetes.client import Client, PatchType, key_of
+from pybernetes.client.objects import Document
+from pybernetes.controllers.controller import Retry
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Claim(Generic[T]):
+    keep: tuple[T, ...]
+    adopt: tuple[T, ...]
+    release: tuple[T, ...]
+
+
+def claim(owner: Any, selector: LabelSelector, candidates: Iterable[T]) -> Claim[T]:
+    keep: list[T] = []
+    adopt: list[T] = []
+    release: list[T] = []
+    for candidate in candidates:
+        metadata: Any = candidate.metadata  # type: ignore[attr-defined]
+        controller = meta.controller_of(candidate)
+        matches = selector.matches(metadata.labels)
+        if controller is not None:
+            if controller.uid == owner.metadata.uid:
+                (keep if matches else release).append(candidate)
+        elif matches and metadata.deletion_timestamp is None and owner.metadata.deletion_timestamp is None:
+            adopt.append(candidate)
+    return Claim(tuple(keep), tuple(adopt), tuple(release))
+
+
+async def apply_claim(client: Client, owner: Any, claimed: Claim[T]) -> tuple[T, ...]:
+    """Adopts and releases; returns what the owner controls afterwards."""
+    if claimed.adopt:
+        await _require_alive(client, owner)
+    adopted = [await _adopt(client, owner, value) for value in claimed.adopt]
+    for value in claimed.release:
+        await _release(client, owner, value)
+    return (*claimed.keep, *(value for value in adopted if value is not None))
+
+
+async def _require_alive(client: Client, owner: Any) -> None:
+    """Asks the server, because the informer may not know yet that the owner is gone."""
+    key = key_of(owner)
+    fresh = await client.get(type(owner), key.name, key.namespace)
+    if fresh.metadata.uid != owner.metadata.uid:
+        raise Retry(f"original {type(owner).__name__} {key} is gone")
+    if fresh.metadata.deletion_timestamp is not None:
+        raise Retry(f"{type(owner).__name__} {key} has just been deleted")
+
+
+async def _adopt(client: Client, owner: Any, value: T) -> T | None:
+    reference = meta.owner_reference(owner, controller=True)
+    patch: Document = {
+        "metadata": {
+            "uid": value.metadata.uid,  # type: ignore[attr-defined]
+            "ownerReferences": [
+                {
+                    "apiVersion": reference.api_version,
+                    "kind": reference.kind,
+                    "name": reference.name,
+                    "uid": reference.uid,
+                    "controller": True,
+                    "blockOwnerDeletion": True,
+                }
+            ],
+        }
+    }
+    return await _patch(client, value, patch)
+
+
+async def _release(client: Client, owner: Any, value: T) -> None:
+    patch: Document = {
+        "metadata": {
+            "uid": value.metadata.uid,  # type: ignore[attr-defined]
+            "ownerReferences": [{"$patch": "delete", "uid": owner.metadata.uid}],
+        }
+    }
+    await _patch(client, value, patch)
+
+
+async def _patch(client: Client, value: T, patch: Document) -> T | None:
+    """None when the object is gone, or another one has its name: then there is nothing to own or to let go."""
+    key = key_of(value)
+    try:
+        return await client.patch(type(value), key.name, key.namespace, patch, PatchType.STRATEGIC)
+    except ApiError as error:
+        if error.code == 404 or error.reason == "Invalid":
+            return None
+        raise
