@@ -1,0 +1,249 @@
+"""Who asks: client certificates, bearer tokens, impersonation, and nobody in particular.
+
+Guarantees
+  A request is one user's. A bearer token that nobody knows is refused (401), it never falls back to anonymous;
+  a request without credentials is `system:anonymous`, and the roles decide what that user may do.
+  Everyone with credentials is in `system:authenticated`.
+  Impersonation is done only with the verb `impersonate` on every part of the identity asked for.
+
+Follows k8s.io/apiserver/pkg/authentication/request and pkg/endpoints/filters/impersonation.go.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Protocol
+from urllib.parse import unquote
+
+import orjson
+
+from pybernetes.api import errors
+from pybernetes.api.clock import Clock, SystemClock
+from pybernetes.apiserver.auth.authorizers import refusal
+from pybernetes.apiserver.auth.contract import (
+    ANONYMOUS,
+    ANONYMOUS_USER,
+    AUTHENTICATED_GROUP,
+    UNAUTHENTICATED_GROUP,
+    Attributes,
+    Authenticator,
+    Authorizer,
+    User,
+)
+from pybernetes.apiserver.auth.service_accounts import USER_PREFIX, InvalidToken, ServiceAccountTokens, groups_of
+from pybernetes.apiserver.auth.tokens import BOOTSTRAPPERS, TokenFile
+from pybernetes.apiserver.http import ApiRequest
+from pybernetes.store.contract import Store
+
+REMEMBERED_CERTIFICATES = 4096
+AUTHENTICATION_GROUP = "authentication.k8s.io"
+BEARER_PROTOCOL = "base64url.bearer.authorization.k8s.io."
+
+
+class TokenSource(Protocol):
+    """Knows some bearer tokens. None: not one of mine; `InvalidToken`: mine, and it does not count."""
+
+    async def find(self, token: str) -> User | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class FileTokens:
+    """The tokens that an operator handed out."""
+
+    file: TokenFile
+    clock: Clock = field(default_factory=SystemClock)
+
+    async def find(self, token: str) -> User | None:
+        return self.file.find(token, self.clock.now())
+
+
+@dataclass(frozen=True, slots=True)
+class AccountTokens:
+    tokens: ServiceAccountTokens
+
+    async def find(self, token: str) -> User | None:
+        if not self.tokens.is_ours(token):
+            return None
+        user, _ = await self.tokens.check(token)
+        return user
+
+
+@dataclass(frozen=True, slots=True)
+class BootstrapTokens:
+    """Tokens `id.secret` kept as Secrets `kube-system/bootstrap-token-ID`, as upstream's kubeadm makes them."""
+
+    store: Store
+    clock: Clock = field(default_factory=SystemClock)
+
+    async def find(self, token: str) -> User | None:
+        identity, dot, secret = token.partition(".")
+        if not dot or len(identity) != 6 or len(secret) != 16 or not token.replace(".", "").isalnum():
+            return None
+        entry = await self.store.get(f"/registry/secrets/kube-system/bootstrap-token-{identity}")
+        if entry is None:
+            return None
+        document = orjson.loads(entry.value)
+        data = {key: base64.b64decode(value).decode() for key, value in (document.get("data") or {}).items()}
+        if document.get("type") != "bootstrap.kubernetes.io/token" or data.get("token-secret") != secret:
+            return None
+        if data.get("usage-bootstrap-authentication") != "true" or self._expired(data.get("expiration", "")):
+            return None
+        extra_groups = [group for group in data.get("auth-extra-groups", "").split(",") if group]
+        return User(f"system:bootstrap:{identity}", groups=(BOOTSTRAPPERS, *extra_groups))
+
+    def _expired(self, expiration: str) -> bool:
+        return bool(expiration) and datetime.fromisoformat(expiration) <= self.clock.now()
+
+
+class RequestAuthenticator:
+    """Certificate, then bearer token, then anonymous."""
+
+    def __init__(self, tokens: Sequence[TokenSource] = ()) -> None:
+        self._sources = tuple(tokens)
+        self._certificates: dict[bytes, User] = {}
+
+    async def authenticate(self, request: ApiRequest) -> User | None:
+        token = bearer_token(request.headers)
+        if token is not None:
+            return await self._of_token(token)
+        if request.peer is not None:
+            return self._of_certificate(request.peer.der)
+        return ANONYMOUS_USER
+
+    async def find(self, token: str) -> User | None:
+        """The user that a bearer token stands for; None if nobody knows it. Raises `InvalidToken`."""
+        for source in self._sources:
+            user = await source.find(token)
+            if user is not None:
+                return _known(user)
+        return None
+
+    async def _of_token(self, token: str) -> User:
+        try:
+            user = await self.find(token)
+        except InvalidToken as error:
+            raise errors.unauthorized() from error
+        if user is None:
+            raise errors.unauthorized()
+        return user
+
+    def _of_certificate(self, der: bytes) -> User:
+        user = self._certificates.get(der)
+        if user is None:
+            if len(self._certificates) >= REMEMBERED_CERTIFICATES:
+                self._certificates.clear()
+            user = self._certificates[der] = _known(certificate_user(der))
+        return user
+
+
+class ImpersonatingAuthenticator:
+    """Lets a user who may impersonate act as another one."""
+
+    def __init__(self, authenticator: Authenticator, authorizer: Authorizer) -> None:
+        self._authenticator = authenticator
+        self._authorizer = authorizer
+
+    async def authenticate(self, request: ApiRequest) -> User | None:
+        user = await self._authenticator.authenticate(request)
+        if user is None or not any(name.lower().startswith("impersonate-") for name in request.headers):
+            return user
+        wanted = impersonated(request.headers)
+        for asked in _required(wanted):
+            decision = await self._authorizer.authorize(user, asked)
+            if not decision.allowed:
+                resource = f"{asked.resource}.{asked.group}" if asked.group else asked.resource
+                raise errors.forbidden(resource, asked.name, refusal(user, asked, decision.reason))
+        return _completed(wanted)
+
+
+def bearer_token(headers: Mapping[str, str]) -> str | None:
+    """The token of the Authorization header, or the one that browsers put among WebSocket protocols."""
+    scheme, _, token = headers.get("authorization", "").strip().partition(" ")
+    if scheme.lower() == "bearer" and token.strip():
+        return token.strip()
+    for protocol in headers.get("sec-websocket-protocol", "").split(","):
+        name = protocol.strip()
+        if name.startswith(BEARER_PROTOCOL):
+            encoded = name.removeprefix(BEARER_PROTOCOL)
+            try:
+                return base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)).decode()
+            except ValueError:
+                raise errors.unauthorized() from None
+    return None
+
+
+def certificate_user(der: bytes) -> User:
+    """The user that a verified client certificate names: common name and organizations."""
+    from cryptography import x509
+    from cryptography.x509.oid import NameOID
+
+    subject = x509.load_der_x509_certificate(der).subject
+    names = subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    groups = subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)
+    if not names:
+        raise errors.unauthorized()
+    return User(str(names[0].value), groups=tuple(str(group.value) for group in groups))
+
+
+def impersonated(headers: Mapping[str, str]) -> User:
+    """The identity that the Impersonate-* headers ask for, as they say it. Repeated headers are repeated items."""
+    extra: dict[str, tuple[str, ...]] = {}
+    groups: list[str] = []
+    for name, value in headers.items():
+        lowered = name.lower()
+        if lowered == "impersonate-group":
+            groups.append(value)
+        elif lowered.startswith("impersonate-extra-"):
+            key = unquote(lowered.removeprefix("impersonate-extra-"))
+            extra[key] = (*extra.get(key, ()), value)
+    user = User(headers.get("impersonate-user", ""), headers.get("impersonate-uid", ""), tuple(groups), extra)
+    if not user.name:
+        raise errors.bad_request("requested impersonation of a uid, groups or extra without impersonating a user")
+    return user
+
+
+def _known(user: User) -> User:
+    if AUTHENTICATED_GROUP in user.groups or UNAUTHENTICATED_GROUP in user.groups:
+        return user
+    return replace(user, groups=(*user.groups, AUTHENTICATED_GROUP))
+
+
+def _required(wanted: User) -> list[Attributes]:
+    """What one must be allowed to `impersonate` to act as this user."""
+    account = wanted.name.removeprefix(USER_PREFIX)
+    if account != wanted.name and ":" in account:
+        namespace, _, name = account.partition(":")
+        required = [Attributes("impersonate", resource="serviceaccounts", version="v1", namespace=namespace, name=name)]
+    else:
+        required = [Attributes("impersonate", resource="users", version="v1", name=wanted.name)]
+    required += [Attributes("impersonate", resource="groups", version="v1", name=group) for group in wanted.groups]
+    if wanted.uid:
+        required.append(
+            Attributes("impersonate", group=AUTHENTICATION_GROUP, version="v1", resource="uids", name=wanted.uid)
+        )
+    required += [
+        Attributes(
+            "impersonate",
+            group=AUTHENTICATION_GROUP,
+            version="v1",
+            resource="userextras",
+            subresource=key,
+            name=value,
+        )
+        for key, values in wanted.extra.items()
+        for value in values
+    ]
+    return required
+
+
+def _completed(wanted: User) -> User:
+    groups = wanted.groups
+    account = wanted.name.removeprefix(USER_PREFIX)
+    if not groups and account != wanted.name and ":" in account:
+        groups = groups_of(account.partition(":")[0])
+    if wanted.name == ANONYMOUS:
+        return replace(wanted, groups=groups or (UNAUTHENTICATED_GROUP,))
+    return _known(replace(wanted, groups=groups))

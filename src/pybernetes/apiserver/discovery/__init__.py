@@ -1,0 +1,1 @@
+"""What the server serves, told to clients: groups, versions, resources and their verbs."""
