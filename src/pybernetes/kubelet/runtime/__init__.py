@@ -15,7 +15,7 @@ Follows the Container Runtime Interface v1.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Protocol
 
 from pybernetes.kubelet.runtime.errors import (
@@ -97,7 +97,16 @@ class PortForward(Protocol):
 
 
 class Runtime(Protocol):
-    """Sandboxes, containers, images, and streams into them."""
+    """Sandboxes, containers, images, and streams into them.
+
+    `runs_processes` is False where containers only seem to run: then probes, hooks and volumes' files make no sense.
+    `on_change` asks to be told the uid of a pod of which a container has ended by itself; it answers False when this
+    runtime cannot tell, and the kubelet must list from time to time.
+    """
+
+    @property
+    def runs_processes(self) -> bool: ...
+    def on_change(self, handler: Callable[[str], None]) -> bool: ...
 
     async def version(self) -> Version: ...
     async def status(self) -> RuntimeStatus: ...

@@ -78,6 +78,14 @@ class CriRuntime:
     async def close(self) -> None:
         await self._channel.close()
 
+    @property
+    def runs_processes(self) -> bool:
+        return True
+
+    def on_change(self, handler: Callable[[str], None]) -> bool:
+        # GetContainerEvents is not there in every containerd that we support (1.6 has it not).
+        return False
+
     # ---- runtime
 
     async def version(self) -> Version:
