@@ -1,0 +1,64 @@
+"""ConfigMap: key-value pairs that pods read as files or as environment.
+
+Follows pkg/registry/core/configmap and ValidateConfigMap in pkg/apis/core/validation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from pybernetes.api.fields import FieldError, FieldPath, at, forbidden, invalid, is_config_map_key, is_dns_subdomain, too_long
+from pybernetes.api.kinds import info_of
+from pybernetes.api.models.core_v1 import ConfigMap
+from pybernetes.apiserver.columns import AGE, NAME
+from pybernetes.apiserver.resource import Column, Document, Resource
+from pybernetes.apiserver.validation.metadata import check_metadata, check_metadata_update
+from pybernetes.apiserver.validation.sizes import base64_size
+
+MAXIMUM_SIZE = 1024 * 1024
+FROZEN = "field is immutable when `immutable` is set"
+
+
+def _data_count(document: Document, now: datetime) -> int:
+    return len(document.get("data") or ()) + len(document.get("binaryData") or ())
+
+
+def validate(config_map: ConfigMap) -> Iterator[FieldError]:
+    yield from check_metadata(config_map.metadata, is_dns_subdomain)
+    size = 0
+    for key, text in config_map.data.items():
+        yield from _check_key(key, at.data[key])
+        if key in config_map.binary_data:
+            yield invalid(at.data[key], key, "duplicate of key present in binaryData")
+        size += len(text.encode())
+    for key, encoded in config_map.binary_data.items():
+        yield from _check_key(key, at.binaryData[key])
+        size += base64_size(encoded)
+    if size > MAXIMUM_SIZE:
+        yield too_long(FieldPath(), "", MAXIMUM_SIZE)
+
+
+def _check_key(key: str, path: FieldPath) -> Iterator[FieldError]:
+    yield from (invalid(path, key, message) for message in is_config_map_key(key))
+
+
+def validate_update(new: ConfigMap, old: ConfigMap) -> Iterator[FieldError]:
+    yield from check_metadata_update(new.metadata, old.metadata)
+    if not old.immutable:
+        return
+    if not new.immutable:
+        yield forbidden(at.immutable, FROZEN)
+    if new.data != old.data:
+        yield forbidden(at.data, FROZEN)
+    if new.binary_data != old.binary_data:
+        yield forbidden(at.binaryData, FROZEN)
+
+
+CONFIG_MAPS = Resource(
+    info=info_of(ConfigMap),
+    short_names=("cm",),
+    validate=validate,
+    validate_update=validate_update,
+    columns=(NAME, Column("Data", _data_count, "integer"), AGE),
+)

@@ -1,0 +1,210 @@
+"""Event: something that happened to an object; one storage with two views, `v1` and `events.k8s.io/v1`.
+
+Guarantees  An event written through one group reads as the same event through the other.
+
+Follows pkg/registry/core/event, pkg/apis/events/v1/conversion.go and pkg/apis/core/validation/events.go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from typing import Any
+
+from pybernetes.api.fields import FieldError, FieldPath, at, invalid, is_dns_subdomain, is_qualified_name, required
+from pybernetes.api.kinds import info_of
+from pybernetes.api.models import core_v1, events_v1
+from pybernetes.apiserver.columns import since
+from pybernetes.apiserver.resource import Column, Document, Resource, Stored
+from pybernetes.apiserver.validation.metadata import check_metadata, check_metadata_update
+from pybernetes.apiserver.validation.simple import check_unchanged
+
+NAME_LIMIT = 128
+MESSAGE_LIMIT = 1024
+
+# events.k8s.io name → core name
+_RENAMED = {
+    "note": "message",
+    "regarding": "involvedObject",
+    "deprecatedSource": "source",
+    "deprecatedFirstTimestamp": "firstTimestamp",
+    "deprecatedLastTimestamp": "lastTimestamp",
+    "deprecatedCount": "count",
+    "reportingController": "reportingComponent",
+}
+_RENAMED_BACK = {core: view for view, core in _RENAMED.items()}
+
+
+def to_core(event: Document) -> Document:
+    return {_RENAMED.get(key, key): value for key, value in event.items()} | {"apiVersion": "v1"}
+
+
+def from_core(event: Document) -> Document:
+    return {_RENAMED_BACK.get(key, key): value for key, value in event.items()} | {"apiVersion": "events.k8s.io/v1"}
+
+
+def validate(event: core_v1.Event) -> Iterator[FieldError]:
+    yield from check_metadata(event.metadata, is_dns_subdomain)
+    involved = event.involved_object.namespace or ""
+    namespace = event.metadata.namespace or ""
+    if event.event_time is None:
+        fits = involved == namespace or (not involved and namespace == "default")
+    else:
+        fits = bool(involved) or namespace in ("default", "kube-system")
+    if not fits:
+        yield invalid(at.involvedObject.namespace, involved, "does not match event.namespace")
+    if event.event_time is not None:
+        yield from _check_report(event, at.reportingComponent, at.message)
+
+
+def _check_report(event: core_v1.Event, controller_path: FieldPath, message_path: FieldPath) -> Iterator[FieldError]:
+    controller = event.reporting_component
+    if not controller:
+        yield required(controller_path)
+    else:
+        yield from (invalid(controller_path, controller, message) for message in is_qualified_name(controller))
+    for path, value in (
+        (at.reportingInstance, event.reporting_instance),
+        (at.action, event.action),
+        (at.reason, event.reason),
+    ):
+        if not value:
+            yield required(path)
+        elif len(value) > NAME_LIMIT:
+            yield invalid(path, "", f"can have at most {NAME_LIMIT} characters")
+    if len(event.message or "") > MESSAGE_LIMIT:
+        yield invalid(message_path, "", f"can have at most {MESSAGE_LIMIT} characters")
+
+
+def validate_update(new: core_v1.Event, old: core_v1.Event) -> Iterator[FieldError]:
+    yield from check_metadata_update(new.metadata, old.metadata)
+
+
+def validate_view(event: events_v1.Event) -> Iterator[FieldError]:
+    yield from check_metadata(event.metadata, is_dns_subdomain)
+    if event.event_time is None:
+        yield required(at.eventTime)
+    if event.type not in ("Normal", "Warning"):
+        yield invalid(at.type, "", f"has invalid value: {event.type or ''}")
+    if not event.reporting_controller:
+        yield required(at.reportingController)
+    else:
+        messages = is_qualified_name(event.reporting_controller)
+        yield from (invalid(at.reportingController, event.reporting_controller, message) for message in messages)
+    for path, value in (
+        (at.reportingInstance, event.reporting_instance),
+        (at.action, event.action),
+        (at.reason, event.reason),
+    ):
+        if not value:
+            yield required(path)
+        elif len(value) > NAME_LIMIT:
+            yield invalid(path, "", f"can have at most {NAME_LIMIT} characters")
+    if len(event.note or "") > MESSAGE_LIMIT:
+        yield invalid(at.note, "", f"can have at most {MESSAGE_LIMIT} characters")
+    if event.series is not None and event.series.count < 2:
+        yield invalid(at.series.count, "", "should be at least 2")
+    namespace = event.metadata.namespace
+    if event.regarding is not None and not event.regarding.namespace and namespace not in ("default", "kube-system"):
+        yield invalid(at.regarding.namespace, "", "does not match event.namespace")
+
+
+def validate_view_update(new: events_v1.Event, old: events_v1.Event) -> Iterator[FieldError]:
+    yield from check_metadata_update(new.metadata, old.metadata)
+    for field in ("regarding", "reason", "action", "note", "related", "type", "reporting_controller", "reporting_instance"):
+        head, *rest = field.split("_")
+        path = getattr(at, head + "".join(part.title() for part in rest))
+        yield from check_unchanged(getattr(new, field), getattr(old, field), path)
+
+
+def _seen(event: Document, now: datetime) -> tuple[str, str]:
+    """How long ago for the first time, and for the last."""
+    first = since(event.get("firstTimestamp") or event.get("eventTime"), now)
+    if series := event.get("series"):
+        return first, since(series.get("lastObservedTime"), now)
+    last = event.get("lastTimestamp")
+    return first, since(last, now) if last else first
+
+
+def _object(event: Document, now: datetime) -> str:
+    involved = event.get("involvedObject") or {}
+    kind, name = involved.get("kind", "").lower(), involved.get("name")
+    return f"{kind}/{name}" if name else kind
+
+
+def source_of(event: Document) -> str:
+    source: str = (event.get("source") or {}).get("component") or event.get("reportingComponent") or ""
+    return source
+
+
+def _source(event: Document, now: datetime) -> str:
+    host = (event.get("source") or {}).get("host") or event.get("reportingInstance")
+    return f"{source_of(event)}, {host}" if host else source_of(event)
+
+
+def _count(event: Document, now: datetime) -> int:
+    count: int = (event.get("series") or event).get("count") or 1
+    return count
+
+
+_COLUMNS = (
+    Column("Last Seen", lambda event, now: _seen(event, now)[1]),
+    Column("Type", lambda event, now: event.get("type", "")),
+    Column("Reason", lambda event, now: event.get("reason", "")),
+    Column("Object", _object),
+    Column("Subobject", lambda event, now: (event.get("involvedObject") or {}).get("fieldPath", ""), priority=1),
+    Column("Source", _source, priority=1),
+    Column("Message", lambda event, now: (event.get("message") or "").strip()),
+    Column("First Seen", lambda event, now: _seen(event, now)[0], priority=1),
+    Column("Count", _count, "integer", priority=1),
+    Column("Name", lambda event, now: event["metadata"].get("name", ""), format="name", priority=1),
+)
+
+
+def _involved(field: str) -> Callable[[Document], str]:
+    return lambda event: (event.get("involvedObject") or {}).get(field) or ""
+
+
+_INVOLVED = ("kind", "namespace", "name", "uid", "apiVersion", "resourceVersion", "fieldPath")
+_SELECTABLE: dict[str, Callable[[Document], str]] = {
+    **{f"involvedObject.{field}": _involved(field) for field in _INVOLVED},
+    "reason": lambda event: event.get("reason") or "",
+    "reportingComponent": lambda event: event.get("reportingComponent") or "",
+    "source": source_of,
+    "type": lambda event: event.get("type") or "",
+}
+
+
+def _on_core(extract: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda event, *rest: extract(to_core(event), *rest)
+
+
+def _viewed(column: Column) -> Column:
+    return Column(column.name, _on_core(column.extract), column.type, column.format, column.priority)
+
+
+def _view_name(path: str) -> str:
+    return path.replace("involvedObject.", "regarding.").replace("reportingComponent", "reportingController")
+
+
+EVENTS = Resource(
+    info=info_of(core_v1.Event),
+    short_names=("ev",),
+    validate=validate,
+    validate_update=validate_update,
+    columns=_COLUMNS,
+    selectable=_SELECTABLE,
+    allows_create_on_update=True,
+)
+
+NEW_EVENTS = Resource(
+    info=info_of(events_v1.Event),
+    short_names=("ev",),
+    storage="events",
+    stored=Stored(info_of(core_v1.Event), from_storage=from_core, to_storage=to_core),
+    validate=validate_view,
+    validate_update=validate_view_update,
+    columns=tuple(_viewed(column) for column in _COLUMNS),
+    selectable={_view_name(path): _on_core(get) for path, get in _SELECTABLE.items() if path != "source"},
+    allows_create_on_update=True,
+)

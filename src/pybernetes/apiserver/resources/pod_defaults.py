@@ -1,0 +1,126 @@
+"""The defaults of a pod's spec, shared by pods and by every kind that has a pod template.
+
+Follows pkg/apis/core/v1/defaults.go.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pybernetes.apiserver.resources.defaults import Document, OverZero, Rule, Table, under
+
+
+def pull_policy(holder: Document, image_field: str = "image") -> str:
+    """Always for the tag `latest`, said or implied; a digest or another tag names something that does not change."""
+    image: str = holder.get(image_field) or ""
+    name, _, digest = image.partition("@")
+    last = name.rpartition("/")[2]
+    tag = last.partition(":")[2] if ":" in last else ("" if digest else "latest")
+    return "Always" if image and tag == "latest" else "IfNotPresent"
+
+
+def image_volume_pull_policy(source: Document) -> str:
+    return pull_policy(source, "reference")
+
+
+def requests_from_limits(resources: Document) -> None:
+    limits = resources.get("limits")
+    if limits:
+        resources["requests"] = {**limits, **resources.get("requests", {})}
+
+
+VOLUME_SOURCES = (
+    "hostPath", "emptyDir", "gcePersistentDisk", "awsElasticBlockStore", "gitRepo", "secret", "nfs", "iscsi", "glusterfs",
+    "persistentVolumeClaim", "rbd", "flexVolume", "cinder", "cephfs", "flocker", "downwardAPI", "fc", "azureFile",
+    "configMap", "vsphereVolume", "quobyte", "azureDisk", "photonPersistentDisk", "projected", "portworxVolume", "scaleIO",
+    "storageos", "csi", "ephemeral", "image",
+)  # fmt: skip
+
+
+def volume_without_source(volume: Document) -> None:
+    if len(volume) == 1 or not any(source in volume for source in VOLUME_SOURCES):
+        volume["emptyDir"] = {}
+
+
+def host_network_ports(spec: Document) -> None:
+    """On the host's network a container port is a host port."""
+    if not spec.get("hostNetwork"):
+        return
+    for container in (*spec.get("containers", ()), *spec.get("initContainers", ())):
+        for port in container.get("ports", ()):
+            if not port.get("hostPort") and port.get("containerPort"):
+                port["hostPort"] = port["containerPort"]
+
+
+HTTP_GET: Table = {"path": "/", "scheme": "HTTP"}
+
+PROBE: Table = {
+    "timeoutSeconds": OverZero(1),
+    "periodSeconds": OverZero(10),
+    "successThreshold": OverZero(1),
+    "failureThreshold": OverZero(3),
+    **under("httpGet", HTTP_GET),
+    "grpc.service": "",
+}
+
+CONTAINER: Table = {
+    "imagePullPolicy": pull_policy,
+    "terminationMessagePath": "/dev/termination-log",
+    "terminationMessagePolicy": "File",
+    "ports[].protocol": "TCP",
+    "env[].valueFrom.fieldRef.apiVersion": "v1",
+    **under("livenessProbe", PROBE),
+    **under("readinessProbe", PROBE),
+    **under("startupProbe", PROBE),
+    **under("lifecycle.postStart.httpGet", HTTP_GET),
+    **under("lifecycle.preStop.httpGet", HTTP_GET),
+}
+
+CLAIM_SPEC: Table = {"volumeMode": "Filesystem"}
+
+VOLUME: Table = {
+    "": Rule(volume_without_source),
+    "secret.defaultMode": 420,
+    "configMap.defaultMode": 420,
+    "downwardAPI.defaultMode": 420,
+    "downwardAPI.items[].fieldRef.apiVersion": "v1",
+    "projected.defaultMode": 420,
+    "projected.sources[].serviceAccountToken.expirationSeconds": 3600,
+    "projected.sources[].downwardAPI.items[].fieldRef.apiVersion": "v1",
+    "hostPath.type": "",
+    "image.pullPolicy": image_volume_pull_policy,
+    "iscsi.iscsiInterface": "default",
+    "rbd.pool": "rbd",
+    "rbd.user": "admin",
+    "rbd.keyring": "/etc/ceph/keyring",
+    "azureDisk.cachingMode": "ReadWrite",
+    "azureDisk.fsType": "ext4",
+    "azureDisk.readOnly": False,
+    "azureDisk.kind": "Shared",
+    "scaleIO.storageMode": "ThinProvisioned",
+    "scaleIO.fsType": "xfs",
+    **under("ephemeral.volumeClaimTemplate.spec", CLAIM_SPEC),
+}
+
+POD_SPEC: Table = {
+    "restartPolicy": "Always",
+    "terminationGracePeriodSeconds": 30,
+    "dnsPolicy": "ClusterFirst",
+    "securityContext": {},
+    "schedulerName": "default-scheduler",
+    **under("containers[]", CONTAINER),
+    **under("initContainers[]", CONTAINER),
+    **under("ephemeralContainers[]", CONTAINER),
+    **under("volumes[]", VOLUME),
+}
+
+# What a pod has beyond a pod template.
+POD_ONLY: Table = {
+    "enableServiceLinks": True,
+    "": Rule(host_network_ports),
+    "containers[].resources": Rule(requests_from_limits),
+    "initContainers[].resources": Rule(requests_from_limits),
+    "resources": Rule(requests_from_limits),
+}
+
+

@@ -1,0 +1,1 @@
+"""Pieces of validation that kinds share. Each takes models and paths, and yields `FieldError`s."""

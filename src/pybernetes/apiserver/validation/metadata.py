@@ -1,0 +1,151 @@
+"""What every object's metadata must be, on creation and on update.
+
+Follows apimachinery's pkg/api/validation/objectmeta.go, with the stricter finalizer names of pkg/apis/core/validation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache
+
+from pybernetes.api.fields import (
+    FieldError,
+    FieldPath,
+    at,
+    forbidden,
+    invalid,
+    is_dns_label,
+    is_label_value,
+    is_qualified_name,
+    required,
+    too_long,
+)
+from pybernetes.api.models.meta_v1 import ObjectMeta, OwnerReference
+
+NameCheck = Callable[[str], Sequence[str]]
+
+IMMUTABLE = "field is immutable"
+ANNOTATIONS_SIZE_LIMIT = 256 * 1024
+STANDARD_FINALIZERS = frozenset(("kubernetes", "orphan", "foregroundDeletion"))
+_BANNED_OWNERS = frozenset((("v1", "Event"),))
+
+label_key_messages = lru_cache(maxsize=4096)(lambda key: tuple(is_qualified_name(key)))
+label_value_messages = lru_cache(maxsize=4096)(lambda value: tuple(is_label_value(value)))
+
+
+def is_path_segment(name: str) -> list[str]:
+    """Names that only need to fit into a URL: those of roles, bindings and the like."""
+    if name in (".", ".."):
+        return [f"may not be '{name}'"]
+    return [f"may not contain '{part}'" for part in ("/", "%") if part in name]
+
+
+def check_metadata(
+    metadata: ObjectMeta, name: NameCheck, *, namespaced: bool = True, path: FieldPath = at.metadata
+) -> Iterator[FieldError]:
+    if metadata.generate_name:
+        yield from (invalid(path.generateName, metadata.generate_name, m) for m in name(_prefix(metadata.generate_name)))
+    if not metadata.name:
+        yield required(path.name, "name or generateName is required")
+    else:
+        yield from (invalid(path.name, metadata.name, message) for message in name(metadata.name))
+    if not namespaced:
+        if metadata.namespace:
+            yield forbidden(path.namespace, "not allowed on this type")
+    elif not metadata.namespace:
+        yield required(path.namespace)
+    else:
+        yield from (invalid(path.namespace, metadata.namespace, m) for m in is_dns_label(metadata.namespace))
+    yield from _check_maps(metadata, path)
+
+
+def check_metadata_update(new: ObjectMeta, old: ObjectMeta, path: FieldPath = at.metadata) -> Iterator[FieldError]:
+    if old.deletion_timestamp is not None:
+        added = [finalizer for finalizer in new.finalizers if finalizer not in old.finalizers]
+        if added:
+            listing = ", ".join(f'"{finalizer}"' for finalizer in sorted(added))
+            yield forbidden(
+                path.finalizers,
+                f"no new finalizers can be added if the object is being deleted, found new finalizers []string{{{listing}}}",
+            )
+    for field, before, after in (
+        ("name", old.name, new.name),
+        ("namespace", old.namespace, new.namespace),
+        ("uid", old.uid, new.uid),
+        ("creationTimestamp", old.creation_timestamp, new.creation_timestamp),
+        ("deletionTimestamp", old.deletion_timestamp, new.deletion_timestamp),
+        ("deletionGracePeriodSeconds", old.deletion_grace_period_seconds, new.deletion_grace_period_seconds),
+    ):
+        if before != after:
+            yield invalid(getattr(path, field), after, IMMUTABLE)
+    yield from _check_maps(new, path)
+
+
+def _check_maps(metadata: ObjectMeta, path: FieldPath) -> Iterator[FieldError]:
+    if metadata.labels:
+        yield from check_labels(metadata.labels, path.labels)
+    if metadata.annotations:
+        yield from check_annotations(metadata.annotations, path.annotations)
+    if metadata.owner_references:
+        yield from check_owner_references(metadata.owner_references, path.ownerReferences)
+    if metadata.finalizers:
+        yield from check_finalizers(metadata.finalizers, path.finalizers)
+
+
+def _prefix(generate_name: str) -> str:
+    """The part of a name that is given, without the dash that the random part will follow."""
+    if len(generate_name) > 1 and generate_name.endswith("-"):
+        return generate_name[:-2] + "a"
+    return generate_name
+
+
+def check_labels(labels: Mapping[str, str], path: FieldPath) -> Iterator[FieldError]:
+    for key, value in labels.items():
+        yield from (invalid(path, key, message) for message in label_key_messages(key))
+        yield from (invalid(path, value, message) for message in label_value_messages(value))
+
+
+def check_annotations(annotations: Mapping[str, str], path: FieldPath) -> Iterator[FieldError]:
+    size = 0
+    for key, value in annotations.items():
+        yield from (invalid(path, key, message) for message in label_key_messages(key.lower()))
+        size += len(key.encode()) + len(value.encode())
+    if size > ANNOTATIONS_SIZE_LIMIT:
+        yield too_long(path, "", ANNOTATIONS_SIZE_LIMIT)
+
+
+def check_owner_references(references: Sequence[OwnerReference], path: FieldPath) -> Iterator[FieldError]:
+    controller = ""
+    for reference in references:
+        group, _, version = reference.api_version.rpartition("/")
+        if not version:
+            yield invalid(path.apiVersion, reference.api_version, "version must not be empty")
+        for field, value in (("kind", reference.kind), ("name", reference.name), ("uid", reference.uid)):
+            if not value:
+                yield invalid(getattr(path, field), value, "must not be empty")
+        if (reference.api_version, reference.kind) in _BANNED_OWNERS:
+            kind = f"{group}/{version}, Kind={reference.kind}"
+            yield invalid(path, reference, f"{kind} is disallowed from being an owner")
+        if reference.controller:
+            if controller:
+                yield invalid(
+                    path,
+                    references,
+                    'Only one reference can have Controller set to true. Found "true" in references for '
+                    f"{controller} and {reference.name}",
+                )
+            controller = reference.name
+
+
+def check_finalizers(finalizers: Sequence[str], path: FieldPath) -> Iterator[FieldError]:
+    if "orphan" in finalizers and "foregroundDeletion" in finalizers:
+        yield invalid(path, finalizers, "finalizer orphan and foregroundDeletion cannot be both set")
+    for index, finalizer in enumerate(finalizers):
+        yield from check_finalizer_name(finalizer, path[index])
+
+
+def check_finalizer_name(finalizer: str, path: FieldPath) -> Iterator[FieldError]:
+    messages = label_key_messages(finalizer)
+    yield from (invalid(path, finalizer, message) for message in messages)
+    if not messages and "/" not in finalizer and finalizer not in STANDARD_FINALIZERS:
+        yield invalid(path, finalizer, "name is neither a standard finalizer name nor is it fully qualified")

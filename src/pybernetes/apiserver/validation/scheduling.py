@@ -1,0 +1,197 @@
+"""What a pod says about where it runs: affinity, tolerations, topology spread, scheduling gates.
+
+Follows validateAffinity, ValidateTolerations and validateTopologySpreadConstraints in pkg/apis/core/validation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from pybernetes.api.fields import (
+    FieldError,
+    FieldPath,
+    duplicate,
+    forbidden,
+    invalid,
+    is_dns_label,
+    not_supported,
+    required,
+)
+from pybernetes.api.models.core_v1 import (
+    Affinity,
+    NodeSelector,
+    NodeSelectorRequirement,
+    NodeSelectorTerm,
+    PodAffinity,
+    PodAffinityTerm,
+    PodAntiAffinity,
+    PodSchedulingGate,
+    Toleration,
+    TopologySpreadConstraint,
+)
+from pybernetes.apiserver.validation.metadata import label_key_messages, label_value_messages
+from pybernetes.apiserver.validation.selectors import check_label_selector
+
+_WEIGHT = "must be in the range 1-100"
+EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
+
+
+def _check_label_key(key: str, path: FieldPath) -> Iterator[FieldError]:
+    yield from (invalid(path, key, message) for message in label_key_messages(key))
+
+
+def check_affinity(affinity: Affinity | None, path: FieldPath) -> Iterator[FieldError]:
+    if affinity is None:
+        return
+    if (node := affinity.node_affinity) is not None:
+        selector = node.required_during_scheduling_ignored_during_execution
+        if selector is not None:
+            yield from check_node_selector(
+                selector, path.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution
+            )
+        for index, preferred in enumerate(node.preferred_during_scheduling_ignored_during_execution):
+            each = path.nodeAffinity.preferredDuringSchedulingIgnoredDuringExecution[index]
+            if not 1 <= preferred.weight <= 100:
+                yield invalid(each.weight, preferred.weight, _WEIGHT)
+            if preferred.preference is not None:
+                yield from check_node_term(preferred.preference, each.preference)
+    yield from _check_pod_affinity(affinity.pod_affinity, path.podAffinity)
+    yield from _check_pod_affinity(affinity.pod_anti_affinity, path.podAntiAffinity)
+
+
+def check_node_selector(selector: NodeSelector, path: FieldPath) -> Iterator[FieldError]:
+    terms = path.nodeSelectorTerms
+    if not selector.node_selector_terms:
+        yield required(terms, "must have at least one node selector term")
+    for index, term in enumerate(selector.node_selector_terms):
+        yield from check_node_term(term, terms[index])
+
+
+def check_node_term(term: NodeSelectorTerm, path: FieldPath) -> Iterator[FieldError]:
+    for index, requirement in enumerate(term.match_expressions):
+        yield from _check_node_requirement(requirement, path.matchExpressions[index])
+    for index, requirement in enumerate(term.match_fields):
+        yield from _check_field_requirement(requirement, path.matchFields[index])
+
+
+def _check_node_requirement(requirement: NodeSelectorRequirement, path: FieldPath) -> Iterator[FieldError]:
+    match requirement.operator:
+        case "In" | "NotIn":
+            if not requirement.values:
+                yield required(path.values, "must be specified when `operator` is 'In' or 'NotIn'")
+        case "Exists" | "DoesNotExist":
+            if requirement.values:
+                yield forbidden(path.values, "may not be specified when `operator` is 'Exists' or 'DoesNotExist'")
+        case "Gt" | "Lt":
+            if len(requirement.values) != 1:
+                yield required(path.values, "must be specified single value when `operator` is 'Lt' or 'Gt'")
+        case other:
+            yield invalid(path.operator, other, "not a valid selector operator")
+    yield from _check_label_key(requirement.key, path.key)
+    for index, value in enumerate(requirement.values):
+        yield from (invalid(path.values[index], value, message) for message in label_value_messages(value))
+
+
+def _check_field_requirement(requirement: NodeSelectorRequirement, path: FieldPath) -> Iterator[FieldError]:
+    if requirement.operator not in ("In", "NotIn"):
+        yield invalid(path.operator, requirement.operator, "not a valid selector operator")
+    elif len(requirement.values) != 1:
+        yield required(path.values, "must be only one value when `operator` is 'In' or 'NotIn' for node field selector")
+    if requirement.key != "metadata.name":
+        yield invalid(path.key, requirement.key, "not a valid field selector key")
+
+
+def _check_pod_affinity(affinity: PodAffinity | PodAntiAffinity | None, path: FieldPath) -> Iterator[FieldError]:
+    if affinity is None:
+        return
+    for index, term in enumerate(affinity.required_during_scheduling_ignored_during_execution):
+        yield from _check_pod_term(term, path.requiredDuringSchedulingIgnoredDuringExecution[index])
+    for index, weighted in enumerate(affinity.preferred_during_scheduling_ignored_during_execution):
+        each = path.preferredDuringSchedulingIgnoredDuringExecution[index]
+        if not 1 <= weighted.weight <= 100:
+            yield invalid(each.weight, weighted.weight, _WEIGHT)
+        if weighted.pod_affinity_term is not None:
+            yield from _check_pod_term(weighted.pod_affinity_term, each.podAffinityTerm)
+
+
+def _check_pod_term(term: PodAffinityTerm, path: FieldPath) -> Iterator[FieldError]:
+    yield from check_label_selector(term.label_selector, path.labelSelector)
+    yield from check_label_selector(term.namespace_selector, path.namespaceSelector)
+    for name in term.namespaces:
+        yield from (invalid(path.namespace, name, message) for message in is_dns_label(name))
+    for field, keys in (("matchLabelKeys", term.match_label_keys), ("mismatchLabelKeys", term.mismatch_label_keys)):
+        if keys and term.label_selector is None:
+            yield forbidden(getattr(path, field), "must not be specified when labelSelector is not set")
+        for index, key in enumerate(keys):
+            yield from _check_label_key(key, getattr(path, field)[index])
+    if not term.topology_key:
+        yield required(path.topologyKey, "can not be empty")
+    else:
+        yield from _check_label_key(term.topology_key, path.topologyKey)
+
+
+def check_tolerations(tolerations: Sequence[Toleration], path: FieldPath) -> Iterator[FieldError]:
+    for index, toleration in enumerate(tolerations):
+        each = path[index]
+        operator = toleration.operator or ""
+        if toleration.key:
+            yield from _check_label_key(toleration.key, each.key)
+        elif operator != "Exists":
+            message = 'operator must be Exists when `key` is empty, which means "match all values and all keys"'
+            yield invalid(each.operator, operator, message)
+        if toleration.toleration_seconds is not None and toleration.effect != "NoExecute":
+            message = "effect must be 'NoExecute' when `tolerationSeconds` is set"
+            yield invalid(each.effect, toleration.effect or "", message)
+        match operator:
+            case "" | "Equal":
+                messages = label_value_messages(toleration.value or "")
+                yield from (invalid(each.operator, toleration.value, message) for message in messages)
+            case "Exists":
+                if toleration.value:
+                    yield invalid(each.operator, toleration, "value must be empty when `operator` is 'Exists'")
+            case _:
+                yield not_supported(each.operator, operator, ("Equal", "Exists"))
+        if toleration.effect and toleration.effect not in EFFECTS:
+            yield not_supported(each.effect, toleration.effect, EFFECTS)
+
+
+def check_topology_spread(constraints: Sequence[TopologySpreadConstraint], path: FieldPath) -> Iterator[FieldError]:
+    taken: set[tuple[str, str]] = set()
+    for index, constraint in enumerate(constraints):
+        each = path[index]
+        if constraint.max_skew <= 0:
+            yield invalid(each.maxSkew, constraint.max_skew, "must be greater than zero")
+        if not constraint.topology_key:
+            yield required(each.topologyKey, "can not be empty")
+        else:
+            yield from _check_label_key(constraint.topology_key, each.topologyKey)
+        when = constraint.when_unsatisfiable
+        if when not in ("DoNotSchedule", "ScheduleAnyway"):
+            yield not_supported(each.whenUnsatisfiable, when, ("DoNotSchedule", "ScheduleAnyway"))
+        if (identity := (constraint.topology_key, when)) in taken:
+            yield duplicate(each["{topologyKey, whenUnsatisfiable}"], f"{{{constraint.topology_key}, {when}}}")
+        taken.add(identity)
+        if (domains := constraint.min_domains) is not None:
+            if domains <= 0:
+                yield invalid(each.minDomains, domains, "must be greater than zero")
+            if when != "DoNotSchedule":
+                message = f"can only use minDomains if whenUnsatisfiable=DoNotSchedule, not {when}"
+                yield invalid(each.minDomains, domains, message)
+        for name, policy in (
+            ("nodeAffinityPolicy", constraint.node_affinity_policy),
+            ("nodeTaintsPolicy", constraint.node_taints_policy),
+        ):
+            if policy is not None and policy not in ("Honor", "Ignore"):
+                yield not_supported(getattr(each, name), policy, ("Honor", "Ignore"))
+        yield from check_label_selector(constraint.label_selector, each.labelSelector)
+        if constraint.match_label_keys and constraint.label_selector is None:
+            yield forbidden(each.matchLabelKeys, "must not be specified when labelSelector is not set")
+
+
+def check_scheduling_gates(gates: Sequence[PodSchedulingGate], path: FieldPath) -> Iterator[FieldError]:
+    names: set[str] = set()
+    for index, gate in enumerate(gates):
+        yield from _check_label_key(gate.name, path[index])
+        if gate.name in names:
+            yield duplicate(path[index], gate.name)
+        names.add(gate.name)

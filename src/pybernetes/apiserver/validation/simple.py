@@ -1,0 +1,30 @@
+"""Checks of single values, with upstream's wording."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pybernetes.api.fields import FieldError, FieldPath, invalid
+from pybernetes.apiserver.validation.metadata import IMMUTABLE
+
+NOT_NEGATIVE = "must be greater than or equal to 0"
+POSITIVE = "must be greater than 0"
+
+
+def check_not_negative(value: int | None, path: FieldPath) -> Iterator[FieldError]:
+    if value is not None and value < 0:
+        yield invalid(path, value, NOT_NEGATIVE)
+
+
+def check_positive(value: int | None, path: FieldPath) -> Iterator[FieldError]:
+    if value is not None and value <= 0:
+        yield invalid(path, value, POSITIVE)
+
+
+def check_unchanged(new: object, old: object, path: FieldPath) -> Iterator[FieldError]:
+    if new != old:
+        yield invalid(path, new, IMMUTABLE)
+
+
+def in_range(low: int, high: int) -> str:
+    return f"must be between {low} and {high}, inclusive"
