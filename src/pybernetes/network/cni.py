@@ -1,7 +1,7 @@
 """Pod addresses: the CNI configuration that containerd reads, and what a node leaves behind with it.
 
 Guarantees  Addresses come from the node's pod CIDR, the first is the bridge's own, and no other state than
-            `state_directory` and libcni's cache is kept. Host ports and masquerade are the proxy's, so no iptables rule is written.
+            `state_directory` and libcni's cache is kept. Host ports and masquerade are the proxy's: no iptables.
 Assumes     The plugins bridge, host-local and loopback lie in one of `PLUGIN_DIRECTORIES`.
 Follows     the CNI specification 1.0.0 and the pages of its bridge and host-local plugins.
 """

@@ -28,9 +28,7 @@ def prepare(names: NetworkNames, pod_cidr: str, dns_address: str) -> None:
     if (_SYSCTL / "net/bridge/bridge-nf-call-iptables").exists():
         _write_sysctl("net/bridge/bridge-nf-call-iptables", "1")
     else:
-        log.warning(
-            "bridge netfilter is missing: pods of one node reach each other only by address, not through Services"
-        )
+        log.warning("bridge netfilter is missing: pods of one node do not reach each other through Services")
     network = ipaddress.ip_network(pod_cidr)
     _device(names.bridge, f"{network[1]}/{network.prefixlen}")
     _write_sysctl(f"net/ipv4/conf/{names.bridge}/route_localnet", "1")

@@ -2,7 +2,7 @@
 
 Guarantees  Pure. A name that exists without a record of the asked type is an empty answer, never NXDOMAIN, because
             resolvers ask A and AAAA side by side and take NXDOMAIN for both.
-Follows     the Kubernetes DNS-Based Service Discovery specification 1.1, and CoreDNS's kubernetes plugin where that is silent.
+Follows     the Kubernetes DNS-Based Service Discovery specification 1.1; where that is silent, CoreDNS.
 """
 
 from __future__ import annotations
@@ -145,7 +145,7 @@ def _service(
     if rdtype == T.SRV:
         return _srv(service, name, zone, port="", protocol="")
     if not is_headless(service):
-        addresses = service.spec.cluster_ips or [service.spec.cluster_ip or ""]
+        addresses = service.spec.cluster_ips or [service.spec.cluster_ip]
         return Answer(records=tuple(_addresses(name, rdtype, addresses)))
     slices = zone.records.slices(namespace, service_label)
     if not any(True for kind in ("IPv4", "IPv6") for _ in ready_endpoints(slices, kind)):
@@ -154,7 +154,7 @@ def _service(
 
 
 def _external(service: Service, name: dns.name.Name) -> Answer:
-    target = dns.name.from_text((service.spec.external_name or "").rstrip(".") + ".")
+    target = dns.name.from_text((service.spec.external_name).rstrip(".") + ".")
     return Answer(records=(Record(name, CNAME(IN, T.CNAME, target)),), chase=target)
 
 
@@ -210,16 +210,16 @@ _Target = tuple[str, str, int, dns.name.Name, str]
 
 
 def _cluster_targets(service: Service, zone: Zone) -> Iterator[_Target]:
-    target = zone.service_name(service.metadata.namespace or "", service.metadata.name or "")
-    for port in service.spec.ports or ():
-        if ":" not in (service.spec.cluster_ip or ""):
-            yield port.name or "", port.protocol or "TCP", port.port, target, service.spec.cluster_ip or ""
+    target = zone.service_name(service.metadata.namespace, service.metadata.name)
+    for port in service.spec.ports:
+        if ":" not in service.spec.cluster_ip:
+            yield port.name or "", port.protocol or "TCP", port.port, target, service.spec.cluster_ip
 
 
 def _headless_targets(service: Service, zone: Zone) -> Iterator[_Target]:
-    namespace, name = service.metadata.namespace or "", service.metadata.name or ""
+    namespace, name = service.metadata.namespace, service.metadata.name
     for piece, endpoint in ready_endpoints(zone.records.slices(namespace, name), "IPv4"):
-        for port in piece.ports or ():
+        for port in piece.ports:
             for address in endpoint.addresses:
                 target = zone.service_name(namespace, name, endpoint_label(endpoint, address))
                 yield port.name or "", port.protocol or "TCP", port.port or 0, target, address
@@ -230,8 +230,7 @@ def _reverse(name: dns.name.Name, rdtype: dns.rdatatype.RdataType, zone: Zone) -
     if address is None:
         return None
     targets = [
-        zone.service_name(one.metadata.namespace or "", one.metadata.name or "")
-        for one in zone.records.services_at(address)
+        zone.service_name(one.metadata.namespace, one.metadata.name) for one in zone.records.services_at(address)
     ]
     if not targets:
         targets = list(_endpoint_names(address, zone))
@@ -247,7 +246,7 @@ def _endpoint_names(address: str, zone: Zone) -> Iterator[dns.name.Name]:
         for _, endpoint in ready_endpoints([piece], piece.address_type):
             if address in endpoint.addresses and service_name(piece):
                 label = endpoint_label(endpoint, address)
-                yield zone.service_name(piece.metadata.namespace or "", service_name(piece), label)
+                yield zone.service_name(piece.metadata.namespace, service_name(piece), label)
 
 
 def _address_of(name: dns.name.Name) -> str | None:

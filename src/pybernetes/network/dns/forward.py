@@ -1,6 +1,6 @@
 """Questions about names outside the cluster, to the resolvers of the host.
 
-Guarantees  At most `limit` questions are under way at once; each ends within `timeout` for every resolver that was tried.
+Guarantees  At most `limit` questions are under way at once; each ends within `timeout` for every resolver tried.
             The host's file is read again when it changes. A truncated answer is asked for again over TCP.
 """
 

@@ -1,7 +1,7 @@
 """The DNS server of a node, on UDP and TCP.
 
-Guarantees  A question it cannot read gets FORMERR, one it cannot answer SERVFAIL; none goes unanswered. Answers too long
-            for the asker's UDP buffer are truncated and complete over TCP. Records of one name come in random order.
+Guarantees  A question it cannot read gets FORMERR, one it cannot answer SERVFAIL; none goes unanswered. Answers too
+            long for the asker's UDP buffer are truncated, and whole over TCP. Records of one name are shuffled.
 Assumes     `zone`'s informers have synced before `run` is awaited.
 """
 

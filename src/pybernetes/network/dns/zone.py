@@ -32,7 +32,7 @@ class InformedRecords:
         self._services, self._slices, self._namespaces = services, slices, namespaces
         services.add_index(ADDRESS_INDEX, _addresses_of_service)
         slices.add_index(SERVICE_INDEX, lambda piece: [f"{piece.metadata.namespace}/{service_name(piece)}"])
-        slices.add_index(ADDRESS_INDEX, lambda piece: [a for one in piece.endpoints or () for a in one.addresses])
+        slices.add_index(ADDRESS_INDEX, lambda piece: [a for one in piece.endpoints for a in one.addresses])
 
     def service(self, namespace: str, name: str) -> Service | None:
         return self._services.get(Key(namespace, name))
@@ -51,19 +51,19 @@ class InformedRecords:
 
 
 def service_name(piece: EndpointSlice) -> str:
-    return (piece.metadata.labels or {}).get(SERVICE_NAME_LABEL, "")
+    return piece.metadata.labels.get(SERVICE_NAME_LABEL, "")
 
 
 def is_headless(service: Service) -> bool:
-    return service.spec.cluster_ip in ("", "None", None)
+    return service.spec.cluster_ip in ("", "None")
 
 
 def ready_endpoints(slices: Sequence[EndpointSlice], address_type: str) -> Iterator[tuple[EndpointSlice, Endpoint]]:
     """publishNotReadyAddresses needs no rule here: the slices of such a Service say ready for every pod."""
     for piece in slices:
         if piece.address_type == address_type:
-            for endpoint in piece.endpoints or ():
-                if endpoint.conditions is None or endpoint.conditions.ready is not False:
+            for endpoint in piece.endpoints:
+                if endpoint.conditions.ready is not False:
                     yield piece, endpoint
 
 
@@ -74,6 +74,4 @@ def endpoint_label(endpoint: Endpoint, address: str) -> str:
 
 def _addresses_of_service(service: Service) -> list[str]:
     spec = service.spec
-    return (
-        [] if is_headless(service) or spec.type == "ExternalName" else list(spec.cluster_ips or [spec.cluster_ip or ""])
-    )
+    return [] if is_headless(service) or spec.type == "ExternalName" else list(spec.cluster_ips or [spec.cluster_ip])

@@ -12,7 +12,7 @@ from pybernetes.network.proxy.ruleset import Piece
 
 @dataclass(frozen=True, slots=True, order=True)
 class Stale:
-    """UDP flows to `address` (any, for a node port) and `port`; only those translated to `endpoint` where one is named."""
+    """UDP flows to `address` (any, for a node port) and `port`; where `endpoint` is named, only to it."""
 
     address: str
     port: int

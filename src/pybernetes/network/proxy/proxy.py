@@ -134,7 +134,7 @@ class ServiceProxy:
     def _service_changed(self, old: Service | None, new: Service | None) -> None:
         some = new or old
         if some is not None:
-            self._dirty_services.add((some.metadata.namespace or "", some.metadata.name or ""))
+            self._dirty_services.add((some.metadata.namespace, some.metadata.name))
             self._changed.set()
 
     def _slice_changed(self, old: EndpointSlice | None, new: EndpointSlice | None) -> None:
@@ -143,8 +143,8 @@ class ServiceProxy:
 
     def _pod_changed(self, old: Pod | None, new: Pod | None) -> None:
         some = new or old
-        if some is not None and any(port.host_port for one in some.spec.containers for port in one.ports or ()):
-            self._dirty_pods.add(Key(some.metadata.namespace or "", some.metadata.name or ""))
+        if some is not None and any(port.host_port for one in some.spec.containers for port in one.ports):
+            self._dirty_pods.add(Key(some.metadata.namespace, some.metadata.name))
             self._changed.set()
 
 

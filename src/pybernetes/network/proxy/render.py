@@ -12,14 +12,16 @@ from pybernetes.network.proxy.ruleset import MASQUERADE_BIT, Element, NodeFacts,
 
 _EMPTY = Piece()
 
+_ADDRESS_MAP = "type ipv4_addr . inet_proto . inet_service : verdict;"
+_PORT_MAP = "type inet_proto . inet_service : verdict;"
 _BASE = """\
-  map service-ips {{ type ipv4_addr . inet_proto . inet_service : verdict; comment "ClusterIP, ExternalIP and LoadBalancer IP traffic"; }}
-  map service-nodeports {{ type inet_proto . inet_service : verdict; comment "NodePort traffic"; }}
-  map no-endpoint-services {{ type ipv4_addr . inet_proto . inet_service : verdict; comment "addresses without endpoints"; }}
-  map no-endpoint-nodeports {{ type inet_proto . inet_service : verdict; comment "node ports without endpoints"; }}
-  map firewall-ips {{ type ipv4_addr . inet_proto . inet_service : verdict; comment "addresses with loadBalancerSourceRanges"; }}
-  map hostports {{ type inet_proto . inet_service : verdict; comment "host ports of pods"; }}
-  map hostports-by-address {{ type ipv4_addr . inet_proto . inet_service : verdict; comment "host ports with a hostIP"; }}
+  map service-ips {{ {address_map} comment "ClusterIP, ExternalIP and LoadBalancer IP traffic"; }}
+  map service-nodeports {{ {port_map} comment "NodePort traffic"; }}
+  map no-endpoint-services {{ {address_map} comment "addresses without endpoints"; }}
+  map no-endpoint-nodeports {{ {port_map} comment "node ports without endpoints"; }}
+  map firewall-ips {{ {address_map} comment "addresses with loadBalancerSourceRanges"; }}
+  map hostports {{ {port_map} comment "host ports of pods"; }}
+  map hostports-by-address {{ {address_map} comment "host ports with a hostIP"; }}
   set cluster-ips {{ type ipv4_addr; comment "every active ClusterIP"; }}
 
   chain mark-for-masquerade {{
@@ -120,7 +122,14 @@ def removal(table: str) -> str:
 
 
 def _base(node: NodeFacts) -> str:
-    return _BASE.format(bit=MASQUERADE_BIT, pod_cidr=node.pod_cidr, cluster_cidr=node.cluster_cidr, bridge=node.bridge)
+    return _BASE.format(
+        address_map=_ADDRESS_MAP,
+        port_map=_PORT_MAP,
+        bit=MASQUERADE_BIT,
+        pod_cidr=node.pod_cidr,
+        cluster_cidr=node.cluster_cidr,
+        bridge=node.bridge,
+    )
 
 
 def _additions(table: str, before: Piece, after: Piece) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """The ruleset of one node: a frozen value, from Services, EndpointSlices and host ports.
 
-Guarantees  Pure. One `Piece` per Service (or pod with host ports), independent of all others, so that a change costs what
-            it touches. Constant work per packet: every look-up is one map.
+Guarantees  Pure. One `Piece` per Service (or pod with host ports), independent of all others, so that a change costs
+            what it touches. Constant work per packet: every look-up is one map.
 Follows     pkg/proxy/nftables (the layout of maps, sets and chains), kube-proxy's page on virtual IPs.
 """
 
@@ -74,7 +74,7 @@ def ruleset(
         by_service.setdefault(service_of(piece), []).append(piece)
     pieces: dict[str, Piece] = {}
     for service in services:
-        key = (service.metadata.namespace or "", service.metadata.name or "")
+        key = (service.metadata.namespace, service.metadata.name)
         pieces["service/" + "/".join(key)] = service_piece(service, by_service.get(key, ()), node)
     for pod in pods:
         rules = host_port_piece(pod, node)
@@ -84,7 +84,7 @@ def ruleset(
 
 
 def service_of(piece: EndpointSlice) -> tuple[str, str]:
-    return piece.metadata.namespace or "", (piece.metadata.labels or {}).get(SERVICE_NAME_LABEL, "")
+    return piece.metadata.namespace, piece.metadata.labels.get(SERVICE_NAME_LABEL, "")
 
 
 def service_piece(service: Service, slices: Sequence[EndpointSlice], node: NodeFacts) -> Piece:
@@ -97,11 +97,11 @@ def service_piece(service: Service, slices: Sequence[EndpointSlice], node: NodeF
 def host_port_piece(pod: Pod, node: NodeFacts) -> Piece:
     """Host ports of a pod that runs on this node and has an address."""
     building = _Builder(node)
-    address = pod.status.pod_ip or ""
+    address = pod.status.pod_ip
     here = pod.spec.node_name == node.name and not pod.spec.host_network
     if here and address and ":" not in address and pod.status.phase not in ("Succeeded", "Failed"):
-        for container in itertools.chain(pod.spec.containers, pod.spec.init_containers or ()):
-            for port in container.ports or ():
+        for container in itertools.chain(pod.spec.containers, pod.spec.init_containers):
+            for port in container.ports:
                 if port.host_port:
                     building.add_host_port(
                         pod,
@@ -221,7 +221,7 @@ class _Builder:
         self, pod: Pod, address: str, container_port: int, host_port: int, protocol: str, host_ip: str | None
     ) -> None:
         where = host_ip if host_ip and host_ip != "0.0.0.0" else ""
-        chain = f"hostport-{_digest(str(pod.metadata.uid), where, protocol, str(host_port))}-{protocol}/{host_port}"
+        chain = f"hostport-{_digest(pod.metadata.uid, where, protocol, str(host_port))}-{protocol}/{host_port}"
         self.chains[chain] = (
             f"ip saddr {{ {address}, 127.0.0.0/8 }} jump mark-for-masquerade",
             f"meta l4proto {protocol} dnat to {address}:{container_port}",

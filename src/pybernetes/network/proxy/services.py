@@ -64,9 +64,9 @@ class ServicePort:
 def is_proxied(service: Service) -> bool:
     """Headless and external-name Services have no address to serve; a label hands a Service to another proxy."""
     spec = service.spec
-    if spec is None or spec.type == "ExternalName" or not spec.cluster_ip or spec.cluster_ip == "None":
+    if spec.type == "ExternalName" or not spec.cluster_ip or spec.cluster_ip == "None":
         return False
-    return PROXY_NAME_LABEL not in (service.metadata.labels or {})
+    return PROXY_NAME_LABEL not in service.metadata.labels
 
 
 def service_ports(service: Service, slices: Sequence[EndpointSlice], node_name: str) -> Iterator[ServicePort]:
@@ -74,18 +74,18 @@ def service_ports(service: Service, slices: Sequence[EndpointSlice], node_name: 
         return
     spec = service.spec
     for port in spec.ports:
-        candidates = list(_candidates(slices, port.name or "", node_name))
+        candidates = list(_candidates(slices, port.name, node_name))
         everywhere = serving(candidates)
         here = serving([one for one in candidates if one.endpoint.local])
         yield ServicePort(
-            namespace=service.metadata.namespace or "",
-            service=service.metadata.name or "",
-            name=port.name or "",
+            namespace=service.metadata.namespace,
+            service=service.metadata.name,
+            name=port.name,
             protocol=(port.protocol or "TCP").lower(),
             port=port.port,
             node_port=_node_port(service, port),
-            cluster_ips=_ipv4(spec.cluster_ips or [spec.cluster_ip or ""]),
-            external_ips=_ipv4(spec.external_ips or ()),
+            cluster_ips=_ipv4(spec.cluster_ips or [spec.cluster_ip]),
+            external_ips=_ipv4(spec.external_ips),
             load_balancer_ips=_load_balancer_ips(service),
             source_ranges=_source_ranges(service),
             affinity_seconds=_affinity_seconds(service),
@@ -107,25 +107,24 @@ def _candidates(slices: Sequence[EndpointSlice], port_name: str, node_name: str)
     for piece in slices:
         if piece.address_type != "IPv4":
             continue
-        for port in piece.ports or ():
+        for port in piece.ports:
             if (port.name or "") != port_name or not port.port:
                 continue
-            for endpoint in piece.endpoints or ():
+            for endpoint in piece.endpoints:
                 if not endpoint.addresses:
                     continue
                 conditions = endpoint.conditions
-                ready = conditions is None or conditions.ready is not False
-                serves = ready if conditions is None or conditions.serving is None else conditions.serving
+                ready = conditions.ready is not False
                 yield Candidate(
                     Endpoint(endpoint.addresses[0], port.port, bool(node_name) and endpoint.node_name == node_name),
                     ready=ready,
-                    serving=serves,
-                    terminating=bool(conditions and conditions.terminating),
+                    serving=ready if conditions.serving is None else conditions.serving,
+                    terminating=bool(conditions.terminating),
                 )
 
 
 def _node_port(service: Service, port: ServicePortModel) -> int:
-    return (port.node_port or 0) if service.spec.type in ("NodePort", "LoadBalancer") else 0
+    return port.node_port if service.spec.type in ("NodePort", "LoadBalancer") else 0
 
 
 def _affinity_seconds(service: Service) -> int:
@@ -137,14 +136,12 @@ def _affinity_seconds(service: Service) -> int:
 
 
 def _load_balancer_ips(service: Service) -> tuple[str, ...]:
-    balancer = service.status.load_balancer if service.status else None
-    ingress = (balancer.ingress if balancer else None) or ()
-    return _ipv4(one.ip or "" for one in ingress if (getattr(one, "ip_mode", None) or "VIP") == "VIP")
+    return _ipv4(one.ip for one in service.status.load_balancer.ingress if (one.ip_mode or "VIP") == "VIP")
 
 
 def _source_ranges(service: Service) -> tuple[str, ...]:
     ranges = []
-    for text in service.spec.load_balancer_source_ranges or ():
+    for text in service.spec.load_balancer_source_ranges:
         network = ipaddress.ip_network(text.strip(), strict=False)
         if network.version == 4:
             ranges.append(str(network))

@@ -1,0 +1,62 @@
+"""`p8s server`: the control plane, or any part of it, in the foreground."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pybernetes.cli import preflight
+from pybernetes.cli.options import find, which_cluster
+from pybernetes.cli.problems import Problem
+
+PARTS = ("apiserver", "controllers", "scheduler")
+
+
+@click.command(epilog="Example:  p8s server --data-dir /tmp/demo --port 7443 --only apiserver")
+@which_cluster
+@click.option("--port", type=int, help="The API server's port. [default: 6443]")
+@click.option("--store", help="sqlite. [default: sqlite]")
+@click.option("--only", help=f"Comma-separated: {', '.join(PARTS)}. [default: all]")
+@click.option("--service-account-issuer", help="The issuer written into service-account tokens.")
+@click.option("--service-cidr", help="The range of cluster IPs. [default: 10.96.0.0/16]")
+@click.option(
+    "--kubeconfig",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Where the API server is, for parts that run against another one.",
+)
+def server(name: str, data_dir: Path | None, only: str | None, kubeconfig: Path | None, **given: Any) -> None:
+    """Run the control plane, or a part of it, in the foreground until interrupted.
+
+    DIR/kubeconfig is written before the server answers; it is ready when /readyz says ok.
+    """
+    from pybernetes.cli.commands.up import settled
+    from pybernetes.cli.parts.running import configure_logs, run_parts
+
+    wanted = _chosen(only)
+    layout = find(name, data_dir)
+    settings = settled(layout.read_settings(), name, given)
+    preflight.check_store(settings)
+    preflight.check_disk(layout.root, preflight.SMALLEST_DISK_HOLLOW)
+    if "apiserver" in wanted:
+        preflight.check_port(settings.port)
+    if kubeconfig is not None:
+        settings = settings.with_(kubeconfig=str(kubeconfig.resolve()))
+    elif "apiserver" not in wanted and not layout.kubeconfig.exists():
+        raise Problem("there is no API server to connect to", "name one with --kubeconfig FILE")
+    layout.root.mkdir(parents=True, exist_ok=True)
+    configure_logs()
+    import uvloop
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(run_parts(wanted, layout, settings))
+
+
+def _chosen(only: str | None) -> list[str]:
+    wanted = [word.strip() for word in only.split(",")] if only else list(PARTS)
+    for word in wanted:
+        if word not in PARTS:
+            raise Problem(f"there is no part {word!r}", f"choose from {', '.join(PARTS)}")
+    return wanted

@@ -1,0 +1,158 @@
+"""`p8s status`: what runs, since when, where its logs are, and what is wrong."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pybernetes.cli import processes
+from pybernetes.cli.layout import PARTS, Layout, Settings
+from pybernetes.cli.options import require, which_cluster
+from pybernetes.cli.probe import ApiProbe, is_ready
+
+
+@dataclass(slots=True)
+class Component:
+    name: str
+    pid: int | None
+    healthy: bool
+    memory_mib: int
+    starts: int
+    log: str
+    problem: str = ""
+
+
+@dataclass(slots=True)
+class Report:
+    name: str
+    data_dir: str
+    runtime: str
+    server: str
+    running: bool
+    ready: bool
+    components: list[Component] = field(default_factory=list)
+    nodes: list[dict[str, Any]] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+
+@click.command(epilog="Exit code: 0 when everything is well, 1 otherwise.")
+@which_cluster
+@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def status(name: str, data_dir: Path | None, output: str) -> None:
+    """Say what runs, where its logs are, and what is wrong."""
+    layout, settings = require(name, data_dir)
+    report = inspect(layout, settings)
+    if output == "json":
+        click.echo(json.dumps(asdict(report), indent=2))
+    else:
+        show(report)
+    if report.problems:
+        raise SystemExit(1)
+
+
+def inspect(layout: Layout, settings: Settings) -> Report:
+    supervisor = processes.read(layout.pid_file("supervisor"))
+    probe = ApiProbe(layout, settings.port)
+    ready = supervisor is not None and (layout.pki / "ca.crt").exists() and probe.ready()
+    report = Report(
+        settings.name,
+        str(layout.root),
+        settings.runtime,
+        f"https://127.0.0.1:{settings.port}",
+        running=supervisor is not None,
+        ready=ready,
+    )
+    if supervisor is None:
+        report.problems.append("the cluster is not running: start it with `p8s up`")
+    history = _history(layout)
+    for part in ("supervisor", *PARTS):
+        report.components.append(_component(part, layout, history.get(part, {})))
+    if ready:
+        report.nodes = [_node(one) for one in probe.nodes()]
+        report.problems += [
+            f"node {one['name']} is not Ready: {one['reason']}" for one in report.nodes if not one["ready"]
+        ]
+        if len(report.nodes) < settings.nodes:
+            report.problems.append(
+                f"{len(report.nodes)} of {settings.nodes} nodes have registered: read {layout.log_of('node')}"
+            )
+    elif supervisor is not None:
+        report.problems.append(f"the API server is not ready: read {layout.log_of('apiserver')}")
+    report.problems += [f"{one.name}: {one.problem}" for one in report.components if one.problem and supervisor]
+    probe.close()
+    return report
+
+
+def _component(part: str, layout: Layout, history: dict[str, Any]) -> Component:
+    process = processes.read(layout.pid_file(part))
+    starts = int(history.get("starts", 1 if process else 0))
+    problem = ""
+    if process is None:
+        problem = f"is not running ({history.get('lastExit') or 'was never started'}): read {layout.log_of(part)}"
+    elif starts > 1:
+        problem = f"was started {starts} times, it last {history.get('lastExit')}: read {layout.log_of(part)}"
+    return Component(
+        part,
+        process.pid if process else None,
+        process is not None,
+        _memory(process.pid) if process else 0,
+        starts,
+        str(layout.log_of(part)),
+        problem,
+    )
+
+
+def _history(layout: Layout) -> dict[str, Any]:
+    try:
+        found = json.loads((layout.run / "supervisor.json").read_text())
+    except (FileNotFoundError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _memory(pid: int) -> int:
+    try:
+        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    except (OSError, IndexError):
+        return 0
+    return pages * 4096 // 2**20
+
+
+def _node(document: dict[str, Any]) -> dict[str, Any]:
+    conditions = (document.get("status") or {}).get("conditions") or ()
+    said = next((one.get("message") or one.get("reason") for one in conditions if one.get("type") == "Ready"), "")
+    return {
+        "name": document["metadata"]["name"],
+        "ready": is_ready(document),
+        "reason": said or "it has not reported yet",
+    }
+
+
+def show(report: Report) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(highlight=False)
+    state = "ready" if report.ready else "running, not ready" if report.running else "stopped"
+    console.print(
+        f"cluster {report.name}: {state} · {report.server} · runtime {report.runtime} · {report.data_dir}",
+        soft_wrap=True,
+    )
+    table = Table(box=None, pad_edge=False)
+    for title in ("PART", "PID", "STATE", "MEMORY", "STARTS", "LOG"):
+        table.add_column(title, no_wrap=True, overflow="ignore" if title == "LOG" else "ellipsis")
+    for one in report.components:
+        words = "running" if one.healthy else "stopped"
+        memory = f"{one.memory_mib} MiB" if one.pid else ""
+        table.add_row(one.name, str(one.pid or "-"), words, memory, str(one.starts), one.log)
+    console.print(table, soft_wrap=True)
+    for node in report.nodes:
+        console.print(f"node {node['name']}: {'Ready' if node['ready'] else 'not Ready'}")
+    for problem in report.problems:
+        console.print(f"! {problem}", style="red", soft_wrap=True)
+    if not report.problems:
+        console.print("nothing is wrong", style="green")

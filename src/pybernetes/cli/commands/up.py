@@ -1,0 +1,159 @@
+"""`p8s up`: from nothing, from half, or from everything killed, to a cluster that runs."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pybernetes.cli import claims, preflight, processes
+from pybernetes.cli.layout import RUNTIMES, Layout, Settings
+from pybernetes.cli.options import find, which_cluster
+from pybernetes.cli.probe import ApiProbe, is_ready
+from pybernetes.cli.problems import Problem
+
+READY_SECONDS = 60.0
+NODE_SECONDS = 90.0
+
+EPILOG = """\b
+Examples:
+  sudo p8s up                              one node with real containers
+  p8s up --runtime hollow --nodes 5        five nodes whose pods only pretend to run; no root needed
+  p8s up --name second --port 7443         another cluster beside the first
+"""
+
+
+@click.command(epilog=EPILOG)
+@which_cluster
+@click.option("--nodes", type=int, help="How many nodes. [default: 1]")
+@click.option("--runtime", type=click.Choice(RUNTIMES), help="What runs the containers. [default: containerd]")
+@click.option("--store", help="Where objects are kept. [default: sqlite]")
+@click.option("--port", type=int, help="The API server's port. [default: 6443]")
+@click.option("--wait/--no-wait", default=True, help="Wait until the nodes are Ready. [default: wait]")
+def up(name: str, data_dir: Path | None, wait: bool, **given: Any) -> None:
+    """Start a cluster on this machine, or bring it back after `down`, a crash or a reboot.
+
+    Options are remembered: a later `p8s up` needs none. What runs already is left alone.
+    """
+    began = time.monotonic()
+    layout = find(name, data_dir)
+    settings = settled(layout.read_settings(), name, given)
+    start(layout, settings)
+    report = Progress()
+    probe = ApiProbe(layout, settings.port)
+    wait_for_api(layout, probe, report, began)
+    if wait:
+        wait_for_nodes(layout, probe, settings, report, began)
+    probe.close()
+    say_hello(layout, settings)
+
+
+def settled(known: Settings | None, name: str, given: dict[str, Any]) -> Settings:
+    """What was asked for now, else what was asked for before, else the defaults."""
+    base = known or Settings(name=name)
+    return base.with_(**{key: value for key, value in given.items() if value is not None})
+
+
+def start(layout: Layout, settings: Settings) -> None:
+    """Leaves a running cluster alone; otherwise checks the machine, writes the settings and starts the supervisor."""
+    if processes.read(layout.pid_file("supervisor")) is not None:
+        if layout.read_settings() != settings:  # settings given now differ from those it was started with
+            raise Problem(
+                "the cluster runs with other options", "stop it with `p8s down` first, then `p8s up` with the new ones"
+            )
+        return
+    orphans = [
+        one for one in (processes.read(layout.pid_file(part)) for part in ("node", "controllers", "apiserver")) if one
+    ]
+    processes.end(orphans, patience=5.0)
+    preflight.check(settings, layout.root)
+    settings = settings.with_(node_address=own_address() if settings.runtime == "containerd" else "127.0.0.1")
+    try:
+        settings = claims.claim(layout, settings)
+        layout.write_settings(settings)
+        for directory in (layout.run, layout.logs):
+            directory.mkdir(parents=True, exist_ok=True)
+    except PermissionError as error:
+        raise Problem(
+            f"{error.filename} is not writable", "name another directory with --data-dir, or run as its owner"
+        ) from error
+    command = [sys.executable, "-m", "pybernetes.cli.supervisor", str(layout.root)]
+    pid = processes.start_detached(command, layout.log_of("supervisor"))
+    processes.write(layout.pid_file("supervisor"), pid)
+
+
+def own_address() -> str:
+    """The address by which others on the network reach this machine; nothing is sent to find it."""
+    import socket
+
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))
+        except OSError:
+            return "127.0.0.1"
+        return str(probe.getsockname()[0])
+
+
+class Progress:
+    """A line per step; on a terminal a spinner while the step lasts."""
+
+    def __init__(self) -> None:
+        self._status: Any = None
+
+    def begin(self, text: str) -> None:
+        if sys.stderr.isatty():
+            from rich.console import Console
+
+            self._status = Console(stderr=True).status(text)
+            self._status.start()
+
+    def done(self, text: str) -> None:
+        self.stop()
+        click.echo(f"{click.style('✓', fg='green')} {text}")
+
+    def stop(self) -> None:
+        if self._status is not None:
+            self._status.stop()
+            self._status = None
+
+
+def wait_for_api(layout: Layout, probe: ApiProbe, report: Progress, began: float) -> None:
+    report.begin("the API server starts …")
+    deadline = time.monotonic() + READY_SECONDS
+    while not ((layout.pki / "ca.crt").exists() and probe.ready()):
+        if time.monotonic() > deadline:
+            report.stop()
+            raise Problem(
+                f"the API server does not get ready within {READY_SECONDS:.0f} s",
+                f"read {layout.log_of('apiserver')}; `p8s status` says more",
+            )
+        if processes.read(layout.pid_file("supervisor")) is None:
+            report.stop()
+            raise Problem("the cluster ended while it started", f"read {layout.log_of('supervisor')}")
+        time.sleep(0.01)
+    report.done(f"API server ready on port {layout.read_settings().port} ({time.monotonic() - began:.1f} s)")  # type: ignore[union-attr]
+
+
+def wait_for_nodes(layout: Layout, probe: ApiProbe, settings: Settings, report: Progress, began: float) -> None:
+    report.begin("the node gets ready …" if settings.nodes == 1 else f"{settings.nodes} nodes get ready …")
+    deadline = time.monotonic() + NODE_SECONDS
+    while (ready := sum(map(is_ready, probe.nodes()))) < settings.nodes:
+        if time.monotonic() > deadline:
+            report.stop()
+            raise Problem(
+                f"{ready} of {settings.nodes} nodes got ready within {NODE_SECONDS:.0f} s",
+                f"read {layout.log_of('node')}; `p8s status` says more",
+            )
+        time.sleep(0.05)
+    ended = f"({time.monotonic() - began:.1f} s)"
+    report.done(f"node ready {ended}" if settings.nodes == 1 else f"{settings.nodes} nodes ready {ended}")
+
+
+def say_hello(layout: Layout, settings: Settings) -> None:
+    if settings.runtime == "hollow":
+        click.echo("The runtime is hollow: pods are scheduled and reported as running, but no container is started.")
+    which = "" if settings.name == "default" else f" --name {settings.name}"
+    click.echo(f"kubeconfig: {layout.kubeconfig}\nTry: p8s kubectl{which} get nodes")

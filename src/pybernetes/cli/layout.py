@@ -1,0 +1,142 @@
+"""Where a cluster keeps its files, and what it was started with.
+
+`DIR/cluster.json` is written by `p8s up` and read by every process of the cluster, so that all agree and a restart
+after a reboot needs no option repeated. Nothing but the standard library is imported here.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+DEFAULT_NAME = "default"
+DEFAULT_PORT = 6443
+DEFAULT_SERVICE_CIDR = "10.96.0.0/16"
+DEFAULT_POD_CIDR = "10.244.0.0/16"
+CLUSTER_DOMAIN = "cluster.local"
+RUNTIMES = ("containerd", "hollow")
+PARTS = ("apiserver", "controllers", "node")
+NAME_PATTERN = re.compile(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    name: str = DEFAULT_NAME
+    port: int = DEFAULT_PORT
+    runtime: str = "containerd"
+    nodes: int = 1
+    store: str = "sqlite"
+    bind: str = "0.0.0.0"
+    node_address: str = "127.0.0.1"
+    kubelet_port: int = 10250
+    service_cidr: str = DEFAULT_SERVICE_CIDR
+    pod_cidr: str = DEFAULT_POD_CIDR
+    service_account_issuer: str = "https://kubernetes.default.svc.cluster.local"
+    kubelet_root: str = "/var/lib/kubelet"
+    pod_logs: str = "/var/log/pods"
+    container_logs: str = "/var/log/containers"
+    kubeconfig: str = ""
+
+    @property
+    def dns_address(self) -> str:
+        import ipaddress
+
+        return str(ipaddress.ip_network(self.service_cidr)[10])
+
+    @property
+    def pods_directory(self) -> Path:
+        return Path(self.kubelet_root) / "pods"
+
+    @property
+    def cgroup_root(self) -> str:
+        return f"/pybernetes-{self.name}"
+
+    def with_(self, **changes: Any) -> Settings:
+        return replace(self, **changes)
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The files of one cluster. Equal data directories are the same cluster."""
+
+    root: Path
+
+    @property
+    def settings_file(self) -> Path:
+        return self.root / "cluster.json"
+
+    @property
+    def kubeconfig(self) -> Path:
+        return self.root / "kubeconfig"
+
+    @property
+    def pki(self) -> Path:
+        return self.root / "pki"
+
+    @property
+    def database(self) -> Path:
+        return self.root / "store" / "state.db"
+
+    @property
+    def logs(self) -> Path:
+        return self.root / "logs"
+
+    @property
+    def run(self) -> Path:
+        return self.root / "run"
+
+    @property
+    def containerd(self) -> Path:
+        return self.root / "containerd"
+
+    @property
+    def cni_configuration(self) -> Path:
+        return self.root / "cni" / "net.d"
+
+    @property
+    def cni_state(self) -> Path:
+        return self.root / "cni" / "state"
+
+    @property
+    def tokens(self) -> Path:
+        return self.pki / "tokens.json"
+
+    @property
+    def images(self) -> Path:
+        return self.root / "images"
+
+    def log_of(self, part: str) -> Path:
+        return self.logs / f"{part}.log"
+
+    def pid_file(self, part: str) -> Path:
+        return self.run / f"{part}.pid"
+
+    def read_settings(self) -> Settings | None:
+        """None: no cluster was ever started here."""
+        try:
+            document = json.loads(self.settings_file.read_text())
+        except FileNotFoundError:
+            return None
+        known = {one.name for one in fields(Settings)}
+        return Settings(**{key: value for key, value in document.items() if key in known})
+
+    def write_settings(self, settings: Settings) -> None:
+        self.root.mkdir(parents=True, exist_ok=True)
+        draft = self.settings_file.with_suffix(".draft")
+        draft.write_text(json.dumps(asdict(settings), indent=2) + "\n")
+        os.replace(draft, self.settings_file)
+
+
+def default_directory(name: str) -> Path:
+    if os.geteuid() == 0:
+        return Path("/var/lib/pybernetes") / name
+    base = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    return Path(base) / "pybernetes" / name
+
+
+def layout_of(name: str, data_dir: Path | None) -> Layout:
+    return Layout((data_dir or default_directory(name)).resolve())

@@ -1,0 +1,25 @@
+"""`python -m pybernetes.cli.parts PART DIR`: what the supervisor starts."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+
+from pybernetes.cli.layout import Layout
+from pybernetes.cli.parts.running import configure_logs, run_part
+
+
+def main() -> None:
+    part, directory = sys.argv[1], Layout(Path(sys.argv[2]))
+    settings = directory.read_settings()
+    if settings is None:
+        raise SystemExit(f"{directory.settings_file} is missing: start the cluster with `p8s up`.")
+    configure_logs()
+    import uvloop
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(run_part(part, directory, settings))
+
+
+main()

@@ -1,0 +1,109 @@
+"""What must be true before a cluster can start here. Each refusal is one sentence with what to do."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+from pathlib import Path
+
+from pybernetes.cli.layout import Settings
+from pybernetes.cli.problems import Problem
+
+SMALLEST_DISK = 500 * 1024 * 1024
+SMALLEST_DISK_HOLLOW = 50 * 1024 * 1024
+PROGRAMS = {
+    "containerd": "containerd",
+    "containerd-shim-runc-v2": "containerd",
+    "ctr": "containerd",
+    "runc": "runc",
+    "nft": "nftables",
+    "ip": "iproute2",
+}
+_ADMIN_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+def check(settings: Settings, data_dir: Path) -> None:
+    check_store(settings)
+    check_nodes(settings)
+    if settings.runtime == "containerd":
+        check_root()
+        check_programs()
+    check_disk(data_dir, SMALLEST_DISK if settings.runtime == "containerd" else SMALLEST_DISK_HOLLOW)
+    check_port(settings.port)
+
+
+def check_root() -> None:
+    if os.geteuid() != 0:
+        raise Problem(
+            "real containers need root",
+            "run `sudo p8s up`, or `p8s up --runtime hollow` for a cluster whose pods only pretend to run",
+        )
+
+
+def check_programs() -> None:
+    from pybernetes.network import cni
+
+    path = f"{os.environ.get('PATH', '')}:{_ADMIN_PATH}"
+    missing = sorted({package for program, package in PROGRAMS.items() if shutil.which(program, path=path) is None})
+    if cni.plugin_directory() is None:
+        missing.append("containernetworking-plugins")
+    if missing:
+        raise Problem(
+            f"{_listed(missing)} {'is' if len(missing) == 1 else 'are'} not installed",
+            f"run scripts/up, or `apt-get install {' '.join(missing)}`; `--runtime hollow` needs none of it",
+        )
+
+
+def check_store(settings: Settings) -> None:
+    if settings.store.startswith("etcd"):
+        raise Problem("etcd as the store is not built yet", "leave --store away to use the embedded one")
+    if settings.store != "sqlite":
+        raise Problem(f"there is no store {settings.store!r}", "leave --store away to use the embedded one, sqlite")
+
+
+def check_nodes(settings: Settings) -> None:
+    if settings.nodes < 1:
+        raise Problem("a cluster needs a node", "give --nodes 1 or more")
+    if settings.runtime == "containerd" and settings.nodes > 1:
+        raise Problem(
+            "several nodes with real containers on one machine are not built yet",
+            "use --nodes 1, or --runtime hollow with as many as you like",
+        )
+
+
+def check_disk(data_dir: Path, smallest: int) -> None:
+    existing = next(path for path in (data_dir, *data_dir.parents) if path.exists())
+    try:
+        free = shutil.disk_usage(existing).free
+    except OSError as error:
+        raise Problem(
+            f"{existing} cannot be read ({error.strerror})", "name another directory with --data-dir"
+        ) from error
+    if not os.access(existing, os.W_OK):
+        raise Problem(f"{existing} is not writable", "name another directory with --data-dir, or run as its owner")
+    if free < smallest:
+        raise Problem(
+            f"the disk of {existing} is full ({free // 2**20} MiB are free, {smallest // 2**20} MiB are needed)",
+            "make room, or name a directory on another disk with --data-dir",
+        )
+
+
+def check_port(port: int) -> None:
+    if not 0 < port < 65536:
+        raise Problem(f"{port} is not a port", "give --port a number from 1 to 65535")
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("0.0.0.0", port))
+        except PermissionError as error:
+            raise Problem(f"port {port} is reserved for root", "choose one above 1023 with --port") from error
+        except OSError as error:
+            raise Problem(
+                f"port {port} is taken by another program",
+                f"stop that program (`ss -ltnp 'sport = :{port}'` names it) or choose another port with --port",
+            ) from error
+
+
+def _listed(words: list[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"

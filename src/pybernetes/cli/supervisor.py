@@ -1,0 +1,147 @@
+"""The supervisor of one cluster: starts its processes, and starts again those that end.
+
+Run as `python -m pybernetes.cli.supervisor DIR`; imports nothing but the standard library, because it stays in memory.
+Guarantees  A part that ends is started again after 0.2 s, 0.4 s … at most 30 s; one that ran for a minute begins anew.
+            On SIGTERM every part is asked to end (the node first, the API server last), then killed; nothing remains
+            of the supervisor but its log.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pybernetes.cli import processes
+from pybernetes.cli.layout import PARTS, Layout, Settings
+
+FIRST_DELAY = 0.2
+LONGEST_DELAY = 30.0
+HEALTHY_AFTER = 60.0
+PATIENCE = 10.0
+
+
+@dataclass(slots=True)
+class Part:
+    name: str
+    command: list[str]
+    pid: int = 0
+    started_at: float = 0.0
+    starts: int = 0
+    delay: float = 0.0
+    due: float = 0.0
+    last_exit: str = ""
+
+
+def command_of(part: str, layout: Layout) -> list[str]:
+    return [sys.executable, "-m", "pybernetes.cli.parts", part, str(layout.root)]
+
+
+def delay_after(previous: float, ran_for: float) -> float:
+    """How long to wait before the next start."""
+    if ran_for >= HEALTHY_AFTER or not previous:
+        return FIRST_DELAY
+    return min(previous * 2, LONGEST_DELAY)
+
+
+class Supervisor:
+    def __init__(self, layout: Layout, settings: Settings, parts: Sequence[str] = PARTS) -> None:
+        self._layout = layout
+        self._parts = [Part(name, command_of(name, layout)) for name in parts]
+        self._stopping = False
+        marker, _, value = processes.environment_marker(layout.root).partition("=")
+        self._environment = {**os.environ, marker: value, "MALLOC_ARENA_MAX": "2", "PYTHONUNBUFFERED": "1"}
+
+    def run(self) -> None:
+        wake_read, wake_write = os.pipe()
+        for end in (wake_read, wake_write):
+            os.set_blocking(end, False)
+        signal.set_wakeup_fd(wake_write)
+        signal.signal(signal.SIGTERM, self._stop)
+        signal.signal(signal.SIGINT, self._stop)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        processes.write(self._layout.pid_file("supervisor"), os.getpid())
+        while not self._stopping:
+            now = time.monotonic()
+            self._reap(now)
+            self._start_due(now)
+            self._record()
+            select.select([wake_read], [], [], self._nap(time.monotonic()))
+            _drain(wake_read)
+        self._end_all()
+
+    def _stop(self, *_: object) -> None:
+        self._stopping = True
+
+    def _start_due(self, now: float) -> None:
+        for part in self._parts:
+            if not part.pid and part.due <= now:
+                part.pid = processes.start_detached(part.command, self._layout.log_of(part.name), self._environment)
+                part.started_at = now
+                part.starts += 1
+                processes.write(self._layout.pid_file(part.name), part.pid)
+
+    def _reap(self, now: float) -> None:
+        for part in self._parts:
+            if part.pid:
+                pid, status = os.waitpid(part.pid, os.WNOHANG)
+                if pid:
+                    part.last_exit = _describe(os.waitstatus_to_exitcode(status))
+                    part.delay = delay_after(part.delay, now - part.started_at)
+                    part.due = now + part.delay
+                    part.pid = 0
+                    self._layout.pid_file(part.name).unlink(missing_ok=True)
+                    print(f"{part.name} {part.last_exit}; it is started again in {part.delay:.1f} s", flush=True)
+
+    def _nap(self, now: float) -> float | None:
+        waits = [max(0.0, part.due - now) for part in self._parts if not part.pid]
+        return min(waits) if waits else None
+
+    def _record(self) -> None:
+        state = {
+            part.name: {"pid": part.pid, "starts": part.starts, "lastExit": part.last_exit} for part in self._parts
+        }
+        target = self._layout.run / "supervisor.json"
+        draft = target.with_suffix(".draft")
+        draft.write_text(json.dumps(state))
+        os.replace(draft, target)
+
+    def _end_all(self) -> None:
+        for part in reversed(self._parts):
+            if part.pid and (process := processes.of_pid(part.pid)):
+                process.signal(signal.SIGTERM)
+                deadline = time.monotonic() + PATIENCE
+                while time.monotonic() < deadline and not os.waitpid(part.pid, os.WNOHANG)[0]:
+                    time.sleep(0.02)
+                process.signal(signal.SIGKILL)
+            self._layout.pid_file(part.name).unlink(missing_ok=True)
+        self._layout.pid_file("supervisor").unlink(missing_ok=True)
+
+
+def _describe(code: int) -> str:
+    return f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
+
+
+def _drain(descriptor: int) -> None:
+    try:
+        os.read(descriptor, 512)
+    except BlockingIOError:
+        return
+
+
+def main() -> None:
+    layout = Layout(Path(sys.argv[1]))
+    settings = layout.read_settings()
+    if settings is None:
+        raise SystemExit(f"{layout.settings_file} is missing: start the cluster with `p8s up`.")
+    Supervisor(layout, settings).run()
+
+
+if __name__ == "__main__":
+    main()

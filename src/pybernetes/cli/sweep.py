@@ -1,0 +1,117 @@
+"""Taking a cluster off the machine, whatever state it is in.
+
+Guarantees  Works after a clean stop, after `kill -9` of everything, when half is gone, twice in a row. What it removes
+            is found by the cluster's own names and directories, never by what it looks like, so that another cluster
+            or another program's containers beside it are left alone.
+Order       Our processes first, because they would bring things back; then containers through their runtime; then by
+            hand what is left of them, from processes to files.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from pybernetes.cli import claims, processes
+from pybernetes.cli.layout import PARTS, Layout, Settings
+
+PATIENCE = 12.0
+
+
+@dataclass(slots=True)
+class Swept:
+    """What was found and removed, for the user and for the log."""
+
+    processes: int = 0
+    mounts: int = 0
+    namespaces: int = 0
+    devices: int = 0
+
+
+def stop_parts(layout: Layout) -> int:
+    """The supervisor ends its parts; those that outlived it are ended by their pid files and their environment."""
+    supervisor = processes.read(layout.pid_file("supervisor"))
+    known = [processes.read(layout.pid_file(part)) for part in reversed(PARTS)]
+    count = sum(one is not None for one in (supervisor, *known))
+    if supervisor is not None:
+        processes.end([supervisor], patience=PATIENCE)
+    processes.end([one for one in known if one is not None], patience=PATIENCE)
+    rest = [one for one in processes.marked(layout.root) if _is_part(one.pid)]
+    processes.end(rest, patience=2.0)
+    for part in ("supervisor", *PARTS):
+        layout.pid_file(part).unlink(missing_ok=True)
+    return count + len(rest)
+
+
+def _is_part(pid: int) -> bool:
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return b"pybernetes.cli.parts" in words or b"pybernetes.cli.supervisor" in words
+
+
+def sweep_containers(layout: Layout, settings: Settings, *, purge: bool) -> None:
+    from pybernetes.cli.parts.runtime import containerd_of
+
+    daemon = containerd_of(layout, settings)
+    if daemon.configuration.directory.exists():
+        asyncio.run(daemon.purge() if purge else daemon.tear_down())
+
+
+def sweep_machine(layout: Layout, settings: Settings) -> Swept:
+    """Network, mounts, cgroups and the last processes, all found by the cluster's own names."""
+    from pybernetes.kubelet.cgroups import Cgroups
+    from pybernetes.network import cni, host
+    from pybernetes.network.names import NetworkNames
+
+    names = NetworkNames.of(settings.name)
+    swept = Swept()
+    leftovers = processes.marked(layout.root)
+    processes.end(leftovers, patience=2.0)
+    swept.processes = len(leftovers)
+    for attachment in cni.cached_attachments(names.cni_network):
+        swept.namespaces += _remove_namespace(attachment.namespace)
+        attachment.file.unlink(missing_ok=True)
+    for device in reversed(host.devices_of(names)):
+        host.remove_device(device)
+        swept.devices += 1
+    host.remove(names)
+    swept.mounts = unmount_under(layout.root, settings.pods_directory)
+    Cgroups(settings.cgroup_root).remove_all()
+    shutil.rmtree(layout.cni_state, ignore_errors=True)
+    return swept
+
+
+def purge_files(layout: Layout, settings: Settings) -> None:
+    if settings.runtime == "containerd":
+        claims.release(settings, layout.root)
+    unmount_under(layout.root)
+    shutil.rmtree(layout.root, ignore_errors=True)
+    with contextlib.suppress(OSError):
+        layout.root.parent.rmdir()  # only when the last cluster has gone
+
+
+def unmount_under(*directories: Path) -> int:
+    points = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+    ours = [
+        point
+        for point in (Path(text.encode().decode("unicode_escape")) for text in points)
+        if any(point.is_relative_to(directory) for directory in directories)
+    ]
+    for point in sorted(ours, key=lambda p: len(p.parts), reverse=True):
+        subprocess.run(("umount", "--lazy", str(point)), check=False, capture_output=True)
+    return len(ours)
+
+
+def _remove_namespace(path: str) -> int:
+    namespace = Path(path)
+    if not namespace.name.startswith("cni-") or not namespace.exists():
+        return 0
+    subprocess.run(("umount", "--lazy", path), check=False, capture_output=True)
+    namespace.unlink(missing_ok=True)
+    return 1
