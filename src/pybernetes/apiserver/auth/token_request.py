@@ -37,7 +37,8 @@ class TokenRequests:
             raise errors.method_not_supported("serviceaccounts", info.verb)
         document = read_body(call, "TokenRequest", "authentication.k8s.io/v1")
         spec = document.setdefault("spec", {})
-        account = await self._read("serviceaccounts", f"/registry/serviceaccounts/{info.namespace}/{info.name}", info.name)
+        key = f"/registry/serviceaccounts/{info.namespace}/{info.name}"
+        account = await self._read("serviceaccounts", key, info.name)
         seconds = spec.get("expirationSeconds") or 3600
         if seconds < SHORTEST:
             raise errors.bad_request(

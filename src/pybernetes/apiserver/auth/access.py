@@ -1,0 +1,75 @@
+"""Authentication and authorization of one API server, put together.
+
+`Access.start` brings the default roles into the store and follows the roles from then on; `register` adds the reviews,
+the token subresource and the issuer's documents to the server's routes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pybernetes.api.clock import Clock, SystemClock
+from pybernetes.apiserver.auth import bootstrap_roles
+from pybernetes.apiserver.auth.authenticators import (
+    AccountTokens,
+    BootstrapTokens,
+    FileTokens,
+    ImpersonatingAuthenticator,
+    RequestAuthenticator,
+    TokenSource,
+)
+from pybernetes.apiserver.auth.authorizers import ClusterAuthorizer
+from pybernetes.apiserver.auth.issuer_documents import IssuerDocuments
+from pybernetes.apiserver.auth.rbac import Rbac
+from pybernetes.apiserver.auth.rbac_feed import RbacFeed
+from pybernetes.apiserver.auth.reviews import Reviews
+from pybernetes.apiserver.auth.service_accounts import DEFAULT_ISSUER, ServiceAccountTokens
+from pybernetes.apiserver.auth.token_request import TokenRequests
+from pybernetes.apiserver.auth.tokens import TokenFile
+from pybernetes.apiserver.routes import Routes
+from pybernetes.store.contract import Store
+
+
+@dataclass(frozen=True, slots=True)
+class AccessOptions:
+    """`service_account_key` is the PEM of the key that signs tokens; `token_file` holds what an operator handed out."""
+
+    service_account_key: bytes
+    token_file: Path | None = None
+    issuer: str = DEFAULT_ISSUER
+    audiences: tuple[str, ...] = ()
+    server_url: str = "https://127.0.0.1:6443"
+
+
+@dataclass
+class Access:
+    store: Store
+    options: AccessOptions
+    clock: Clock = field(default_factory=SystemClock)
+
+    def __post_init__(self) -> None:
+        options = self.options
+        self.rbac = Rbac()
+        self.authorizer = ClusterAuthorizer(self.rbac)
+        self.account_tokens = ServiceAccountTokens(
+            options.service_account_key, self.store, options.issuer, options.audiences, self.clock
+        )
+        sources: list[TokenSource] = [AccountTokens(self.account_tokens), BootstrapTokens(self.store, self.clock)]
+        if options.token_file is not None:
+            sources.insert(0, FileTokens(TokenFile(options.token_file), self.clock))
+        self._requests = RequestAuthenticator(sources)
+        self.authenticator = ImpersonatingAuthenticator(self._requests, self.authorizer)
+        self._feed = RbacFeed(self.store, self.rbac)
+
+    async def start(self) -> None:
+        await bootstrap_roles.ensure(self.store, self.clock.now())
+        await self._feed.start()
+
+    async def close(self) -> None:
+        await self._feed.close()
+
+    def register(self, routes: Routes) -> None:
+        Reviews(self._requests, self.authorizer, self.account_tokens).register(routes)
+        TokenRequests(self.store, self.account_tokens).register(routes)
+        IssuerDocuments(self.account_tokens, self.options.server_url).register(routes)

@@ -1,0 +1,152 @@
+"""Answers `/openapi/v3`, `/openapi/v3/api/v1`, `/openapi/v3/apis/GROUP/VERSION` and `/openapi/v2`.
+
+Guarantees
+  A document is built when it is first asked for after the served resources changed, and kept as bytes.
+  The index names each document with a hash; asked with that hash it may be cached for good, with an older one the
+  client is sent to the present address (301). JSON is the only form: a client that accepts no JSON is told so (406).
+
+Follows k8s.io/kube-openapi/pkg/handler3.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable
+
+import orjson
+
+from pybernetes.api import errors
+from pybernetes.apiserver.discovery.served import ServedGroup, ServedVersion
+from pybernetes.apiserver.http import JSON, ApiRequest, ApiResponse
+from pybernetes.apiserver.openapi.paths import Paths
+from pybernetes.apiserver.openapi.schemas import Dialect, Schemas, type_of_kind
+from pybernetes.apiserver.routes import Call, Routes
+
+_ALWAYS = ("meta_v1.DeleteOptions", "meta_v1.Status", "meta_v1.WatchEvent")
+_ACCEPTABLE = (JSON, "application/*", "*/*", "")
+_IMMUTABLE = "public, immutable"
+_YEAR_SECONDS = 31536000
+
+
+class OpenApi:
+    """`groups` tells what is served now; `version` names this build in the documents and their hashes."""
+
+    def __init__(self, groups: Callable[[], tuple[ServedGroup, ...]], version: str) -> None:
+        self._groups = groups
+        self._version = version
+        self._seen: tuple[ServedGroup, ...] | None = None
+        self._versions: dict[str, ServedVersion] = {}
+        self._hashes: dict[str, str] = {}
+        self._bodies: dict[str, bytes] = {}
+        self._index = b""
+        self._schemas = Schemas(Dialect.V3)
+
+    def register(self, routes: Routes) -> None:
+        routes.prefix("/openapi/v3", self.handle)
+        routes.exact("/openapi/v2", self.handle)
+
+    async def handle(self, call: Call) -> ApiResponse:
+        return self.answer(call.request)
+
+    def answer(self, request: ApiRequest) -> ApiResponse:
+        if not _accepts_json(request.headers.get("accept", "")):
+            raise errors.not_acceptable(f"only the following media types are accepted: {JSON}")
+        self._refresh()
+        path = request.path.rstrip("/")
+        if path == "/openapi/v2":
+            return self._cached(request, self._body("/openapi/v2", self._build_v2), "")
+        if path == "/openapi/v3":
+            return self._cached(request, self._index, "")
+        version = self._versions.get(path)
+        if version is None:
+            return ApiResponse(404, b"404 page not found\n", {"Content-Type": "text/plain; charset=utf-8"})
+        asked, present = request.param("hash"), self._hashes[path]
+        if asked and asked != present:
+            return ApiResponse(301, b"", {"Location": f"{path}?hash={present}"})
+        return self._cached(request, self._body(path, lambda: self._build_v3(version)), asked)
+
+    def _cached(self, request: ApiRequest, body: bytes, asked_hash: str) -> ApiResponse:
+        etag = f'"{hashlib.sha256(body).hexdigest().upper()}"' if not asked_hash else f'"{asked_hash}"'
+        headers = {"ETag": etag, "Vary": "Accept", "Cache-Control": "no-cache, private"}
+        if asked_hash:
+            headers["Cache-Control"] = _IMMUTABLE
+            headers["Expires"] = _far_future()
+        if request.headers.get("if-none-match", "") == etag:
+            return ApiResponse(304, b"", headers)
+        return ApiResponse(200, body, {**headers, "Content-Type": JSON})
+
+    def _refresh(self) -> None:
+        groups = self._groups()
+        if groups is self._seen:
+            return
+        self._seen = groups
+        self._bodies.clear()
+        versions = [version for group in groups for version in group.versions]
+        self._versions = {f"/openapi/v3{version.path}": version for version in versions}
+        self._hashes = {path: self._hash_of(version) for path, version in self._versions.items()}
+        addresses = {
+            path.removeprefix("/openapi/v3/"): {"serverRelativeURL": f"{path}?hash={self._hashes[path]}"}
+            for path in sorted(self._versions)
+        }
+        self._index = orjson.dumps({"paths": addresses})
+
+    def _hash_of(self, version: ServedVersion) -> str:
+        """Of everything a document is built from, so that no document has to be built to know it."""
+        return hashlib.sha256(f"{self._version} {version!r}".encode()).hexdigest().upper()
+
+    def _body(self, path: str, build: Callable[[], bytes]) -> bytes:
+        if path not in self._bodies:
+            self._bodies[path] = build()
+        return self._bodies[path]
+
+    def _build_v3(self, version: ServedVersion) -> bytes:
+        return orjson.dumps(
+            {
+                "openapi": "3.0.0",
+                "info": {"title": "Kubernetes", "version": self._version},
+                "paths": Paths(Dialect.V3, self._schemas).of_version(version),
+                "components": {
+                    "schemas": self._schemas.closure(_types_of([version])),
+                    "securitySchemes": {"BearerToken": {"type": "apiKey", "name": "authorization", "in": "header"}},
+                },
+            }
+        )
+
+    def _build_v2(self) -> bytes:
+        schemas = Schemas(Dialect.V2)
+        paths = Paths(Dialect.V2, schemas)
+        versions = list(self._versions.values())
+        return orjson.dumps(
+            {
+                "swagger": "2.0",
+                "info": {"title": "Kubernetes", "version": self._version},
+                "paths": {path: item for version in versions for path, item in paths.of_version(version).items()},
+                "definitions": schemas.closure(_types_of(versions)),
+                "securityDefinitions": {"BearerToken": {"type": "apiKey", "name": "authorization", "in": "header"}},
+                "security": [{"BearerToken": []}],
+            }
+        )
+
+
+def _types_of(versions: Iterable[ServedVersion]) -> list[str]:
+    """The facts' names of every kind that the versions serve, and of their lists."""
+    kinds = {
+        (kind.group, kind.version, name)
+        for version in versions
+        for resource in version.resources
+        for kind in (resource.kind, *(one.kind for one in resource.subresources))
+        for name in (kind.kind, f"{kind.kind}List")
+    }
+    found = (type_of_kind(*kind) for kind in sorted(kinds))
+    return [*_ALWAYS, *(type_name for type_name in found if type_name)]
+
+
+def _accepts_json(accept: str) -> bool:
+    return any(clause.split(";")[0].strip() in _ACCEPTABLE for clause in accept.split(","))
+
+
+def _far_future() -> str:
+    from email.utils import formatdate
+    from time import time
+
+    return formatdate(time() + _YEAR_SECONDS, usegmt=True)

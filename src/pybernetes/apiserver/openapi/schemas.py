@@ -1,0 +1,172 @@
+"""OpenAPI schemas of definitions, built from the facts in `api/schema` and the descriptions.
+
+`Schemas` builds a definition when it is first asked for and keeps it. The two versions of OpenAPI differ in where
+definitions live and in what may stand beside a reference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from enum import Enum
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import orjson
+
+from pybernetes.apiserver.openapi.descriptions import describe
+from pybernetes.apiserver.openapi.names import SCALARS, definition_name
+
+Schema = dict[str, Any]
+Facts = Mapping[str, Mapping[str, Any]]
+
+
+class Dialect(Enum):
+    """The version of OpenAPI; its value begins every reference."""
+
+    V2 = "#/definitions/"
+    V3 = "#/components/schemas/"
+
+
+_PLAIN: dict[str, Schema] = {
+    "string": {"type": "string"},
+    "boolean": {"type": "boolean"},
+    "int32": {"type": "integer", "format": "int32"},
+    "int64": {"type": "integer", "format": "int64"},
+    "double": {"type": "number", "format": "double"},
+    "bytes": {"type": "string", "format": "byte"},
+    "any": {"type": "object"},
+}
+
+_SCALAR_DEFINITIONS: dict[str, Schema] = {
+    SCALARS["time"]: {"type": "string", "format": "date-time", "description": "A time, in the format of RFC 3339."},
+    SCALARS["microtime"]: {"type": "string", "format": "date-time", "description": "A time with microseconds."},
+    SCALARS["quantity"]: {"type": "string", "description": "A fixed-point number with an optional unit suffix."},
+    SCALARS["intstr"]: {"type": "string", "format": "int-or-string", "description": "A number, or a text."},
+}
+_SCALARS_V3: dict[str, Schema] = {
+    SCALARS["quantity"]: {
+        "oneOf": [{"type": "string"}, {"type": "number"}],
+        "description": "A fixed-point number with an optional unit suffix.",
+    },
+    SCALARS["intstr"]: {
+        "oneOf": [{"type": "integer"}, {"type": "string"}],
+        "format": "int-or-string",
+        "description": "A number, or a text.",
+    },
+}
+
+_EXTENSIONS = (
+    ("list", "x-kubernetes-list-type"),
+    ("keys", "x-kubernetes-list-map-keys"),
+    ("map", "x-kubernetes-map-type"),
+    ("merge_key", "x-kubernetes-patch-merge-key"),
+    ("strategy", "x-kubernetes-patch-strategy"),
+)
+
+
+@cache
+def facts_of(module: str) -> Facts:
+    """The facts of one group and version (`core_v1`); empty if there are none."""
+    path = files("pybernetes.api").joinpath("schema", f"{module}.json")
+    if not path.is_file():
+        return {}
+    facts: Facts = orjson.loads(path.read_bytes())
+    return facts
+
+
+@cache
+def type_of_kind(group: str, version: str, kind: str) -> str | None:
+    """The name in the facts (`apps_v1.Deployment`) of a kind."""
+    module = f"{group.split('.')[0] or 'core'}_{version}"
+    for candidate in dict.fromkeys((module, f"{_PACKAGE_OF_GROUP.get(group, '')}_{version}", "meta_v1")):
+        fact = facts_of(candidate).get(kind)
+        if fact is not None and [group, version, kind] in fact.get("kinds", ()):
+            return f"{candidate}.{kind}"
+    return None
+
+
+_PACKAGE_OF_GROUP = {
+    "rbac.authorization.k8s.io": "rbac",
+    "flowcontrol.apiserver.k8s.io": "flowcontrol",
+    "internal.apiserver.k8s.io": "apiserverinternal",
+}
+
+
+class Schemas:
+    def __init__(self, dialect: Dialect) -> None:
+        self._dialect = dialect
+        self._built: dict[str, Schema] = {}
+        self._references: dict[str, tuple[str, ...]] = {}
+
+    def closure(self, types: Iterable[str]) -> dict[str, Schema]:
+        """The definitions of the types and of all they refer to, by name in OpenAPI, sorted."""
+        pending, found = list(types), {}
+        while pending:
+            type_name = pending.pop()
+            name = SCALARS.get(type_name) or definition_name(type_name)
+            if name in found:
+                continue
+            found[name] = self._definition(type_name)
+            pending += self._references.get(type_name, ())
+        return dict(sorted(found.items()))
+
+    def reference(self, type_name: str) -> Schema:
+        return {"$ref": self._dialect.value + definition_name(type_name)}
+
+    def _definition(self, type_name: str) -> Schema:
+        if type_name in SCALARS:
+            name = SCALARS[type_name]
+            if self._dialect is Dialect.V3 and name in _SCALARS_V3:
+                return _SCALARS_V3[name]
+            return _SCALAR_DEFINITIONS[name]
+        if type_name not in self._built:
+            self._built[type_name] = self._build(type_name)
+        return self._built[type_name]
+
+    def _build(self, type_name: str) -> Schema:
+        module, _, name = type_name.partition(".")
+        fact = facts_of(module)[name]
+        described = describe(type_name)
+        references: list[str] = []
+        schema: Schema = {"description": described.text} if described.text else {}
+        schema["type"] = "object"
+        required = [field for field, facts in fact["fields"].items() if facts.get("required")]
+        if required:
+            schema["required"] = required
+        properties = {
+            field: self._field(facts, described.fields.get(field, ""), references)
+            for field, facts in fact["fields"].items()
+        }
+        if properties:
+            schema["properties"] = properties
+        if "kinds" in fact:
+            schema["x-kubernetes-group-version-kind"] = [
+                {"group": group, "version": version, "kind": kind} for group, version, kind in fact["kinds"]
+            ]
+        if "map" in fact:
+            schema["x-kubernetes-map-type"] = fact["map"]
+        self._references[type_name] = tuple(dict.fromkeys(references))
+        return schema
+
+    def _field(self, facts: Mapping[str, Any], description: str, references: list[str]) -> Schema:
+        schema = self._typed(facts["type"], references)
+        if "$ref" in schema and self._dialect is Dialect.V3:
+            schema = {"allOf": [schema]}
+        if description:
+            schema["description"] = description
+        for fact, extension in _EXTENSIONS:
+            if fact in facts:
+                schema[extension] = facts[fact]
+        return schema
+
+    def _typed(self, type_name: str, references: list[str]) -> Schema:
+        if type_name.startswith("[]"):
+            return {"type": "array", "items": self._typed(type_name[2:], references)}
+        if type_name.startswith("{}"):
+            return {"type": "object", "additionalProperties": self._typed(type_name[2:], references)}
+        if type_name in _PLAIN:
+            return dict(_PLAIN[type_name])
+        references.append(type_name)
+        name = SCALARS.get(type_name) or definition_name(type_name)
+        return {"$ref": self._dialect.value + name}
