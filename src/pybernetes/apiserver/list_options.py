@@ -39,7 +39,7 @@ class ListOptions:
     continue_: str = ""
     timeout_seconds: int | None = None
     allow_bookmarks: bool = False
-    send_initial_events: bool = False
+    send_initial_events: bool | None = None
 
     @property
     def revision(self) -> int:
@@ -68,7 +68,7 @@ def read_options(request: ApiRequest) -> ListOptions:
         continue_=request.param("continue"),
         timeout_seconds=_whole(request, "timeoutSeconds"),
         allow_bookmarks=request.flag("allowWatchBookmarks"),
-        send_initial_events=request.flag("sendInitialEvents"),
+        send_initial_events=request.flag("sendInitialEvents") if "sendInitialEvents" in request.query else None,
     )
 
 

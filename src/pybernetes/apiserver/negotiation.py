@@ -42,6 +42,10 @@ class Media:
     version: str = "v1"
 
     @property
+    def watch_type(self) -> str:
+        return f"{self.encoding.value};stream=watch" if self.encoding is Encoding.YAML else self.encoding.value
+
+    @property
     def plain(self) -> bool:
         return self.encoding is Encoding.JSON and self.shown is Shown.WHOLE
 

@@ -95,6 +95,15 @@ class StoredObject:
     def of(cls, form: Form, prefix: str, entry: Entry) -> StoredObject:
         return cls(form, prefix, entry.key, entry.value, entry.mod_revision)
 
+    def at(self, revision: int) -> StoredObject:
+        """The same state shown at a later revision: what a deletion, or leaving a selection, tells."""
+        moved = StoredObject.__new__(StoredObject)
+        moved.form, moved.key, moved.name, moved.namespace = self.form, self.key, self.name, self.namespace
+        moved.revision = revision
+        moved.item = self.form.restamped(self.item, revision)
+        moved._document, moved._labels = None, self._labels
+        return moved
+
     @property
     def whole(self) -> bytes:
         return self.form.whole(self.item)

@@ -74,11 +74,10 @@ class KindCache:
             if before is not None:
                 self._unindex(before)
             self._index(after)
-        elif before is not None and change.previous is not None:
+        elif before is not None:
             del self.objects[entry.key]
             self._unindex(before)
-            last = StoredObject(self.form, self.prefix, entry.key, change.previous.value, entry.mod_revision)
-            event = Event(EventType.DELETED, last, before)
+            event = Event(EventType.DELETED, before.at(entry.mod_revision), before)
         else:
             return
         self._keep(event, now)
@@ -178,6 +177,16 @@ class WatchCache:
     def remove(self, kind: KindCache) -> None:
         if self._kinds.pop(kind.prefix, None) is not None:
             kind.subscribers.end_all()
+
+    def read_through(self, kind: KindCache, key: str) -> StoredObject | None:
+        """An object that was written so recently that its change has not come yet."""
+        if self.revision >= self._store.revision:
+            return None
+        try:
+            entry = self._store.get_now(key)
+        except NotImplementedError:
+            return None
+        return None if entry is None else StoredObject.of(kind.form, kind.prefix, entry)
 
     async def at_least(self, revision: int) -> None:
         if self.revision < revision:

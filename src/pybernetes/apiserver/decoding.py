@@ -1,0 +1,183 @@
+"""A request's body as a document of the kind that is served, and what in it deserves a warning or a refusal.
+
+Guarantees  What comes out has the kind's apiVersion and kind, JSON types as the schema says, and no unknown field.
+
+Follows decodeErrors and field validation in k8s.io/apiserver/pkg/endpoints/handlers.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import orjson
+import yaml
+
+from pybernetes.api import errors
+from pybernetes.api.kinds import KindInfo
+from pybernetes.api.schema import DecodeError, Shape
+from pybernetes.apiserver.http import ApiRequest
+from pybernetes.apiserver.negotiation import Encoding, encoding_of_body
+from pybernetes.apiserver.resource import Document
+
+
+class FieldValidation(StrEnum):
+    IGNORE = "Ignore"
+    WARN = "Warn"
+    STRICT = "Strict"
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    document: Document
+    warnings: Sequence[str] = ()
+
+
+def field_validation(request: ApiRequest) -> FieldValidation:
+    stated = request.param("fieldValidation")
+    if not stated:
+        return FieldValidation.WARN
+    try:
+        return FieldValidation(stated)
+    except ValueError as error:
+        supported = ", ".join(f'"{one.value}"' for one in (FieldValidation.IGNORE, FieldValidation.STRICT, FieldValidation.WARN))
+        raise errors.bad_request(
+            f'fieldValidation: Unsupported value: "{stated}": supported values: {supported}'
+        ) from error
+
+
+def parse_body(request: ApiRequest) -> Any:
+    """The body as JSON values."""
+    if encoding_of_body(request) is Encoding.YAML:
+        return parse_yaml(request.body)
+    return parse_json(request.body)
+
+
+def parse_json(body: bytes) -> Any:
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise errors.bad_request(f"couldn't get version/kind; json parse error: {error}") from error
+
+
+def decode(request: ApiRequest, shape: Shape, info: KindInfo) -> Decoded:
+    """Raises 400 for what cannot be read as the kind, and in strict mode for unknown and repeated fields."""
+    mode = field_validation(request)
+    document = parse_body(request)
+    check_kind(document, info)
+    problems = [] if mode is FieldValidation.IGNORE else duplicate_fields(request)
+    return conform(document, shape, info, mode, problems)
+
+
+def conform(
+    document: Document, shape: Shape, info: KindInfo, mode: FieldValidation, problems: Sequence[str] = ()
+) -> Decoded:
+    """Reads a document against the schema; ``problems`` are those that parsing has found already."""
+    try:
+        reading = shape.read(document)
+    except DecodeError as error:
+        raise errors.bad_request(_cannot(info, str(error))) from error
+    read: Document = reading.document
+    if mode is FieldValidation.IGNORE or not (reading.unknown or problems):
+        return Decoded(read)
+    found = [*(f'unknown field "{path}"' for path in reading.unknown), *problems]
+    if mode is FieldValidation.STRICT:
+        raise errors.bad_request(_cannot(info, f"strict decoding error: {', '.join(found)}"))
+    return Decoded(read, found)
+
+
+def check_kind(document: Any, info: KindInfo) -> None:
+    if not isinstance(document, dict):
+        raise errors.bad_request(
+            f"the object provided is unrecognized (must be of type {info.kind}): the body is not an object"
+        )
+    version, kind = document.get("apiVersion") or info.api_version, document.get("kind") or info.kind
+    if version != info.api_version and kind == info.kind:
+        raise errors.bad_request(
+            f"the API version in the data ({version}) does not match the expected API version ({info.api_version})"
+        )
+    if kind != info.kind:
+        short = str(version).rpartition("/")[2]
+        raise errors.bad_request(
+            f'{kind} in version "{short}" cannot be handled as a {info.kind}: '
+            f"no kind match between {version} {kind} and {info.api_version} {info.kind}"
+        )
+    document["apiVersion"], document["kind"] = info.api_version, info.kind
+
+
+def _cannot(info: KindInfo, why: str) -> str:
+    return f'{info.kind} in version "{info.version}" cannot be handled as a {info.kind}: {why}'
+
+
+def duplicate_fields(request: ApiRequest) -> list[str]:
+    """`duplicate field "spec.x"` for each field that the JSON body has more than once in one object."""
+    if encoding_of_body(request) is not Encoding.JSON:
+        return []
+    repeated = False
+
+    def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
+        nonlocal repeated
+        made = dict(items)
+        repeated = repeated or len(made) != len(items)
+        return made
+
+    json.loads(request.body, object_pairs_hook=pairs)
+    return _duplicate_paths(request.body) if repeated else []
+
+
+class _Pairs(list[tuple[str, Any]]):
+    """A JSON object with all its members, in order."""
+
+
+def _duplicate_paths(body: bytes) -> list[str]:
+    found: list[str] = []
+
+    def walk(value: Any, path: str) -> None:
+        if isinstance(value, _Pairs):
+            seen: set[str] = set()
+            for name, member in value:
+                at = f"{path}.{name}" if path else name
+                if name in seen and f'duplicate field "{at}"' not in found:
+                    found.append(f'duplicate field "{at}"')
+                seen.add(name)
+                walk(member, at)
+        elif isinstance(value, list):
+            for index, element in enumerate(value):
+                walk(element, f"{path}[{index}]")
+
+    walk(json.loads(body, object_pairs_hook=_Pairs), "")
+    return found
+
+
+class _PlainLoader(yaml.CSafeLoader):
+    """YAML as JSON knows it: dates stay text."""
+
+
+_PlainLoader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    for first, resolvers in yaml.CSafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+def parse_yaml(body: bytes) -> Any:
+    try:
+        return _texts_as_keys(yaml.load(body, _PlainLoader))
+    except yaml.YAMLError as error:
+        raise errors.bad_request(f"error converting YAML to JSON: {error}") from error
+
+
+def _texts_as_keys(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {_key(name): _texts_as_keys(member) for name, member in value.items()}
+    if isinstance(value, list):
+        return [_texts_as_keys(element) for element in value]
+    return value
+
+
+def _key(name: Any) -> str:
+    if isinstance(name, bool):
+        return "true" if name else "false"
+    return str(name)

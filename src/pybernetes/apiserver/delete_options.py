@@ -1,0 +1,57 @@
+"""DeleteOptions as they come: in the body, or in the query. Follows endpoints/handlers/delete.go of k8s.io/apiserver."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pybernetes.api import errors
+from pybernetes.apiserver.decoding import parse_body
+from pybernetes.apiserver.delete_plan import DeleteOptions, Propagation, problems
+from pybernetes.apiserver.http import ApiRequest
+from pybernetes.apiserver.resource import Document
+
+_NO_OPTIONS = DeleteOptions()
+
+
+def read_delete_options(request: ApiRequest) -> DeleteOptions:
+    if request.body:
+        document = parse_body(request)
+        if not isinstance(document, dict):
+            raise errors.bad_request("the body of a delete must be DeleteOptions")
+    elif request.query:
+        document = _from_query(request)
+    else:
+        return _NO_OPTIONS
+    return _options(document, request)
+
+
+def _from_query(request: ApiRequest) -> Document:
+    document: Document = {}
+    grace = request.param("gracePeriodSeconds")
+    if grace:
+        try:
+            document["gracePeriodSeconds"] = int(grace)
+        except ValueError as error:
+            raise errors.bad_request(f'strconv.ParseInt: parsing "{grace}": invalid syntax') from error
+    if "propagationPolicy" in request.query:
+        document["propagationPolicy"] = request.param("propagationPolicy")
+    if "orphanDependents" in request.query:
+        document["orphanDependents"] = request.flag("orphanDependents")
+    return document
+
+
+def _options(document: Document, request: ApiRequest) -> DeleteOptions:
+    dry_run = [*(document.get("dryRun") or ()), *request.query.get("dryRun", ())]
+    found = list(problems({**document, "dryRun": dry_run}))
+    if found:
+        raise errors.invalid("meta.k8s.io", "DeleteOptions", "", found)
+    preconditions: dict[str, Any] = document.get("preconditions") or {}
+    policy = document.get("propagationPolicy")
+    return DeleteOptions(
+        grace=document.get("gracePeriodSeconds"),
+        propagation=Propagation(policy) if policy is not None else None,
+        orphan_dependents=document.get("orphanDependents"),
+        uid=preconditions.get("uid"),
+        resource_version=preconditions.get("resourceVersion"),
+        dry_run=bool(dry_run),
+    )

@@ -1,0 +1,280 @@
+"""The verbs of one served kind: from a request to an answer.
+
+Each method is a list of stages: read the request, let the registry act, answer in the form asked for.
+Follows k8s.io/apiserver/pkg/endpoints/handlers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from random import Random
+
+from pybernetes.api import errors
+from pybernetes.api.clock import Clock
+from pybernetes.api.fields import FieldPath, not_supported
+from pybernetes.api.schema import Shape, shape_of
+from pybernetes.apiserver import scale
+from pybernetes.apiserver.answers import document_answer, list_answer, object_answer
+from pybernetes.apiserver.decoding import conform, decode, field_validation, parse_body
+from pybernetes.apiserver.delete_options import read_delete_options
+from pybernetes.apiserver.http import ApiRequest, ApiResponse
+from pybernetes.apiserver.list_options import read_options
+from pybernetes.apiserver.listing import Lister
+from pybernetes.apiserver.negotiation import media_of
+from pybernetes.apiserver.options import ServerOptions
+from pybernetes.apiserver.patching import change_of
+from pybernetes.apiserver.registry import Deleted, Proposal, Registry
+from pybernetes.apiserver.resource import (
+    Context,
+    Document,
+    ScaleSubresource,
+    SpecialSubresource,
+    StatusSubresource,
+)
+from pybernetes.apiserver.routes import Call, Handler
+from pybernetes.apiserver.rules import MainRule, SpecialRule, StatusRule, UpdateRule
+from pybernetes.apiserver.selection import select
+from pybernetes.apiserver.view import view_of
+from pybernetes.apiserver.watch_lines import lines_for
+from pybernetes.apiserver.watching import Watcher
+from pybernetes.apiserver.objects import StoredObject
+
+
+class Endpoint:
+    def __init__(self, registry: Registry, *, clock: Clock, random: Random, options: ServerOptions) -> None:
+        self.registry = registry
+        self.resource = registry.resource
+        self.info = registry.info
+        self.view = view_of(registry.resource)
+        self._clock = clock
+        self._lister = Lister(registry)
+        self._watcher = Watcher(registry, random, options.min_request_timeout)
+        self._main = MainRule(self.resource)
+        self._verbs = self._table()
+
+    @cached_property
+    def shape(self) -> Shape:
+        return shape_of(self.info.group, self.info.version, self.info.kind)
+
+    def handler(self, verb: str, subresource: str) -> Handler | None:
+        return self._verbs.get((verb, subresource))
+
+    def _table(self) -> dict[tuple[str, str], Handler]:
+        methods: dict[str, Handler] = {
+            "get": self.get,
+            "list": self.list,
+            "watch": self.watch,
+            "create": self.create,
+            "update": self.update,
+            "patch": self.patch,
+            "delete": self.delete,
+            "deletecollection": self.delete_collection,
+        }
+        table: dict[tuple[str, str], Handler] = {(verb, ""): methods[verb] for verb in self.resource.verbs}
+        for declared in self.resource.subresources:
+            for verb, handler in self._of_subresource(declared).items():
+                if verb in declared.verbs:
+                    table[verb, declared.name] = handler
+        return table
+
+    def _of_subresource(
+        self, declared: StatusSubresource | ScaleSubresource | SpecialSubresource
+    ) -> dict[str, Handler]:
+        match declared:
+            case ScaleSubresource():
+                return {
+                    "get": lambda call: self._get_scale(declared, call),
+                    "update": lambda call: self._update_scale(declared, call),
+                    "patch": lambda call: self._patch_scale(declared, call),
+                }
+            case SpecialSubresource(parent_update=None):
+                return {}
+        rule: UpdateRule = StatusRule(declared) if isinstance(declared, StatusSubresource) else SpecialRule(declared)
+        return {
+            "get": self.get,
+            "update": lambda call: self._put(call, rule),
+            "patch": lambda call: self._patch(call, rule),
+        }
+
+    # reading
+
+    async def get(self, call: Call) -> ApiResponse:
+        stored = await self.registry.get(call.info.namespace, call.info.name)
+        return object_answer(call.request, self.view, stored, self._clock.now())
+
+    async def list(self, call: Call) -> ApiResponse:
+        options = read_options(call.request)
+        selection = select(self.view, call.info.namespace, "", options)
+        page = await self._lister.list(call.info.namespace, options, selection)
+        return list_answer(call.request, self.view, page.found, page.metadata, self._clock.now())
+
+    async def watch(self, call: Call) -> ApiResponse:
+        options = read_options(call.request)
+        media = media_of(call.request)
+        selection = select(self.view, call.info.namespace, call.info.name, options)
+        lines = lines_for(call.request, self.view, media, self._clock.now)
+        stream = await self._watcher.open(options, selection, lines)
+        return ApiResponse(200, stream, {"Content-Type": media.watch_type})
+
+    # writing
+
+    async def create(self, call: Call) -> ApiResponse:
+        self._require_namespace(call)
+        decoded = decode(call.request, self.shape, self.info)
+        context = self._context(call)
+        created = await self.registry.create(call.info.namespace, decoded.document, context)
+        warnings = [*decoded.warnings, *self._warnings(decoded.document)]
+        return object_answer(call.request, self.view, created, context.now, 201, warnings)
+
+    async def update(self, call: Call) -> ApiResponse:
+        if self.resource.allows_create_on_update and not call.info.subresource:
+            name = call.info.name
+            if await self.registry.find(call.info.namespace, name) is None:
+                return await self._create_by_update(call)
+        return await self._put(call, self._main)
+
+    async def _create_by_update(self, call: Call) -> ApiResponse:
+        decoded = decode(call.request, self.shape, self.info)
+        metadata = decoded.document.setdefault("metadata", {})
+        if metadata.get("name") != call.info.name:
+            raise errors.bad_request(
+                f"the name of the object ({metadata.get('name', '')}) does not match the name on the URL "
+                f"({call.info.name})"
+            )
+        if metadata.get("uid") or metadata.get("resourceVersion"):
+            raise errors.not_found(self.info.group_resource, call.info.name)
+        context = self._context(call)
+        created = await self.registry.create(call.info.namespace, decoded.document, context)
+        return object_answer(call.request, self.view, created, context.now, 201, decoded.warnings)
+
+    async def _put(self, call: Call, rule: UpdateRule) -> ApiResponse:
+        decoded = decode(call.request, self.shape, self.info)
+        documents = iter([decoded.document])
+        pinned = bool((decoded.document.get("metadata") or {}).get("resourceVersion"))
+
+        def propose(current: StoredObject) -> Proposal:
+            document = next(documents, None)
+            if document is None:
+                document = decode(call.request, self.shape, self.info).document
+            document.setdefault("metadata", {})
+            return Proposal(document, pinned)
+
+        return await self._write(call, propose, rule, decoded.warnings)
+
+    async def patch(self, call: Call) -> ApiResponse:
+        return await self._patch(call, self._main)
+
+    async def _patch(self, call: Call, rule: UpdateRule) -> ApiResponse:
+        change = change_of(call.request, self.shape)
+        mode = field_validation(call.request)
+        warnings: list[str] = []
+
+        def propose(current: StoredObject) -> Proposal:
+            patched = change(self.registry.fresh_document_of(current))
+            read = conform(patched, self.shape, self.info, mode)
+            warnings[:] = read.warnings
+            return Proposal(read.document)
+
+        return await self._write(call, propose, rule, warnings)
+
+    async def _write(
+        self, call: Call, propose: Callable[[StoredObject], Proposal], rule: UpdateRule, warnings: Sequence[str]
+    ) -> ApiResponse:
+        context = self._context(call)
+        written = await self.registry.update(call.info.namespace, call.info.name, propose, context, rule)
+        if not rule.subresource:
+            warnings = [*warnings, *self._warnings(self.view.document(written))]
+        return object_answer(call.request, self.view, written, context.now, 200, warnings)
+
+    # deleting
+
+    async def delete(self, call: Call) -> ApiResponse:
+        options = read_delete_options(call.request)
+        context = self._context(call, dry_run=options.dry_run)
+        deleted = await self.registry.delete(call.info.namespace, call.info.name, options, context)
+        status = 202 if not deleted.removed and options.orphan_dependents is False else 200
+        if deleted.removed and not self.resource.returns_deleted:
+            return document_answer(call.request, self._deleted_status(call, deleted), status)
+        return object_answer(call.request, self.view, deleted.object, context.now, status)
+
+    def _deleted_status(self, call: Call, deleted: Deleted) -> Document:
+        details = {"name": call.info.name, "kind": self.info.plural}
+        if self.info.group:
+            details["group"] = self.info.group
+        details["uid"] = self.view.document(deleted.object)["metadata"]["uid"]
+        return {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details}
+
+    async def delete_collection(self, call: Call) -> ApiResponse:
+        listing = read_options(call.request)
+        options = read_delete_options(call.request)
+        context = self._context(call, dry_run=options.dry_run)
+        selection = select(self.view, call.info.namespace, "", listing)
+        page = await self._lister.list(call.info.namespace, listing, selection)
+        for stored in tuple(page.found):
+            try:
+                await self.registry.delete(stored.namespace, stored.name, options, context)
+            except errors.ApiError as error:
+                if error.code != 404:
+                    raise
+        return list_answer(call.request, self.view, page.found, page.metadata, context.now)
+
+    # scale
+
+    async def _get_scale(self, declared: ScaleSubresource, call: Call) -> ApiResponse:
+        stored = await self.registry.get(call.info.namespace, call.info.name)
+        return document_answer(call.request, scale.scale_of(declared, self.view.document(stored)))
+
+    async def _update_scale(self, declared: ScaleSubresource, call: Call) -> ApiResponse:
+        wanted = parse_body(call.request)
+        pinned = bool((wanted.get("metadata") or {}).get("resourceVersion"))
+        return await self._write_scale(declared, call, lambda shown: wanted, pinned=pinned)
+
+    async def _patch_scale(self, declared: ScaleSubresource, call: Call) -> ApiResponse:
+        change = change_of(call.request, shape_of("autoscaling", "v1", "Scale"))
+        return await self._write_scale(declared, call, change, pinned=False)
+
+    async def _write_scale(
+        self, declared: ScaleSubresource, call: Call, change: Callable[[Document], Document], *, pinned: bool
+    ) -> ApiResponse:
+        def propose(current: StoredObject) -> Proposal:
+            document = self.registry.fresh_document_of(current)
+            wanted = change(scale.scale_of(declared, document))
+            return Proposal(scale.scaled(declared, document, wanted), pinned)
+
+        context = self._context(call)
+        rule = ScaleRule(self._main)
+        written = await self.registry.update(call.info.namespace, call.info.name, propose, context, rule)
+        return document_answer(call.request, scale.scale_of(declared, self.view.document(written)))
+
+    # shared
+
+    def _context(self, call: Call, *, dry_run: bool = False) -> Context:
+        return Context(call.user, self._clock.now(), dry_run or reads_dry_run(call.request))
+
+    def _warnings(self, document: Document) -> Sequence[str]:
+        return tuple(self.resource.warnings(document)) if self.resource.warnings else ()
+
+    def _require_namespace(self, call: Call) -> None:
+        if self.info.namespaced and not call.info.namespace:
+            raise errors.method_not_supported(self.info.group_resource, call.info.verb)
+
+
+class ScaleRule:
+    """An update of the whole object that admission sees as one of its scale."""
+
+    subresource = "scale"
+
+    def __init__(self, main: MainRule) -> None:
+        self.prepare = main.prepare
+        self.problems = main.problems
+
+
+def reads_dry_run(request: ApiRequest) -> bool:
+    stated = request.query.get("dryRun")
+    if not stated:
+        return False
+    if list(stated) != ["All"]:
+        problem = not_supported(FieldPath("dryRun"), list(stated), ["All"])
+        raise errors.invalid("meta.k8s.io", "Options", "", [problem])
+    return True

@@ -1,0 +1,38 @@
+"""Objects as the watch cache knows them, for admission and other parts of the server that must not wait."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pybernetes.apiserver.objects import StoredObject
+from pybernetes.apiserver.resource import Document
+from pybernetes.apiserver.watch_cache import KindCache, WatchCache
+
+
+class CacheReader:
+    """Guarantees  What this process has written shows at once: a key that the cache lacks is asked of the store."""
+
+    def __init__(self, watch_cache: WatchCache) -> None:
+        self._watch_cache = watch_cache
+        self._kinds: dict[str, KindCache] = {}
+
+    def know(self, group_resource: str, kind: KindCache) -> None:
+        self._kinds[group_resource] = kind
+
+    def get(self, group_resource: str, namespace: str, name: str) -> Document | None:
+        kind = self._kinds.get(group_resource)
+        if kind is None:
+            return None
+        key = f"{kind.prefix}{namespace}/{name}" if namespace else kind.prefix + name
+        found = kind.objects.get(key)
+        if found is None:
+            found = self._watch_cache.read_through(kind, key)
+        return None if found is None else found.document
+
+    def list(self, group_resource: str, namespace: str = "") -> Iterator[Document]:
+        kind = self._kinds.get(group_resource)
+        found: list[StoredObject] = list(kind.under(namespace)) if kind is not None else []
+        return (stored.document for stored in found)
+
+    def serves(self, group_resource: str) -> bool:
+        return group_resource in self._kinds

@@ -1,0 +1,82 @@
+"""What an update through one door (the object itself, `/status`, `/scale`, `/finalize` …) may change, and how it is judged.
+
+Follows the strategies of pkg/registry: the main door keeps status, `/status` keeps everything but status and metadata.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+from pybernetes.api.fields import FieldError
+from pybernetes.apiserver.resource import Context, Document, Resource, SpecialSubresource, StatusSubresource
+
+
+class UpdateRule(Protocol):
+    subresource: str
+
+    def prepare(self, new: Document, old: Document, context: Context) -> None: ...
+
+    def problems(self, new: Any, old: Any) -> Iterator[FieldError]: ...
+
+
+class MainRule:
+    subresource = ""
+
+    def __init__(self, resource: Resource) -> None:
+        self._resource = resource
+        self._has_status = resource.has_status
+
+    def prepare(self, new: Document, old: Document, context: Context) -> None:
+        if self._has_status:
+            keep(new, old, "status")
+        if self._resource.prepare_update is not None:
+            self._resource.prepare_update(new, old, context)
+
+    def problems(self, new: Any, old: Any) -> Iterator[FieldError]:
+        if self._resource.validate is not None:
+            yield from self._resource.validate(new)
+        if self._resource.validate_update is not None:
+            yield from self._resource.validate_update(new, old)
+
+
+class StatusRule:
+    subresource = "status"
+
+    def __init__(self, declared: StatusSubresource) -> None:
+        self._declared = declared
+
+    def prepare(self, new: Document, old: Document, context: Context) -> None:
+        for name in {*new, *old} - {"apiVersion", "kind", "metadata", "status"}:
+            keep(new, old, name)
+        metadata = new["metadata"]
+        for name in ("ownerReferences", "finalizers"):
+            keep(metadata, old["metadata"], name)
+        if self._declared.prepare is not None:
+            self._declared.prepare(new, old, context)
+
+    def problems(self, new: Any, old: Any) -> Iterator[FieldError]:
+        if self._declared.validate is not None:
+            yield from self._declared.validate(new, old)
+
+
+class SpecialRule:
+    def __init__(self, declared: SpecialSubresource) -> None:
+        self.subresource = declared.name
+        self._declared = declared
+
+    def prepare(self, new: Document, old: Document, context: Context) -> None:
+        if self._declared.parent_update is not None:
+            self._declared.parent_update(new, old, context)
+
+    def problems(self, new: Any, old: Any) -> Iterator[FieldError]:
+        if self._declared.validate is not None:
+            yield from self._declared.validate(new, old)
+
+
+def keep(new: Document, old: Document, name: str) -> None:
+    """The field as it was, absent if it was absent."""
+    if name in old:
+        new[name] = old[name]
+    else:
+        new.pop(name, None)

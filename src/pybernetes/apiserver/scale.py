@@ -1,0 +1,56 @@
+"""The `/scale` of a kind: its number of replicas as an autoscaling/v1 Scale."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pybernetes.api import errors
+from pybernetes.api.fields import FieldPath, invalid
+from pybernetes.apiserver.resource import Document, ScaleSubresource
+
+API_VERSION = "autoscaling/v1"
+_SHOWN = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
+
+
+def scale_of(declared: ScaleSubresource, document: Document) -> Document:
+    metadata = document["metadata"]
+    status: Document = {"replicas": _at(document, declared.current) or 0}
+    selector = declared.selector(document)
+    if selector:
+        status["selector"] = selector
+    return {
+        "kind": "Scale",
+        "apiVersion": API_VERSION,
+        "metadata": {name: metadata[name] for name in _SHOWN if name in metadata},
+        "spec": {"replicas": _at(document, declared.replicas) or 0},
+        "status": status,
+    }
+
+
+def scaled(declared: ScaleSubresource, document: Document, scale: Document) -> Document:
+    """The object with the replicas of ``scale``; changes ``document``. Raises 422 for what is no number of replicas."""
+    metadata = scale.get("metadata") or {}
+    replicas = (scale.get("spec") or {}).get("replicas", 0)
+    if not isinstance(replicas, int) or isinstance(replicas, bool):
+        raise errors.bad_request("Scale.spec.replicas must be an integer")
+    if replicas < 0:
+        problem = invalid(FieldPath("spec").replicas, replicas, "must be greater than or equal to 0")
+        raise errors.invalid("autoscaling", "Scale", metadata.get("name", ""), [problem])
+    *parents, last = declared.replicas.split(".")
+    holder: Any = document
+    for name in parents:
+        holder = holder.setdefault(name, {})
+    holder[last] = replicas
+    for name in ("resourceVersion", "uid"):
+        if metadata.get(name):
+            document["metadata"][name] = metadata[name]
+    return document
+
+
+def _at(document: Document, path: str) -> Any:
+    found: Any = document
+    for name in path.split("."):
+        if not isinstance(found, dict):
+            return None
+        found = found.get(name)
+    return found

@@ -1,0 +1,187 @@
+"""The API server: one function from a request to an answer.
+
+Guarantees
+  Nobody is served who is not known and allowed; every refusal is a Status with upstream's code, reason and message.
+  Everything that a kind needs is built once, in ``start``.
+
+Assumes  One event loop; the store, the clock and the random source are given.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from random import Random
+
+from pybernetes.api import errors
+from pybernetes.api.clock import Clock, SystemClock
+from pybernetes.apiserver.access import attributes_of, forbidden
+from pybernetes.apiserver.admission.contract import Chain, Plugin
+from pybernetes.apiserver.answers import error_answer
+from pybernetes.apiserver.auth.contract import AlwaysAllow, Authenticator, Authorizer, EveryoneIs, User
+from pybernetes.apiserver.endpoint import Endpoint
+from pybernetes.apiserver.http import ApiRequest, ApiResponse
+from pybernetes.apiserver.objects import Form
+from pybernetes.apiserver.options import ServerOptions
+from pybernetes.apiserver.reader import CacheReader
+from pybernetes.apiserver.registry import Registry
+from pybernetes.apiserver.request_info import RequestInfo, parse
+from pybernetes.apiserver.resource import Facilities, Reservations, Resource
+from pybernetes.apiserver.routes import Call, Handler, Routes
+from pybernetes.apiserver.watch_cache import ROOT, KindCache, WatchCache
+from pybernetes.store.contract import Store, StoreError
+
+log = logging.getLogger(__name__)
+
+GroupVersionResource = tuple[str, str, str]
+
+
+class ApiServer:
+    def __init__(
+        self,
+        store: Store,
+        resources: Iterable[Resource],
+        *,
+        authenticator: Authenticator | None = None,
+        authorizer: Authorizer | None = None,
+        admission: Sequence[Plugin] = (),
+        clock: Clock | None = None,
+        random: Random | None = None,
+        options: ServerOptions | None = None,
+    ) -> None:
+        self.store = store
+        self.options = options or ServerOptions()
+        self.clock = clock or SystemClock()
+        self.random = random or Random()
+        self.authenticator: Authenticator = authenticator or EveryoneIs()
+        self.authorizer: Authorizer = authorizer or AlwaysAllow()
+        self.admission = Chain(admission)
+        self.routes = Routes()
+        self.watch_cache = WatchCache(store)
+        self.endpoints: dict[GroupVersionResource, Endpoint] = {}
+        self.reader = CacheReader(self.watch_cache)
+        self._reservations: list[Reservations] = []
+        self._caches: dict[str, KindCache] = {}
+        for resource in resources:
+            self._serve(resource)
+
+    @property
+    def resources(self) -> tuple[Resource, ...]:
+        return tuple(endpoint.resource for endpoint in self.endpoints.values())
+
+    async def start(self) -> None:
+        """Reads the store; from here on requests are answered."""
+        await self.watch_cache.start()
+        for reservations in self._reservations:
+            await reservations.start()
+
+    async def stop(self) -> None:
+        """Ends all watches. The store stays open: it belongs to the caller."""
+        await self.watch_cache.stop()
+
+    async def handle(self, request: ApiRequest) -> ApiResponse:
+        info = parse(request)
+        try:
+            user = await self._authenticate(request)
+            await self._authorize(user, info, request)
+            handler = self._handler(info, request)
+            return await handler(Call(request, info, user))
+        except errors.ApiError as error:
+            return error_answer(request, error)
+        except StoreError as error:
+            log.exception("the store failed", extra={"path": request.path})
+            return error_answer(request, errors.internal_error(f"store: {error}"))
+        except Exception as error:  # noqa: BLE001  the last line of defence: one request must not take the server down
+            log.exception("a request failed", extra={"path": request.path, "method": request.method})
+            return error_answer(request, errors.internal_error(f"{type(error).__name__}: {error}"))
+
+    def registry(self, group: str, version: str, resource: str) -> Registry:
+        """The storage of a served kind, for parts of the server that act on objects themselves. Raises ``KeyError``."""
+        return self.endpoints[group, version, resource].registry
+
+    async def add_resource(self, resource: Resource) -> None:
+        """Serves a kind that was defined while the server runs."""
+        known = f"{ROOT}{resource.storage}/" in self._caches
+        endpoint = self._serve(resource, later=True)
+        if not known:
+            await self.watch_cache.add_later(endpoint.registry.cache)
+
+    def remove_resource(self, resource: Resource) -> None:
+        info = resource.info
+        endpoint = self.endpoints.pop((info.group, info.version, info.plural), None)
+        if endpoint is not None and not any(
+            other.registry.cache is endpoint.registry.cache for other in self.endpoints.values()
+        ):
+            self.watch_cache.remove(endpoint.registry.cache)
+            self._caches.pop(endpoint.registry.prefix, None)
+
+    async def _authenticate(self, request: ApiRequest) -> User:
+        user = await self.authenticator.authenticate(request)
+        if user is None:
+            raise errors.unauthorized("Unauthorized")
+        return user
+
+    async def _authorize(self, user: User, info: RequestInfo, request: ApiRequest) -> None:
+        for attributes in attributes_of(info, request):
+            decision = await self.authorizer.authorize(user, attributes)
+            if not decision.allowed:
+                raise forbidden(user, attributes, decision)
+
+    def _handler(self, info: RequestInfo, request: ApiRequest) -> Handler:
+        if not info.is_resource:
+            found = self.routes.of_path(info.path)
+            if found is None:
+                raise _no_such_path()
+            return found
+        special = self.routes.of_subresource(info.group, info.resource, info.subresource) if info.subresource else None
+        if special is not None:
+            return special
+        endpoint = self.endpoints.get((info.group, info.version, info.resource))
+        if endpoint is None:
+            found = self.routes.of_group(info.group, info.version)
+            if found is None:
+                raise _no_such_path()
+            return found
+        handler = endpoint.handler(info.verb, info.subresource)
+        if handler is None:
+            if info.subresource and endpoint.resource.subresource(info.subresource) is None:
+                raise _no_such_path()
+            raise errors.method_not_supported(endpoint.info.group_resource, info.verb)
+        return handler
+
+    def _serve(self, resource: Resource, *, later: bool = False) -> Endpoint:
+        info = resource.info
+        reservations = None
+        if resource.reservations is not None:
+            reservations = resource.reservations(Facilities(self.store, self.random, self.options))
+            self._reservations.append(reservations)
+        registry = Registry(
+            resource,
+            store=self.store,
+            watch_cache=self.watch_cache,
+            cache=self._cache_of(resource, later=later),
+            admission=self.admission,
+            random=self.random,
+            reservations=reservations,
+        )
+        endpoint = Endpoint(registry, clock=self.clock, random=self.random, options=self.options)
+        self.endpoints[info.group, info.version, info.plural] = endpoint
+        return endpoint
+
+    def _cache_of(self, resource: Resource, *, later: bool) -> KindCache:
+        prefix = f"{ROOT}{resource.storage}/"
+        cache = self._caches.get(prefix)
+        if cache is None:
+            info = resource.stored.info if resource.stored else resource.info
+            dispatch = [(path, resource.selectable[path]) for path in resource.dispatch]
+            cache = self._caches[prefix] = KindCache(prefix, Form(info), dispatch)
+            self.reader.know(info.group_resource, cache)
+            if not later:
+                self.watch_cache.add(cache)
+        return cache
+
+
+def _no_such_path() -> errors.ApiError:
+    return errors.ApiError(404, "NotFound", "the server could not find the requested resource")
+
+

@@ -1,0 +1,80 @@
+"""Objects as rows of a table, and as their metadata alone.
+
+Follows meta.k8s.io/v1 Table and PartialObjectMetadata, and k8s.io/apiserver/pkg/endpoints/handlers/response.go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from pybernetes.api import errors
+from pybernetes.apiserver.columns import AGE, NAME
+from pybernetes.apiserver.http import ApiRequest
+from pybernetes.apiserver.resource import Column, Document, Resource
+
+
+class IncludeObject(StrEnum):
+    NONE = "None"
+    METADATA = "Metadata"
+    OBJECT = "Object"
+
+
+def include_object(request: ApiRequest) -> IncludeObject:
+    stated = request.param("includeObject")
+    try:
+        return IncludeObject(stated) if stated else IncludeObject.METADATA
+    except ValueError as error:
+        raise errors.bad_request(f'unrecognized includeObject value: "{stated}"') from error
+
+
+def columns_of(resource: Resource) -> Sequence[Column]:
+    return resource.columns or (NAME, AGE)
+
+
+def table(
+    resource: Resource,
+    documents: Iterable[Document],
+    *,
+    version: str,
+    include: IncludeObject,
+    now: datetime,
+    list_metadata: Document,
+    with_columns: bool = True,
+) -> Document:
+    columns = columns_of(resource)
+    made: Document = {"kind": "Table", "apiVersion": f"meta.k8s.io/{version}", "metadata": list_metadata}
+    made["columnDefinitions"] = [_definition(column) for column in columns] if with_columns else []
+    made["rows"] = [_row(columns, document, version, include, now) for document in documents]
+    return made
+
+
+def _definition(column: Column) -> Document:
+    return {
+        "name": column.name,
+        "type": column.type,
+        "format": column.format,
+        "description": column.description,
+        "priority": column.priority,
+    }
+
+
+def _row(
+    columns: Sequence[Column], document: Document, version: str, include: IncludeObject, now: datetime
+) -> Document:
+    row: Document = {"cells": [column.extract(document, now) for column in columns]}
+    match include:
+        case IncludeObject.METADATA:
+            row["object"] = partial(document, version)
+        case IncludeObject.OBJECT:
+            row["object"] = document
+        case IncludeObject.NONE:
+            row["object"] = None
+    return row
+
+
+def partial(document: Document, version: str) -> Document:
+    metadata: Any = document["metadata"]
+    return {"kind": "PartialObjectMetadata", "apiVersion": f"meta.k8s.io/{version}", "metadata": metadata}

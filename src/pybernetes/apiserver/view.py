@@ -1,0 +1,54 @@
+"""Stored objects as one served version shows them: the same bytes, or converted ones."""
+
+from __future__ import annotations
+
+import orjson
+
+from pybernetes.apiserver.objects import Form, StoredObject
+from pybernetes.apiserver.resource import Document, Resource
+from pybernetes.apiserver.watch_events import Event, event_line
+
+
+class View:
+    """A kind served as it is stored."""
+
+    def __init__(self, resource: Resource) -> None:
+        self.resource = resource
+        self.info = resource.info
+        self.form = Form(resource.info)
+
+    def whole(self, stored: StoredObject) -> bytes:
+        return stored.whole
+
+    def item(self, stored: StoredObject) -> bytes:
+        return stored.item
+
+    def document(self, stored: StoredObject) -> Document:
+        return stored.document
+
+    def line(self, event: Event) -> bytes:
+        return event.line
+
+
+class ConvertedView(View):
+    """A kind stored as another version or group."""
+
+    def whole(self, stored: StoredObject) -> bytes:
+        return orjson.dumps(self.document(stored))
+
+    def item(self, stored: StoredObject) -> bytes:
+        return self.form.to_item(self.document(stored))
+
+    def document(self, stored: StoredObject) -> Document:
+        conversion = self.resource.stored
+        converted = conversion.from_storage(stored.fresh_document()) if conversion else stored.document
+        return {**converted, "apiVersion": self.info.api_version, "kind": self.info.kind}
+
+    def line(self, event: Event) -> bytes:
+        return event_line(event.type, self.whole(event.object))
+
+
+def view_of(resource: Resource) -> View:
+    return ConvertedView(resource) if resource.stored else View(resource)
+
+
