@@ -288,8 +288,11 @@ class CriRuntime:
         try:
             return await method(request, timeout=self._timeout if timeout == -1.0 else timeout)
         except grpc.aio.AioRpcError as error:
-            kind = _ERRORS.get(error.code(), RuntimeFailure)
-            raise kind(operation, error.details() or error.code().name) from error
+            message = error.details() or error.code().name
+            # containerd listens before its CRI service is ready, and then answers with the code UNKNOWN.
+            starting = "server is not initialized yet" in message
+            kind = Unavailable if starting else _ERRORS.get(error.code(), RuntimeFailure)
+            raise kind(operation, message) from error
 
 
 def _by_uid(pod_uid: str | None) -> dict[str, str]:

@@ -1,0 +1,59 @@
+"""Images that are on this machine: built from recipes, loaded from archives, listed.
+
+Guarantees  `ensure` and `load` are idempotent: an image that is there already is not imported again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from pybernetes.kubelet import image_recipes, oci
+from pybernetes.kubelet.containerd import Containerd
+from pybernetes.kubelet.image_recipes import RECIPES, Recipe
+from pybernetes.kubelet.runtime import Image
+from pybernetes.kubelet.runtime.cri import CriRuntime
+
+
+class UnknownRecipe(Exception):
+    def __init__(self, name: str) -> None:
+        super().__init__(f"no recipe for an image {name!r}; there are: {', '.join(sorted(RECIPES))}")
+
+
+def recipe(name: str) -> Recipe:
+    if name not in RECIPES:
+        raise UnknownRecipe(name)
+    return RECIPES[name]()
+
+
+class ImageStore:
+    """The images of one containerd; `archives` is the directory in which built archives are kept."""
+
+    def __init__(self, containerd: Containerd, archives: Path) -> None:
+        self._containerd = containerd
+        self._archives = archives
+
+    async def ensure(self, recipes: Iterable[Recipe | str]) -> list[str]:
+        """Build what is not built, import what is not imported; answer the references."""
+        wanted = [recipe(item) if isinstance(item, str) else item for item in recipes]
+        present = {tag: image.id for image in await self.list() for tag in image.repo_tags}
+        for item in wanted:
+            archive = await asyncio.to_thread(image_recipes.build, item, self._archives)
+            if present.get(item.reference) != await asyncio.to_thread(oci.image_id, archive):
+                await self._containerd.import_archive(archive)
+        return [item.reference for item in wanted]
+
+    async def load(self, archive: Path) -> list[str]:
+        """Import an archive (OCI or Docker); answer the references that are new or changed."""
+        before = {(tag, image.id) for image in await self.list() for tag in image.repo_tags}
+        await self._containerd.import_archive(archive)
+        after = {(tag, image.id) for image in await self.list() for tag in image.repo_tags}
+        return sorted(tag for tag, _ in after - before)
+
+    async def list(self) -> Sequence[Image]:
+        runtime = CriRuntime(self._containerd.configuration.socket)
+        try:
+            return await runtime.list_images()
+        finally:
+            await runtime.close()
