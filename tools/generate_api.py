@@ -168,7 +168,8 @@ def load_schemas() -> dict[str, Any]:
 def kinds_of(schema: dict[str, Any], properties: dict[str, Any]) -> tuple[tuple[str, str, str], ...]:
     if "enum" not in properties.get("kind", {}):
         return ()
-    return tuple((k["group"], k["version"], k["kind"]) for k in schema.get("x-kubernetes-group-version-kind", ()))
+    found = [(k["group"], k["version"], k["kind"]) for k in schema.get("x-kubernetes-group-version-kind", ())]
+    return tuple(found[:1])  # The options of a deletion are repeated for every group.
 
 
 def read_field(name: str, schema: dict[str, Any], go: str, required: bool) -> Field:

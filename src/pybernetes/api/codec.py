@@ -1,12 +1,11 @@
 """Between bytes, documents and models.
 
-Guarantees  Decoders are built once per model. `null` where a list, a map or a struct is expected reads as absence, as in
-Go; unknown fields are ignored.
+Guarantees  Decoders are built once per model. `null` where a list, a map or a struct is expected reads as absence,
+as in Go; unknown fields are ignored.
 """
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any, TypeVar
 
 import msgspec
@@ -17,9 +16,14 @@ Document = dict[str, Any]
 _encoder = msgspec.json.Encoder()
 
 
-@cache
+_decoders: dict[Any, msgspec.json.Decoder[Any]] = {}
+
+
 def _decoder(model: Any) -> msgspec.json.Decoder[Any]:
-    return msgspec.json.Decoder(model, strict=True)
+    decoder = _decoders.get(model)
+    if decoder is None:
+        decoder = _decoders[model] = msgspec.json.Decoder(model)
+    return decoder
 
 
 def decode(model: type[T], data: bytes | bytearray | memoryview | str) -> T:

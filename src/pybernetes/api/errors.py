@@ -64,7 +64,8 @@ class ApiError(Exception):
 
     @property
     def causes(self) -> Sequence[Mapping[str, Any]]:
-        return (self.details or {}).get("causes", ())
+        causes: Sequence[Mapping[str, Any]] = (self.details or {}).get("causes", ())
+        return causes
 
     def has_cause(self, reason: str) -> bool:
         return any(cause.get("reason") == reason for cause in self.causes)

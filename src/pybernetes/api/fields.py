@@ -1,7 +1,7 @@
 """Where in an object something is wrong, and what.
 
-`at.spec.containers[0].name` is a path; `required(path)`, `invalid(path, value, why)` … make a `FieldError`, whose text is
-upstream's. The checks of names (`is_dns_label` …) are here too, for they give the detail of such errors.
+`at.spec.containers[0].name` is a path; `required(path)`, `invalid(path, value, why)` … make a `FieldError`, whose
+text is upstream's. The checks of names (`is_dns_label` …) are here too, for they give the detail of such errors.
 
 Follows k8s.io/apimachinery/pkg/util/validation/field.
 """

@@ -1,7 +1,7 @@
 """Which kinds there are: for each its group, version, plural and scope, and the model that holds it.
 
-Guarantees  Every kind that upstream's v1.36 serves as a resource is here, alpha and beta ones included (whether they are
-served is the server's business). Models are imported when first asked for.
+Guarantees  Every kind that upstream's v1.36 serves as a resource is here, alpha and beta ones included (whether they
+are served is the server's business). Models are imported when first asked for.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class KindInfo:
         return "/".join(parts)
 
 
-# Group, version, module, and the kinds: names (plurals follow from them but for a few) of the namespaced ones and of the others.
+# Group, version, module; the kinds that live in namespaces; those that do not. Plurals follow from the names.
 _TABLE: tuple[tuple[str, str, str, str, str], ...] = (
     ("", "v1", "core_v1",
      "Binding ConfigMap Endpoints Event LimitRange PersistentVolumeClaim Pod PodTemplate ReplicationController"

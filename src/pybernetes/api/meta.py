@@ -6,7 +6,7 @@ Assumes  Objects are models (`pod.metadata.name`); times are UTC and, but for Mi
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, MutableSequence, Sequence
+from collections.abc import Iterable, MutableSequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, Protocol, TypeVar
 
@@ -59,7 +59,7 @@ def is_controlled_by(value: Object, owner: Object) -> bool:
 
 
 def owner_reference(owner: Object, controller: bool = True) -> OwnerReference:
-    """A reference to `owner`; as controller it also blocks the owner's foreground deletion until the dependent is gone."""
+    """A reference to `owner`; a controller's also holds up its foreground deletion until the dependent is gone."""
     info = kinds.info_of(type(owner))
     return OwnerReference(
         api_version=info.api_version,
@@ -92,11 +92,6 @@ class Condition(Protocol):
 
 
 C = TypeVar("C", bound=Condition)
-
-
-class HasConditions(Protocol[C]):
-    @property
-    def conditions(self) -> Sequence[C]: ...
 
 
 def condition(status: Any, type: str) -> Any:
