@@ -26,6 +26,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from random import Random
 from typing import Any, ClassVar, Protocol, TypeVar
 
@@ -85,6 +86,8 @@ class Context:
     random: Random
     recorder: Callable[[str], EventRecorder]
     report_defect: DefectReport = log_defect
+    root_ca: str = ""
+    """The certificates by which pods trust the API server, in PEM."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +210,10 @@ class Controller:
         if informer not in self.informers:
             self.informers.append(informer)
         return informer
+
+    def now(self) -> datetime:
+        """The time as the API writes it, in whole seconds."""
+        return self.clock.now().replace(microsecond=0)
 
     async def run(self) -> None:
         for informer in self.informers:

@@ -25,12 +25,12 @@ def order_for_deletion(
     pods: Iterable[core_v1.Pod], related: Iterable[core_v1.Pod], now: datetime
 ) -> Sequence[core_v1.Pod]:
     """The first is the first to go. `related` are all pods under the same owner's owner."""
-    on_node = Counter(pod.spec.node_name for pod in related if pod.spec is not None and is_active(pod))
+    on_node = Counter(pod.spec.node_name for pod in related if is_active(pod))
     return sorted(pods, key=lambda pod: _rank(pod, on_node, now))
 
 
-def _rank(pod: core_v1.Pod, on_node: Counter[str | None], now: datetime) -> tuple[object, ...]:
-    node = pod.spec.node_name if pod.spec is not None else None
+def _rank(pod: core_v1.Pod, on_node: Counter[str], now: datetime) -> tuple[object, ...]:
+    node = pod.spec.node_name
     condition = ready_condition(pod)
     ready = condition is not None and condition.status == "True"
     return (

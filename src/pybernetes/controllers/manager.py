@@ -55,12 +55,13 @@ class ControllerManager:
         informers: Informers | None = None,
         elector: LeaderElector | None = None,
         report_defect: DefectReport = log_defect,
+        root_ca: str = "",
     ) -> None:
         self.informers = informers or Informers(client, random)
         self._owns_informers = informers is None
         self._events = EventBroadcaster(client, clock, random)
         self._elector = elector
-        self._context = Context(client, self.informers, clock, random, self._events.recorder, report_defect)
+        self._context = Context(client, self.informers, clock, random, self._events.recorder, report_defect, root_ca)
         self._classes = controllers
         self.controllers: list[Controller] = []
 

@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-import msgspec
-
 from pybernetes.api import meta
 from pybernetes.api.models import core_v1, meta_v1
 
@@ -58,12 +56,12 @@ def pod_from_template(
     """The pod to create for an owner: named by the server after the owner, unless a name is given."""
     described = template.metadata
     metadata = meta_v1.ObjectMeta(
-        name=name or None,
-        generate_name=None if name else f"{owner.metadata.name}-",
+        name=name,
+        generate_name="" if name else f"{owner.metadata.name}-",
         namespace=owner.metadata.namespace,
         labels={**described.labels, **(labels or {})},
         annotations=dict(described.annotations),
         finalizers=list(described.finalizers),
         owner_references=[meta.owner_reference(owner, controller=True)],
     )
-    return core_v1.Pod(metadata=metadata, spec=msgspec.structs.replace(template.spec or core_v1.PodSpec()))
+    return core_v1.Pod(metadata=metadata, spec=template.spec)

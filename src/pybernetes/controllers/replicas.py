@@ -140,7 +140,7 @@ class ReplicaController(Controller):
         decided = plan(
             goal,
             pods,
-            self.clock.now(),
+            self.now(),
             related=tuple(self.related_pods(owner)),
             terminating=sum(map(is_terminating, owned)),
         )
@@ -181,7 +181,7 @@ class ReplicaController(Controller):
         self.recorder.event(owner, NORMAL, "SuccessfulCreate", f"Created pod: {pod.metadata.name}")
 
     async def _delete(self, owner: Any, doomed: Sequence[core_v1.Pod]) -> Failure | None:
-        self.expectations.expect_deletions(key_of(owner), [pod.metadata.uid or "" for pod in doomed])
+        self.expectations.expect_deletions(key_of(owner), [pod.metadata.uid for pod in doomed])
         outcome = await all_at_once([self._delete_one(owner, pod) for pod in doomed])
         return _failure("FailedDelete", outcome.errors)
 
@@ -190,7 +190,7 @@ class ReplicaController(Controller):
         try:
             await self.client.delete(core_v1.Pod, key.name, key.namespace, uid=pod.metadata.uid)
         except (ApiError, Unreachable) as error:
-            self.expectations.deletion_observed(key_of(owner), pod.metadata.uid or "")
+            self.expectations.deletion_observed(key_of(owner), pod.metadata.uid)
             if isinstance(error, ApiError) and error.code == 404:
                 return
             self.recorder.event(owner, WARNING, "FailedDelete", f"Error deleting: {error}")
@@ -198,7 +198,7 @@ class ReplicaController(Controller):
         self.recorder.event(owner, NORMAL, "SuccessfulDelete", f"Deleted pod: {key.name}")
 
     async def _write_status(self, owner: Any, counts: Counts, failure: Failure | None) -> None:
-        updated = self.with_status(owner, counts, failure, self.clock.now())
+        updated = self.with_status(owner, counts, failure, self.now())
         if updated.status == owner.status:
             return
         try:

@@ -31,7 +31,7 @@ class ReplicaSetController(ReplicaController):
         spec = owner.spec
         return Goal(
             replicas=1 if spec.replicas is None else spec.replicas,
-            min_ready_seconds=spec.min_ready_seconds or 0,
+            min_ready_seconds=spec.min_ready_seconds,
             selector=LabelSelector.from_model(spec.selector),
             template=spec.template,
         )
@@ -40,7 +40,7 @@ class ReplicaSetController(ReplicaController):
         """All pods of the same Deployment."""
         deployment = meta.controller_of(owner)
         siblings = [owner] if deployment is None else self.replica_sets.by_index(OWNED, deployment.uid)
-        return [pod for sibling in siblings for pod in self.pods.by_index(OWNED, sibling.metadata.uid or "")]
+        return [pod for sibling in siblings for pod in self.pods.by_index(OWNED, sibling.metadata.uid)]
 
     def with_status(
         self, owner: apps_v1.ReplicaSet, counts: Counts, failure: Failure | None, now: datetime

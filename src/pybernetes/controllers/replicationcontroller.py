@@ -24,7 +24,7 @@ class ReplicationControllerController(ReplicaController):
         spec = owner.spec
         return Goal(
             replicas=1 if spec.replicas is None else spec.replicas,
-            min_ready_seconds=spec.min_ready_seconds or 0,
+            min_ready_seconds=spec.min_ready_seconds,
             selector=LabelSelector.from_map(spec.selector),
             template=spec.template or core_v1.PodTemplateSpec(),
         )
