@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from pybernetes.apiserver.auth import bootstrap_roles
-from pybernetes.apiserver.auth.authorizers import ClusterAuthorizer, refusal
+from pybernetes.apiserver.auth.authorizers import ClusterAuthorizer
 from pybernetes.apiserver.auth.contract import Attributes, User
 from pybernetes.apiserver.auth.rbac import Rbac
 from pybernetes.apiserver.auth.rbac_feed import RbacFeed
@@ -127,16 +127,6 @@ def test_the_admin_role_holds_what_edit_and_view_hold_and_new_labelled_roles_joi
         "rules": [widgets],
     })  # fmt: skip
     assert PolicyRule.of(widgets) in (rbac.rules_of("ClusterRole", "", "admin") or ())
-
-
-def test_a_refusal_reads_as_upstream_writes_it() -> None:
-    assert refusal(JANE, asks("list", "pods", "default")) == (
-        'User "jane" cannot list resource "pods" in API group "" in the namespace "default"'
-    )
-    assert refusal(JANE, asks("get", "nodes", name="n")) == (
-        'User "jane" cannot get resource "nodes" in API group "" at the cluster scope'
-    )
-    assert refusal(JANE, Attributes("get", "/metrics", is_resource=False)) == 'User "jane" cannot get path "/metrics"'
 
 
 def test_uncovered_rules_are_put_together_by_resource() -> None:

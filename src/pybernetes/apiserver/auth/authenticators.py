@@ -22,7 +22,7 @@ import orjson
 
 from pybernetes.api import errors
 from pybernetes.api.clock import Clock, SystemClock
-from pybernetes.apiserver.auth.authorizers import refusal
+from pybernetes.apiserver.access import forbidden
 from pybernetes.apiserver.auth.contract import (
     ANONYMOUS,
     ANONYMOUS_USER,
@@ -154,8 +154,7 @@ class ImpersonatingAuthenticator:
         for asked in _required(wanted):
             decision = await self._authorizer.authorize(user, asked)
             if not decision.allowed:
-                resource = f"{asked.resource}.{asked.group}" if asked.group else asked.resource
-                raise errors.forbidden(resource, asked.name, refusal(user, asked, decision.reason))
+                raise forbidden(user, asked, decision)
         return _completed(wanted)
 
 

@@ -50,15 +50,3 @@ def node_of(user: User) -> str:
     if NODES_GROUP in user.groups and user.name.startswith(NODE_PREFIX):
         return user.name.removeprefix(NODE_PREFIX)
     return ""
-
-
-def refusal(user: User, asked: Attributes, reason: str = "") -> str:
-    """What a forbidden request is told: who may not do what, and where."""
-    said = f'User "{user.name}" cannot {asked.verb} '
-    if not asked.is_resource:
-        said += f'path "{asked.path}"'
-    else:
-        resource = f"{asked.resource}/{asked.subresource}" if asked.subresource else asked.resource
-        said += f'resource "{resource}" in API group "{asked.group}" '
-        said += f'in the namespace "{asked.namespace}"' if asked.namespace else "at the cluster scope"
-    return f"{said}: {reason}" if reason else said

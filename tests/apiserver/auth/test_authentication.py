@@ -1,0 +1,200 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from multidict import CIMultiDict
+
+from pybernetes.api.errors import ApiError
+from pybernetes.apiserver.auth.access import Access, AccessOptions
+from pybernetes.apiserver.auth.contract import User
+from pybernetes.apiserver.auth.pki import Pki
+from pybernetes.apiserver.auth.service_accounts import BoundTo, InvalidToken
+from pybernetes.apiserver.auth.tokens import TokenFile
+from pybernetes.apiserver.http import ApiRequest
+from pybernetes.apiserver.request_info import parse
+from pybernetes.apiserver.routes import Call, Routes
+from pybernetes.store.contract import Delete, Put
+from pybernetes.store.memory import MemoryStore
+
+
+class StoppedClock:
+    def __init__(self) -> None:
+        self.time = datetime(2026, 1, 1, tzinfo=UTC)
+
+    def now(self) -> datetime:
+        return self.time
+
+    def monotonic(self) -> float:
+        return self.time.timestamp()
+
+    async def sleep(self, seconds: float) -> None:
+        self.time += timedelta(seconds=seconds)
+
+
+@pytest.fixture
+def clock() -> StoppedClock:
+    return StoppedClock()
+
+
+@pytest.fixture
+async def access(tmp_path: Path, clock: StoppedClock) -> Any:
+    store = MemoryStore()
+    pki = Pki(tmp_path, clock.now)
+    access = Access(store, AccessOptions(pki.service_account_key.read_bytes(), tmp_path / "tokens.json"), clock)
+    await put(store, "serviceaccounts/default/robot", "sa-uid")
+    await put(store, "pods/default/web", "pod-uid", spec={"serviceAccountName": "robot", "nodeName": "n1"})
+    await put(store, "minions/n1", "node-uid")
+    await access.start()
+    yield access
+    await access.close()
+    await store.close()
+
+
+async def put(store: MemoryStore, path: str, uid: str, **rest: Any) -> None:
+    name = path.rpartition("/")[2]
+    document = {"metadata": {"name": name, "uid": uid}, **rest}
+    await store.transact(write=[Put(f"/registry/{path}", orjson.dumps(document))])
+
+
+def request(method: str = "GET", path: str = "/api/v1/pods", body: Any = None, **headers: str) -> ApiRequest:
+    sent: CIMultiDict[str] = CIMultiDict({name.replace("_", "-"): value for name, value in headers.items()})
+    return ApiRequest(method, path, {}, sent, b"" if body is None else orjson.dumps(body))
+
+
+async def user_of(access: Access, token: str) -> User | None:
+    return await access.authenticator.authenticate(request(authorization=f"Bearer {token}"))
+
+
+async def ask(access: Access, path: str, body: Any, user: User) -> dict[str, Any]:
+    routes = Routes()
+    access.register(routes)
+    asked = request("POST", path, body)
+    info = parse(asked)
+    handler = routes.of_subresource(info.group, info.resource, info.subresource) or routes.of_group(
+        info.group, info.version
+    )
+    assert handler is not None
+    answer = await handler(Call(asked, info, user))
+    assert answer.status == 201
+    document: dict[str, Any] = orjson.loads(answer.content)
+    return document
+
+
+ADMIN = User("kubernetes-admin", groups=("system:masters", "system:authenticated"))
+
+
+async def test_a_request_without_credentials_is_anonymous(access: Access) -> None:
+    user = await access.authenticator.authenticate(request())
+    assert user is not None
+    assert (user.name, user.groups) == ("system:anonymous", ("system:unauthenticated",))
+
+
+async def test_an_unknown_token_is_refused_and_never_anonymous(access: Access) -> None:
+    with pytest.raises(ApiError) as refused:
+        await user_of(access, "nonsense")
+    assert refused.value.code == 401
+
+
+async def test_an_admin_token_is_a_master(access: Access, tmp_path: Path) -> None:
+    token = TokenFile(tmp_path / "tokens.json").add_admin()
+    user = await user_of(access, token)
+    assert user is not None
+    assert user.groups == ("system:masters", "system:authenticated")
+
+
+async def test_a_service_account_token_is_its_account_while_account_and_pod_live(access: Access) -> None:
+    tokens = access.account_tokens
+    issued = tokens.issue("default", "robot", "sa-uid", bound=[BoundTo("Pod", "web", "pod-uid")])
+    user = await user_of(access, issued.token)
+    assert user is not None
+    assert user.name == "system:serviceaccount:default:robot"
+    assert user.groups == ("system:serviceaccounts", "system:serviceaccounts:default", "system:authenticated")
+    assert user.extra["authentication.kubernetes.io/pod-name"] == ("web",)
+    await access.store.transact(write=[Delete("/registry/pods/default/web")])
+    with pytest.raises(ApiError):
+        await user_of(access, issued.token)
+
+
+async def test_a_token_dies_with_the_uid_of_its_pod(access: Access) -> None:
+    issued = access.account_tokens.issue("default", "robot", "sa-uid", bound=[BoundTo("Pod", "web", "older-uid")])
+    with pytest.raises(InvalidToken):
+        await access.account_tokens.check(issued.token)
+
+
+async def test_a_token_ends_when_it_says_and_one_of_3607_seconds_lasts_a_year(
+    access: Access, clock: StoppedClock
+) -> None:
+    tokens = access.account_tokens
+    short = tokens.issue("default", "robot", "sa-uid", seconds=600)
+    long = tokens.issue("default", "robot", "sa-uid", seconds=3607, bound=[BoundTo("Pod", "web", "pod-uid")])
+    assert long.expires == clock.now() + timedelta(seconds=3607)
+    await clock.sleep(4000)
+    await tokens.check(long.token)
+    with pytest.raises(InvalidToken, match="expired"):
+        await tokens.check(short.token)
+    await clock.sleep(365 * 86400)
+    with pytest.raises(InvalidToken, match="expired"):
+        await tokens.check(long.token)
+
+
+async def test_a_forged_token_is_refused(access: Access, tmp_path: Path) -> None:
+    other = Access(access.store, AccessOptions(Pki(tmp_path / "other").service_account_key.read_bytes()))
+    forged = other.account_tokens.issue("default", "robot", "sa-uid")
+    with pytest.raises(ApiError):
+        await user_of(access, forged.token)
+
+
+async def test_a_token_request_is_bound_to_the_pod_and_its_node(access: Access) -> None:
+    body = {"spec": {"boundObjectRef": {"kind": "Pod", "apiVersion": "v1", "name": "web"}, "expirationSeconds": 3607}}
+    answer = await ask(access, "/api/v1/namespaces/default/serviceaccounts/robot/token", body, ADMIN)
+    user = await user_of(access, answer["status"]["token"])
+    assert user is not None
+    assert user.extra["authentication.kubernetes.io/node-name"] == ("n1",)
+    assert answer["status"]["expirationTimestamp"] == "2026-01-01T01:00:07Z"
+
+
+async def test_a_token_request_for_another_accounts_pod_is_refused(access: Access) -> None:
+    await put(access.store, "serviceaccounts/default/other", "x")  # type: ignore[arg-type]
+    body = {"spec": {"boundObjectRef": {"kind": "Pod", "apiVersion": "v1", "name": "web"}}}
+    with pytest.raises(ApiError, match="different serviceaccount name"):
+        await ask(access, "/api/v1/namespaces/default/serviceaccounts/other/token", body, ADMIN)
+
+
+async def test_a_token_review_tells_user_and_audiences(access: Access) -> None:
+    issued = access.account_tokens.issue("default", "robot", "sa-uid", audiences=("vault",))
+    spec = {"token": issued.token, "audiences": ["vault", "else"]}
+    answer = await ask(access, "/apis/authentication.k8s.io/v1/tokenreviews", {"spec": spec}, ADMIN)
+    assert answer["status"]["authenticated"]
+    assert answer["status"]["audiences"] == ["vault"]
+    assert answer["status"]["user"]["username"] == "system:serviceaccount:default:robot"
+    answer = await ask(access, "/apis/authentication.k8s.io/v1/tokenreviews", {"spec": {"token": "x"}}, ADMIN)
+    assert not answer["status"].get("authenticated")
+
+
+async def test_access_reviews_answer_for_oneself_and_for_others(access: Access) -> None:
+    spec: dict[str, Any] = {"resourceAttributes": {"verb": "list", "resource": "pods", "namespace": "default"}}
+    path = "/apis/authorization.k8s.io/v1"
+    answer = await ask(access, f"{path}/selfsubjectaccessreviews", {"spec": spec}, ADMIN)
+    assert answer["status"] == {"allowed": True}
+    answer = await ask(access, f"{path}/subjectaccessreviews", {"spec": spec | {"user": "jane"}}, ADMIN)
+    assert answer["status"] == {"allowed": False}
+    answer = await ask(access, f"{path}/selfsubjectrulesreviews", {"spec": {"namespace": "default"}}, ADMIN)
+    assert {"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]} in answer["status"]["resourceRules"]
+
+
+async def test_who_may_impersonate_is_whom_they_ask_to_be(access: Access, tmp_path: Path) -> None:
+    token = TokenFile(tmp_path / "tokens.json").add_admin()
+    headers = {"authorization": f"Bearer {token}", "impersonate_user": "jane", "impersonate_group": "developers"}
+    user = await access.authenticator.authenticate(request(**headers))
+    assert user == User("jane", groups=("developers", "system:authenticated"))
+    issued = access.account_tokens.issue("default", "robot", "sa-uid")
+    with pytest.raises(ApiError) as refused:
+        await access.authenticator.authenticate(request(**{**headers, "authorization": f"Bearer {issued.token}"}))
+    assert refused.value.message == (
+        'users "jane" is forbidden: User "system:serviceaccount:default:robot" cannot impersonate resource "users" '
+        'in API group "" at the cluster scope'
+    )
