@@ -1,0 +1,170 @@
+"""Amounts of resources: `500m`, `1.5Gi`, `1e3`.
+
+Guarantees  Exact to a billionth, rounded up beyond; `canonical` writes what upstream writes for the same text (no
+fraction, the largest suffix that needs none), and is its own fixed point.
+
+Follows k8s.io/apimachinery/pkg/api/resource.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import Enum, auto
+from functools import lru_cache, total_ordering
+
+NANO = 10**9
+MILLI = 10**6  # nanos in a thousandth
+MAXIMUM = (2**63 - 1) * NANO
+
+_PATTERN = re.compile(r"([+-]?)(\d*)(?:\.(\d*))?([eEinumkKMGTP]*[-+]?\d*)")
+_SPLIT = "^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$"
+
+_BINARY = {"Ki": 1, "Mi": 2, "Gi": 3, "Ti": 4, "Pi": 5, "Ei": 6}
+_DECIMAL = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
+_BINARY_SUFFIX = ("", *_BINARY)
+_DECIMAL_SUFFIX = {exponent: suffix for suffix, exponent in _DECIMAL.items()}
+_EXPONENT = re.compile(r"[eE]([-+]?\d+)")
+
+
+class QuantityError(ValueError):
+    """The text is not a quantity."""
+
+
+class Format(Enum):
+    DECIMAL = auto()
+    BINARY = auto()
+    EXPONENT = auto()
+
+
+@total_ordering
+@dataclass(frozen=True, slots=True, eq=False)
+class Quantity:
+    """An amount in billionths, and the family of suffixes it is written with. Equal amounts are equal."""
+
+    nano: int
+    format: Format = Format.DECIMAL
+
+    def value(self) -> int:
+        """In units, rounded up."""
+        return -(-self.nano // NANO)
+
+    def milli(self) -> int:
+        """In thousandths, rounded up."""
+        return -(-self.nano // MILLI)
+
+    def __float__(self) -> float:
+        return self.nano / NANO
+
+    def __bool__(self) -> bool:
+        return self.nano != 0
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Quantity) and other.nano == self.nano
+
+    def __lt__(self, other: Quantity) -> bool:
+        return self.nano < other.nano
+
+    def __hash__(self) -> int:
+        return hash(self.nano)
+
+    def __add__(self, other: Quantity) -> Quantity:
+        return Quantity(self.nano + other.nano, self.format if self.nano else other.format)
+
+    def __sub__(self, other: Quantity) -> Quantity:
+        return Quantity(self.nano - other.nano, self.format if self.nano else other.format)
+
+    def __neg__(self) -> Quantity:
+        return Quantity(-self.nano, self.format)
+
+    def __mul__(self, factor: int) -> Quantity:
+        return Quantity(self.nano * factor, self.format)
+
+    def __str__(self) -> str:
+        if not self.nano:
+            return "0"
+        whole, fraction = divmod(self.nano, NANO)
+        if self.format is Format.BINARY and not fraction and not -1024 < whole < 1024:
+            return _in_binary(whole)
+        return _in_decimal(self.nano, self.format)
+
+
+def _in_binary(value: int) -> str:
+    power = 0
+    while value % 1024 == 0 and power < 6:
+        value //= 1024
+        power += 1
+    return f"{value}{_BINARY_SUFFIX[power]}"
+
+
+def _in_decimal(nano: int, format: Format) -> str:
+    exponent = -9
+    while nano % 1000 == 0 and (exponent < 18 or format is Format.EXPONENT):
+        nano //= 1000
+        exponent += 3
+    if format is Format.EXPONENT:
+        return f"{nano}e{exponent}" if exponent else str(nano)
+    return f"{nano}{_DECIMAL_SUFFIX[exponent]}"
+
+
+def parse(text: str | int | float) -> Quantity:
+    """Raises QuantityError."""
+    return _parse(text if isinstance(text, str) else str(text))
+
+
+@lru_cache(maxsize=4096)
+def _parse(text: str) -> Quantity:
+    match = _PATTERN.fullmatch(text)
+    if match is None or not (match[2] or match[3]):
+        raise QuantityError(f"quantities must match the regular expression '{_SPLIT}'")
+    sign, whole, fraction, suffix = match[1], match[2], match[3] or "", match[4]
+    digits, scale = int(whole + fraction or "0"), -len(fraction)
+    if suffix in _BINARY:
+        nano = _rounded_up(digits * 1024 ** _BINARY[suffix], scale)
+        format = Format.BINARY
+    elif suffix in _DECIMAL:
+        nano = _rounded_up(digits, scale + _DECIMAL[suffix])
+        format = Format.DECIMAL
+    elif exponent := _EXPONENT.fullmatch(suffix):
+        nano = _rounded_up(digits, scale + max(-1000, min(1000, int(exponent[1]))))
+        format = Format.EXPONENT
+    else:
+        raise QuantityError("unable to parse quantity's suffix")
+    nano = min(nano, MAXIMUM)
+    return Quantity(-nano if sign == "-" else nano, format)
+
+
+def _rounded_up(digits: int, exponent: int) -> int:
+    """digits * 10**exponent in billionths, away from zero."""
+    power = exponent + 9
+    if power >= 0:
+        return digits * 10**power
+    divisor: int = 10**-power
+    return -(-digits // divisor)
+
+
+@lru_cache(maxsize=8192)
+def canonical(text: str | int | float) -> str:
+    """As upstream writes the amount. Raises QuantityError."""
+    return str(parse(text))
+
+
+def milli(text: str | int | float) -> int:
+    """In thousandths, rounded up. Raises QuantityError."""
+    return parse(text).milli()
+
+
+def value(text: str | int | float) -> int:
+    """In units, rounded up. Raises QuantityError."""
+    return parse(text).value()
+
+
+def of_value(units: int, format: Format = Format.DECIMAL) -> Quantity:
+    return Quantity(units * NANO, format)
+
+
+def of_milli(thousandths: int, format: Format = Format.DECIMAL) -> Quantity:
+    return Quantity(thousandths * MILLI, format)
+
+
+ZERO = Quantity(0)
