@@ -38,17 +38,21 @@ class DnsServer:
         self._zone = zone
         self._forwarder = forwarder
         self._random = random
-        self._port = port
+        self.port = port
         self._busy: set[asyncio.Task[None]] = set()
 
-    async def run(self) -> None:
+    async def run(self, started: asyncio.Event | None = None) -> None:
+        """Serves until cancelled. A port of 0 is any free one; `port` then says which."""
         loop = asyncio.get_running_loop()
-        address = (self._zone.server_address, self._port)
+        address = (self._zone.server_address, self.port)
         udp, _ = await loop.create_datagram_endpoint(lambda: _Datagrams(self), local_addr=address)
         try:
             tcp = await asyncio.start_server(self._serve_tcp, *udp.get_extra_info("sockname")[:2])
             async with tcp:
-                log.info("answering", address=address[0], port=udp.get_extra_info("sockname")[1])
+                self.port = udp.get_extra_info("sockname")[1]
+                log.info("answering", address=address[0], port=self.port)
+                if started is not None:
+                    started.set()
                 await tcp.serve_forever()
         finally:
             udp.close()
@@ -147,8 +151,7 @@ class _Datagrams(asyncio.DatagramProtocol):
         self._server = server
         self._transport: asyncio.DatagramTransport | None = None
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.DatagramTransport)
+    def connection_made(self, transport: asyncio.DatagramTransport) -> None:
         self._transport = transport
 
     def datagram_received(self, data: bytes, addr: object) -> None:
