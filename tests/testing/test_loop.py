@@ -5,14 +5,10 @@ import time
 
 import pytest
 
-from pybernetes.testing.loop import Deadlock, LoopClock, VirtualLoop, VirtualPolicy, virtual_loop
+from pybernetes.testing.loop import Deadlock, LoopClock, VirtualLoop, virtual_loop
 
 
-@pytest.fixture
-def event_loop_policy() -> VirtualPolicy:
-    return VirtualPolicy()
-
-
+@pytest.mark.virtual_time
 async def test_a_day_passes_in_no_time() -> None:
     began = time.monotonic()
     clock = LoopClock()
@@ -22,6 +18,7 @@ async def test_a_day_passes_in_no_time() -> None:
     assert time.monotonic() - began < 60
 
 
+@pytest.mark.virtual_time
 async def test_timers_fire_in_order_and_at_their_time() -> None:
     loop = asyncio.get_running_loop()
     fired: list[float] = []
@@ -32,6 +29,7 @@ async def test_timers_fire_in_order_and_at_their_time() -> None:
     assert [at - start for at in fired] == pytest.approx([1, 2, 3])
 
 
+@pytest.mark.virtual_time
 async def test_time_stands_still_while_a_thread_works() -> None:
     loop = asyncio.get_running_loop()
     start = loop.time()
@@ -42,6 +40,7 @@ async def test_time_stands_still_while_a_thread_works() -> None:
     assert loop.time() == pytest.approx(start + 5)
 
 
+@pytest.mark.virtual_time
 async def test_idle_lets_ready_callbacks_run_but_no_time_pass() -> None:
     loop = virtual_loop()
     steps: list[int] = []

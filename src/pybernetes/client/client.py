@@ -156,9 +156,7 @@ class Client:
         """An action on an object: `binding`, `eviction`, `token` …"""
         return await self.of(model).post(name, namespace, subresource=subresource, body=body)
 
-    async def raw(
-        self, method: str, path: str, query: Mapping[str, str] | None = None, body: bytes = b""
-    ) -> Response:
+    async def raw(self, method: str, path: str, query: Mapping[str, str] | None = None, body: bytes = b"") -> Response:
         """Whatever the server answers to a request of the caller's making; refusals are not raised."""
         return await self.transport.send(Request(method, path, query or {}, JSON_HEADERS, body))
 

@@ -56,5 +56,10 @@ async def discover(client: Client) -> Discovery:
 
 
 def _info(group: str, version: str, row: dict[str, Any]) -> KindInfo:
-    known = kinds.by_resource(group, version, row["name"])
-    return known if known is not None else kinds.custom(group, version, row["kind"], row["name"], bool(row["namespaced"]))
+    try:
+        known = kinds.by_resource(group, version, row["name"])
+    except LookupError:
+        known = None
+    if known is not None and known.kind == row["kind"]:
+        return known
+    return KindInfo(group, version, row["kind"], row["name"], bool(row["namespaced"]))

@@ -5,7 +5,7 @@ An index is a function from an object to the values under which it is found; it 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Generic, TypeVar
 
 from pybernetes.api.meta import Key
@@ -27,14 +27,11 @@ class Indexer(Generic[T]):
     def get(self, key: Key) -> T | None:
         return self._objects.get(key)
 
-    def list(self, namespace: str | None = None) -> list[T]:
+    def list(self, namespace: str | None = None) -> Sequence[T]:
         objects = self._objects if namespace is None else self._by_namespace.get(namespace, {})
         return list(objects.values())
 
-    def keys(self) -> Iterable[Key]:
-        return self._objects.keys()
-
-    def by_index(self, index: str, value: str) -> list[T]:
+    def by_index(self, index: str, value: str) -> Sequence[T]:
         return list(self._indexes[index].get(value, {}).values())
 
     def add_index(self, index: str, function: IndexFunction[T]) -> None:

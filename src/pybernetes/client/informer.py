@@ -18,7 +18,7 @@ Follows client-go tools/cache/shared_informer.go.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any, Generic, TypeVar
 
@@ -58,10 +58,10 @@ class Informer(Generic[T]):
     def get(self, key: Key) -> T | None:
         return self._indexer.get(key)
 
-    def list(self, namespace: str | None = None) -> list[T]:
+    def list(self, namespace: str | None = None) -> Sequence[T]:
         return self._indexer.list(namespace)
 
-    def by_index(self, index: str, value: str) -> list[T]:
+    def by_index(self, index: str, value: str) -> Sequence[T]:
         return self._indexer.by_index(index, value)
 
     def add_index(self, index: str, function: IndexFunction[T]) -> None:
@@ -83,7 +83,7 @@ class Informer(Generic[T]):
     def replace(self, listed: ObjectList[T]) -> None:
         """The reflector's: the collection is exactly this now."""
         present = {key_of(value): value for value in listed.items}
-        for key in [key for key in self._indexer.keys() if key not in present]:
+        for key in [key for key in self._indexer.view() if key not in present]:
             self._remove(key)
         for key, value in present.items():
             self._put(key, value)

@@ -12,10 +12,11 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
+from pybernetes.api.codec import Document as Document
+from pybernetes.api.codec import encode as encode
 from pybernetes.api.meta import Key
 
 T = TypeVar("T")
-Document = dict[str, Any]
 
 
 class PatchType(enum.StrEnum):
@@ -57,10 +58,6 @@ class ObjectList(msgspec.Struct, Generic[T], kw_only=True):
     @property
     def continue_(self) -> str:
         return self.metadata.continue_
-
-
-def encode(value: object) -> bytes:
-    return msgspec.json.encode(value)
 
 
 def key_of(value: Any) -> Key:

@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
-import msgspec
-
+from pybernetes.api import codec
 from pybernetes.api.kinds import KindInfo
 from pybernetes.client.objects import Document, ObjectList, PatchType, WatchEvent, encode, key_of
 from pybernetes.client.retry import send_with_retries
@@ -20,7 +19,6 @@ from pybernetes.client.watching import WatchDecoder, error_of
 T = TypeVar("T")
 
 JSON_HEADERS: Mapping[str, str] = {"Accept": "application/json", "Content-Type": "application/json"}
-_any = msgspec.json.Decoder()
 
 
 class ResourceClient(Generic[T]):
@@ -28,12 +26,11 @@ class ResourceClient(Generic[T]):
         self.info = info
         self.type = type_
         self._transport = transport
-        self._decoder: msgspec.json.Decoder[T] = msgspec.json.Decoder(type_)
         # mypy cannot apply a generic Struct to a type held in a variable.
-        self._lists: msgspec.json.Decoder[ObjectList[T]] = msgspec.json.Decoder(ObjectList[type_])  # type: ignore[valid-type]
+        self._list_type: type[ObjectList[T]] = ObjectList[type_]  # type: ignore[valid-type]
 
     async def get(self, name: str, namespace: str | None = None, *, subresource: str | None = None) -> T:
-        return self._decoder.decode(await self._call("GET", self._path(namespace, name, subresource)))
+        return codec.decode(self.type, await self._call("GET", self._path(namespace, name, subresource)))
 
     async def list(
         self,
@@ -54,7 +51,7 @@ class ResourceClient(Generic[T]):
             resourceVersionMatch=resource_version_match,
             **{"continue": continue_},
         )
-        return self._lists.decode(await self._call("GET", self._path(namespace), query))
+        return codec.decode(self._list_type, await self._call("GET", self._path(namespace), query))
 
     async def pages(self, namespace: str | None = None, *, limit: int = 500, **options: Any) -> AsyncIterator[T]:
         """Every object, page by page, all from one version."""
@@ -70,12 +67,12 @@ class ResourceClient(Generic[T]):
     async def create(self, value: T, namespace: str | None = None, *, dry_run: bool = False) -> T:
         path = self._path(namespace or key_of(value).namespace)
         query = _query(dryRun="All" if dry_run else None)
-        return self._decoder.decode(await self._call("POST", path, query, encode(value)))
+        return codec.decode(self.type, await self._call("POST", path, query, encode(value)))
 
     async def update(self, value: T, *, subresource: str | None = None) -> T:
         key = key_of(value)
         path = self._path(key.namespace, key.name, subresource)
-        return self._decoder.decode(await self._call("PUT", path, body=encode(value)))
+        return codec.decode(self.type, await self._call("PUT", path, body=encode(value)))
 
     async def update_status(self, value: T) -> T:
         return await self.update(value, subresource="status")
@@ -94,7 +91,7 @@ class ResourceClient(Generic[T]):
         query = _query(fieldManager=field_manager, force=None if force is None else str(force).lower())
         body = patch if isinstance(patch, bytes) else encode(patch)
         path = self._path(namespace, name, subresource)
-        return self._decoder.decode(await self._call("PATCH", path, query, body, content_type=kind))
+        return codec.decode(self.type, await self._call("PATCH", path, query, body, content_type=kind))
 
     async def delete(
         self,
@@ -145,7 +142,7 @@ class ResourceClient(Generic[T]):
             allowWatchBookmarks="true" if bookmarks else None,
             timeoutSeconds=timeout,
         )
-        decoder = WatchDecoder(self._decoder)
+        decoder = WatchDecoder(self.type)
         request = Request("GET", self._path(namespace), query, JSON_HEADERS)
         async with self._transport.stream(request) as stream:
             if stream.status != 200:
@@ -197,5 +194,4 @@ def _delete_options(
 
 
 def _document(body: bytes) -> Document:
-    document = _any.decode(body) if body else {}
-    return document if isinstance(document, dict) else {}
+    return codec.decode(Document, body) if body else {}

@@ -11,6 +11,7 @@ from typing import Generic, TypeVar
 
 import msgspec
 
+from pybernetes.api import codec
 from pybernetes.api.errors import ApiError
 from pybernetes.client.objects import WatchEvent, WatchType
 
@@ -28,8 +29,8 @@ _frames = msgspec.json.Decoder(_Frame)
 class WatchDecoder(Generic[T]):
     """Feed it chunks as they come; each call gives the events that became whole."""
 
-    def __init__(self, objects: msgspec.json.Decoder[T]) -> None:
-        self._objects = objects
+    def __init__(self, type_: type[T]) -> None:
+        self._type = type_
         self._rest = b""
 
     def feed(self, chunk: bytes) -> Iterator[WatchEvent[T]]:
@@ -43,7 +44,7 @@ class WatchDecoder(Generic[T]):
         frame = _frames.decode(line)
         if frame.type == "ERROR":
             raise error_of(500, bytes(frame.object))
-        return WatchEvent(WatchType(frame.type), self._objects.decode(frame.object))
+        return WatchEvent(WatchType(frame.type), codec.decode(self._type, bytes(frame.object)))
 
 
 def error_of(status: int, body: bytes) -> ApiError:

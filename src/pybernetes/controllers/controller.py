@@ -116,7 +116,10 @@ class Owns:
     model: type[Any]
 
     def connect(self, controller: Controller) -> None:
-        owner_kind = kinds.info_of(controller.watches[0].model)
+        first = controller.watches[0]
+        if not isinstance(first, For):
+            raise TypeError(f"{type(controller).__name__}.watches must begin with For(…) to use Owns(…)")
+        owner_kind = kinds.info_of(first.model)
         informer = controller.informer(self.model)
         informer.add_index(OWNED, _controller_uid)
         informer.add_index(ORPHANS, _namespace_if_orphan)
@@ -130,8 +133,9 @@ class Owns:
                     controller.expectations.creation_observed(after)
             if before is not None and before != after and old is not None:
                 controller.expectations.deletion_observed(before, old.metadata.uid)
-            for key in {before, after} - {None}:
-                controller.queue.add(key)
+            for key in {before, after}:
+                if key is not None:
+                    controller.queue.add(key)
 
         informer.on_change(changed)
 

@@ -344,4 +344,3 @@ class DeploymentController(Controller):
             return
         metadata = msgspec.structs.replace(deployment.metadata, annotations=annotations)
         await self.client.update_status(msgspec.structs.replace(deployment, metadata=metadata, status=status))
-

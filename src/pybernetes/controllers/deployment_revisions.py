@@ -57,9 +57,7 @@ def _created(replica_set: apps_v1.ReplicaSet) -> datetime:
     return replica_set.metadata.creation_timestamp or datetime.max.replace(tzinfo=UTC)
 
 
-def find_new(
-    deployment: apps_v1.Deployment, replica_sets: Iterable[apps_v1.ReplicaSet]
-) -> apps_v1.ReplicaSet | None:
+def find_new(deployment: apps_v1.Deployment, replica_sets: Iterable[apps_v1.ReplicaSet]) -> apps_v1.ReplicaSet | None:
     wanted = without_hash(deployment.spec.template)
     return next((each for each in by_age(replica_sets) if without_hash(each.spec.template) == wanted), None)
 
@@ -97,9 +95,7 @@ def new_replica_set(
         spec=apps_v1.ReplicaSetSpec(
             replicas=replicas,
             min_ready_seconds=deployment.spec.min_ready_seconds,
-            selector=msgspec.structs.replace(
-                selector, match_labels={**selector.match_labels, HASH_LABEL: digest}
-            ),
+            selector=msgspec.structs.replace(selector, match_labels={**selector.match_labels, HASH_LABEL: digest}),
             template=msgspec.structs.replace(
                 template, metadata=msgspec.structs.replace(template.metadata, labels=labels)
             ),
@@ -136,12 +132,11 @@ def copied_annotations(deployment: apps_v1.Deployment) -> Mapping[str, str]:
 
 
 def replicas_annotations(deployment: apps_v1.Deployment, max_replicas: int) -> Mapping[str, str]:
-    return {DESIRED_REPLICAS: str(1 if deployment.spec.replicas is None else deployment.spec.replicas), MAX_REPLICAS: str(max_replicas)}
+    desired = 1 if deployment.spec.replicas is None else deployment.spec.replicas
+    return {DESIRED_REPLICAS: str(desired), MAX_REPLICAS: str(max_replicas)}
 
 
-def superfluous(
-    deployment: apps_v1.Deployment, old: Sequence[apps_v1.ReplicaSet]
-) -> tuple[apps_v1.ReplicaSet, ...]:
+def superfluous(deployment: apps_v1.Deployment, old: Sequence[apps_v1.ReplicaSet]) -> tuple[apps_v1.ReplicaSet, ...]:
     """Old ReplicaSets beyond the history limit, oldest revision first, but only those that are done with."""
     limit = deployment.spec.revision_history_limit
     if limit is None:

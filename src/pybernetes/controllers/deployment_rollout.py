@@ -118,9 +118,7 @@ def recreate(
     return (Scale(new, replicas_of(deployment)),)
 
 
-def old_pods_run(
-    old: Sequence[apps_v1.ReplicaSet], pods: Mapping[str, Sequence[core_v1.Pod]]
-) -> bool:
+def old_pods_run(old: Sequence[apps_v1.ReplicaSet], pods: Mapping[str, Sequence[core_v1.Pod]]) -> bool:
     """Whether pods of old ReplicaSets are not gone yet; `pods` by the uid of their ReplicaSet."""
     if any(each.status.replicas for each in old):
         return True

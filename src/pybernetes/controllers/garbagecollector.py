@@ -20,7 +20,6 @@ from typing import Any
 import msgspec
 import structlog
 
-from pybernetes.api import kinds
 from pybernetes.api.errors import ApiError
 from pybernetes.api.kinds import KindInfo
 from pybernetes.api.meta import Key
@@ -147,8 +146,8 @@ class GarbageCollector(Controller):
 
     async def _owner(self, node: Node, reference: meta_v1.OwnerReference) -> Owned | None:
         """The living owner, from the server; None when it is gone, or was replaced by another of its name."""
-        group, _, version = reference.api_version.rpartition("/")
-        info = self._known.get((group, reference.kind)) or kinds.by_gvk(group, version, reference.kind)
+        group, _, _ = reference.api_version.rpartition("/")
+        info = self._known.get((group, reference.kind))
         if info is None:
             raise Retry(f"{reference.api_version} {reference.kind}, an owner of {node.key}, is not a known kind")
         namespace = node.key.namespace if info.namespaced else ""
@@ -192,9 +191,7 @@ class GarbageCollector(Controller):
     async def _delete(self, node: Node, policy: str) -> None:
         log.debug("collecting", kind=node.info.kind, key=str(node.key), policy=policy)
         try:
-            await self._client(node.info).delete(
-                node.key.name, node.key.namespace, uid=node.uid, propagation=policy
-            )
+            await self._client(node.info).delete(node.key.name, node.key.namespace, uid=node.uid, propagation=policy)
         except ApiError as error:
             if error.code not in (404, 409):
                 raise

@@ -21,9 +21,7 @@ class UnknownController(ValueError):
     """A name given to `--controllers` is not that of a controller."""
 
 
-def select(
-    table: Iterable[type[Controller]], wanted: Sequence[str] = ("*",)
-) -> list[type[Controller]]:
+def select(table: Iterable[type[Controller]], wanted: Sequence[str] = ("*",)) -> list[type[Controller]]:
     """The controllers that a list such as `*,-job-controller` names, as upstream's --controllers.
 
     `*` is all that are enabled by default, `name` enables one, `-name` disables one.

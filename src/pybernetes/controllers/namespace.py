@@ -138,8 +138,11 @@ def conditions_of(
     rows = [
         _row(
             "NamespaceDeletionDiscoveryFailure",
-            ("DiscoveryFailed", f"Discovery failed for some groups, {len(remains.undiscovered)} failing: "
-             f"unable to retrieve the complete list of server APIs: {', '.join(remains.undiscovered)}")
+            (
+                "DiscoveryFailed",
+                f"Discovery failed for some groups, {len(remains.undiscovered)} failing: "
+                f"unable to retrieve the complete list of server APIs: {', '.join(remains.undiscovered)}",
+            )
             if remains.undiscovered
             else None,
             ("ResourcesDiscovered", "All resources successfully discovered"),
@@ -151,8 +154,11 @@ def conditions_of(
         ),
         _row(
             "NamespaceDeletionContentFailure",
-            ("ContentDeletionFailed", f"Failed to delete all resource types, {len(remains.errors)} remaining: "
-             f"{', '.join(sorted(remains.errors))}")
+            (
+                "ContentDeletionFailed",
+                f"Failed to delete all resource types, {len(remains.errors)} remaining: "
+                f"{', '.join(sorted(remains.errors))}",
+            )
             if remains.errors
             else None,
             ("ContentDeleted", "All content successfully deleted, may be waiting on finalization"),
@@ -166,8 +172,10 @@ def conditions_of(
         ),
         _row(
             "NamespaceFinalizersRemaining",
-            ("SomeFinalizersRemain",
-             f"Some content in the namespace has finalizers remaining: {_counted(remains.finalizers, 'in')}")
+            (
+                "SomeFinalizersRemain",
+                f"Some content in the namespace has finalizers remaining: {_counted(remains.finalizers, 'in')}",
+            )
             if remains.finalizers
             else None,
             ("ContentHasNoFinalizers", "All content-preserving finalizers finished"),
@@ -179,9 +187,7 @@ def conditions_of(
 
 def _row(type: str, trouble: tuple[str, str] | None, fine: tuple[str, str]) -> core_v1.NamespaceCondition:
     reason, message = trouble or fine
-    return core_v1.NamespaceCondition(
-        type=type, status="True" if trouble else "False", reason=reason, message=message
-    )
+    return core_v1.NamespaceCondition(type=type, status="True" if trouble else "False", reason=reason, message=message)
 
 
 def _kept(

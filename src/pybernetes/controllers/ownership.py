@@ -18,7 +18,7 @@ from pybernetes.client import Client, PatchType, key_of
 from pybernetes.client.objects import Document
 from pybernetes.controllers.controller import Retry
 
-T = TypeVar("T")
+T = TypeVar("T", bound=meta.Object)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ def claim(owner: Any, selector: LabelSelector, candidates: Iterable[T]) -> Claim
     adopt: list[T] = []
     release: list[T] = []
     for candidate in candidates:
-        metadata: Any = candidate.metadata  # type: ignore[attr-defined]
+        metadata = candidate.metadata
         controller = meta.controller_of(candidate)
         matches = selector.matches(metadata.labels)
         if controller is not None:
@@ -68,7 +68,7 @@ async def _adopt(client: Client, owner: Any, value: T) -> T | None:
     reference = meta.owner_reference(owner, controller=True)
     patch: Document = {
         "metadata": {
-            "uid": value.metadata.uid,  # type: ignore[attr-defined]
+            "uid": value.metadata.uid,
             "ownerReferences": [
                 {
                     "apiVersion": reference.api_version,
@@ -87,7 +87,7 @@ async def _adopt(client: Client, owner: Any, value: T) -> T | None:
 async def _release(client: Client, owner: Any, value: T) -> None:
     patch: Document = {
         "metadata": {
-            "uid": value.metadata.uid,  # type: ignore[attr-defined]
+            "uid": value.metadata.uid,
             "ownerReferences": [{"$patch": "delete", "uid": owner.metadata.uid}],
         }
     }

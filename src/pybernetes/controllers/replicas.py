@@ -19,13 +19,20 @@ from pybernetes.api.errors import ApiError
 from pybernetes.api.meta import Key
 from pybernetes.api.models import core_v1
 from pybernetes.api.selectors import LabelSelector
-from pybernetes.client import Unreachable, key_of
+from pybernetes.client import Informer, Unreachable, key_of
 from pybernetes.client.events import NORMAL, WARNING
 from pybernetes.controllers.controller import DONE, ORPHANS, OWNED, Controller, Requeue, Result, Retry
 from pybernetes.controllers.deletion_order import order_for_deletion
 from pybernetes.controllers.expectations import TIMEOUT
 from pybernetes.controllers.ownership import apply_claim, claim
-from pybernetes.controllers.pods import available_at, is_active, is_available, is_ready, is_terminating, pod_from_template
+from pybernetes.controllers.pods import (
+    available_at,
+    is_active,
+    is_available,
+    is_ready,
+    is_terminating,
+    pod_from_template,
+)
 from pybernetes.controllers.slow_start import BURST, all_at_once, slow_start
 
 NAMESPACE_TERMINATING = "NamespaceTerminating"
@@ -125,7 +132,7 @@ class ReplicaController(Controller):
         return self._pods.by_index(OWNED, owner.metadata.uid)
 
     @property
-    def _pods(self) -> Any:
+    def _pods(self) -> Informer[core_v1.Pod]:
         return self.informer(core_v1.Pod)
 
     async def reconcile(self, key: Key) -> Result:
@@ -212,12 +219,7 @@ class ReplicaController(Controller):
 
 
 def is_namespace_terminating(error: ApiError) -> bool:
-    details: Any = error.details or {}
-    causes = details.get("causes") or () if isinstance(details, dict) else getattr(details, "causes", ())
-    return any(
-        (cause.get("reason") if isinstance(cause, dict) else getattr(cause, "reason", "")) == NAMESPACE_TERMINATING
-        for cause in causes
-    )
+    return error.has_cause(NAMESPACE_TERMINATING)
 
 
 def _failure(reason: str, errors: Sequence[ApiError | Unreachable]) -> Failure | None:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import selectors
-from asyncio import AbstractEventLoop
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from datetime import UTC, datetime, timedelta
@@ -108,11 +107,6 @@ class _JumpingSelector(selectors.BaseSelector):
 
     def get_map(self) -> Mapping[Any, selectors.SelectorKey]:
         return self._real.get_map()
-
-
-class VirtualPolicy(asyncio.DefaultEventLoopPolicy):
-    def new_event_loop(self) -> AbstractEventLoop:
-        return VirtualLoop()
 
 
 class LoopClock:

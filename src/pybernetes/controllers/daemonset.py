@@ -1,0 +1,170 @@
+"""Daemon sets: one pod on every node that suits. `daemonset_plan` says which, and how updates roll.
+
+Guarantees
+  A node that suits and has no pod of the set gets one; a node has more than one only while an update surges.
+  Failed pods are deleted and made anew, each node at most once a second, with a back-off up to 15 minutes.
+  Every template that was rolled out is kept as a ControllerRevision, as many as the history limit allows.
+Follows pkg/controller/daemon.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from pybernetes.api.errors import ApiError
+from pybernetes.api.meta import Key
+from pybernetes.api.models import apps_v1, core_v1, meta_v1
+from pybernetes.api.selectors import LabelSelector
+from pybernetes.client import Unreachable, key_of
+from pybernetes.client.events import NORMAL, WARNING
+from pybernetes.controllers.controller import DONE, ORPHANS, OWNED, Context, Controller, For, Maps, Owns, Requeue, Result
+from pybernetes.controllers.controller_history import HASH_LABEL, History, plan_history
+from pybernetes.controllers.daemonset_plan import Plan, daemon_template, node_of, plan, status
+from pybernetes.controllers.expectations import TIMEOUT
+from pybernetes.controllers.failure_backoff import FailureBackoff
+from pybernetes.controllers.ownership import apply_claim, claim
+from pybernetes.controllers.pods import available_at, pod_from_template
+from pybernetes.controllers.slow_start import BURST, all_at_once, slow_start
+
+
+def every_daemon_set(controller: Controller, _: core_v1.Node) -> Iterable[Key]:
+    return [key_of(one) for one in controller.informer(apps_v1.DaemonSet).list()]
+
+
+def adopters(controller: Controller, pod: core_v1.Pod) -> Iterable[Key]:
+    """Daemon sets that may want a pod which has no controller."""
+    if any(reference.controller for reference in pod.metadata.owner_references):
+        return []
+    daemon_sets: list[apps_v1.DaemonSet] = controller.informer(apps_v1.DaemonSet).list(pod.metadata.namespace)
+    return [key_of(one) for one in daemon_sets if _selector(one).matches(pod.metadata.labels)]
+
+
+class DaemonSetController(Controller):
+    name = "daemonset-controller"
+    watches = (
+        For(apps_v1.DaemonSet),
+        Owns(core_v1.Pod),
+        Owns(apps_v1.ControllerRevision),
+        Maps(core_v1.Pod, adopters),
+        Maps(core_v1.Node, every_daemon_set),
+    )
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self.daemon_sets = self.informer(apps_v1.DaemonSet)
+        self.pods = self.informer(core_v1.Pod)
+        self.nodes = self.informer(core_v1.Node)
+        self.revisions = self.informer(apps_v1.ControllerRevision)
+        self._failures = FailureBackoff(context.clock)
+
+    async def reconcile(self, key: Key) -> Result:
+        daemon_set = self.daemon_sets.get(key)
+        if daemon_set is None:
+            self.expectations.forget(key)
+            return DONE
+        pods = await self._claimed(daemon_set)
+        history = await self._keep_history(daemon_set, pods)
+        if daemon_set.metadata.deletion_timestamp is not None:
+            return DONE
+        nodes = sorted(self.nodes.list(), key=lambda node: node.metadata.name)
+        now = self.now()
+        wait: float | None = None
+        if self.expectations.satisfied(key):
+            wait = await self._apply(daemon_set, plan(daemon_set, nodes, pods, history.hash, now), history.hash)
+        else:
+            wait = TIMEOUT
+        await self._write_status(daemon_set, status(daemon_set, nodes, pods, history.hash, now))
+        waits = [wait, self._next_available(daemon_set, pods)]
+        soonest = min((one for one in waits if one is not None), default=None)
+        return DONE if soonest is None else Requeue(soonest)
+
+    async def _claimed(self, daemon_set: apps_v1.DaemonSet) -> Sequence[core_v1.Pod]:
+        owned = self.pods.by_index(OWNED, daemon_set.metadata.uid)
+        orphans = self.pods.by_index(ORPHANS, daemon_set.metadata.namespace)
+        return await apply_claim(
+            self.client, daemon_set, claim(daemon_set, _selector(daemon_set), (*owned, *orphans))
+        )
+
+    async def _keep_history(self, daemon_set: apps_v1.DaemonSet, pods: Sequence[core_v1.Pod]) -> History:
+        in_use = {pod.metadata.labels.get(HASH_LABEL, "") for pod in pods}
+        history = plan_history(daemon_set, self.revisions.by_index(OWNED, daemon_set.metadata.uid), in_use)
+        if daemon_set.metadata.deletion_timestamp is not None:
+            return history
+        if history.create:
+            await self._create_revision(history)
+        elif history.update:
+            await self.client.update(history.current)
+        for one in history.delete:
+            await self.client.delete(apps_v1.ControllerRevision, one.metadata.name, one.metadata.namespace)
+        return history
+
+    async def _create_revision(self, history: History) -> None:
+        """One of that name with the same data was made by an earlier pass that the informer has not shown yet."""
+        try:
+            await self.client.create(history.current)
+        except ApiError as error:
+            if error.reason != "AlreadyExists":
+                raise
+            metadata = history.current.metadata
+            found = await self.client.get(apps_v1.ControllerRevision, metadata.name, metadata.namespace)
+            if found.data != history.current.data:
+                raise
+
+    async def _apply(self, daemon_set: apps_v1.DaemonSet, planned: Plan, digest: str) -> float | None:
+        """Returns the seconds until a node whose pod failed may be given a new one."""
+        key = key_of(daemon_set)
+        waits = []
+        delete = []
+        for pod in planned.delete:
+            wait = self._failures.wait(f"{daemon_set.metadata.uid}/{node_of(pod)}") if pod in planned.failed else 0
+            if wait:
+                waits.append(wait)
+            else:
+                delete.append(pod)
+        create = planned.create[:BURST]
+        self.expectations.expect(key, len(create), [pod.metadata.uid for pod in delete])
+        outcome = await slow_start(len(create), lambda number: self._create_pod(daemon_set, create[number], digest))
+        self.expectations.creation_observed(key, len(create) - outcome.succeeded)
+        deleted = await all_at_once([self._delete_pod(daemon_set, pod) for pod in delete])
+        for error in (*outcome.errors, *deleted.errors):
+            raise error
+        return min(waits, default=None)
+
+    async def _create_pod(self, daemon_set: apps_v1.DaemonSet, node: str, digest: str) -> None:
+        template = daemon_template(daemon_set.spec.template, node, digest)
+        try:
+            pod = await self.client.create(pod_from_template(template, daemon_set))
+        except ApiError as error:
+            self.recorder.event(daemon_set, WARNING, "FailedCreate", f"Error creating: {error}")
+            raise
+        self.recorder.event(daemon_set, NORMAL, "SuccessfulCreate", f"Created pod: {pod.metadata.name}")
+
+    async def _delete_pod(self, daemon_set: apps_v1.DaemonSet, pod: core_v1.Pod) -> None:
+        metadata = pod.metadata
+        if pod.status.phase == "Failed":
+            message = f"Found failed daemon pod {metadata.namespace}/{metadata.name} on node {node_of(pod)}, will try to kill it"
+            self.recorder.event(daemon_set, WARNING, "FailedDaemonPod", message)
+        try:
+            await self.client.delete(core_v1.Pod, metadata.name, metadata.namespace, uid=metadata.uid)
+        except (ApiError, Unreachable) as error:
+            self.expectations.deletion_observed(key_of(daemon_set), metadata.uid)
+            if isinstance(error, ApiError) and error.code == 404:
+                return
+            self.recorder.event(daemon_set, WARNING, "FailedDelete", f"Error deleting: {error}")
+            raise
+        self.recorder.event(daemon_set, NORMAL, "SuccessfulDelete", f"Deleted pod: {metadata.name}")
+
+    async def _write_status(self, daemon_set: apps_v1.DaemonSet, wanted: apps_v1.DaemonSetStatus) -> None:
+        if wanted != daemon_set.status:
+            await self.client.update_status(msgspec.structs.replace(daemon_set, status=wanted))
+
+    def _next_available(self, daemon_set: apps_v1.DaemonSet, pods: Sequence[core_v1.Pod]) -> float | None:
+        now = self.now()
+        times = [available_at(pod, daemon_set.spec.min_ready_seconds, now) for pod in pods]
+        return min(((time - now).total_seconds() for time in times if time is not None and time > now), default=None)
+
+
+def _selector(daemon_set: apps_v1.DaemonSet) -> LabelSelector:
+    return LabelSelector.from_model(daemon_set.spec.selector or meta_v1.LabelSelector())
