@@ -43,7 +43,9 @@ def field_validation(request: ApiRequest) -> FieldValidation:
     try:
         return FieldValidation(stated)
     except ValueError as error:
-        supported = ", ".join(f'"{one.value}"' for one in (FieldValidation.IGNORE, FieldValidation.STRICT, FieldValidation.WARN))
+        supported = ", ".join(
+            f'"{one.value}"' for one in (FieldValidation.IGNORE, FieldValidation.STRICT, FieldValidation.WARN)
+        )
         raise errors.bad_request(
             f'fieldValidation: Unsupported value: "{stated}": supported values: {supported}'
         ) from error

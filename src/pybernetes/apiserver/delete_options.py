@@ -22,7 +22,7 @@ def read_delete_options(request: ApiRequest) -> DeleteOptions:
         document = _from_query(request)
     else:
         return _NO_OPTIONS
-    return _options(document, request)
+    return delete_options_of(document, request)
 
 
 def _from_query(request: ApiRequest) -> Document:
@@ -40,7 +40,8 @@ def _from_query(request: ApiRequest) -> Document:
     return document
 
 
-def _options(document: Document, request: ApiRequest) -> DeleteOptions:
+def delete_options_of(document: Document, request: ApiRequest) -> DeleteOptions:
+    """A DeleteOptions document, judged together with the query's dryRun."""
     dry_run = [*(document.get("dryRun") or ()), *request.query.get("dryRun", ())]
     found = list(problems({**document, "dryRun": dry_run}))
     if found:

@@ -111,9 +111,7 @@ def _again(resource: Resource, old: Document, options: DeleteOptions) -> Outcome
     return Mark({**old, "metadata": {**metadata, **changes}})
 
 
-def _marked(
-    resource: Resource, old: Document, finalizers: Sequence[str], now: datetime, grace: int
-) -> Document:
+def _marked(resource: Resource, old: Document, finalizers: Sequence[str], now: datetime, grace: int) -> Document:
     metadata = dict(old["metadata"])
     metadata["deletionTimestamp"] = format_time(now + timedelta(seconds=grace))
     metadata["deletionGracePeriodSeconds"] = grace

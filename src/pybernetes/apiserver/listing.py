@@ -188,4 +188,3 @@ class ContinueExpired(errors.ApiError):
 
 def too_old_to_continue(token: ContinueToken) -> ContinueExpired:
     return ContinueExpired(ContinueToken(CURRENT, token.start).encode())
-

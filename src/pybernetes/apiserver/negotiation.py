@@ -15,9 +15,7 @@ from pybernetes.api import errors
 from pybernetes.apiserver.http import JSON, ApiRequest
 
 YAML = "application/yaml"
-_SERVED = (
-    f"{JSON}, {JSON};as=Table;g=meta.k8s.io;v=v1, {JSON};as=PartialObjectMetadata;g=meta.k8s.io;v=v1, {YAML}"
-)
+_SERVED = f"{JSON}, {JSON};as=Table;g=meta.k8s.io;v=v1, {JSON};as=PartialObjectMetadata;g=meta.k8s.io;v=v1, {YAML}"
 _READABLE = (JSON, YAML)
 _BROWSERS = ("curl", "Wget", "Mozilla/5.0")
 

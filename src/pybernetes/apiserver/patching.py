@@ -76,6 +76,8 @@ def _refusing(change: Change) -> Change:
         try:
             return change(document)
         except PatchError as error:
-            raise errors.ApiError(422, "Invalid", f"the server rejected our request due to an error in our request: {error}") from error
+            raise errors.ApiError(
+                422, "Invalid", f"the server rejected our request due to an error in our request: {error}"
+            ) from error
 
     return refuse

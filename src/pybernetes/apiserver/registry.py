@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from random import Random
 from typing import Any
 
@@ -27,7 +28,7 @@ from pybernetes.apiserver.delete_plan import DeleteOptions, Mark, Pending
 from pybernetes.apiserver.naming import ATTEMPTS, generated_name, new_uid
 from pybernetes.apiserver.objects import Form, StoredObject
 from pybernetes.apiserver.resource import Context, Document, Reservations, Resource
-from pybernetes.apiserver.rules import UpdateRule
+from pybernetes.apiserver.rules import Models, UpdateRule
 from pybernetes.apiserver.watch_cache import ROOT, KindCache, WatchCache
 from pybernetes.store.contract import Committed, Delete, Entry, ModRevisionIs, Put, Store
 
@@ -125,9 +126,7 @@ class Registry:
         metadata = document["metadata"]
         prefix = "" if metadata.get("name") else metadata.get("generateName", "")
         self._default(document)
-        attributes = Attributes(
-            Operation.CREATE, self.resource, namespace, metadata.get("name", ""), context, document
-        )
+        attributes = Attributes(Operation.CREATE, self.resource, namespace, metadata.get("name", ""), context, document)
         await self.admission.mutate(attributes)
         self._prepare_create(document, context)
         for attempt in range(ATTEMPTS):
@@ -184,8 +183,13 @@ class Registry:
             return ()
         return self.resource.validate(self._model(document))
 
+    @cached_property
+    def _model_type(self) -> type[Any] | None:
+        """None for kinds that have no model: their rules judge documents."""
+        return self.info.model if self.info.module else None
+
     def _model(self, document: Document) -> Any:
-        return msgspec.convert(document, self.info.model)
+        return document if self._model_type is None else msgspec.convert(document, self._model_type)
 
     async def _insert(self, namespace: str, document: Document, context: Context) -> StoredObject | None:
         """None when the name is taken."""
@@ -241,7 +245,7 @@ class Registry:
             rule.prepare(new, old, context)
             await self.admission.mutate(attributes)
             self._raise_generation(new, old)
-            reject(self.info, name, rule.problems(self._model(new), self._model(old)))
+            reject(self.info, name, rule.problems(Models(new, old, self._model)))
             await self.admission.validate(attributes)
             written = await self._replace(current, new, old, context)
             if written is not None:
@@ -375,9 +379,7 @@ class Registry:
             self._reservations.release(self.document_of(current))
         return current.at(outcome.revision)
 
-    def _check_preconditions(
-        self, name: str, old: Document, current: StoredObject, options: DeleteOptions
-    ) -> None:
+    def _check_preconditions(self, name: str, old: Document, current: StoredObject, options: DeleteOptions) -> None:
         uid = old["metadata"]["uid"]
         if options.uid is not None and options.uid != uid:
             raise errors.conflict(

@@ -5,11 +5,29 @@ Follows the strategies of pkg/registry: the main door keeps status, `/status` ke
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cached_property
 from typing import Any, Protocol
 
 from pybernetes.api.fields import FieldError
 from pybernetes.apiserver.resource import Context, Document, Resource, SpecialSubresource, StatusSubresource
+
+
+class Models:
+    """The two objects as models, made when first asked for."""
+
+    def __init__(self, new: Document, old: Document, convert: Callable[[Document], Any]) -> None:
+        self._new = new
+        self._old = old
+        self._convert = convert
+
+    @cached_property
+    def new(self) -> Any:
+        return self._convert(self._new)
+
+    @cached_property
+    def old(self) -> Any:
+        return self._convert(self._old)
 
 
 class UpdateRule(Protocol):
@@ -17,7 +35,7 @@ class UpdateRule(Protocol):
 
     def prepare(self, new: Document, old: Document, context: Context) -> None: ...
 
-    def problems(self, new: Any, old: Any) -> Iterator[FieldError]: ...
+    def problems(self, models: Models) -> Iterator[FieldError]: ...
 
 
 class MainRule:
@@ -33,11 +51,11 @@ class MainRule:
         if self._resource.prepare_update is not None:
             self._resource.prepare_update(new, old, context)
 
-    def problems(self, new: Any, old: Any) -> Iterator[FieldError]:
+    def problems(self, models: Models) -> Iterator[FieldError]:
         if self._resource.validate is not None:
-            yield from self._resource.validate(new)
+            yield from self._resource.validate(models.new)
         if self._resource.validate_update is not None:
-            yield from self._resource.validate_update(new, old)
+            yield from self._resource.validate_update(models.new, models.old)
 
 
 class StatusRule:
@@ -55,9 +73,9 @@ class StatusRule:
         if self._declared.prepare is not None:
             self._declared.prepare(new, old, context)
 
-    def problems(self, new: Any, old: Any) -> Iterator[FieldError]:
+    def problems(self, models: Models) -> Iterator[FieldError]:
         if self._declared.validate is not None:
-            yield from self._declared.validate(new, old)
+            yield from self._declared.validate(models.new, models.old)
 
 
 class SpecialRule:
@@ -69,9 +87,9 @@ class SpecialRule:
         if self._declared.parent_update is not None:
             self._declared.parent_update(new, old, context)
 
-    def problems(self, new: Any, old: Any) -> Iterator[FieldError]:
+    def problems(self, models: Models) -> Iterator[FieldError]:
         if self._declared.validate is not None:
-            yield from self._declared.validate(new, old)
+            yield from self._declared.validate(models.new, models.old)
 
 
 def keep(new: Document, old: Document, name: str) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from pybernetes.api import errors
-from pybernetes.api.selectors import FieldSelector, LabelSelector
+from pybernetes.api.selectors import FieldSelector, LabelSelector, Operator
 from pybernetes.apiserver.list_options import ListOptions
 from pybernetes.apiserver.objects import StoredObject
 from pybernetes.apiserver.resource import Resource
@@ -18,6 +18,7 @@ from pybernetes.apiserver.watch_events import Interest
 
 NAME = "metadata.name"
 NAMESPACE = "metadata.namespace"
+_EXACT = (Operator.EQUALS, Operator.DOUBLE_EQUALS, Operator.IN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ class Selection:
             return Interest(self.namespace, self.name)
         if self.fields is not None:
             for path in self.view.resource.dispatch:
-                value = exact_value(self.fields, path)
+                value = self.fields.exact(path)
                 if value is not None:
                     return Interest(field=path, value=value)
         return Interest()
@@ -59,8 +60,8 @@ def select(view: View, namespace: str, name: str, options: ListOptions) -> Selec
     fields = options.fields
     if fields is not None:
         for requirement in fields.requirements:
-            check_field(view.resource, requirement.field)
-        named = exact_value(fields, NAME)
+            check_field(view.resource, requirement.field, fields)
+        named = fields.exact(NAME)
         if named is not None:
             name = name or named
             if len(fields.requirements) == 1 and name == named:
@@ -69,28 +70,21 @@ def select(view: View, namespace: str, name: str, options: ListOptions) -> Selec
     return Selection(view, namespace, name, options.labels, fields, pairs)
 
 
-def check_field(resource: Resource, path: str) -> None:
+def check_field(resource: Resource, path: str, fields: FieldSelector) -> None:
     if path == NAME or (path == NAMESPACE and resource.info.namespaced) or path in resource.selectable:
         return
     raise errors.bad_request(
         f'Unable to find "{resource.info.group_version_resource}" that match label selector "", field selector '
-        f'"{path}": field label not supported: {path}'
+        f'"{fields}": field label not supported: {path}'
     )
-
-
-def exact_value(fields: FieldSelector, path: str) -> str | None:
-    for requirement in fields.requirements:
-        if requirement.field == path and requirement.operator in ("=", "=="):
-            return requirement.value
-    return None
 
 
 def exact_pairs(labels: LabelSelector) -> tuple[tuple[str, str], ...]:
     """Labels that every selected object has."""
     return tuple(
-        (requirement.key, next(iter(requirement.values)))
+        (requirement.key, requirement.values[0])
         for requirement in labels.requirements
-        if requirement.operator in ("=", "==", "in") and len(requirement.values) == 1
+        if requirement.operator in _EXACT and len(requirement.values) == 1
     )
 
 

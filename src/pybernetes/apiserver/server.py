@@ -183,5 +183,3 @@ class ApiServer:
 
 def _no_such_path() -> errors.ApiError:
     return errors.ApiError(404, "NotFound", "the server could not find the requested resource")
-
-

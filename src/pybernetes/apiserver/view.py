@@ -50,5 +50,3 @@ class ConvertedView(View):
 
 def view_of(resource: Resource) -> View:
     return ConvertedView(resource) if resource.stored else View(resource)
-
-

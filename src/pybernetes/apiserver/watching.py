@@ -220,5 +220,3 @@ class Watcher:
 
 def error_line(error: errors.ApiError) -> bytes:
     return orjson.dumps({"type": "ERROR", "object": error.status()}) + b"\n"
-
-

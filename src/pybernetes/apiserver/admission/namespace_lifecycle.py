@@ -1,0 +1,57 @@
+"""NamespaceLifecycle: nothing is created in a namespace that is not there or is going; some namespaces never go.
+
+Follows k8s.io/apiserver/pkg/admission/plugin/namespace/lifecycle.
+"""
+
+from __future__ import annotations
+
+from pybernetes.api import errors
+from pybernetes.apiserver.admission.contract import Attributes, Operation, Plugin, Reader
+
+IMMORTAL = frozenset({"default", "kube-system", "kube-public"})
+_NAMESPACES = "namespaces"
+_REVIEWS = frozenset({"localsubjectaccessreviews.authorization.k8s.io"})
+
+
+class NamespaceLifecycle(Plugin):
+    name = "NamespaceLifecycle"
+    operations = frozenset({Operation.CREATE, Operation.DELETE})
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+
+    async def mutate(self, attributes: Attributes) -> None:
+        """Judged before anything else is done for the write."""
+        resource = attributes.resource.info.group_resource
+        if attributes.operation is Operation.DELETE or resource == _NAMESPACES or resource in _REVIEWS:
+            return
+        if attributes.namespace:
+            self._require_open(attributes, resource)
+
+    async def validate(self, attributes: Attributes) -> None:
+        if (
+            attributes.operation is Operation.DELETE
+            and attributes.resource.info.group_resource == _NAMESPACES
+            and attributes.name in IMMORTAL
+        ):
+            raise errors.forbidden(_NAMESPACES, attributes.name, "this namespace may not be deleted")
+
+    def _require_open(self, attributes: Attributes, resource: str) -> None:
+        namespace = self._reader.get(_NAMESPACES, "", attributes.namespace)
+        if namespace is None:
+            raise errors.not_found(_NAMESPACES, attributes.namespace)
+        if (namespace.get("status") or {}).get("phase") != "Terminating":
+            return
+        name = attributes.namespace
+        error = errors.forbidden(
+            resource,
+            attributes.name,
+            f"unable to create new content in namespace {name} because it is being terminated",
+        )
+        cause = {
+            "reason": "NamespaceTerminating",
+            "message": f"namespace {name} is being terminated",
+            "field": "metadata.namespace",
+        }
+        error.details = {**(error.details or {}), "causes": [cause]}
+        raise error

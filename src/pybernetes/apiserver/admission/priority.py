@@ -1,0 +1,80 @@
+"""Priority: a pod's number follows from its priority class; at most one class is the default.
+
+Follows plugin/pkg/admission/priority.
+"""
+
+from __future__ import annotations
+
+from pybernetes.api import errors
+from pybernetes.apiserver.admission.contract import Attributes, Operation, Plugin, Reader
+from pybernetes.apiserver.resource import Document
+
+CLASSES = "priorityclasses.scheduling.k8s.io"
+DEFAULT_POLICY = "PreemptLowerPriority"
+
+
+class Priority(Plugin):
+    name = "Priority"
+    operations = frozenset({Operation.CREATE, Operation.UPDATE})
+    resources = frozenset({"pods", CLASSES})
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+
+    async def mutate(self, attributes: Attributes) -> None:
+        pod = attributes.document
+        if pod is None or attributes.operation is not Operation.CREATE:
+            return
+        if attributes.resource.info.group_resource != "pods":
+            return
+        spec = pod.setdefault("spec", {})
+        chosen = self._chosen(attributes, spec)
+        value = chosen["value"] if chosen else 0
+        policy = (chosen or {}).get("preemptionPolicy") or DEFAULT_POLICY
+        self._require_same(attributes, spec.get("priority"), value)
+        if spec.get("preemptionPolicy") not in (None, policy):
+            raise errors.forbidden(
+                "pods",
+                attributes.name,
+                f"the string value of PreemptionPolicy ({spec['preemptionPolicy']}) must not be provided in pod spec; "
+                f"priority admission controller computed {policy} from the given PriorityClass name",
+            )
+        if chosen is not None:
+            spec["priorityClassName"] = chosen["metadata"]["name"]
+        spec["priority"], spec["preemptionPolicy"] = value, policy
+
+    async def validate(self, attributes: Attributes) -> None:
+        if attributes.resource.info.group_resource != CLASSES or attributes.document is None:
+            return
+        if not attributes.document.get("globalDefault"):
+            return
+        present = self._default()
+        if present is not None and present["metadata"]["name"] != attributes.name:
+            raise errors.forbidden(
+                CLASSES,
+                attributes.name,
+                f"PriorityClass {present['metadata']['name']} is already marked as default. Only one default can exist",
+            )
+
+    def _chosen(self, attributes: Attributes, spec: Document) -> Document | None:
+        name = spec.get("priorityClassName")
+        if not name:
+            return self._default()
+        found = self._reader.get(CLASSES, "", name)
+        if found is None:
+            raise errors.forbidden("pods", attributes.name, f"no PriorityClass with name {name} was found")
+        return found
+
+    def _default(self) -> Document | None:
+        """With several, which can happen when two were made at once, the least is taken."""
+        defaults = [one for one in self._reader.list(CLASSES) if one.get("globalDefault")]
+        return min(defaults, key=lambda one: one["value"], default=None)
+
+    def _require_same(self, attributes: Attributes, stated: int | None, computed: int) -> None:
+        if stated is not None and stated != computed:
+            raise errors.forbidden(
+                "pods",
+                attributes.name,
+                f"the integer value of priority ({stated}) must not be provided in pod spec; "
+                f"priority admission controller computed {computed} from the given PriorityClass name",
+            )

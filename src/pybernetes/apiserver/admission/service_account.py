@@ -1,0 +1,107 @@
+"""ServiceAccount: every pod runs as an account of its namespace and gets that account's token mounted.
+
+Follows plugin/pkg/admission/serviceaccount.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from random import Random
+
+from pybernetes.api import errors
+from pybernetes.apiserver.admission.contract import Attributes, Operation, Plugin, Reader
+from pybernetes.apiserver.naming import random_suffix
+from pybernetes.apiserver.resource import Document
+
+DEFAULT = "default"
+MIRROR = "kubernetes.io/config.mirror"
+MOUNT_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"
+VOLUME_PREFIX = "kube-api-access-"
+TOKEN_SECONDS = 60 * 60 + 7
+ROOT_CA = "kube-root-ca.crt"
+_PATIENCE = 10
+"""How often the default account, which a controller makes, is looked for in a namespace that may be new."""
+
+
+class ServiceAccount(Plugin):
+    name = "ServiceAccount"
+    operations = frozenset({Operation.CREATE})
+    resources = frozenset({"pods"})
+
+    def __init__(self, reader: Reader, random: Random) -> None:
+        self._reader = reader
+        self._random = random
+
+    async def mutate(self, attributes: Attributes) -> None:
+        pod = attributes.document
+        if pod is None or MIRROR in (pod["metadata"].get("annotations") or {}):
+            return
+        spec = pod.setdefault("spec", {})
+        name = spec.get("serviceAccountName") or DEFAULT
+        spec["serviceAccountName"] = spec["serviceAccount"] = name
+        account = await self._account(attributes, name)
+        if _mounts_token(spec, account):
+            self._mount_token(spec)
+        if not spec.get("imagePullSecrets") and account.get("imagePullSecrets"):
+            spec["imagePullSecrets"] = [dict(secret) for secret in account["imagePullSecrets"]]
+
+    async def _account(self, attributes: Attributes, name: str) -> Document:
+        for attempt in range(_PATIENCE):
+            account = self._reader.get("serviceaccounts", attributes.namespace, name)
+            if account is not None:
+                return account
+            if name != DEFAULT or attempt == _PATIENCE - 1:
+                break
+            await asyncio.sleep(0.1 + self._random.random() / 10)
+        raise errors.forbidden(
+            "pods",
+            attributes.name,
+            f'error looking up service account {attributes.namespace}/{name}: serviceaccount "{name}" not found',
+        )
+
+    def _mount_token(self, spec: Document) -> None:
+        volumes = spec.get("volumes") or []
+        present = next((one["name"] for one in volumes if one.get("name", "").startswith(VOLUME_PREFIX)), None)
+        name = present or VOLUME_PREFIX + random_suffix(self._random)
+        needed = False
+        for container in _containers(spec):
+            mounts = container.setdefault("volumeMounts", [])
+            if all(mount.get("mountPath") != MOUNT_PATH for mount in mounts):
+                mounts.append({"name": name, "readOnly": True, "mountPath": MOUNT_PATH})
+                needed = True
+        if needed and present is None:
+            spec["volumes"] = [*volumes, token_volume(name)]
+
+
+def _containers(spec: Document) -> Iterable[Document]:
+    yield from spec.get("initContainers") or ()
+    yield from spec.get("containers") or ()
+
+
+def _mounts_token(spec: Document, account: Document) -> bool:
+    for holder in (spec, account):
+        stated = holder.get("automountServiceAccountToken")
+        if stated is not None:
+            return bool(stated)
+    return True
+
+
+def token_volume(name: str) -> Document:
+    return {
+        "name": name,
+        "projected": {
+            "sources": [
+                {"serviceAccountToken": {"expirationSeconds": TOKEN_SECONDS, "path": "token"}},
+                {"configMap": {"name": ROOT_CA, "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
+                {
+                    "downwardAPI": {
+                        "items": [
+                            {"path": "namespace", "fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.namespace"}}
+                        ]
+                    }
+                },
+            ],
+            "defaultMode": 0o644,
+        },
+    }

@@ -1,0 +1,111 @@
+"""`pods/binding`: a scheduler's word on which node a pod goes to.
+
+Guarantees  A pod is bound once; a pod that is going or gated is not bound.
+Follows pkg/registry/core/pod/storage/storage.go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from pybernetes.api import errors
+from pybernetes.api.clock import Clock
+from pybernetes.api.fields import FieldError, at, not_supported, required
+from pybernetes.api.meta import format_time
+from pybernetes.apiserver.answers import document_answer
+from pybernetes.apiserver.decoding import parse_body
+from pybernetes.apiserver.endpoint import reads_dry_run
+from pybernetes.apiserver.http import ApiResponse
+from pybernetes.apiserver.objects import StoredObject
+from pybernetes.apiserver.registry import Proposal, Registry
+from pybernetes.apiserver.resource import Context, Document
+from pybernetes.apiserver.routes import Call, Routes
+from pybernetes.apiserver.rules import Models
+
+_SUBRESOURCE = "pods/binding"
+SUCCESS: Document = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}
+
+
+class BindingRule:
+    """The server itself makes the change: there is nothing to judge."""
+
+    subresource = "binding"
+
+    def prepare(self, new: Document, old: Document, context: Context) -> None:
+        pass
+
+    def problems(self, models: Models) -> Iterator[FieldError]:
+        return iter(())
+
+
+class Binder:
+    def __init__(self, pods: Registry, clock: Clock) -> None:
+        self._pods = pods
+        self._clock = clock
+        self._rule = BindingRule()
+
+    def register(self, routes: Routes) -> None:
+        routes.subresource("", "pods", "binding", self.bind)
+
+    async def bind(self, call: Call) -> ApiResponse:
+        if call.info.verb != "create":
+            raise errors.method_not_supported(_SUBRESOURCE, call.info.verb)
+        binding = parse_body(call.request)
+        name = call.info.name
+        _check(binding, name)
+        context = Context(call.user, self._clock.now(), reads_dry_run(call.request))
+
+        def propose(current: StoredObject) -> Proposal:
+            pod = current.fresh_document()
+            _require_bindable(pod, binding)
+            return Proposal(_bound(pod, binding, format_time(context.now)))
+
+        await self._pods.update(call.info.namespace, name, propose, context, self._rule)
+        return document_answer(call.request, SUCCESS, 201)
+
+
+def _check(binding: Any, name: str) -> None:
+    if not isinstance(binding, dict):
+        raise errors.bad_request("the body of a binding must be a Binding")
+    stated = (binding.get("metadata") or {}).get("name")
+    if stated and stated != name:
+        raise errors.bad_request(f"name in URL does not match name in Binding object: {name} is not {stated}")
+    target = binding.get("target") or {}
+    problems = []
+    if target.get("kind") not in (None, "", "Node"):
+        problems.append(not_supported(at.target.kind, target["kind"], ["Node", "<empty>"]))
+    if not target.get("name"):
+        problems.append(required(at.target.name))
+    if problems:
+        raise errors.invalid("", "Binding", name, problems)
+
+
+def _require_bindable(pod: Document, binding: Document) -> None:
+    metadata, spec = pod["metadata"], pod["spec"]
+    name = metadata["name"]
+    uid = (binding.get("metadata") or {}).get("uid")
+    if uid and uid != metadata["uid"]:
+        why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {metadata['uid']}"
+    elif metadata.get("deletionTimestamp"):
+        why = f"pod {name} is being deleted, cannot be assigned to a host"
+    elif spec.get("nodeName"):
+        why = f'pod {name} is already assigned to node "{spec["nodeName"]}"'
+    elif spec.get("schedulingGates"):
+        why = f"pod {name} has non-empty .spec.schedulingGates"
+    else:
+        return
+    raise errors.conflict(_SUBRESOURCE, name, why)
+
+
+def _bound(pod: Document, binding: Document, now: str) -> Document:
+    pod["spec"]["nodeName"] = binding["target"]["name"]
+    stated = binding.get("metadata") or {}
+    for field in ("annotations", "labels"):
+        if stated.get(field):
+            pod["metadata"].setdefault(field, {}).update(stated[field])
+    status = pod.setdefault("status", {})
+    others = [one for one in status.get("conditions") or () if one.get("type") != "PodScheduled"]
+    scheduled = {"type": "PodScheduled", "status": "True", "lastProbeTime": None, "lastTransitionTime": now}
+    status["conditions"] = [*others, scheduled]
+    return pod

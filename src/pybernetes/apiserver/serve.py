@@ -1,0 +1,213 @@
+"""The edge: HTTPS in, ``ApiRequest`` and ``ApiResponse`` inside.
+
+Guarantees
+  One handler serves every path; a body over the limit is refused with 413 before it is read whole.
+  A watch's lines go from the cache to the connection without a task in between; a client that does not read is cut off.
+  ``stop`` lets no new request in, ends all watches, and waits for the requests under way.
+
+Assumes  aiohttp; uvloop if the caller installed it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import time
+import zlib
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from functools import partial
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, unquote
+
+from aiohttp import web
+from aiohttp.web_request import BaseRequest
+from multidict import CIMultiDict
+
+from pybernetes.api import errors
+from pybernetes.apiserver.answers import error_answer
+from pybernetes.apiserver.http import ApiRequest, ApiResponse, PeerCertificate
+from pybernetes.apiserver.metrics import Metrics
+from pybernetes.apiserver.server import ApiServer
+from pybernetes.apiserver.watching import MOST_PENDING, WatchStream
+
+GZIP_FROM = 128 * 1024
+_GZIP_WINDOW = 31
+_WITH_BODY = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+
+
+def tls_context(certificate: Path, key: Path, client_ca: Path | None) -> ssl.SSLContext:
+    """Client certificates are asked for, not required; one that the CA did not sign ends the handshake."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_cert_chain(certificate, key)
+    if client_ca is not None:
+        context.load_verify_locations(client_ca)
+        context.verify_mode = ssl.CERT_OPTIONAL
+    return context
+
+
+class Edge:
+    """Listens for a server. ``port`` may be 0; ``address`` says where it really is."""
+
+    def __init__(
+        self, server: ApiServer, *, host: str = "127.0.0.1", port: int = 6443, tls: ssl.SSLContext | None = None
+    ) -> None:
+        self._server = server
+        self._host = host
+        self._port = port
+        self._tls = tls
+        self._runner: web.ServerRunner | None = None
+        self._streams: set[WatchStream] = set()
+        self.metrics = Metrics()
+
+    @property
+    def address(self) -> tuple[str, int]:
+        if self._runner is None or not self._runner.addresses:
+            raise RuntimeError("the edge is not listening")
+        host, port, *_ = self._runner.addresses[0]
+        return str(host), int(port)
+
+    async def start(self) -> None:
+        """Raises ``OSError`` when the port is taken."""
+        handler = web.Server(
+            self._handle,
+            request_factory=partial(_sized_request, self._server.options.max_body),
+            handler_cancellation=True,
+            access_log=None,
+        )
+        self._runner = web.ServerRunner(handler, shutdown_timeout=5.0)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, self._host, self._port, ssl_context=self._tls, backlog=1024)
+        await site.start()
+
+    async def stop(self) -> None:
+        for stream in tuple(self._streams):
+            stream.end()
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+
+    async def _handle(self, incoming: BaseRequest) -> web.StreamResponse:
+        started = time.perf_counter()
+        request = _request_of(incoming)
+        if incoming.method in _WITH_BODY:
+            try:
+                request.body = await incoming.read()
+            except web.HTTPRequestEntityTooLarge:
+                limit = self._server.options.max_body
+                return _whole(error_answer(request, errors.request_too_large(f"limit is {limit}")))
+        answer = await self._server.handle(request)
+        self.metrics.count(request, answer.status, time.perf_counter() - started)
+        if answer.upgrade is not None:
+            upgraded: web.StreamResponse = await answer.upgrade(incoming)
+            return upgraded
+        body = answer.body
+        if isinstance(body, bytes):
+            if len(body) > GZIP_FROM and _wants_gzip(request):
+                await _compress(answer, body)
+            return _whole(answer)
+        if isinstance(body, WatchStream):
+            return await self._watch(incoming, answer, body)
+        return await _stream(incoming, answer, body)
+
+    async def _watch(self, incoming: BaseRequest, answer: ApiResponse, stream: WatchStream) -> web.StreamResponse:
+        response = _streaming(answer)
+        self._streams.add(stream)
+        try:
+            await response.prepare(incoming)
+            transport = incoming.transport
+            if transport is None:
+                return response
+            await response.write(b"")
+            stream.take(partial(_send_line, transport, stream))
+            async for _ in stream:
+                pass
+            if not transport.is_closing():
+                await response.write_eof()
+        finally:
+            stream.end()
+            self._streams.discard(stream)
+        return response
+
+
+def _send_line(transport: asyncio.Transport, stream: WatchStream, line: bytes) -> None:
+    """One chunk of a chunked answer, straight to the connection."""
+    if transport.is_closing():
+        stream.end()
+        return
+    transport.write(b"%x\r\n%b\r\n" % (len(line), line))
+    if transport.get_write_buffer_size() > MOST_PENDING:
+        stream.end()
+        transport.abort()
+
+
+def _sized_request(limit: int, message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> BaseRequest:
+    return BaseRequest(message, payload, protocol, writer, task, task.get_loop(), client_max_size=limit)
+
+
+def _request_of(incoming: BaseRequest) -> ApiRequest:
+    raw_path, _, raw_query = incoming.raw_path.partition("?")
+    return ApiRequest(
+        incoming.method,
+        unquote(raw_path) if "%" in raw_path else raw_path,
+        parse_qs(raw_query, keep_blank_values=True) if raw_query else {},
+        incoming.headers,
+        b"",
+        _peer_of(incoming),
+        incoming.remote or "",
+    )
+
+
+def _peer_of(incoming: BaseRequest) -> PeerCertificate | None:
+    transport = incoming.transport
+    tls = transport.get_extra_info("ssl_object") if transport is not None else None
+    der = tls.getpeercert(binary_form=True) if tls is not None else None
+    return PeerCertificate(der) if der else None
+
+
+def _headers(answer: ApiResponse) -> CIMultiDict[str]:
+    headers: CIMultiDict[str] = CIMultiDict(answer.headers)
+    headers.setdefault("Cache-Control", "no-cache, private")
+    for warning in answer.warnings:
+        escaped = warning.replace("\\", "\\\\").replace('"', '\\"')
+        headers.add("Warning", f'299 - "{escaped}"')
+    return headers
+
+
+def _whole(answer: ApiResponse) -> web.Response:
+    return web.Response(status=answer.status, body=answer.content, headers=_headers(answer))
+
+
+def _streaming(answer: ApiResponse) -> web.StreamResponse:
+    response = web.StreamResponse(status=answer.status, headers=_headers(answer))
+    response.enable_chunked_encoding()
+    return response
+
+
+async def _stream(incoming: BaseRequest, answer: ApiResponse, body: AsyncIterator[bytes]) -> web.StreamResponse:
+    response = _streaming(answer)
+    await response.prepare(incoming)
+    async with aclosing(body) as pieces:  # type: ignore[type-var]
+        async for piece in pieces:
+            await response.write(piece)
+    await response.write_eof()
+    return response
+
+
+def _wants_gzip(request: ApiRequest) -> bool:
+    """Compression is for networks: on this machine it only costs."""
+    if "gzip" not in request.headers.get("accept-encoding", ""):
+        return False
+    try:
+        return not ip_address(request.remote).is_loopback
+    except ValueError:
+        return True
+
+
+async def _compress(answer: ApiResponse, body: bytes) -> None:
+    answer.body = await asyncio.to_thread(zlib.compress, body, 1, _GZIP_WINDOW)
+    answer.headers["Content-Encoding"] = "gzip"
+    answer.headers["Vary"] = "Accept-Encoding"
