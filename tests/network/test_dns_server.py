@@ -5,6 +5,7 @@ import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import cast
 
 import dns.asyncquery
 import dns.flags
@@ -12,9 +13,9 @@ import dns.message
 import dns.rcode
 import dns.rdatatype
 import dns.rrset
-
 from network.builders import endpoint, port, service, slice_of
 from network.test_dns_answer import FixedRecords
+
 from pybernetes.network.dns.answer import Zone
 from pybernetes.network.dns.forward import Forwarder
 from pybernetes.network.dns.server import DnsServer
@@ -33,8 +34,8 @@ RECORDS = FixedRecords(
 class Resolver(asyncio.DatagramProtocol):
     """A resolver of the host that knows one name."""
 
-    def connection_made(self, transport: asyncio.DatagramTransport) -> None:
-        self.transport = transport
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.DatagramTransport, transport)
 
     def datagram_received(self, data: bytes, addr: object) -> None:
         reply = dns.message.make_response(dns.message.from_wire(data))

@@ -19,7 +19,10 @@ DEFAULT_SERVICE_CIDR = "10.96.0.0/16"
 DEFAULT_POD_CIDR = "10.244.0.0/16"
 CLUSTER_DOMAIN = "cluster.local"
 RUNTIMES = ("containerd", "hollow")
-PARTS = ("apiserver", "controllers", "node")
+PROCESSES = {"apiserver": ("apiserver",), "controllers": ("controllers", "scheduler"), "node": ("node",)}
+"""Each process that `p8s up` supervises, and the parts that run in it."""
+
+PARTS = tuple(PROCESSES)
 NAME_PATTERN = re.compile(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?")
 
 

@@ -6,8 +6,8 @@ import asyncio
 import sys
 from pathlib import Path
 
-from pybernetes.cli.layout import Layout
-from pybernetes.cli.parts.running import configure_logs, run_part
+from pybernetes.cli.layout import PROCESSES, Layout
+from pybernetes.cli.parts.running import configure_logs, run_parts
 
 
 def main() -> None:
@@ -19,7 +19,7 @@ def main() -> None:
     import uvloop
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(run_part(part, directory, settings))
+        runner.run(run_parts(PROCESSES[part], directory, settings))
 
 
 main()

@@ -14,10 +14,6 @@ import structlog
 from pybernetes.cli.layout import Layout, Settings
 
 
-async def run_part(part: str, layout: Layout, settings: Settings) -> None:
-    await run_parts([part], layout, settings)
-
-
 async def run_parts(parts: Iterable[str], layout: Layout, settings: Settings) -> None:
     """Each part is a module here with `async run(layout, settings)`. Ends on SIGTERM or SIGINT, or when one fails."""
     loop = asyncio.get_running_loop()

@@ -67,7 +67,7 @@ class Zone:
         return Record(self.origin, data)
 
     def name(self, *labels: str) -> dns.name.Name:
-        return dns.name.Name(label.encode() for label in labels) + self.origin
+        return dns.name.Name([*(label.encode() for label in labels), *self.origin.labels])
 
     def service_name(self, namespace: str, service: str, *labels: str) -> dns.name.Name:
         return self.name(*labels, service, namespace, "svc")

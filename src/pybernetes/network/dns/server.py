@@ -11,6 +11,7 @@ import asyncio
 import random as random_module
 import struct
 from collections.abc import Iterable
+from typing import Any, cast
 
 import dns.exception
 import dns.flags
@@ -118,12 +119,12 @@ class DnsServer:
             made.append(dns.rrset.from_rdata_list(name, TTL, [record.data for record in group]))
         return made
 
-    def datagram(self, wire: bytes, sender: object, transport: asyncio.DatagramTransport) -> None:
+    def datagram(self, wire: bytes, sender: Any, transport: asyncio.DatagramTransport) -> None:
         task = asyncio.ensure_future(self._serve_udp(wire, sender, transport))
         self._busy.add(task)
         task.add_done_callback(self._busy.discard)
 
-    async def _serve_udp(self, wire: bytes, sender: object, transport: asyncio.DatagramTransport) -> None:
+    async def _serve_udp(self, wire: bytes, sender: Any, transport: asyncio.DatagramTransport) -> None:
         answered = await self.reply(wire)
         if answered is not None:
             transport.sendto(_to_udp(*answered), sender)
@@ -151,10 +152,10 @@ class _Datagrams(asyncio.DatagramProtocol):
         self._server = server
         self._transport: asyncio.DatagramTransport | None = None
 
-    def connection_made(self, transport: asyncio.DatagramTransport) -> None:
-        self._transport = transport
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.DatagramTransport, transport)
 
-    def datagram_received(self, data: bytes, addr: object) -> None:
+    def datagram_received(self, data: bytes, addr: Any) -> None:
         if self._transport is not None:
             self._server.datagram(data, addr, self._transport)
 

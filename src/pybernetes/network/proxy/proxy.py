@@ -125,10 +125,12 @@ class ServiceProxy:
         for namespace, name in services:
             service = self._services.get(Key(namespace, name))
             slices = self._slices.by_index(SERVICE_INDEX, f"{namespace}/{name}")
-            _set(pieces, f"service/{namespace}/{name}", service and service_piece(service, slices, self._node))
+            made = None if service is None else service_piece(service, slices, self._node)
+            _set(pieces, f"service/{namespace}/{name}", made)
         for key in pods:
             pod = self._pods.get(key)
-            _set(pieces, f"pod/{key.namespace}/{key.name}", pod and host_port_piece(pod, self._node))
+            made = None if pod is None else host_port_piece(pod, self._node)
+            _set(pieces, f"pod/{key.namespace}/{key.name}", made)
         return Ruleset(self._node, pieces)
 
     def _service_changed(self, old: Service | None, new: Service | None) -> None:

@@ -1,0 +1,49 @@
+"""Objects that users of every cluster expect: the Service of the cluster's DNS.
+
+The DNS itself runs on each node under the Service's address, so the Service needs no endpoints.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import structlog
+
+from pybernetes.api.errors import ApiError
+from pybernetes.api.models.core_v1 import Service, ServicePort, ServiceSpec
+from pybernetes.api.models.meta_v1 import ObjectMeta
+from pybernetes.cli.layout import Settings
+from pybernetes.client import Client, Unreachable
+
+log = structlog.get_logger("addons")
+
+RETRY_SECONDS = 1.0
+
+
+def dns_service(address: str) -> Service:
+    labels = {"k8s-app": "kube-dns", "kubernetes.io/cluster-service": "true", "kubernetes.io/name": "CoreDNS"}
+    return Service(
+        metadata=ObjectMeta(name="kube-dns", namespace="kube-system", labels=labels),
+        spec=ServiceSpec(
+            cluster_ip=address,
+            ports=[
+                ServicePort(name="dns", port=53, protocol="UDP"),
+                ServicePort(name="dns-tcp", port=53, protocol="TCP"),
+            ],
+        ),
+    )
+
+
+async def ensure(client: Client, settings: Settings) -> None:
+    """Creates what is missing; what is there is left as it is."""
+    while True:
+        try:
+            await client.create(dns_service(settings.dns_address))
+            return
+        except ApiError as error:
+            if error.reason == "AlreadyExists":
+                return
+            log.warning("the Service of the DNS could not be created; trying again", error=str(error))
+        except Unreachable as error:
+            log.info("waiting for the API server", error=str(error))
+        await asyncio.sleep(RETRY_SECONDS)

@@ -1,0 +1,24 @@
+"""All controllers, over one connection to the API server."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+
+from pybernetes.api.clock import SystemClock
+from pybernetes.apiserver.auth.pki import Pki
+from pybernetes.cli.layout import Layout, Settings
+from pybernetes.cli.parts import addons
+from pybernetes.cli.parts.clients import client_as, close
+from pybernetes.controllers import CONTROLLERS, ControllerManager
+
+
+async def run(layout: Layout, settings: Settings) -> None:
+    client = client_as(Pki(layout.pki).controller_manager(), layout, settings, "p8s-controllers")
+    try:
+        manager = ControllerManager(client, SystemClock(), random.Random(), CONTROLLERS)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(manager.run(), name="controllers")
+            tasks.create_task(addons.ensure(client, settings), name="addons")
+    finally:
+        await close(client)

@@ -1,0 +1,62 @@
+"""The network of the local node: bridge, Service proxy and DNS, on one set of informers."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import random
+
+from pybernetes.api.models.core_v1 import Namespace, Pod, Service
+from pybernetes.api.models.discovery_v1 import EndpointSlice
+from pybernetes.cli.layout import Layout, Settings
+from pybernetes.client import Client, Informers
+from pybernetes.network import cni, host
+from pybernetes.network.dns import DnsServer
+from pybernetes.network.dns.answer import Zone
+from pybernetes.network.dns.forward import Forwarder
+from pybernetes.network.dns.zone import InformedRecords
+from pybernetes.network.names import NetworkNames
+from pybernetes.network.proxy.proxy import ServiceProxy
+from pybernetes.network.proxy.ruleset import NodeFacts
+
+NODE_PREFIX_LENGTH = 24
+
+
+def pod_cidr_of(settings: Settings, index: int) -> str:
+    """The range of the node with that index."""
+    network = ipaddress.ip_network(settings.pod_cidr)
+    step = 2 ** (network.max_prefixlen - NODE_PREFIX_LENGTH)
+    return f"{network.network_address + index * step}/{NODE_PREFIX_LENGTH}"
+
+
+def prepare(layout: Layout, settings: Settings, pod_cidr: str) -> None:
+    """What must be there before the first pod."""
+    names = NetworkNames.of(settings.name)
+    host.prepare(names, pod_cidr, settings.dns_address)
+    cni.write(
+        cni.PodNetwork(names.cni_network, names.bridge, pod_cidr, str(layout.cni_state)), layout.cni_configuration
+    )
+
+
+async def run(client: Client, settings: Settings, node_name: str, pod_cidr: str) -> None:
+    seed = random.Random()
+    informers = Informers(client, seed)
+    services, slices = informers.get(Service), informers.get(EndpointSlice)
+    pods = informers.get(Pod, field_selector=f"spec.nodeName={node_name}")
+    names = NetworkNames.of(settings.name)
+    facts = NodeFacts(
+        name=node_name,
+        table=names.table,
+        bridge=names.bridge,
+        pod_cidr=pod_cidr,
+        cluster_cidr=settings.pod_cidr,
+        served_here=frozenset({settings.dns_address}),
+    )
+    proxy = ServiceProxy(services, slices, pods, facts)
+    zone = Zone(InformedRecords(services, slices, informers.get(Namespace)), settings.dns_address)
+    dns = DnsServer(zone, Forwarder(settings.dns_address), seed)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(informers.run(), name="network informers")
+        tasks.create_task(proxy.run(), name="proxy")
+        await informers.synced()
+        tasks.create_task(dns.run(), name="dns")

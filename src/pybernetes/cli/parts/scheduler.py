@@ -1,0 +1,19 @@
+"""The scheduler, as a part of its own."""
+
+from __future__ import annotations
+
+import random
+
+from pybernetes.api.clock import SystemClock
+from pybernetes.apiserver.auth.pki import Pki
+from pybernetes.cli.layout import Layout, Settings
+from pybernetes.cli.parts.clients import client_as, close
+from pybernetes.scheduler.scheduler import Scheduler
+
+
+async def run(layout: Layout, settings: Settings) -> None:
+    client = client_as(Pki(layout.pki).scheduler(), layout, settings, "p8s-scheduler")
+    try:
+        await Scheduler(client, SystemClock(), random.Random()).run()
+    finally:
+        await close(client)
