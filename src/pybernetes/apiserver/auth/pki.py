@@ -4,18 +4,20 @@ Guarantees
   Each certificate is issued once and kept until it is near its end, its names change or its authority is replaced.
   Private keys are readable by their owner only; files appear whole or not at all.
   Nothing is parsed when nothing has to be issued: `issued.json` remembers what the directory holds.
-Assumes one writer at a time per directory.
+  Several processes may use one directory: who issues holds its lock.
 
 File names and subjects follow upstream's "PKI certificates and requirements" page.
 """
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import ipaddress
 import os
 import ssl
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -147,37 +149,51 @@ class Pki:
         """The private key (PEM) that signs service-account tokens; its public half is `sa.pub` beside it."""
         path = self.directory / "sa.key"
         if not path.exists():
-            from cryptography.hazmat.primitives import serialization
-            from cryptography.hazmat.primitives.asymmetric import ec
-
-            key = ec.generate_private_key(ec.SECP256R1())
-            public = key.public_key().public_bytes(
-                serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-            )
-            write_private(path, _key_pem(key))
-            write_public(self.directory / "sa.pub", public)
+            with self._locked():
+                if not path.exists():
+                    self._create_service_account_key(path)
         return path
+
+    def _create_service_account_key(self, path: Path) -> None:
+        from cryptography.hazmat.primitives import serialization
+        from cryptography.hazmat.primitives.asymmetric import ec
+
+        key = ec.generate_private_key(ec.SECP256R1())
+        public = key.public_key().public_bytes(
+            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
+        write_public(self.directory / "sa.pub", public)
+        write_private(path, _key_pem(key))
 
     def issue(self, name: str, request: Request) -> KeyPair:
         """The pair kept under `name`, issued now if there is none that says this and lasts."""
         pair = KeyPair(self.directory / f"{name}.crt", self.directory / f"{name}.key")
         authority = hashlib.sha256(self.ca_pem).hexdigest()[:16]
+        if self._is_current(pair, name, request, authority):
+            return pair
+        with self._locked():
+            self._issued = self._read_index()
+            if not self._is_current(pair, name, request, authority):
+                self._issue(pair, name, request, authority)
+        return pair
+
+    def _is_current(self, pair: KeyPair, name: str, request: Request, authority: str) -> bool:
         entry = self._issued.get(name)
-        if (
+        return (
             entry is not None
             and entry["request"] == request.digest
             and entry["authority"] == authority
             and datetime.fromisoformat(entry["not_after"]) - self.now() > RENEW_BEFORE
             and pair.certificate.exists()
             and pair.key.exists()
-        ):
-            return pair
+        )
+
+    def _issue(self, pair: KeyPair, name: str, request: Request, authority: str) -> None:
         certificate, key, not_after = self._sign(request)
         write_private(pair.key, key)
         write_public(pair.certificate, certificate)
         self._issued[name] = {"request": request.digest, "authority": authority, "not_after": not_after.isoformat()}
         write_private(self._index, orjson.dumps(self._issued, option=orjson.OPT_INDENT_2))
-        return pair
 
     def sign_request(self, request_pem: bytes, *, lifetime: timedelta, usages: Iterable[str]) -> bytes:
         """Sign a PKCS#10 request as it stands (subject and alternative names); the caller has approved it."""
@@ -209,6 +225,16 @@ class Pki:
 
     @cached_property
     def _issued(self) -> dict[str, dict[str, str]]:
+        return self._read_index()
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        self.directory.mkdir(parents=True, exist_ok=True)
+        with open(self.directory / ".lock", "w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+    def _read_index(self) -> dict[str, dict[str, str]]:
         try:
             document: dict[str, dict[str, str]] = orjson.loads(self._index.read_bytes())
         except (FileNotFoundError, orjson.JSONDecodeError):
@@ -217,10 +243,14 @@ class Pki:
 
     def _load_or_create_authority(self) -> None:
         certificate, key = self.directory / "ca.crt", self.directory / "ca.key"
-        if certificate.exists() and key.exists():
+        if certificate.exists():
             return
-        self.directory.mkdir(parents=True, exist_ok=True)
-        os.chmod(self.directory, 0o700)
+        with self._locked():
+            if not certificate.exists():
+                os.chmod(self.directory, 0o700)
+                self._create_authority(certificate, key)
+
+    def _create_authority(self, certificate: Path, key: Path) -> None:
         from cryptography import x509
         from cryptography.hazmat.primitives import hashes
         from cryptography.hazmat.primitives.asymmetric import ec
