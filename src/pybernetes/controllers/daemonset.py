@@ -19,7 +19,18 @@ from pybernetes.api.models import apps_v1, core_v1, meta_v1
 from pybernetes.api.selectors import LabelSelector
 from pybernetes.client import Unreachable, key_of
 from pybernetes.client.events import NORMAL, WARNING
-from pybernetes.controllers.controller import DONE, ORPHANS, OWNED, Context, Controller, For, Maps, Owns, Requeue, Result
+from pybernetes.controllers.controller import (
+    DONE,
+    ORPHANS,
+    OWNED,
+    Context,
+    Controller,
+    For,
+    Maps,
+    Owns,
+    Requeue,
+    Result,
+)
 from pybernetes.controllers.controller_history import HASH_LABEL, History, plan_history
 from pybernetes.controllers.daemonset_plan import Plan, daemon_template, node_of, plan, status
 from pybernetes.controllers.expectations import TIMEOUT
@@ -83,9 +94,7 @@ class DaemonSetController(Controller):
     async def _claimed(self, daemon_set: apps_v1.DaemonSet) -> Sequence[core_v1.Pod]:
         owned = self.pods.by_index(OWNED, daemon_set.metadata.uid)
         orphans = self.pods.by_index(ORPHANS, daemon_set.metadata.namespace)
-        return await apply_claim(
-            self.client, daemon_set, claim(daemon_set, _selector(daemon_set), (*owned, *orphans))
-        )
+        return await apply_claim(self.client, daemon_set, claim(daemon_set, _selector(daemon_set), (*owned, *orphans)))
 
     async def _keep_history(self, daemon_set: apps_v1.DaemonSet, pods: Sequence[core_v1.Pod]) -> History:
         in_use = {pod.metadata.labels.get(HASH_LABEL, "") for pod in pods}

@@ -1,0 +1,120 @@
+"""Binder: tells the API server where pods go, and records failures, without holding up the decisions.
+
+Guarantees
+  Every ``bind`` ends in exactly one call of ``on_bound`` or ``on_refused``.
+  At most ``CONCURRENCY`` requests are under way; decisions are made meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import msgspec
+import structlog
+
+from pybernetes.api.clock import Clock
+from pybernetes.api.errors import ApiError
+from pybernetes.api.meta import format_time
+from pybernetes.api.models import core_v1, meta_v1
+from pybernetes.client import Client, PatchType, Unreachable
+from pybernetes.scheduler.pod_info import PodInfo
+from pybernetes.scheduler.queue import Waiting
+
+CONCURRENCY = 64
+log = structlog.get_logger(__name__)
+
+
+class Binder:
+    def __init__(
+        self,
+        client: Client,
+        clock: Clock,
+        tasks: asyncio.TaskGroup,
+        on_bound: Callable[[Waiting, str], None],
+        on_refused: Callable[[Waiting, str, Exception], None],
+    ) -> None:
+        self._client = client
+        self._clock = clock
+        self._tasks = tasks
+        self._on_bound = on_bound
+        self._on_refused = on_refused
+        self._slots = asyncio.Semaphore(CONCURRENCY)
+
+    async def bind(self, waiting: Waiting, node: str) -> None:
+        """Returns once the request is under way."""
+        await self._slots.acquire()
+        self._start(self._bind(waiting, node))
+
+    async def report_unschedulable(self, pod: PodInfo, message: str) -> None:
+        """Writes the PodScheduled condition, unless it says so already."""
+        condition = pod_scheduled_condition(pod.pod)
+        if condition is not None and condition.status == "False" and condition.message == message:
+            return
+        await self._slots.acquire()
+        self._start(self._patch_condition(pod, message))
+
+    async def preempt(self, pod: PodInfo, node: str, victims: tuple[PodInfo, ...]) -> None:
+        """Nominates the node and deletes the victims."""
+        await self._slots.acquire()
+        self._start(self._preempt(pod, node, victims))
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        self._tasks.create_task(work).add_done_callback(lambda _: self._slots.release())
+
+    async def _bind(self, waiting: Waiting, node: str) -> None:
+        pod = waiting.pod
+        binding = core_v1.Binding(
+            metadata=meta_v1.ObjectMeta(name=pod.key.name, namespace=pod.key.namespace, uid=pod.pod.metadata.uid),
+            target=core_v1.ObjectReference(kind="Node", name=node),
+        )
+        try:
+            await self._client.post(core_v1.Pod, pod.key.name, pod.key.namespace, subresource="binding", body=binding)
+        except (ApiError, Unreachable) as error:
+            self._on_refused(waiting, node, error)
+        else:
+            self._on_bound(waiting, node)
+
+    async def _patch_condition(self, pod: PodInfo, message: str) -> None:
+        known = pod_scheduled_condition(pod.pod)
+        changed = known.last_transition_time if known is not None and known.status == "False" else None
+        condition = {
+            "type": "PodScheduled",
+            "status": "False",
+            "reason": "Unschedulable",
+            "message": message,
+            "lastTransitionTime": format_time(changed or self._clock.now()),
+        }
+        await self._patch_status(pod, {"conditions": [condition]})
+
+    async def _preempt(self, pod: PodInfo, node: str, victims: tuple[PodInfo, ...]) -> None:
+        await self._patch_status(pod, {"nominatedNodeName": node})
+        for victim in victims:
+            try:
+                await self._client.delete(
+                    core_v1.Pod, victim.key.name, victim.key.namespace, uid=victim.pod.metadata.uid
+                )
+            except ApiError as error:
+                if error.code != 404:
+                    log.warning("victim was not deleted", pod=str(victim.key), error=str(error))
+            except Unreachable as error:
+                log.warning("victim was not deleted", pod=str(victim.key), error=str(error))
+
+    async def _patch_status(self, pod: PodInfo, status: dict[str, Any]) -> None:
+        try:
+            await self._client.patch(
+                core_v1.Pod,
+                pod.key.name,
+                pod.key.namespace,
+                msgspec.json.encode({"status": status}),
+                PatchType.STRATEGIC,
+                subresource="status",
+            )
+        except (ApiError, Unreachable) as error:
+            # The pod is tried again anyway, and the condition is written then.
+            log.debug("pod status was not written", pod=str(pod.key), error=str(error))
+
+
+def pod_scheduled_condition(pod: core_v1.Pod) -> core_v1.PodCondition | None:
+    return next((one for one in pod.status.conditions if one.type == "PodScheduled"), None)

@@ -1,0 +1,239 @@
+"""NodeColumns: the cluster's nodes as NumPy columns, one row a node, kept up to date change by change.
+
+Guarantees
+  Every change of a row is entered in ``changes``, so that whoever kept results for rows can tell which are stale.
+  Rows of removed nodes stay as holes with ``present`` False until another node takes them.
+Amounts are thousandths of a CPU, bytes, and whole numbers. Not thread-safe.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from pybernetes.api.models import core_v1
+from pybernetes.scheduler.framework import Ints, Mask
+from pybernetes.scheduler.pod_info import HostPort, PodInfo, amount_of
+
+POD_SLOTS = "pods"
+Ids = npt.NDArray[np.int32]
+ABSENT = -1
+ANY_ADDRESS = "0.0.0.0"
+_INITIAL_ROWS = 16
+_LOG_LIMIT = 1 << 20
+
+
+class TaintIdentity(NamedTuple):
+    """A taint without the time it was added: the same on many nodes."""
+
+    key: str
+    value: str
+    effect: str
+
+    @property
+    def model(self) -> core_v1.Taint:
+        return core_v1.Taint(key=self.key, value=self.value, effect=self.effect)
+
+
+class ChangeLog:
+    """Rows in the order in which they changed; a reader remembers the position up to which it has read."""
+
+    def __init__(self) -> None:
+        self._rows: list[int] = []
+        self._dropped = 0
+
+    @property
+    def position(self) -> int:
+        return self._dropped + len(self._rows)
+
+    def add(self, row: int) -> None:
+        self._rows.append(row)
+        if len(self._rows) > _LOG_LIMIT:
+            half = _LOG_LIMIT // 2
+            del self._rows[:half]
+            self._dropped += half
+
+    def since(self, position: int) -> list[int] | None:
+        """None when so much has changed since that the log no longer tells."""
+        return None if position < self._dropped else self._rows[position - self._dropped :]
+
+
+class NodeColumns:
+    def __init__(self) -> None:
+        self.changes = ChangeLog()
+        self.structure = 0
+        """Counts added, removed and relabelled nodes: results that span nodes depend on it."""
+        self.resources: dict[str, int] = {}
+        self._row_of: dict[str, int] = {}
+        self._free: list[int] = []
+        self.size = 0
+        self.names: list[str] = []
+        self.nodes: list[core_v1.Node | None] = []
+        self._capacity = _INITIAL_ROWS
+        self.present: Mask = np.zeros(_INITIAL_ROWS, np.bool_)
+        self.unschedulable: Mask = np.zeros(_INITIAL_ROWS, np.bool_)
+        self.allocatable: Ints = np.zeros((0, _INITIAL_ROWS), np.int64)
+        self.requested: Ints = np.zeros((0, _INITIAL_ROWS), np.int64)
+        self.scored_cpu: Ints = np.zeros(_INITIAL_ROWS, np.int64)
+        self.scored_memory: Ints = np.zeros(_INITIAL_ROWS, np.int64)
+        self.labels: dict[str, Ids] = {}
+        self.label_values: dict[str, dict[str, int]] = {}
+        self.taints: dict[TaintIdentity, Mask] = {}
+        self.host_ports: dict[tuple[str, int], dict[int, list[str]]] = {}
+        for resource in ("cpu", "memory", POD_SLOTS):
+            self.resource_index(resource)
+
+    def __len__(self) -> int:
+        """The number of nodes."""
+        return len(self._row_of)
+
+    def row(self, name: str) -> int | None:
+        return self._row_of.get(name)
+
+    def resource_index(self, resource: str) -> int:
+        """The line of ``allocatable`` and ``requested`` that holds a resource; one is added for a new resource."""
+        index = self.resources.get(resource)
+        if index is None:
+            index = self.resources[resource] = len(self.resources)
+            line = np.zeros((1, self._capacity), np.int64)
+            self.allocatable = np.concatenate((self.allocatable, line))
+            self.requested = np.concatenate((self.requested, line))
+        return index
+
+    def set_node(self, node: core_v1.Node) -> int:
+        """Adds a node or takes over its new state; pods on it are not touched."""
+        name = node.metadata.name
+        row = self._row_of.get(name)
+        if row is None:
+            row = self._take_row(name)
+        old = self.nodes[row]
+        self.nodes[row] = node
+        self.present[row] = True
+        self.unschedulable[row] = node.spec.unschedulable
+        self._set_allocatable(row, node.status.allocatable)
+        if old is None or old.metadata.labels != node.metadata.labels:
+            self._set_labels(row, node.metadata.labels)
+            self.structure += 1
+        self._set_taints(row, node.spec.taints)
+        self.changes.add(row)
+        return row
+
+    def remove_node(self, name: str) -> None:
+        row = self._row_of.pop(name, None)
+        if row is None:
+            return
+        self.present[row] = False
+        self.nodes[row] = None
+        self.names[row] = ""
+        self.allocatable[:, row] = 0
+        self.requested[:, row] = 0
+        self.scored_cpu[row] = self.scored_memory[row] = 0
+        self._set_labels(row, {})
+        self._set_taints(row, ())
+        for holders in self.host_ports.values():
+            holders.pop(row, None)
+        self._free.append(row)
+        self.structure += 1
+        self.changes.add(row)
+
+    def add_pod(self, row: int, pod: PodInfo) -> None:
+        self._count_pod(row, pod, 1)
+        for port in pod.host_ports:
+            self.host_ports.setdefault((port.protocol, port.port), {}).setdefault(row, []).append(port.address)
+
+    def remove_pod(self, row: int, pod: PodInfo) -> None:
+        self._count_pod(row, pod, -1)
+        for port in pod.host_ports:
+            holders = self.host_ports[port.protocol, port.port]
+            holders[row].remove(port.address)
+            if not holders[row]:
+                del holders[row]
+
+    def rows_holding(self, port: HostPort) -> list[int]:
+        """Rows where a pod already has this host port on an address that overlaps."""
+        holders = self.host_ports.get((port.protocol, port.port), {})
+        if port.address == ANY_ADDRESS:
+            return list(holders)
+        return [row for row, held in holders.items() if port.address in held or ANY_ADDRESS in held]
+
+    def label_ids(self, key: str) -> Ids:
+        """For each row the interned value of a label, or ``ABSENT``."""
+        column = self.labels.get(key)
+        if column is None:
+            column = self.labels[key] = np.full(self._capacity, ABSENT, np.int32)
+        return column
+
+    def value_id(self, key: str, value: str) -> int:
+        """The interned value, or ``ABSENT`` when no node has ever had it."""
+        return self.label_values.get(key, {}).get(value, ABSENT)
+
+    def mask_of(self, rows: Iterable[int]) -> Mask:
+        mask = np.zeros(self._capacity, np.bool_)
+        mask[list(rows)] = True
+        return mask
+
+    @property
+    def capacity(self) -> int:
+        return self._capacity
+
+    def _count_pod(self, row: int, pod: PodInfo, sign: int) -> None:
+        for resource, amount in pod.requests.items():
+            self.requested[self.resource_index(resource), row] += sign * amount
+        self.requested[self.resources[POD_SLOTS], row] += sign
+        self.scored_cpu[row] += sign * pod.scored_cpu
+        self.scored_memory[row] += sign * pod.scored_memory
+        self.changes.add(row)
+
+    def _set_allocatable(self, row: int, allocatable: Mapping[str, str]) -> None:
+        self.allocatable[:, row] = 0
+        for resource, text in allocatable.items():
+            index = self.resource_index(resource)
+            self.allocatable[index, row] = amount_of(resource, text)
+
+    def _set_labels(self, row: int, labels: Mapping[str, str]) -> None:
+        for key, column in self.labels.items():
+            if key not in labels:
+                column[row] = ABSENT
+        for key, value in labels.items():
+            values = self.label_values.setdefault(key, {})
+            self.label_ids(key)[row] = values.setdefault(value, len(values))
+
+    def _set_taints(self, row: int, taints: Iterable[core_v1.Taint]) -> None:
+        for mask in self.taints.values():
+            mask[row] = False
+        for taint in taints:
+            identity = TaintIdentity(taint.key, taint.value, taint.effect)
+            if identity not in self.taints:
+                self.taints[identity] = np.zeros(self._capacity, np.bool_)
+            self.taints[identity][row] = True
+
+    def _take_row(self, name: str) -> int:
+        if self._free:
+            row = self._free.pop()
+            self.names[row] = name
+        else:
+            row = self.size
+            self.size += 1
+            if self.size > self._capacity:
+                self._grow()
+            self.names.append(name)
+            self.nodes.append(None)
+        self._row_of[name] = row
+        self.structure += 1
+        return row
+
+    def _grow(self) -> None:
+        more = self._capacity
+        self.present = np.concatenate((self.present, np.zeros(more, np.bool_)))
+        self.unschedulable = np.concatenate((self.unschedulable, np.zeros(more, np.bool_)))
+        lines = np.zeros((len(self.resources), more), np.int64)
+        self.allocatable = np.concatenate((self.allocatable, lines), axis=1)
+        self.requested = np.concatenate((self.requested, lines), axis=1)
+        self.scored_cpu = np.concatenate((self.scored_cpu, np.zeros(more, np.int64)))
+        self.scored_memory = np.concatenate((self.scored_memory, np.zeros(more, np.int64)))
+        self.labels = {key: np.concatenate((ids, np.full(more, ABSENT, np.int32))) for key, ids in self.labels.items()}
+        self.taints = {one: np.concatenate((mask, np.zeros(more, np.bool_))) for one, mask in self.taints.items()}
+        self._capacity += more

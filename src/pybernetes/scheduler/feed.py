@@ -1,0 +1,132 @@
+"""Feed: turns what informers tell into the scheduler's state, queue and wake-up events."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pybernetes.api.meta import Key
+from pybernetes.api.models import apps_v1, core_v1
+from pybernetes.api.selectors import LabelSelector
+from pybernetes.client import Informers
+from pybernetes.scheduler.cluster import ClusterState
+from pybernetes.scheduler.framework import ClusterEvent
+from pybernetes.scheduler.pod_info import pod_info
+from pybernetes.scheduler.queue import SchedulingQueue
+from pybernetes.scheduler.workloads import Workloads
+
+LIVE_PODS = "status.phase!=Succeeded,status.phase!=Failed"
+
+
+class Feed:
+    def __init__(
+        self,
+        informers: Informers,
+        state: ClusterState,
+        workloads: Workloads,
+        queue: SchedulingQueue,
+        scheduler_name: str,
+    ) -> None:
+        self._state = state
+        self._workloads = workloads
+        self._queue = queue
+        self._scheduler_name = scheduler_name
+        informers.get(core_v1.Node).on_change(self._node)
+        informers.get(core_v1.Namespace).on_change(self._namespace)
+        informers.get(core_v1.Service).on_change(self._service)
+        informers.get(core_v1.ReplicationController).on_change(self._replication_controller)
+        informers.get(apps_v1.ReplicaSet).on_change(self._owner)
+        informers.get(apps_v1.StatefulSet).on_change(self._owner)
+        informers.get(core_v1.Pod, field_selector=LIVE_PODS).on_change(self._pod)
+
+    def _node(self, old: core_v1.Node | None, new: core_v1.Node | None) -> None:
+        if new is None:
+            assert old is not None
+            self._state.remove_node(old.metadata.name)
+            return
+        if old is not None and not node_events(old, new):
+            return
+        self._state.set_node(new)
+        for event in (ClusterEvent.NODE_ADDED,) if old is None else node_events(old, new):
+            self._queue.move(event)
+
+    def _namespace(self, old: core_v1.Namespace | None, new: core_v1.Namespace | None) -> None:
+        if old is not None and new is not None and old.metadata.labels == new.metadata.labels:
+            return
+        namespace = new or old
+        assert namespace is not None
+        self._state.set_namespace(namespace.metadata.name, new.metadata.labels if new else None)
+        self._queue.move(ClusterEvent.NAMESPACE_CHANGED)
+
+    def _service(self, old: core_v1.Service | None, new: core_v1.Service | None) -> None:
+        service = new or old
+        assert service is not None
+        selector = new.spec.selector if new else None
+        self._workloads.set_service(service.metadata.namespace, service.metadata.name, selector)
+
+    def _replication_controller(
+        self, old: core_v1.ReplicationController | None, new: core_v1.ReplicationController | None
+    ) -> None:
+        if new is not None:
+            self._workloads.set_owner(new.metadata.uid, LabelSelector.from_map(new.spec.selector))
+        elif old is not None:
+            self._workloads.set_owner(old.metadata.uid, None)
+
+    def _owner(self, old: Any, new: Any) -> None:
+        """A ReplicaSet or StatefulSet."""
+        if new is not None:
+            if old is None or old.spec.selector != new.spec.selector:
+                self._workloads.set_owner(new.metadata.uid, LabelSelector.from_model(new.spec.selector))
+        else:
+            self._workloads.set_owner(old.metadata.uid, None)
+
+    def _pod(self, old: core_v1.Pod | None, new: core_v1.Pod | None) -> None:
+        if new is None:
+            assert old is not None
+            self._forget_pod(old)
+        elif new.spec.node_name:
+            self._placed_pod(old, new)
+        elif self._is_ours(new):
+            self._queue.update(pod_info(new))
+        else:
+            self._queue.remove(_key(new))
+
+    def _forget_pod(self, pod: core_v1.Pod) -> None:
+        key = _key(pod)
+        self._queue.remove(key)
+        if self._state.is_placed(key):
+            self._state.remove_pod(key)
+            self._queue.move(ClusterEvent.POD_REMOVED)
+
+    def _placed_pod(self, old: core_v1.Pod | None, new: core_v1.Pod) -> None:
+        key = _key(new)
+        self._queue.remove(key)
+        was_placed = self._state.is_placed(key)
+        self._state.set_pod(pod_info(new), new.spec.node_name)
+        if not was_placed or (old is not None and not old.spec.node_name):
+            self._queue.move(ClusterEvent.POD_ASSIGNED)
+        elif old is not None and old.metadata.labels != new.metadata.labels:
+            self._queue.move(ClusterEvent.POD_LABELS_CHANGED)
+
+    def _is_ours(self, pod: core_v1.Pod) -> bool:
+        """Gated pods and pods that are being deleted wait for nobody."""
+        return (
+            (pod.spec.scheduler_name or self._scheduler_name) == self._scheduler_name
+            and not pod.spec.scheduling_gates
+            and pod.metadata.deletion_timestamp is None
+        )
+
+
+def node_events(old: core_v1.Node, new: core_v1.Node) -> list[ClusterEvent]:
+    """What of a node's change may matter to a waiting pod; heartbeats do not."""
+    events = []
+    if old.status.allocatable != new.status.allocatable:
+        events.append(ClusterEvent.NODE_ALLOCATABLE_CHANGED)
+    if old.metadata.labels != new.metadata.labels:
+        events.append(ClusterEvent.NODE_LABELS_CHANGED)
+    if old.spec.taints != new.spec.taints or old.spec.unschedulable != new.spec.unschedulable:
+        events.append(ClusterEvent.NODE_TAINTS_CHANGED)
+    return events
+
+
+def _key(pod: core_v1.Pod) -> Key:
+    return Key(pod.metadata.namespace, pod.metadata.name)

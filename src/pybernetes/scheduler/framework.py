@@ -1,0 +1,117 @@
+"""What a scheduling plugin is, and the values that plugins answer with.
+
+A plugin is one module: a rule over columns of nodes, and beside it the events that could change its mind.
+
+Contract
+  ``filter`` answers for the asked rows of all nodes at once, with a mask for each reason to refuse; it decides nothing
+  else and has no side effects. A node is feasible when no plugin refuses it.
+  ``score`` gives a raw score to each asked row; ``normalise`` turns raw scores of the feasible nodes into 0 to 100.
+  A plugin with ``Scope.NODE`` judges a row from that row and the pod alone: its answers are kept for pods of the same
+  template, and only rows that changed are asked for again. With ``Scope.CLUSTER`` it is always asked for all rows.
+  Verdicts are values; an exception is a failure of the plugin and fails the attempt.
+
+Follows kube-scheduler's framework (https://kubernetes.io/docs/concepts/scheduling-eviction/scheduling-framework/).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from pybernetes.scheduler.columns import NodeColumns
+    from pybernetes.scheduler.pod_info import PodInfo
+
+Mask = npt.NDArray[np.bool_]
+Ints = npt.NDArray[np.int64]
+Rows = slice | npt.NDArray[np.intp]
+EVERY_ROW = slice(None)
+MAX_SCORE = 100
+
+
+class Code(Enum):
+    """Why a node is refused: whether removing pods from it could help."""
+
+    UNSCHEDULABLE = auto()
+    UNRESOLVABLE = auto()
+
+
+class Scope(Enum):
+    """What a plugin's answer for one node depends on."""
+
+    NODE = auto()
+    CLUSTER = auto()
+
+
+class ClusterEvent(Enum):
+    """What happens in a cluster that may make an unschedulable pod schedulable."""
+
+    NODE_ADDED = auto()
+    NODE_ALLOCATABLE_CHANGED = auto()
+    NODE_LABELS_CHANGED = auto()
+    NODE_TAINTS_CHANGED = auto()
+    POD_ASSIGNED = auto()
+    POD_REMOVED = auto()
+    POD_LABELS_CHANGED = auto()
+    POD_SPEC_CHANGED = auto()
+    NAMESPACE_CHANGED = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """The rows (in the order asked) that are refused for one reason."""
+
+    mask: Mask
+    reason: str
+    code: Code = Code.UNSCHEDULABLE
+
+
+class Plugin(Protocol):
+    name: str
+    scope: Scope
+    wakes_on: frozenset[ClusterEvent]
+
+
+class FilterPlugin(Plugin, Protocol):
+    def concerns(self, pod: PodInfo, nodes: NodeColumns) -> bool:
+        """False: the plugin has nothing to say about this pod, whatever the node (upstream's PreFilter skip)."""
+
+    def filter(self, pod: PodInfo, nodes: NodeColumns, rows: Rows) -> Sequence[Refusal]: ...
+
+
+class ScorePlugin(Plugin, Protocol):
+    def prefers(self, pod: PodInfo, nodes: NodeColumns) -> bool:
+        """False: every node is the same to this plugin (upstream's PreScore skip)."""
+
+    def score(self, pod: PodInfo, nodes: NodeColumns, rows: Rows, feasible: Mask) -> Ints: ...
+
+    def normalise(self, pod: PodInfo, nodes: NodeColumns, raw: Ints, feasible: Mask) -> Ints: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Weighted:
+    plugin: ScorePlugin
+    weight: int
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """The plugins of one ``schedulerName``, filters in the order in which a refusal is credited."""
+
+    scheduler_name: str
+    filters: tuple[FilterPlugin, ...]
+    scores: tuple[Weighted, ...]
+
+
+def scaled_to_highest(raw: Ints, feasible: Mask, *, reverse: bool) -> Ints:
+    """Upstream's DefaultNormalizeScore: the highest feasible raw score becomes 100 (0 when reversed)."""
+    highest = int(raw[feasible].max(initial=0))
+    if highest == 0:
+        return np.full_like(raw, MAX_SCORE if reverse else 0)
+    scaled = raw * MAX_SCORE // highest
+    return MAX_SCORE - scaled if reverse else scaled

@@ -1,0 +1,117 @@
+"""InterPodAffinity: pods that want, or refuse, each other's company within a topology domain.
+
+Required terms of the incoming pod, required anti-affinity of pods already placed (symmetry), and preferred terms of
+both sides. Follows https://kubernetes.io/docs/concepts/scheduling-eviction/assign-pod-node/.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from pybernetes.scheduler.affinity import AffinityTerm
+from pybernetes.scheduler.cluster import ClusterState
+from pybernetes.scheduler.columns import ABSENT, NodeColumns
+from pybernetes.scheduler.domains import sum_by_domain
+from pybernetes.scheduler.framework import MAX_SCORE, ClusterEvent, Code, Ints, Mask, Refusal, Rows, Scope
+from pybernetes.scheduler.pod_info import PodInfo
+from pybernetes.scheduler.term_registry import PlacedTerms
+
+REASON_AFFINITY = "node(s) didn't match pod affinity rules"
+REASON_ANTI_AFFINITY = "node(s) didn't match pod anti-affinity rules"
+REASON_EXISTING_ANTI_AFFINITY = "node(s) didn't satisfy existing pods anti-affinity rules"
+
+
+class InterPodAffinity:
+    name = "InterPodAffinity"
+    scope = Scope.CLUSTER
+    wakes_on = frozenset(
+        (
+            ClusterEvent.NODE_ADDED,
+            ClusterEvent.NODE_LABELS_CHANGED,
+            ClusterEvent.POD_ASSIGNED,
+            ClusterEvent.POD_REMOVED,
+            ClusterEvent.POD_LABELS_CHANGED,
+            ClusterEvent.NAMESPACE_CHANGED,
+        )
+    )
+
+    def __init__(self, state: ClusterState) -> None:
+        self._state = state
+
+    def concerns(self, pod: PodInfo, nodes: NodeColumns) -> bool:
+        return bool(pod.inter_pod.required or pod.inter_pod.required_anti or self._placed.required_anti)
+
+    def filter(self, pod: PodInfo, nodes: NodeColumns, rows: Rows) -> Sequence[Refusal]:
+        """A node counts for the first rule that refuses it."""
+        refused: Mask = np.zeros(nodes.capacity, np.bool_)
+        refusals = []
+        for mask, reason, code in self._refusals(pod, nodes):
+            refusals.append(Refusal((mask & ~refused)[rows], reason, code))
+            refused |= mask
+        return refusals
+
+    def prefers(self, pod: PodInfo, nodes: NodeColumns) -> bool:
+        return bool(pod.inter_pod.preferred or self._placed.preferred)
+
+    def score(self, pod: PodInfo, nodes: NodeColumns, rows: Rows, feasible: Mask) -> Ints:
+        total = np.zeros(nodes.capacity, np.int64)
+        for weighted in pod.inter_pod.preferred:
+            total += weighted.weight * self._picked(weighted.term, nodes)
+        for term, weights in self._placed.preferred_for(pod, self._labels(pod), nodes.capacity):
+            total += sum_by_domain(nodes.label_ids(term.topology_key), weights, nodes.present)
+        return total[rows]
+
+    def normalise(self, pod: PodInfo, nodes: NodeColumns, raw: Ints, feasible: Mask) -> Ints:
+        scores = raw[feasible]
+        if not len(scores) or scores.min() == scores.max():
+            return np.zeros_like(raw)
+        least, most = int(scores.min()), int(scores.max())
+        return MAX_SCORE * (raw - least) // (most - least)
+
+    def _refusals(self, pod: PodInfo, nodes: NodeColumns) -> Iterator[tuple[Mask, str, Code]]:
+        if pod.inter_pod.required:
+            yield ~self._satisfied(pod, nodes), REASON_AFFINITY, Code.UNRESOLVABLE
+        for term in pod.inter_pod.required_anti:
+            yield self._picked(term, nodes) > 0, REASON_ANTI_AFFINITY, Code.UNSCHEDULABLE
+        for term, holders in self._placed.required_anti_for(pod, self._labels(pod), nodes.capacity):
+            refused = sum_by_domain(nodes.label_ids(term.topology_key), holders, nodes.present) > 0
+            yield refused, REASON_EXISTING_ANTI_AFFINITY, Code.UNSCHEDULABLE
+
+    def _satisfied(self, pod: PodInfo, nodes: NodeColumns) -> Mask:
+        """Company for every term; the first of a group that only wants its own kind may start anywhere."""
+        terms = pod.inter_pod.required
+        counts = self._counts_of_all(terms, nodes)
+        has_keys: Mask = np.logical_and.reduce([nodes.label_ids(term.topology_key) != ABSENT for term in terms])
+        sums = [sum_by_domain(nodes.label_ids(term.topology_key), counts, nodes.present) for term in terms]
+        satisfied: Mask = has_keys & np.logical_and.reduce([total > 0 for total in sums])
+        nobody = not any(total.any() for total in sums)
+        if nobody and all(term.picks(pod.namespace, pod.labels, self._labels(pod)) for term in terms):
+            return has_keys
+        return satisfied
+
+    def _counts_of_all(self, terms: Sequence[AffinityTerm], nodes: NodeColumns) -> Ints:
+        """Pods that every term picks, as upstream counts for required affinity."""
+
+        def weigh(placed: PodInfo) -> int:
+            return int(all(term.picks(placed.namespace, placed.labels, self._labels(placed)) for term in terms))
+
+        identity = "all|" + "&".join(sorted(term.identity for term in terms))
+        return self._state.counts.of(identity, weigh, nodes.capacity)
+
+    def _picked(self, term: AffinityTerm, nodes: NodeColumns) -> Ints:
+        """For each row the pods that the term picks in the row's domain."""
+
+        def weigh(placed: PodInfo) -> int:
+            return int(term.picks(placed.namespace, placed.labels, self._labels(placed)))
+
+        counts = self._state.counts.of(f"term|{term.identity}", weigh, nodes.capacity)
+        return sum_by_domain(nodes.label_ids(term.topology_key), counts, nodes.present)
+
+    def _labels(self, pod: PodInfo) -> dict[str, str]:
+        return dict(self._state.namespaces.get(pod.namespace, {}))
+
+    @property
+    def _placed(self) -> PlacedTerms:
+        return self._state.placed_terms

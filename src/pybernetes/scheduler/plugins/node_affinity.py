@@ -1,0 +1,123 @@
+"""NodeAffinity: a pod's nodeSelector and node affinity (classic names: MatchNodeSelector, NodeAffinityPriority)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from pybernetes.api.models import core_v1
+from pybernetes.api.placement import integer
+from pybernetes.scheduler.columns import ABSENT, NodeColumns
+from pybernetes.scheduler.framework import (
+    EVERY_ROW,
+    ClusterEvent,
+    Code,
+    Ints,
+    Mask,
+    Refusal,
+    Rows,
+    Scope,
+    scaled_to_highest,
+)
+from pybernetes.scheduler.pod_info import PodInfo
+
+REASON = "node(s) didn't match Pod's node affinity/selector"
+
+
+def required_nodes(pod: PodInfo, nodes: NodeColumns, rows: Rows = EVERY_ROW) -> Mask:
+    """Where nodeSelector and required node affinity both hold."""
+    matching: Mask = np.ones(len(nodes.present[rows]), np.bool_)
+    for key, value in pod.spec.node_selector.items():
+        matching &= _has_value(nodes, key, (value,), rows)
+    affinity = pod.spec.affinity.node_affinity if pod.spec.affinity else None
+    required = affinity.required_during_scheduling_ignored_during_execution if affinity else None
+    if required is not None:
+        matching &= _any_term(nodes, required.node_selector_terms, rows)
+    return matching
+
+
+def _any_term(nodes: NodeColumns, terms: Sequence[core_v1.NodeSelectorTerm], rows: Rows) -> Mask:
+    matching: Mask = np.zeros(len(nodes.present[rows]), np.bool_)
+    for term in terms:
+        matching |= _term(nodes, term, rows)
+    return matching
+
+
+def _term(nodes: NodeColumns, term: core_v1.NodeSelectorTerm, rows: Rows) -> Mask:
+    """An empty term matches nothing."""
+    if not term.match_expressions and not term.match_fields:
+        return np.zeros(len(nodes.present[rows]), np.bool_)
+    matching: Mask = np.ones(len(nodes.present[rows]), np.bool_)
+    for requirement in term.match_expressions:
+        matching &= _requirement(nodes, requirement, rows)
+    for requirement in term.match_fields:
+        named = nodes.mask_of(row for name in requirement.values if (row := nodes.row(name)) is not None)[rows]
+        matching &= named if requirement.operator == "In" else ~named
+    return matching
+
+
+def _requirement(nodes: NodeColumns, requirement: core_v1.NodeSelectorRequirement, rows: Rows) -> Mask:
+    match requirement.operator:
+        case "In":
+            return _has_value(nodes, requirement.key, requirement.values, rows)
+        case "NotIn":
+            return ~_has_value(nodes, requirement.key, requirement.values, rows)
+        case "Exists":
+            return np.asarray(nodes.label_ids(requirement.key)[rows] != ABSENT)
+        case "DoesNotExist":
+            return np.asarray(nodes.label_ids(requirement.key)[rows] == ABSENT)
+        case "Gt":
+            return _compares(nodes, requirement, rows, greater=True)
+        case "Lt":
+            return _compares(nodes, requirement, rows, greater=False)
+    raise ValueError(f"node selector operator {requirement.operator!r} is not known")
+
+
+def _has_value(nodes: NodeColumns, key: str, values: Sequence[str], rows: Rows) -> Mask:
+    ids = [identity for value in values if (identity := nodes.value_id(key, value)) != ABSENT]
+    column = nodes.label_ids(key)[rows]
+    return column == ids[0] if len(ids) == 1 else np.isin(column, ids)
+
+
+def _compares(nodes: NodeColumns, requirement: core_v1.NodeSelectorRequirement, rows: Rows, *, greater: bool) -> Mask:
+    """Labels that are no integers match neither Gt nor Lt."""
+    bound = integer(requirement.values[0]) if requirement.values else None
+    if bound is None:
+        return np.zeros(len(nodes.present[rows]), np.bool_)
+    ids = [
+        identity
+        for value, identity in nodes.label_values.get(requirement.key, {}).items()
+        if (number := integer(value)) is not None and (number > bound if greater else number < bound)
+    ]
+    return np.isin(nodes.label_ids(requirement.key)[rows], ids)
+
+
+class NodeAffinity:
+    name = "NodeAffinity"
+    scope = Scope.NODE
+    wakes_on = frozenset((ClusterEvent.NODE_ADDED, ClusterEvent.NODE_LABELS_CHANGED))
+
+    def concerns(self, pod: PodInfo, nodes: NodeColumns) -> bool:
+        affinity = pod.spec.affinity.node_affinity if pod.spec.affinity else None
+        required = affinity is not None and affinity.required_during_scheduling_ignored_during_execution is not None
+        return bool(pod.spec.node_selector) or required
+
+    def filter(self, pod: PodInfo, nodes: NodeColumns, rows: Rows) -> Sequence[Refusal]:
+        return (Refusal(~required_nodes(pod, nodes, rows), REASON, Code.UNRESOLVABLE),)
+
+    def prefers(self, pod: PodInfo, nodes: NodeColumns) -> bool:
+        return bool(self._preferred(pod))
+
+    def score(self, pod: PodInfo, nodes: NodeColumns, rows: Rows, feasible: Mask) -> Ints:
+        total = np.zeros(len(nodes.present[rows]), np.int64)
+        for term in self._preferred(pod):
+            total += term.weight * _term(nodes, term.preference, rows).astype(np.int64)
+        return total
+
+    def normalise(self, pod: PodInfo, nodes: NodeColumns, raw: Ints, feasible: Mask) -> Ints:
+        return scaled_to_highest(raw, feasible, reverse=False)
+
+    def _preferred(self, pod: PodInfo) -> Sequence[core_v1.PreferredSchedulingTerm]:
+        affinity = pod.spec.affinity.node_affinity if pod.spec.affinity else None
+        return affinity.preferred_during_scheduling_ignored_during_execution if affinity else ()

@@ -1,0 +1,26 @@
+"""NodeUnschedulable: a cordoned node takes only pods that tolerate it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pybernetes.api.models import core_v1
+from pybernetes.api.placement import tolerates
+from pybernetes.scheduler.columns import NodeColumns
+from pybernetes.scheduler.framework import ClusterEvent, Code, Refusal, Rows, Scope
+from pybernetes.scheduler.pod_info import PodInfo
+
+REASON = "node(s) were unschedulable"
+_CORDON = core_v1.Taint(key="node.kubernetes.io/unschedulable", effect="NoSchedule")
+
+
+class NodeUnschedulable:
+    name = "NodeUnschedulable"
+    scope = Scope.NODE
+    wakes_on = frozenset((ClusterEvent.NODE_ADDED, ClusterEvent.NODE_TAINTS_CHANGED))
+
+    def concerns(self, pod: PodInfo, nodes: NodeColumns) -> bool:
+        return not tolerates(pod.spec.tolerations, _CORDON)
+
+    def filter(self, pod: PodInfo, nodes: NodeColumns, rows: Rows) -> Sequence[Refusal]:
+        return (Refusal(nodes.unschedulable[rows], REASON, Code.UNRESOLVABLE),)

@@ -1,0 +1,184 @@
+"""PodTopologySpread: pods of one selection are spread over zones, hosts or any other domains.
+
+Classic names: SelectorSpreadPriority, ServiceSpreadingPriority (through the default constraints, which spread the pods
+of a Service or workload over hosts and zones). Follows
+https://kubernetes.io/docs/concepts/scheduling-eviction/topology-spread-constraints/.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from pybernetes.api.models import core_v1, meta_v1
+from pybernetes.api.selectors import LabelSelector
+from pybernetes.scheduler.cluster import ClusterState
+from pybernetes.scheduler.columns import ABSENT, NodeColumns
+from pybernetes.scheduler.domains import domains_among, totals_of
+from pybernetes.scheduler.framework import MAX_SCORE, ClusterEvent, Code, Ints, Mask, Refusal, Rows, Scope
+from pybernetes.scheduler.plugins.node_affinity import required_nodes
+from pybernetes.scheduler.plugins.taint_toleration import TaintToleration
+from pybernetes.scheduler.pod_info import PodInfo
+from pybernetes.scheduler.workloads import Workloads
+
+REASON = "node(s) didn't match pod topology spread constraints"
+REASON_NO_LABEL = "node(s) didn't match pod topology spread constraints (missing required label)"
+HOSTNAME = "kubernetes.io/hostname"
+ZONE = "topology.kubernetes.io/zone"
+_DEFAULTS = ((HOSTNAME, 3), (ZONE, 5))
+
+
+@dataclass(frozen=True, slots=True)
+class Constraint:
+    topology_key: str
+    max_skew: int
+    min_domains: int
+    selector: LabelSelector | None
+    namespace: str
+    honours_affinity: bool = True
+    honours_taints: bool = False
+
+    def weigh(self, pod: PodInfo) -> int:
+        picked = (
+            pod.namespace == self.namespace
+            and not pod.is_terminating
+            and self.selector is not None
+            and self.selector.matches(pod.labels)
+        )
+        return int(picked)
+
+    @property
+    def identity(self) -> str:
+        return f"spread|{self.namespace}|{self.selector}"
+
+
+class PodTopologySpread:
+    name = "PodTopologySpread"
+    scope = Scope.CLUSTER
+    wakes_on = frozenset(
+        (
+            ClusterEvent.NODE_ADDED,
+            ClusterEvent.NODE_LABELS_CHANGED,
+            ClusterEvent.NODE_TAINTS_CHANGED,
+            ClusterEvent.POD_ASSIGNED,
+            ClusterEvent.POD_REMOVED,
+            ClusterEvent.POD_LABELS_CHANGED,
+        )
+    )
+
+    def __init__(self, state: ClusterState, workloads: Workloads) -> None:
+        self._state = state
+        self._workloads = workloads
+        self._taints = TaintToleration()
+
+    def concerns(self, pod: PodInfo, nodes: NodeColumns) -> bool:
+        return any(one.when_unsatisfiable == "DoNotSchedule" for one in pod.spec.topology_spread_constraints)
+
+    def filter(self, pod: PodInfo, nodes: NodeColumns, rows: Rows) -> Sequence[Refusal]:
+        constraints = _constraints(pod, "DoNotSchedule")
+        has_keys = self._has_keys(nodes, constraints)
+        refusals = [Refusal((~has_keys)[rows], REASON_NO_LABEL, Code.UNRESOLVABLE)]
+        for one in constraints:
+            ids = nodes.label_ids(one.topology_key)
+            counted = nodes.present & has_keys & self._honoured(one, pod, nodes)
+            totals = totals_of(ids, self._counts(one, nodes), counted)
+            domains = domains_among(ids, counted)
+            fewest = int(totals[domains].min(initial=np.iinfo(np.int64).max)) if len(domains) else 0
+            if len(domains) < one.min_domains:
+                fewest = 0
+            skew = totals[ids] + one.weigh(pod) - fewest
+            refusals.append(Refusal((skew > one.max_skew)[rows], REASON))
+        return refusals
+
+    def prefers(self, pod: PodInfo, nodes: NodeColumns) -> bool:
+        return bool(self._soft(pod))
+
+    def score(self, pod: PodInfo, nodes: NodeColumns, rows: Rows, feasible: Mask) -> Ints:
+        constraints = self._soft(pod)
+        own = bool(pod.spec.topology_spread_constraints)
+        scored = feasible & self._has_keys(nodes, constraints) if own else feasible
+        total = np.zeros(nodes.capacity, np.float64)
+        for one in constraints:
+            ids = nodes.label_ids(one.topology_key)
+            counts = self._counts(one, nodes)
+            if one.topology_key == HOSTNAME:
+                found, size = counts, int(scored.sum())
+            else:
+                counted = nodes.present & self._honoured(one, pod, nodes)
+                if own:
+                    counted &= self._has_keys(nodes, constraints)
+                found = totals_of(ids, counts, counted)[ids]
+                size = len(domains_among(ids, scored))
+            weighted = found * math.log(size + 2) + (one.max_skew - 1)
+            total += np.where(ids != ABSENT, weighted, 0.0)
+        raw = np.rint(total).astype(np.int64)
+        raw[~scored] = -1
+        return raw[rows]
+
+    def normalise(self, pod: PodInfo, nodes: NodeColumns, raw: Ints, feasible: Mask) -> Ints:
+        """The fewest get 100; rows with a raw score below 0 lack a topology key and get 0."""
+        scored = raw[feasible & (raw >= 0)]
+        if not len(scored):
+            return np.zeros_like(raw)
+        least, most = int(scored.min()), int(scored.max())
+        if most == 0:
+            return np.where(raw >= 0, MAX_SCORE, 0)
+        return np.where(raw >= 0, MAX_SCORE * (most + least - raw) // most, 0)
+
+    def _soft(self, pod: PodInfo) -> Sequence[Constraint]:
+        if pod.spec.topology_spread_constraints:
+            return _constraints(pod, "ScheduleAnyway")
+        selector = self._workloads.selector_of(pod.pod)
+        if selector is None:
+            return ()
+        return [Constraint(key, max_skew, 1, selector, pod.namespace) for key, max_skew in _DEFAULTS]
+
+    def _counts(self, one: Constraint, nodes: NodeColumns) -> Ints:
+        return self._state.counts.of(one.identity, one.weigh, nodes.capacity)
+
+    def _has_keys(self, nodes: NodeColumns, constraints: Sequence[Constraint]) -> Mask:
+        keys: Mask = np.ones(nodes.capacity, np.bool_)
+        for one in constraints:
+            keys &= nodes.label_ids(one.topology_key) != ABSENT
+        return keys
+
+    def _honoured(self, one: Constraint, pod: PodInfo, nodes: NodeColumns) -> Mask:
+        """The nodes whose pods and domains count."""
+        honoured: Mask = required_nodes(pod, nodes) if one.honours_affinity else np.ones(nodes.capacity, np.bool_)
+        if one.honours_taints:
+            for refusal in self._taints.filter(pod, nodes, slice(None)):
+                honoured = honoured & ~refusal.mask
+        return honoured
+
+
+def _constraints(pod: PodInfo, when: str) -> list[Constraint]:
+    return [
+        Constraint(
+            topology_key=one.topology_key,
+            max_skew=one.max_skew,
+            min_domains=one.min_domains or 1,
+            selector=_selector(pod, one),
+            namespace=pod.namespace,
+            honours_affinity=(one.node_affinity_policy or "Honor") == "Honor",
+            honours_taints=(one.node_taints_policy or "Ignore") == "Honor",
+        )
+        for one in pod.spec.topology_spread_constraints
+        if one.when_unsatisfiable == when
+    ]
+
+
+def _selector(pod: PodInfo, constraint: core_v1.TopologySpreadConstraint) -> LabelSelector | None:
+    if constraint.label_selector is None:
+        return None
+    own = [
+        meta_v1.LabelSelectorRequirement(key=key, operator="In", values=[pod.labels[key]])
+        for key in constraint.match_label_keys
+        if key in pod.labels
+    ]
+    given = constraint.label_selector
+    return LabelSelector.from_model(
+        meta_v1.LabelSelector(match_labels=given.match_labels, match_expressions=[*given.match_expressions, *own])
+    )

@@ -1,0 +1,67 @@
+"""How many pods of a selection are on each node, kept for every selection that someone asked about.
+
+Topology spread and inter-pod affinity ask the same few questions for every pod; counting anew would cost a pass over
+all pods, keeping the count costs a look at each pod that comes or goes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from pybernetes.scheduler.framework import Ints
+from pybernetes.scheduler.pod_info import PodInfo
+
+Weigh = Callable[[PodInfo], int]
+"""What a pod adds to its node's count; 0 for pods that are not picked."""
+Placed = Callable[[], Iterable[tuple[int, PodInfo]]]
+_MOST_SELECTIONS = 512
+
+
+@dataclass(slots=True)
+class _Selection:
+    weigh: Weigh
+    counts: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
+
+
+class PodCounts:
+    def __init__(self, placed: Placed) -> None:
+        self._placed = placed
+        self._selections: dict[str, _Selection] = {}
+
+    def of(self, identity: str, weigh: Weigh, rows: int) -> Ints:
+        """Counts per row, at least ``rows`` long. Equal identities must weigh alike."""
+        selection = self._selections.pop(identity, None)
+        if selection is None:
+            selection = self._count(weigh, rows)
+            if len(self._selections) >= _MOST_SELECTIONS:
+                del self._selections[next(iter(self._selections))]
+        # Taken out and put back: the one not asked for longest stands first.
+        self._selections[identity] = selection
+        if len(selection.counts) < rows:
+            selection.counts = _longer(selection.counts, rows)
+        return selection.counts
+
+    def change(self, row: int, pod: PodInfo, sign: int) -> None:
+        for selection in self._selections.values():
+            weight = selection.weigh(pod)
+            if weight:
+                if row >= len(selection.counts):
+                    selection.counts = _longer(selection.counts, row + 1)
+                selection.counts[row] += sign * weight
+
+    def forget(self) -> None:
+        """What selections weigh by has changed (such as a namespace's labels): count anew when asked."""
+        self._selections.clear()
+
+    def _count(self, weigh: Weigh, rows: int) -> _Selection:
+        selection = _Selection(weigh, np.zeros(rows, np.int64))
+        for row, pod in self._placed():
+            selection.counts[row] += weigh(pod)
+        return selection
+
+
+def _longer(counts: Ints, rows: int) -> Ints:
+    return np.concatenate((counts, np.zeros(rows - len(counts), np.int64)))

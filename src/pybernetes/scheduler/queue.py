@@ -1,0 +1,169 @@
+"""SchedulingQueue: pods that wait for a node.
+
+Guarantees
+  A pod is in exactly one place: active (to be tried now), backing off (to be tried at a known time) or unschedulable
+  (to be tried when something happens that could help it, or after five minutes at the latest).
+  ``pop`` gives the highest priority first, and within one priority the one that has waited longest.
+  A pod that failed n times waits 2^(n-1) seconds, at most 10, before it is tried again.
+
+Follows kube-scheduler's internal/queue.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import count
+
+from pybernetes.api.clock import Clock
+from pybernetes.api.meta import Key
+from pybernetes.scheduler.framework import ClusterEvent, Plugin
+from pybernetes.scheduler.pod_info import PodInfo
+
+INITIAL_BACKOFF = 1.0
+MAX_BACKOFF = 10.0
+LONGEST_UNSCHEDULABLE = 300.0
+
+
+@dataclass(slots=True, eq=False)
+class Waiting:
+    """A pod on its way through the queue. ``attempts`` counts the tries so far."""
+
+    pod: PodInfo
+    added: float
+    attempts: int = 0
+    failed_at: float = 0.0
+    rejected_by: frozenset[str] = frozenset()
+
+    @property
+    def ready_at(self) -> float:
+        return self.failed_at + min(INITIAL_BACKOFF * 2.0 ** (self.attempts - 1), MAX_BACKOFF)
+
+
+class SchedulingQueue:
+    def __init__(self, clock: Clock, plugins: Iterable[Plugin]) -> None:
+        self._clock = clock
+        self._woken_by: dict[ClusterEvent, frozenset[str]] = _by_event(plugins)
+        self._order = count()
+        self._active: list[tuple[int, float, int, Waiting]] = []
+        self._backoff: list[tuple[float, int, Waiting]] = []
+        self._unschedulable: dict[Key, Waiting] = {}
+        self._waiting: dict[Key, Waiting] = {}
+        self._wake = asyncio.Event()
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    @property
+    def unschedulable(self) -> int:
+        return len(self._unschedulable)
+
+    def add(self, pod: PodInfo) -> None:
+        """A pod that was not known, or whose specification changed so that it should be tried anew."""
+        waiting = Waiting(pod, self._clock.monotonic())
+        self._waiting[pod.key] = waiting
+        self._unschedulable.pop(pod.key, None)
+        self._activate(waiting)
+
+    def update(self, pod: PodInfo) -> None:
+        """New state of a pod; one that was unschedulable is tried again if what matters to plugins changed."""
+        waiting = self._waiting.get(pod.key)
+        if waiting is None:
+            self.add(pod)
+            return
+        changed = waiting.pod.template != pod.template or waiting.pod.priority != pod.priority
+        waiting.pod = pod
+        if changed and pod.key in self._unschedulable:
+            del self._unschedulable[pod.key]
+            self._requeue(waiting)
+
+    def remove(self, key: Key) -> None:
+        self._waiting.pop(key, None)
+        self._unschedulable.pop(key, None)
+
+    async def pop(self) -> Waiting:
+        """The next pod to try; the caller answers with ``remove``, ``park`` or ``retry``."""
+        while True:
+            waiting = self.pop_now()
+            if waiting is not None:
+                return waiting
+            self._wake.clear()
+            await self._wait_for_work()
+
+    def pop_now(self) -> Waiting | None:
+        self._advance()
+        while self._active:
+            waiting = heapq.heappop(self._active)[3]
+            if self._waiting.get(waiting.pod.key) is waiting:
+                waiting.attempts += 1
+                return waiting
+        return None
+
+    def park(self, waiting: Waiting, rejected_by: frozenset[str]) -> None:
+        """No node would do: wait for an event that one of the plugins which refused cares about."""
+        if self._waiting.get(waiting.pod.key) is waiting:
+            waiting.failed_at = self._clock.monotonic()
+            waiting.rejected_by = rejected_by
+            self._unschedulable[waiting.pod.key] = waiting
+
+    def retry(self, waiting: Waiting) -> None:
+        """The attempt failed for a passing cause: try again after the back-off."""
+        if self._waiting.get(waiting.pod.key) is waiting:
+            waiting.failed_at = self._clock.monotonic()
+            self._requeue(waiting)
+
+    def move(self, event: ClusterEvent) -> None:
+        """Something happened: whoever it could help is tried again, after the rest of its back-off."""
+        if not self._unschedulable:
+            return
+        interested = self._woken_by.get(event, frozenset())
+        for key, waiting in list(self._unschedulable.items()):
+            if not waiting.rejected_by or waiting.rejected_by & interested:
+                del self._unschedulable[key]
+                self._requeue(waiting)
+
+    def _requeue(self, waiting: Waiting) -> None:
+        if waiting.ready_at <= self._clock.monotonic():
+            self._activate(waiting)
+        else:
+            heapq.heappush(self._backoff, (waiting.ready_at, next(self._order), waiting))
+            self._wake.set()
+
+    def _activate(self, waiting: Waiting) -> None:
+        heapq.heappush(self._active, (-waiting.pod.priority, waiting.added, next(self._order), waiting))
+        self._wake.set()
+
+    def _advance(self) -> None:
+        now = self._clock.monotonic()
+        while self._backoff and self._backoff[0][0] <= now:
+            waiting = heapq.heappop(self._backoff)[2]
+            if self._waiting.get(waiting.pod.key) is waiting:
+                self._activate(waiting)
+        while self._unschedulable:
+            key, waiting = next(iter(self._unschedulable.items()))
+            if waiting.failed_at + LONGEST_UNSCHEDULABLE > now:
+                break
+            del self._unschedulable[key]
+            self._activate(waiting)
+
+    async def _wait_for_work(self) -> None:
+        deadline = min(self._deadlines(), default=None)
+        delay = None if deadline is None else max(0.0, deadline - self._clock.monotonic())
+        try:
+            async with asyncio.timeout(delay):
+                await self._wake.wait()
+        except TimeoutError:
+            return
+
+    def _deadlines(self) -> Iterable[float]:
+        if self._backoff:
+            yield self._backoff[0][0]
+        if self._unschedulable:
+            yield next(iter(self._unschedulable.values())).failed_at + LONGEST_UNSCHEDULABLE
+
+
+def _by_event(plugins: Iterable[Plugin]) -> dict[ClusterEvent, frozenset[str]]:
+    plugins = list(plugins)
+    return {event: frozenset(one.name for one in plugins if event in one.wakes_on) for event in ClusterEvent}

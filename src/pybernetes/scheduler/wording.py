@@ -1,0 +1,41 @@
+"""What the scheduler says in events and conditions, in upstream's words, which users and tools search for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pybernetes.scheduler.evaluation import Diagnosis
+from pybernetes.scheduler.pod_info import PodInfo
+
+NO_VICTIMS = "No preemption victims found for incoming pod"
+NOT_HELPFUL = "Preemption is not helpful for scheduling"
+
+
+def scheduled(namespace: str, name: str, node: str) -> str:
+    return f"Successfully assigned {namespace}/{name} to {node}"
+
+
+def unschedulable(diagnosis: Diagnosis, preemption: str) -> str:
+    if diagnosis.nodes == 0:
+        return (
+            f"no nodes available to schedule pods. {preemption}"
+            if preemption
+            else "no nodes available to schedule pods"
+        )
+    return f"0/{diagnosis.nodes} nodes are available: {_histogram(diagnosis.reasons)}. {preemption}".rstrip()
+
+
+def preemption_failed(nodes: int, reasons: Mapping[str, int]) -> str:
+    return f"no new claims to deallocate, preemption: 0/{nodes} nodes are available: {_histogram(reasons)}."
+
+
+def preemption_not_allowed() -> str:
+    return "no new claims to deallocate, preemption: not eligible due to preemptionPolicy=Never."
+
+
+def _histogram(reasons: Mapping[str, int]) -> str:
+    return ", ".join(sorted(f"{count} {reason}" for reason, count in reasons.items()))
+
+
+def preempted(preemptor: PodInfo, node: str) -> str:
+    return f"Preempted by pod {preemptor.pod.metadata.uid} on node {node}"

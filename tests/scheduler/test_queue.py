@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+
+from scheduler.objects import pod
+
+from pybernetes.scheduler.framework import ClusterEvent
+from pybernetes.scheduler.plugins.node_affinity import NodeAffinity
+from pybernetes.scheduler.plugins.node_resources_fit import NodeResourcesFit
+from pybernetes.scheduler.queue import SchedulingQueue
+
+
+class HandClock:
+    """A clock that a test turns."""
+
+    def __init__(self) -> None:
+        self.time = 0.0
+
+    def now(self) -> datetime:
+        return datetime.fromtimestamp(self.time, UTC)
+
+    def monotonic(self) -> float:
+        return self.time
+
+    async def sleep(self, seconds: float) -> None:
+        raise AssertionError("the queue does not sleep")
+
+
+def queue_and_clock() -> tuple[SchedulingQueue, HandClock]:
+    clock = HandClock()
+    return SchedulingQueue(clock, [NodeResourcesFit(), NodeAffinity()]), clock
+
+
+async def test_higher_priority_first_then_who_waited_longest() -> None:
+    queue, clock = queue_and_clock()
+    for name, priority in (("low", 0), ("high", 10), ("also-low", 0)):
+        queue.add(pod(name, priority=priority))
+        clock.time += 1
+    assert [(await queue.pop()).pod.key.name for _ in range(3)] == ["high", "low", "also-low"]
+
+
+async def test_a_removed_pod_is_not_popped() -> None:
+    queue, _ = queue_and_clock()
+    queue.add(pod("gone"))
+    queue.remove(pod("gone").key)
+    assert queue.pop_now() is None
+
+
+async def test_a_parked_pod_waits_for_an_event_that_its_rejector_cares_about() -> None:
+    queue, clock = queue_and_clock()
+    queue.add(pod("p"))
+    queue.park(await queue.pop(), frozenset({"NodeResourcesFit"}))
+    clock.time = 60
+    queue.move(ClusterEvent.NODE_LABELS_CHANGED)
+    assert queue.pop_now() is None
+    queue.move(ClusterEvent.POD_REMOVED)
+    again = queue.pop_now()
+    assert again is not None
+    assert again.attempts == 2
+
+
+async def test_an_event_does_not_shorten_the_backoff_which_doubles_to_ten_seconds() -> None:
+    queue, clock = queue_and_clock()
+    queue.add(pod("p"))
+    waits = []
+    for _ in range(6):
+        waiting = queue.pop_now()
+        assert waiting is not None
+        queue.park(waiting, frozenset({"NodeResourcesFit"}))
+        queue.move(ClusterEvent.NODE_ADDED)
+        start = clock.time
+        assert queue.pop_now() is None
+        clock.time = waiting.ready_at
+        waits.append(clock.time - start)
+    assert waits == [1, 2, 4, 8, 10, 10]
+
+
+async def test_an_unschedulable_pod_is_tried_again_after_five_minutes_at_the_latest() -> None:
+    queue, clock = queue_and_clock()
+    queue.add(pod("p"))
+    queue.park(await queue.pop(), frozenset({"NodeAffinity"}))
+    clock.time = 299
+    assert queue.pop_now() is None
+    clock.time = 300
+    assert queue.pop_now() is not None
+
+
+async def test_a_changed_pod_is_tried_again_and_an_unchanged_one_is_not() -> None:
+    queue, clock = queue_and_clock()
+    queue.add(pod("p", cpu="4"))
+    queue.park(await queue.pop(), frozenset({"NodeResourcesFit"}))
+    clock.time = 60
+    queue.update(pod("p", cpu="4"))
+    assert queue.pop_now() is None
+    queue.update(pod("p", cpu="1"))
+    assert queue.pop_now() is not None
+
+
+async def test_pop_waits_until_a_pod_comes() -> None:
+    queue, _ = queue_and_clock()
+    popping = asyncio.create_task(queue.pop())
+    await asyncio.sleep(0)
+    assert not popping.done()
+    queue.add(pod("late"))
+    assert (await popping).pod.key.name == "late"
