@@ -43,7 +43,7 @@ class Failed:
     message: str
 
 
-class Images:
+class ImageManager:
     def __init__(self, runtime: Runtime, objects: Objects, clock: Clock) -> None:
         self._runtime = runtime
         self._objects = objects

@@ -1,0 +1,282 @@
+"""The kubelet: makes the pods bound to its node run, and keeps the API told.
+
+Guarantees  Every container that runs is a pod's of this node, or is stopped. Nothing is stopped before the API server has said once which
+            pods belong here, and nothing that runs as declared is ever restarted, whoever started it.
+Assumes     One kubelet per runtime and per node name.
+Follows     pkg/kubelet/kubelet.go.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from random import Random
+
+import structlog
+
+from pybernetes.api import quantity
+from pybernetes.api.clock import Clock, SystemClock
+from pybernetes.api.errors import ApiError
+from pybernetes.api.models.core_v1 import Pod, Service
+from pybernetes.api.models.meta_v1 import ObjectMeta
+from pybernetes.client import Client, Informers, Unreachable
+from pybernetes.client.events import EventBroadcaster
+
+from . import admission, image_manager, killing, machine, node_status, removal, resources
+from .cgroups import CgroupFailure, Cgroups
+from .conditions import TERMINAL
+from .configuration import NodeConfiguration
+from .host import Host
+from .image_manager import ImageManager
+from .machine import Machine
+from .node_agent import NodeAgent
+from .node_status import Readings
+from .objects import ClusterObjects
+from .observed import ObservedPod
+from .pleg import Pleg
+from .pod_states import State
+from .pod_worker import PodWorker
+from .resources import Qos
+from .runtime import Runtime, RuntimeFailure
+from .status import Reason
+from .status_manager import StatusManager
+from .tokens import ServiceAccountTokens
+from .volumes import VolumeError
+from .volumes.manager import Volumes
+from .volumes.mounter import Mounter, PlainDirectories, SystemMounter
+
+log = structlog.get_logger(__name__)
+
+
+class Kubelet:
+    """`await run()` until cancelled; containers outlive it."""
+
+    def __init__(
+        self,
+        client: Client,
+        runtime: Runtime,
+        node: NodeConfiguration,
+        clock: Clock | None = None,
+        random: Random | None = None,
+        *,
+        machine: Machine | None = None,
+        mounter: Mounter | None = None,
+    ) -> None:
+        self.node = node
+        self.runtime = runtime
+        self._client = client
+        self._clock = clock or SystemClock()
+        self._random = random or Random()
+        self._machine = machine
+        self._mounter: Mounter = mounter or (
+            SystemMounter() if node.privileged_mounts and runtime.runs_processes else PlainDirectories()
+        )
+        self._workers: dict[str, PodWorker] = {}
+        self._tasks: asyncio.TaskGroup | None = None
+        self._readings = Readings()
+        self._pods_known = False
+
+    async def run(self) -> None:
+        host = self._host = await self._build()
+        async with asyncio.TaskGroup() as group:
+            self._tasks = group
+            try:
+                group.create_task(self._informers.run(), name="informers")
+                group.create_task(self._broadcaster.run(), name="events")
+                group.create_task(host.pleg.run(), name="pleg")
+                group.create_task(host.statuses.run(), name="pod statuses")
+                group.create_task(self._agent.run(), name="node")
+                group.create_task(self._watch_pods(), name="pods")
+                group.create_task(self._housekeep(), name="housekeeping")
+                await asyncio.Event().wait()
+            finally:
+                host.objects.close()
+
+    async def _build(self) -> Host:
+        node, runtime, client, clock, random = self.node, self.runtime, self._client, self._clock, self._random
+        found = self._machine or (machine.measure(node.root) if runtime.runs_processes else machine.HOLLOW)
+        self._machine = found
+        capacity = node_status.capacity_of(node, found)
+        self._informers = Informers(client, random)
+        self._broadcaster = EventBroadcaster(client, clock, random)
+        self._services = self._informers.get(Service)
+        self._pods = self._informers.get(Pod, field_selector=f"spec.nodeName={node.name}")
+        objects = ClusterObjects(client, random, self._objects_changed)
+        host = Host(
+            client=client,
+            runtime=runtime,
+            node=node,
+            clock=clock,
+            random=random,
+            pleg=Pleg(runtime, clock, node.relist_period, self._wake),
+            statuses=StatusManager(client),
+            recorder=self._broadcaster.recorder("kubelet", node.name),
+            images=ImageManager(runtime, objects, clock),
+            objects=objects,
+            tokens=ServiceAccountTokens(client, clock, random),
+            mounter=self._mounter,
+            volumes=Volumes(node.paths, self._mounter),
+            cgroups=Cgroups(node.cgroup_root) if node.manage_cgroups and runtime.runs_processes else None,
+            services=lambda: self._services.list(),
+            allocatable=node_status.allocatable_of(capacity, node.reserved),
+            node_memory=quantity.value(capacity["memory"]),
+        )
+        self._agent = NodeAgent(client, node, found, clock, random, self._read)
+        if runtime.runs_processes:
+            node.paths.pods.mkdir(mode=0o750, parents=True, exist_ok=True)
+        if host.cgroups is not None:
+            allocatable = host.allocatable
+            host.cgroups.set_up(quantity.milli(allocatable["cpu"]), quantity.value(allocatable["memory"]))
+        if runtime.on_change(self._runtime_changed):
+            log.debug("the runtime tells of changes", node=node.name)
+        return host
+
+    # ---- pods
+
+    async def _watch_pods(self) -> None:
+        """Pods wait until the runtime has been heard and services are known: their containers are made from both."""
+        await self._services.synced()
+        while self._host.pleg.problem:
+            await asyncio.sleep(0.05)
+        version = await self.runtime.version()
+        self._host.runtime_name = version.name
+        self._pods.on_change(self._pod_changed)
+        await self._pods.synced()
+        self._pods_known = True
+
+    def _pod_changed(self, old: Pod | None, new: Pod | None) -> None:
+        if old is not None and (new is None or new.metadata.uid != old.metadata.uid):
+            worker = self._workers.get(old.metadata.uid)
+            if worker is not None:
+                worker.remove()
+        if new is None:
+            return
+        worker = self._workers.get(new.metadata.uid)
+        if worker is not None:
+            worker.update(new)
+        else:
+            self._add(new)
+
+    def _add(self, pod: Pod) -> None:
+        uid = pod.metadata.uid
+        worker = PodWorker(self._host, pod, self._refusal(pod))
+        self._workers[uid] = worker
+        assert self._tasks is not None
+        label = f"pod {pod.metadata.namespace}/{pod.metadata.name}"
+        self._tasks.create_task(self._work(worker), name=label)
+
+    def _refusal(self, pod: Pod) -> Reason | None:
+        runs_here = bool(self._host.pleg.get(pod.metadata.uid).containers)
+        if runs_here or pod.status.phase in (*TERMINAL, "Running") or pod.metadata.deletion_timestamp is not None:
+            return None
+        others = [w.pod for w in self._workers.values() if w.state is State.SYNCING]
+        assert self._machine is not None
+        labels = self._agent.current.metadata.labels if self._agent.current is not None else {}
+        own = node_status.labels_of(self.node, self._machine)
+        reason = admission.refusal(
+            pod, others, self._host.allocatable, {**own, **labels}, self.node.allowed_unsafe_sysctls
+        )
+        if reason is not None:
+            self._host.recorder.event(pod, "Warning", reason.reason, reason.message)
+        return reason
+
+    async def _work(self, worker: PodWorker) -> None:
+        try:
+            await worker.run()
+        finally:
+            self._workers.pop(worker.uid, None)
+
+    def _wake(self, uid: str) -> None:
+        worker = self._workers.get(uid)
+        if worker is not None:
+            worker.wake()
+
+    def _objects_changed(self, uid: str) -> None:
+        worker = self._workers.get(uid)
+        if worker is not None:
+            worker.refresh_volumes()
+
+    def _runtime_changed(self, uid: str) -> None:
+        assert self._tasks is not None
+        self._tasks.create_task(self._refresh(uid))
+
+    async def _refresh(self, uid: str) -> None:
+        try:
+            await self._host.pleg.refresh(uid)
+        except RuntimeFailure as error:
+            log.warning("could not look at a pod", uid=uid, error=str(error))
+        self._wake(uid)
+
+    # ---- the node's own state
+
+    async def _read(self) -> Readings:
+        """What the node's status says about the runtime; a runtime that does not answer makes the node not ready."""
+        try:
+            version = await self.runtime.version()
+            status = await self.runtime.status()
+            images = image_manager.names_of(await self.runtime.list_images())
+        except RuntimeFailure as error:
+            return Readings(problem=f"container runtime is down: {error.message}")
+        problems = []
+        if status.runtime_problem:
+            problems.append(f"container runtime is down: {status.runtime_problem}")
+        if status.network_problem:
+            problems.append(
+                f"container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady message:{status.network_problem}"
+            )
+        if self._host.pleg.problem:
+            problems.append(self._host.pleg.problem)
+        return Readings(
+            problem=", ".join(problems), runtime_version=version.reported, images=images, handlers=status.handlers
+        )
+
+    # ---- housekeeping
+
+    async def _housekeep(self) -> None:
+        """Stops what no pod asks for, and removes what is dead."""
+        while not self._pods_known:
+            await asyncio.sleep(0.1)
+        while True:
+            try:
+                await self.housekeep()
+            except (RuntimeFailure, CgroupFailure, VolumeError, ApiError, Unreachable, OSError) as error:
+                log.warning("housekeeping failed", node=self.node.name, error=str(error))
+            await asyncio.sleep(self.node.housekeeping_period)
+
+    async def housekeep(self) -> None:
+        host = self._host
+        observed = host.pleg.pods()
+        for uid in observed.keys() - self._workers.keys():
+            await self._stop_unknown(observed[uid])
+        await removal.collect(host, observed, list(self._workers))
+        if not host.runtime.runs_processes:
+            return
+        for uid in host.volumes.orphans({*self._workers, *host.pleg.pods()}):
+            await host.volumes.tear_down(uid)
+        if host.cgroups is not None:
+            for uid in host.cgroups.pods() - {*self._workers, *host.pleg.pods()}:
+                host.cgroups.remove_pod(uid)
+            burstable = [w.pod for w in self._workers.values() if resources.qos_of(w.pod) is Qos.BURSTABLE]
+            host.cgroups.share(sum(resources.pod_request(pod, "cpu") for pod in burstable))
+
+    async def _stop_unknown(self, observed: ObservedPod) -> None:
+        """A pod that was deleted while no kubelet was looking."""
+        metadata = ObjectMeta(name=observed.name, namespace=observed.namespace, uid=observed.uid)
+        stand_in = Pod(metadata=metadata)
+        grace = killing.grace_of_unknown(observed)
+        log.info("stopping a pod that the API server does not know", pod=observed.name, namespace=observed.namespace)
+        await killing.kill_pod(self._host, stand_in, observed, grace)
+        await removal.remove_pod(self._host, observed.uid, observed.namespace, observed.name)
+
+    # ---- what the kubelet's server looks up
+
+    def pods(self) -> Sequence[Pod]:
+        """The pods of this node, as the API last showed them, with the status that this kubelet knows."""
+        return [worker.pod for worker in self._workers.values()]
+
+    def pod(self, namespace: str, name: str) -> Pod | None:
+        found = [p for p in self.pods() if p.metadata.namespace == namespace and p.metadata.name == name]
+        return max(found, key=lambda pod: pod.metadata.deletion_timestamp is None, default=None)
+
+    def observed(self, uid: str) -> ObservedPod:
+        return self._host.pleg.get(uid)

@@ -1,0 +1,100 @@
+"""Mounting, as the few operations that volumes need.
+
+Guarantees  `tmpfs` and `bind` are idempotent: what is mounted already stays. `unmount_below` leaves nothing mounted under a path,
+            deepest first, and succeeds when nothing was.
+`SystemMounter` needs CAP_SYS_ADMIN. `PlainDirectories` stands in without it: tmpfs is a directory, a bind is a symbolic link.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+_MS_BIND = 4096
+_MS_NOSUID = 2
+_MS_NODEV = 4
+_MNT_DETACH = 2
+
+
+class Mounter(Protocol):
+    def tmpfs(self, path: Path, size: int | None) -> None: ...
+
+    def bind(self, source: str, target: Path) -> None: ...
+
+    def unmount_below(self, path: Path) -> None: ...
+
+    def is_mount(self, path: Path) -> bool: ...
+
+
+class SystemMounter:
+    """The kernel's mount table."""
+
+    def __init__(self) -> None:
+        self._libc = ctypes.CDLL(None, use_errno=True)
+
+    def tmpfs(self, path: Path, size: int | None) -> None:
+        if not self.is_mount(path):
+            options = "mode=0777" if size is None else f"mode=0777,size={size}"
+            self._mount("tmpfs", path, "tmpfs", 0, options)
+
+    def bind(self, source: str, target: Path) -> None:
+        if not self.is_mount(target):
+            self._mount(source, target, None, _MS_BIND, None)
+
+    def unmount_below(self, path: Path) -> None:
+        for mountpoint in reversed(mounts_below(path)):
+            if self._libc.umount2(os.fsencode(mountpoint), _MNT_DETACH) != 0:
+                number = ctypes.get_errno()
+                raise OSError(number, f"unmount: {os.strerror(number)}", mountpoint)
+
+    def is_mount(self, path: Path) -> bool:
+        return str(path.absolute()) in mounts_below(path)
+
+    def _mount(self, source: str, target: Path, kind: str | None, flags: int, options: str | None) -> None:
+        arguments = [None if value is None else os.fsencode(value) for value in (source, str(target), kind)]
+        data = None if options is None else options.encode()
+        if self._libc.mount(*arguments, ctypes.c_ulong(flags), data) != 0:
+            number = ctypes.get_errno()
+            raise OSError(number, f"mount {kind or source}: {os.strerror(number)}", str(target))
+
+
+class PlainDirectories:
+    """No mounts at all: for tests and for nodes without privileges."""
+
+    def tmpfs(self, path: Path, size: int | None) -> None:
+        path.mkdir(parents=True, exist_ok=True)
+
+    def bind(self, source: str, target: Path) -> None:
+        real = os.path.realpath(source)
+        if target.is_symlink() or target.is_file():
+            target.unlink()
+        elif target.is_dir():
+            target.rmdir()
+        target.symlink_to(real)
+
+    def unmount_below(self, path: Path) -> None:
+        """There is nothing to unmount."""
+
+    def is_mount(self, path: Path) -> bool:
+        return False
+
+
+def mounts_below(path: Path) -> Sequence[str]:
+    """Mount points at or under `path`, in the order in which they were mounted."""
+    prefix = str(path.absolute())
+    found: list[str] = []
+    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as table:
+        for line in table:
+            mountpoint = _unescape(line.split(" ", 5)[4])
+            if mountpoint == prefix or mountpoint.startswith(prefix + "/"):
+                found.append(mountpoint)
+    return found
+
+
+def _unescape(text: str) -> str:
+    for code, character in (("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")):
+        text = text.replace(code, character)
+    return text
