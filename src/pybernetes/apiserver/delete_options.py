@@ -1,4 +1,7 @@
-"""DeleteOptions as they come: in the body, or in the query. Follows endpoints/handlers/delete.go of k8s.io/apiserver."""
+"""DeleteOptions as they come: in the body, or in the query.
+
+Follows k8s.io/apiserver/pkg/endpoints/handlers/delete.go.
+"""
 
 from __future__ import annotations
 

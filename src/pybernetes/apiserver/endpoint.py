@@ -22,6 +22,7 @@ from pybernetes.apiserver.http import ApiRequest, ApiResponse
 from pybernetes.apiserver.list_options import read_options
 from pybernetes.apiserver.listing import Lister
 from pybernetes.apiserver.negotiation import media_of
+from pybernetes.apiserver.objects import StoredObject
 from pybernetes.apiserver.options import ServerOptions
 from pybernetes.apiserver.patching import change_of
 from pybernetes.apiserver.registry import Deleted, Proposal, Registry
@@ -38,7 +39,6 @@ from pybernetes.apiserver.selection import select
 from pybernetes.apiserver.view import view_of
 from pybernetes.apiserver.watch_lines import lines_for
 from pybernetes.apiserver.watching import Watcher
-from pybernetes.apiserver.objects import StoredObject
 
 
 class Endpoint:

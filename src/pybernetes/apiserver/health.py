@@ -18,6 +18,7 @@ Check = Callable[[], Awaitable[str | None]]
 
 MAJOR, MINOR = "1", "36"
 GIT_VERSION = f"v{MAJOR}.{MINOR}.0+pybernetes"
+_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 _PLAIN = {"Content-Type": "text/plain; charset=utf-8", "X-Content-Type-Options": "nosniff"}
 
 
@@ -57,6 +58,7 @@ def _handler(root: str, checks: dict[str, Check]) -> Callable[[Call], Awaitable[
 
 
 async def version(call: Call) -> ApiResponse:
+    machine = platform.machine()
     return json_response(
         orjson.dumps(
             {
@@ -68,7 +70,7 @@ async def version(call: Call) -> ApiResponse:
                 "buildDate": "1970-01-01T00:00:00Z",
                 "goVersion": "",
                 "compiler": platform.python_implementation(),
-                "platform": f"{platform.system().lower()}/{ {'x86_64': 'amd64', 'aarch64': 'arm64'}.get(platform.machine(), platform.machine()) }",
+                "platform": f"{platform.system().lower()}/{_ARCHITECTURES.get(machine, machine)}",
             },
             option=orjson.OPT_INDENT_2,
         )

@@ -139,7 +139,8 @@ class Lister:
             last = len(found)
         else:
             found, last = [], 0
-            for last, one in enumerate(everything, 1):
+            for one in everything:
+                last += 1
                 if selection.matches(one):
                     found.append(one)
                     if len(found) == limit:

@@ -1,7 +1,7 @@
 """An object at a revision: its stored bytes, and the bytes that go out, built once.
 
-Stored bytes begin with apiVersion, kind and metadata in this order and leave resourceVersion out, so that the revision is
-spliced in without decoding. Values in another order (written by another program) are put in order when first read.
+Stored bytes begin with apiVersion, kind and metadata in this order and leave resourceVersion out, so that the revision
+is spliced in without decoding. Values in another order (written by another program) are put in order when first read.
 """
 
 from __future__ import annotations

@@ -111,12 +111,12 @@ class Registry:
         """In the served version. Read-only."""
         if self._read is None:
             return stored.document
-        return {**self._read(stored.fresh_document()), **self._identity()}
+        return {**self._read(stored.fresh_document()), **self.identity()}
 
     def fresh_document_of(self, stored: StoredObject) -> Document:
         return stored.fresh_document() if self._read is None else self.document_of(stored)
 
-    def _identity(self) -> Document:
+    def identity(self) -> Document:
         return {"apiVersion": self.info.api_version, "kind": self.info.kind}
 
     # create

@@ -1,4 +1,4 @@
-"""What an update through one door (the object itself, `/status`, `/scale`, `/finalize` …) may change, and how it is judged.
+"""What an update through one door (the object itself, `/status`, `/finalize` …) may change, and how it is judged.
 
 Follows the strategies of pkg/registry: the main door keeps status, `/status` keeps everything but status and metadata.
 """

@@ -91,7 +91,7 @@ class ApiServer:
         except StoreError as error:
             log.exception("the store failed", extra={"path": request.path})
             return error_answer(request, errors.internal_error(f"store: {error}"))
-        except Exception as error:  # noqa: BLE001  the last line of defence: one request must not take the server down
+        except Exception as error:  # the last line of defence: one request must not take the server down
             log.exception("a request failed", extra={"path": request.path, "method": request.method})
             return error_answer(request, errors.internal_error(f"{type(error).__name__}: {error}"))
 

@@ -1,7 +1,7 @@
 """Events of one kind, and who gets them.
 
-A watcher says what it selects; the events that cannot concern it (another namespace, another name, another value of a field
-that the kind dispatches on) are never shown to it.
+A watcher says what it selects; the events that cannot concern it (another namespace, another name, another value of a
+field that the kind dispatches on) are never shown to it.
 """
 
 from __future__ import annotations

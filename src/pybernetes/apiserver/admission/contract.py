@@ -76,6 +76,10 @@ class Chain:
     """Plugins in order. Which of them care about a kind of write is worked out once."""
 
     def __init__(self, plugins: Sequence[Plugin] = ()) -> None:
+        self.use(plugins)
+
+    def use(self, plugins: Sequence[Plugin]) -> None:
+        """Replaces the plugins."""
         self.plugins = tuple(plugins)
         self._mutating: dict[tuple[Operation, str, str], tuple[Plugin, ...]] = {}
         self._validating: dict[tuple[Operation, str, str], tuple[Plugin, ...]] = {}

@@ -65,6 +65,14 @@ def validate_status(new: Namespace, old: Namespace) -> Iterator[FieldError]:
         yield invalid(at.status.Phase, phase, "may only be 'Terminating' if `deletionTimestamp` is not empty")
 
 
+def is_held(namespace: Document) -> bool:
+    return bool((namespace.get("spec") or {}).get("finalizers"))
+
+
+def mark_terminating(namespace: Document) -> None:
+    namespace["status"] = {**(namespace.get("status") or {}), "phase": "Terminating"}
+
+
 def phase_of(namespace: Document) -> str:
     phase: str = (namespace.get("status") or {}).get("phase", "")
     return phase
@@ -84,6 +92,8 @@ NAMESPACES = Resource(
     prepare_create=prepare_create,
     prepare_update=prepare_update,
     initial_status=initial_status,
+    held=is_held,
+    on_marked=mark_terminating,
     columns=(NAME, Column("Status", _phase_cell), AGE),
     selectable={"status.phase": phase_of},
     subresources=(
@@ -93,3 +103,5 @@ NAMESPACES = Resource(
         ),
     ),
 )
+
+RESOURCES = (NAMESPACES,)

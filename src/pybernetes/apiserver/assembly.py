@@ -1,0 +1,83 @@
+"""A whole API server from its parts: kinds, admission, access, health, and the objects of the first moment.
+
+``assemble`` builds it, ``start`` makes it answer. Where it runs and on which store is the caller's business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from random import Random
+
+from pybernetes.api.clock import Clock, SystemClock
+from pybernetes.apiserver import bootstrap, resources
+from pybernetes.apiserver.admission import default_plugins
+from pybernetes.apiserver.admission.contract import Plugin
+from pybernetes.apiserver.auth.contract import Authenticator, Authorizer
+from pybernetes.apiserver.binding import Binder
+from pybernetes.apiserver.eviction import Evictor
+from pybernetes.apiserver.health import Health
+from pybernetes.apiserver.options import ServerOptions
+from pybernetes.apiserver.resource import Resource
+from pybernetes.apiserver.server import ApiServer
+from pybernetes.store.contract import Store
+
+
+class Assembled:
+    """The server and the parts that others add to: ``health`` checks, ``server.routes``."""
+
+    def __init__(self, server: ApiServer, health: Health) -> None:
+        self.server = server
+        self.health = health
+        self._started = False
+        health.ready["informer-sync"] = self._synced
+
+    async def start(self) -> None:
+        await self.server.start()
+        await bootstrap.ensure(self.server)
+        self._started = True
+
+    async def stop(self) -> None:
+        self._started = False
+        await self.server.stop()
+
+    async def _synced(self) -> str | None:
+        return None if self._started else "the objects of the first moment are not there yet"
+
+
+def assemble(
+    store: Store,
+    *,
+    kinds: Iterable[Resource] | None = None,
+    authenticator: Authenticator | None = None,
+    authorizer: Authorizer | None = None,
+    more_plugins: Sequence[Plugin] = (),
+    clock: Clock | None = None,
+    random: Random | None = None,
+    options: ServerOptions | None = None,
+) -> Assembled:
+    """``more_plugins`` run after the built-in ones."""
+    clock = clock or SystemClock()
+    random = random or Random()
+    server = ApiServer(
+        store,
+        resources.load() if kinds is None else kinds,
+        authenticator=authenticator,
+        authorizer=authorizer,
+        clock=clock,
+        random=random,
+        options=options,
+    )
+    server.admission.use((*default_plugins(server.reader, random), *more_plugins))
+    health = Health()
+    health.register(server.routes)
+    _add_pod_subresources(server)
+    return Assembled(server, health)
+
+
+def _add_pod_subresources(server: ApiServer) -> None:
+    pods = server.endpoints.get(("", "v1", "pods"))
+    if pods is None:
+        return
+    budgets = server.endpoints.get(("policy", "v1", "poddisruptionbudgets"))
+    Binder(pods.registry, server.clock).register(server.routes)
+    Evictor(pods.registry, budgets.registry if budgets else None, server.clock).register(server.routes)

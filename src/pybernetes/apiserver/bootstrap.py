@@ -1,0 +1,116 @@
+"""Objects that every cluster has from its first moment: namespaces, priority classes, the service of the API itself.
+
+Guarantees  What is there is left as it is, but for the endpoints of the API, which say where this server is.
+Follows pkg/controlplane/controller/systemnamespaces and kubernetesservice, pkg/registry/scheduling/rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from ipaddress import ip_network
+
+from pybernetes.api import errors
+from pybernetes.apiserver.auth.contract import MASTERS_GROUP, User
+from pybernetes.apiserver.objects import StoredObject
+from pybernetes.apiserver.options import ServerOptions
+from pybernetes.apiserver.registry import Proposal
+from pybernetes.apiserver.resource import Context, Document
+from pybernetes.apiserver.rules import MainRule
+from pybernetes.apiserver.server import ApiServer
+
+SERVER_USER = User("system:apiserver", groups=(MASTERS_GROUP,))
+NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
+PRIORITY_CLASSES = (
+    ("system-node-critical", 2_000_001_000, "Pods without which a node does not work."),
+    ("system-cluster-critical", 2_000_000_000, "Pods without which the cluster does not work."),
+)
+SERVICE = "kubernetes"
+_DEFAULT = "default"
+_PORT = "https"
+
+
+async def ensure(server: ApiServer) -> None:
+    """Creates what is missing, as far as its kind is served."""
+    for name in NAMESPACES:
+        await _ensure(server, ("", "v1", "namespaces"), "", {"metadata": {"name": name}})
+    for document in _priority_classes():
+        await _ensure(server, ("scheduling.k8s.io", "v1", "priorityclasses"), "", document)
+    options = server.options
+    await _ensure(server, ("", "v1", "services"), _DEFAULT, service(options))
+    await _ensure(server, ("", "v1", "endpoints"), _DEFAULT, endpoints(options), follow="subsets")
+    slices = ("discovery.k8s.io", "v1", "endpointslices")
+    await _ensure(server, slices, _DEFAULT, endpoint_slice(options), follow="endpoints")
+
+
+async def _ensure(
+    server: ApiServer, resource: tuple[str, str, str], namespace: str, document: Document, follow: str = ""
+) -> None:
+    """Creates the object; one that is there is brought in step in the field ``follow`` only."""
+    endpoint = server.endpoints.get(resource)
+    if endpoint is None:
+        return
+    registry = endpoint.registry
+    context = Context(SERVER_USER, server.clock.now())
+    name = document["metadata"]["name"]
+    if await registry.find(namespace, name) is None:
+        try:
+            await registry.create(namespace, {**registry.identity(), **document}, context)
+        except errors.ApiError as error:
+            if error.reason != "AlreadyExists":
+                raise
+    elif follow:
+
+        def propose(current: StoredObject) -> Proposal:
+            changed = registry.fresh_document_of(current)
+            changed[follow] = document[follow]
+            if "ports" in document:
+                changed["ports"] = document["ports"]
+            return Proposal(changed)
+
+        await registry.update(namespace, name, propose, context, MainRule(registry.resource))
+
+
+def _priority_classes() -> Iterator[Document]:
+    for name, value, description in PRIORITY_CLASSES:
+        yield {"metadata": {"name": name}, "value": value, "globalDefault": False, "description": description}
+
+
+def service_address(options: ServerOptions) -> str:
+    return str(ip_network(options.service_cidr)[1])
+
+
+def service(options: ServerOptions) -> Document:
+    address = service_address(options)
+    return {
+        "metadata": {"name": SERVICE, "labels": {"component": "apiserver", "provider": "kubernetes"}},
+        "spec": {
+            "type": "ClusterIP",
+            "clusterIP": address,
+            "clusterIPs": [address],
+            "ipFamilies": ["IPv6" if ":" in address else "IPv4"],
+            "ipFamilyPolicy": "SingleStack",
+            "sessionAffinity": "None",
+            "ports": [{"name": _PORT, "port": 443, "protocol": "TCP", "targetPort": options.port}],
+        },
+    }
+
+
+def endpoints(options: ServerOptions) -> Document:
+    return {
+        "metadata": {"name": SERVICE, "labels": {"endpointslice.kubernetes.io/skip-mirror": "true"}},
+        "subsets": [
+            {
+                "addresses": [{"ip": options.advertise_address}],
+                "ports": [{"name": _PORT, "port": options.port, "protocol": "TCP"}],
+            }
+        ],
+    }
+
+
+def endpoint_slice(options: ServerOptions) -> Document:
+    return {
+        "metadata": {"name": SERVICE, "labels": {"kubernetes.io/service-name": SERVICE}},
+        "addressType": "IPv6" if ":" in options.advertise_address else "IPv4",
+        "endpoints": [{"addresses": [options.advertise_address], "conditions": {"ready": True}}],
+        "ports": [{"name": _PORT, "port": options.port, "protocol": "TCP"}],
+    }

@@ -1,0 +1,166 @@
+"""Pod: containers that share a network and volumes and live and die on one node.
+
+Follows pkg/registry/core/pod/strategy.go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pybernetes.api.fields import FieldError, at, forbidden, is_dns_subdomain
+from pybernetes.api.kinds import info_of
+from pybernetes.api.models.core_v1 import Pod
+from pybernetes.apiserver.resource import (
+    Context,
+    Document,
+    Resource,
+    SpecialSubresource,
+    StatusSubresource,
+    spec_changed,
+)
+from pybernetes.apiserver.resources.cells import text_at
+from pybernetes.apiserver.resources.defaults import compile_defaults, under
+from pybernetes.apiserver.resources.pod_defaults import POD_ONLY, POD_SPEC
+from pybernetes.apiserver.resources.pod_printing import POD_COLUMNS
+from pybernetes.apiserver.resources.pod_quality import quality_of_service
+from pybernetes.apiserver.validation.metadata import check_metadata, check_metadata_update
+from pybernetes.apiserver.validation.pod_spec import check_pod_spec
+from pybernetes.apiserver.validation.pod_update import (
+    check_ephemeral_containers_update,
+    check_pod_update,
+    check_resize,
+)
+
+_POD = ("", "v1", "Pod")
+_UPDATE = ("get", "patch", "update")
+_CONNECT = ("create", "get")
+
+
+def initial_status(pod: Document) -> Document:
+    status: Document = {"phase": "Pending", "qosClass": quality_of_service(pod.get("spec") or {})}
+    if (pod.get("spec") or {}).get("schedulingGates"):
+        status["conditions"] = [
+            {
+                "type": "PodScheduled",
+                "status": "False",
+                "reason": "SchedulingGated",
+                "message": "Scheduling is blocked due to non-empty scheduling gates",
+                "lastProbeTime": None,
+                "lastTransitionTime": None,
+            }
+        ]
+    return status
+
+
+def prepare_status(new: Document, old: Document, context: Context) -> None:
+    for field in ("ownerReferences", "deletionTimestamp", "deletionGracePeriodSeconds"):
+        if field in old["metadata"]:
+            new["metadata"][field] = old["metadata"][field]
+        else:
+            new["metadata"].pop(field, None)
+
+
+def prepare_ephemeral_containers(new: Document, old: Document, context: Context) -> None:
+    added = (new.get("spec") or {}).get("ephemeralContainers", [])
+    new["spec"] = {**old["spec"], "ephemeralContainers": added}
+    new["status"] = old.get("status", {})
+
+
+def prepare_resize(new: Document, old: Document, context: Context) -> None:
+    spec = {**old["spec"]}
+    for field in ("containers", "initContainers"):
+        asked = {container.get("name"): container for container in (new.get("spec") or {}).get(field, ())}
+        if field in spec:
+            spec[field] = [_resized(container, asked.get(container["name"], {})) for container in spec[field]]
+    new["spec"] = spec
+    new["status"] = {**old.get("status", {}), "qosClass": quality_of_service(spec)}
+
+
+def _resized(container: Document, asked: Document) -> Document:
+    taken = {field: asked[field] for field in ("resources", "resizePolicy") if field in asked}
+    return {**container, **taken}
+
+
+def grace_of(pod: Document, asked: int | None) -> int:
+    """A pod that no node runs goes at once."""
+    spec = pod.get("spec") or {}
+    seconds: int = asked if asked is not None else spec.get("terminationGracePeriodSeconds", 0)
+    if not spec.get("nodeName") or (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed"):
+        return 0
+    return seconds if seconds >= 0 else 1
+
+
+def validate(pod: Pod) -> Iterator[FieldError]:
+    yield from check_metadata(pod.metadata, is_dns_subdomain)
+    yield from check_pod_spec(pod.spec, at.spec)
+    created = not pod.metadata.resource_version
+    if created and pod.spec.ephemeral_containers:
+        yield forbidden(at.spec.ephemeralContainers, "cannot be set on create")
+    if created and pod.spec.scheduling_gates and pod.spec.node_name:
+        yield forbidden(at.spec.nodeName, "cannot be set until all schedulingGates have been cleared")
+
+
+def validate_update(new: Pod, old: Pod) -> Iterator[FieldError]:
+    yield from check_metadata_update(new.metadata, old.metadata)
+    yield from check_pod_update(new, old)
+
+
+def validate_status(new: Pod, old: Pod) -> Iterator[FieldError]:
+    yield from check_metadata_update(new.metadata, old.metadata)
+
+
+def validate_ephemeral_containers(new: Pod, old: Pod) -> Iterator[FieldError]:
+    yield from check_metadata_update(new.metadata, old.metadata)
+    yield from check_ephemeral_containers_update(new, old)
+
+
+def validate_resize(new: Pod, old: Pod) -> Iterator[FieldError]:
+    yield from check_metadata_update(new.metadata, old.metadata)
+    yield from check_resize(new, old)
+
+
+PODS = Resource(
+    info=info_of(Pod),
+    short_names=("po",),
+    categories=("all",),
+    defaults=compile_defaults(under("spec", POD_SPEC, POD_ONLY)),
+    validate=validate,
+    validate_update=validate_update,
+    initial_status=initial_status,
+    generation=spec_changed,
+    grace=grace_of,
+    returns_deleted=True,
+    columns=POD_COLUMNS,
+    selectable={
+        **{
+            path: text_at(path)
+            for path in (
+                "spec.nodeName",
+                "spec.restartPolicy",
+                "spec.schedulerName",
+                "spec.serviceAccountName",
+                "status.phase",
+                "status.podIP",
+                "status.nominatedNodeName",
+            )
+        },
+        "spec.hostNetwork": text_at("spec.hostNetwork", "false"),
+    },
+    dispatch=("spec.nodeName",),
+    subresources=(
+        StatusSubresource(prepare=prepare_status, validate=validate_status),
+        SpecialSubresource("attach", _CONNECT, ("", "v1", "PodAttachOptions")),
+        SpecialSubresource("binding", ("create",), ("", "v1", "Binding")),
+        SpecialSubresource(
+            "ephemeralcontainers", _UPDATE, _POD, prepare_ephemeral_containers, validate_ephemeral_containers
+        ),
+        SpecialSubresource("eviction", ("create",), ("policy", "v1", "Eviction")),
+        SpecialSubresource("exec", _CONNECT, ("", "v1", "PodExecOptions")),
+        SpecialSubresource("log", ("get",), _POD),
+        SpecialSubresource("portforward", _CONNECT, ("", "v1", "PodPortForwardOptions")),
+        SpecialSubresource("proxy", ("create", "delete", "get", "patch", "update"), ("", "v1", "PodProxyOptions")),
+        SpecialSubresource("resize", _UPDATE, _POD, prepare_resize, validate_resize),
+    ),
+)
+
+RESOURCES = (PODS,)
