@@ -137,10 +137,10 @@ def _parse(text: str) -> Quantity:
 def _rounded_up(digits: int, exponent: int) -> int:
     """digits * 10**exponent in billionths, away from zero."""
     power = exponent + 9
+    scale: int = 10 ** abs(power)
     if power >= 0:
-        return digits * 10**power
-    divisor: int = 10**-power
-    return -(-digits // divisor)
+        return digits * scale
+    return -(-digits // scale)
 
 
 @lru_cache(maxsize=8192)

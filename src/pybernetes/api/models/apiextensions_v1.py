@@ -148,13 +148,17 @@ class JSONSchemaProps(Model, kw_only=True):
     external_docs: ExternalDocumentation | None = None
     example: Any = None
     nullable: bool = False
-    x_kubernetes_preserve_unknown_fields: bool | None = msgspec.field(default=None, name="x-kubernetes-preserve-unknown-fields")
+    x_kubernetes_preserve_unknown_fields: bool | None = msgspec.field(
+        default=None, name="x-kubernetes-preserve-unknown-fields"
+    )
     x_kubernetes_embedded_resource: bool = msgspec.field(default=False, name="x-kubernetes-embedded-resource")
     x_kubernetes_int_or_string: bool = msgspec.field(default=False, name="x-kubernetes-int-or-string")
     x_kubernetes_list_map_keys: list[str] = msgspec.field(default_factory=list, name="x-kubernetes-list-map-keys")
     x_kubernetes_list_type: str | None = msgspec.field(default=None, name="x-kubernetes-list-type")
     x_kubernetes_map_type: str | None = msgspec.field(default=None, name="x-kubernetes-map-type")
-    x_kubernetes_validations: list[ValidationRule] = msgspec.field(default_factory=list, name="x-kubernetes-validations")
+    x_kubernetes_validations: list[ValidationRule] = msgspec.field(
+        default_factory=list, name="x-kubernetes-validations"
+    )
 
 
 class SelectableField(Model, kw_only=True):

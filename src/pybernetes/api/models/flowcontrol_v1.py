@@ -24,7 +24,9 @@ class PriorityLevelConfigurationReference(Model, kw_only=True):
 
 
 class FlowSchemaSpec(Model, kw_only=True):
-    priority_level_configuration: PriorityLevelConfigurationReference = msgspec.field(default_factory=PriorityLevelConfigurationReference)
+    priority_level_configuration: PriorityLevelConfigurationReference = msgspec.field(
+        default_factory=PriorityLevelConfigurationReference
+    )
     matching_precedence: int = 0
     distinguisher_method: FlowDistinguisherMethod | None = None
     rules: list[PolicyRulesWithSubjects] = []

@@ -21,7 +21,9 @@ class APIGroup(Model, kw_only=True):
     name: str = ""
     versions: list[GroupVersionForDiscovery] = []
     preferred_version: GroupVersionForDiscovery = msgspec.field(default_factory=GroupVersionForDiscovery)
-    server_address_by_client_cidrs: list[ServerAddressByClientCIDR] = msgspec.field(default_factory=list, name="serverAddressByClientCIDRs")
+    server_address_by_client_cidrs: list[ServerAddressByClientCIDR] = msgspec.field(
+        default_factory=list, name="serverAddressByClientCIDRs"
+    )
 
 
 class APIGroupList(Model, kw_only=True):
@@ -54,7 +56,9 @@ class APIVersions(Model, kw_only=True):
     kind: str = always("APIVersions")
     api_version: str = always("v1")
     versions: list[str] = []
-    server_address_by_client_cidrs: list[ServerAddressByClientCIDR] = msgspec.field(default_factory=list, name="serverAddressByClientCIDRs")
+    server_address_by_client_cidrs: list[ServerAddressByClientCIDR] = msgspec.field(
+        default_factory=list, name="serverAddressByClientCIDRs"
+    )
 
 
 class Condition(Model, kw_only=True):

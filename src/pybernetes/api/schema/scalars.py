@@ -1,0 +1,216 @@
+"""Values that are not structs, lists or maps: is the JSON value of the type, and what is its one way to be written?
+
+A reader takes a value, its place and the unknown fields found so far, and answers the value to keep.
+The place is a linked list of steps from the root, and is only looked at when something is wrong.
+
+Follows the messages of Go's encoding/json and the UnmarshalJSON methods of Time, Quantity and IntOrString.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+
+from pybernetes.api import quantity
+from pybernetes.api.fields import quoted
+
+
+class DecodeError(ValueError):
+    """The document cannot be the kind: the text is upstream's decode error, without the kind it was meant for."""
+
+
+Place = tuple[Any, str | int | tuple[str], str]
+"""A step into a document: the place it starts from (or None), the step (a field's name, an index, or a map's key in a
+tuple), the name of the struct it leaves. A plain tuple, for one is made for each value that is looked into."""
+
+Reader = Callable[[Any, Place | None, list[str]], Any]
+
+
+def path_of(place: Place | None, name: str = "") -> str:
+    """`spec.containers[0].image`"""
+    steps: list[str] = [name] if name else []
+    while place is not None:
+        place, step, _ = place
+        steps.append(f"[{step}]" if isinstance(step, int) else step if isinstance(step, str) else step[0])
+    text = ""
+    for step in reversed(steps):
+        text += step if step.startswith("[") or not text else "." + step
+    return text
+
+
+def mismatch(value: Any, place: Place | None, go_type: str) -> DecodeError:
+    """The JSON value is not of the field's type."""
+    fields: list[str] = []
+    struct = ""
+    while place is not None:
+        place, step, left = place
+        if isinstance(step, str):
+            fields.append(step)
+            struct = struct or left
+    if not fields:
+        return DecodeError(f"json: cannot unmarshal {_kind(value, go_type)} into Go value of type {go_type}")
+    where = f"{struct}.{'.'.join(reversed(fields))}"
+    return DecodeError(f"json: cannot unmarshal {_kind(value, go_type)} into Go struct field {where} of type {go_type}")
+
+
+def _kind(value: Any, go_type: str) -> str:
+    if isinstance(value, bool):
+        return "bool"
+    if isinstance(value, int | float):
+        return f"number {value}" if go_type in ("int32", "int64") else "number"
+    return "string" if isinstance(value, str) else "array" if isinstance(value, list) else "object"
+
+
+def exactly(type_: type, go_type: str) -> Reader:
+    def read(value: Any, place: Place | None, unknown: list[str]) -> Any:
+        if value.__class__ is type_:
+            return value
+        raise mismatch(value, place, go_type)
+
+    return read
+
+
+def integer(bits: int, go_type: str) -> Reader:
+    low, high = -(2 ** (bits - 1)), 2 ** (bits - 1) - 1
+
+    def read(value: Any, place: Place | None, unknown: list[str]) -> Any:
+        if value.__class__ is int and low <= value <= high:
+            return value
+        raise mismatch(value, place, go_type)
+
+    return read
+
+
+def double(value: Any, place: Place | None, unknown: list[str]) -> Any:
+    if value.__class__ is float or value.__class__ is int:
+        return value
+    raise mismatch(value, place, "float64")
+
+
+def amount(value: Any, place: Place | None, unknown: list[str]) -> str:
+    try:
+        if value.__class__ is str:
+            return quantity.canonical(value)
+        if value.__class__ is int or value.__class__ is float:
+            return quantity.canonical(str(value))
+        return quantity.canonical("object")
+    except quantity.QuantityError as error:
+        raise DecodeError(str(error)) from error
+
+
+def int_or_string(value: Any, place: Place | None, unknown: list[str]) -> Any:
+    if value.__class__ is str or (value.__class__ is int and -(2**31) <= value < 2**31):
+        return value
+    raise mismatch(value, place, "int32")
+
+
+_RFC3339 = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(\.\d+)?(Z|[+-]\d\d:\d\d)")
+
+
+def time(value: Any, place: Place | None, unknown: list[str]) -> str | None:
+    moment = _moment(_text(value))
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ") if moment else None
+
+
+def micro_time(value: Any, place: Place | None, unknown: list[str]) -> str | None:
+    moment = _moment(_text(value))
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ") if moment else None
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    raise DecodeError(f"json: cannot unmarshal {_kind(value, 'string')} into Go value of type string")
+
+
+@lru_cache(maxsize=8192)
+def _moment(value: str) -> datetime | None:
+    if not value:
+        return None
+    if _RFC3339.fullmatch(value) is None:
+        raise DecodeError(f'parsing time {quoted(value)} as "2006-01-02T15:04:05Z07:00": cannot parse {_rest(value)}')
+    try:
+        return datetime.fromisoformat(value).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise DecodeError(f"parsing time {quoted(value)}: {error}") from error
+
+
+def _rest(text: str) -> str:
+    """What Go says of the first part of a time that does not fit."""
+    for wanted, pattern in _PARTS:
+        match = re.match(pattern, text)
+        if match is None:
+            return f'{quoted(text)} as "{wanted}"'
+        text = text[match.end() :]
+    return f'{quoted(text)} as "Z07:00"'
+
+
+_TWO = r"\d\d"
+_PARTS = (
+    *(("2006", r"\d{4}"), ("-", "-"), ("01", _TWO), ("-", "-"), ("02", _TWO), ("T", "T")),
+    *(("15", _TWO), (":", ":"), ("04", _TWO), (":", ":"), ("05", _TWO)),
+)
+
+
+def octets(value: Any, place: Place | None, unknown: list[str]) -> str:
+    """Base64, which stays base64."""
+    if value.__class__ is not str:
+        raise mismatch(value, place, "[]uint8")
+    text = value.replace("\n", "").replace("\r", "") if "\n" in value or "\r" in value else value
+    try:
+        base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as error:
+        wrong = re.search(r"[^A-Za-z0-9+/]", text)
+        raise DecodeError(f"illegal base64 data at input byte {wrong.start() if wrong else len(text)}") from error
+    return str(text)
+
+
+def anything(value: Any, place: Place | None, unknown: list[str]) -> Any:
+    return value
+
+
+# Type in the facts → its reader where the Go type says nothing more.
+READERS: dict[str, Reader] = {
+    "string": exactly(str, "string"),
+    "boolean": exactly(bool, "bool"),
+    "int32": integer(32, "int32"),
+    "int64": integer(64, "int64"),
+    "double": double,
+    "quantity": amount,
+    "intstr": int_or_string,
+    "time": time,
+    "microtime": micro_time,
+    "bytes": octets,
+    "any": anything,
+}
+
+GO_TYPES = {
+    "string": "string",
+    "boolean": "bool",
+    "int32": "int32",
+    "int64": "int64",
+    "double": "float64",
+    "quantity": "resource.Quantity",
+    "intstr": "intstr.IntOrString",
+    "time": "v1.Time",
+    "microtime": "v1.MicroTime",
+    "bytes": "[]uint8",
+    "any": "interface {}",
+}
+
+# Type → what an absent value of it is, where upstream has no null for it.
+ZERO: dict[str, Any] = {
+    "string": "",
+    "boolean": False,
+    "int32": 0,
+    "int64": 0,
+    "double": 0,
+    "quantity": "0",
+    "intstr": 0,
+    "bytes": "",
+}

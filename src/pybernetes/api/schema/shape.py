@@ -1,0 +1,187 @@
+"""The walk over a document, compiled once per definition.
+
+Guarantees  `read` leaves its argument alone. What comes out has no null but for times that upstream writes as null, no
+unknown field, every value in its canonical form, the fields that upstream always writes, and none that it leaves out
+when empty. Reading what was read changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, NamedTuple
+
+from pybernetes.api.schema.facts import Definition, FieldFacts, definition, module_of
+from pybernetes.api.schema.scalars import GO_TYPES, READERS, ZERO, Place, Reader, exactly, mismatch, path_of
+
+Document = dict[str, Any]
+
+
+class Reading(NamedTuple):
+    document: Document
+    unknown: Sequence[str]
+    """Paths of the fields that the kind has not: `spec.containers[0].port`."""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What documents of one kind look like."""
+
+    definition: Definition
+
+    def read(self, document: Document) -> Reading:
+        """Raises DecodeError when a value has not its field's type."""
+        unknown: list[str] = []
+        return Reading(_struct(self.definition.id)(document, None, unknown), unknown)
+
+    def of_field(self, path: Sequence[str]) -> FieldFacts | None:
+        """The facts of a field, by the names of the fields that lead to it; None when there is no such field."""
+        found: FieldFacts | None = None
+        here: Definition | None = self.definition
+        for name in path:
+            if here is None or name not in here.fields:
+                return None
+            found = here.fields[name]
+            here = definition(found.struct) if found.struct else None
+        return found
+
+
+@cache
+def shape_of(group: str, version: str, kind: str) -> Shape:
+    """Raises LookupError when there is no such kind."""
+    return Shape(definition(f"{module_of(group, version, kind)}.{kind}"))
+
+
+class _Field(NamedTuple):
+    plain: type | None
+    """The class of values that need no reading."""
+    omit: bool
+    read: Reader
+
+
+_structs: dict[str, Reader] = {}
+
+
+def _struct(id: str) -> Reader:
+    return _structs.get(id) or _compile(definition(id))
+
+
+def _compile(facts: Definition) -> Reader:
+    fields: dict[str, tuple[type | None, bool, Reader]] = {}
+    always: list[tuple[str, Callable[[], Any]]] = []
+    name, go_type = facts.name, _go_struct(facts.id)
+
+    def read(value: Any, place: Place | None, unknown: list[str]) -> Any:
+        if value.__class__ is not dict:
+            raise mismatch(value, place, go_type)
+        kept: Document = {}
+        for key, item in value.items():
+            if item is None:
+                if key not in fields:
+                    unknown.append(path_of(place, key))
+                continue
+            field = fields.get(key)
+            if field is None:
+                unknown.append(path_of(place, key))
+                continue
+            plain, omit, reader = field
+            if item.__class__ is not plain:
+                item = reader(item, (place, key, name), unknown)
+            if item or not omit:
+                kept[key] = item
+        for key, make in always:
+            if key not in kept:
+                kept[key] = make()
+        return kept
+
+    _structs[facts.id] = read
+    for field in facts.fields.values():
+        plain = _PLAIN.get(field.type)
+        fields[field.name] = (plain, field.omit, _reader(field.type, field, facts))
+        if field.always:
+            always.append((field.name, _zero(field.type)))
+    return read
+
+
+_PLAIN: dict[str, type] = {"string": str, "boolean": bool}
+
+
+def _reader(type_: str, field: FieldFacts, owner: Definition) -> Reader:
+    if type_.startswith("[]"):
+        return _list(type_[2:], field, owner)
+    if type_.startswith("{}"):
+        return _map(type_[2:], field, owner)
+    if "." in type_:
+        return _struct(type_)
+    if field.go and type_ == field.type and type_ in _PLAIN:
+        return exactly(_PLAIN[type_], _go_name(field, owner))
+    return READERS[type_]
+
+
+def _list(item: str, field: FieldFacts, owner: Definition) -> Reader:
+    read_item, zero, plain = _reader(item, field, owner), _zero(item), _PLAIN.get(item)
+    go_type = _go_name(field, owner) if field.go else f"[]{_go_type(item)}"
+
+    def read(value: Any, place: Place | None, unknown: list[str]) -> Any:
+        if value.__class__ is not list:
+            raise mismatch(value, place, go_type)
+        return [
+            one if one.__class__ is plain else zero() if one is None else read_item(one, (place, index, ""), unknown)
+            for index, one in enumerate(value)
+        ]
+
+    return read
+
+
+def _map(item: str, field: FieldFacts, owner: Definition) -> Reader:
+    read_item, zero, plain = _reader(item, field, owner), _zero(item), _PLAIN.get(item)
+    go_type = _go_name(field, owner) if field.go else f"map[string]{_go_type(item)}"
+
+    def read(value: Any, place: Place | None, unknown: list[str]) -> Any:
+        if value.__class__ is not dict:
+            raise mismatch(value, place, go_type)
+        return {
+            key: one
+            if one.__class__ is plain
+            else zero()
+            if one is None
+            else read_item(one, (place, (key,), ""), unknown)
+            for key, one in value.items()
+        }
+
+    return read
+
+
+def _zero(type_: str) -> Callable[[], Any]:
+    """What stands where a value that is never absent is absent."""
+    if type_.startswith("[]"):
+        return list
+    if type_.startswith("{}"):
+        return dict
+    if "." in type_:
+        return lambda: _struct(type_)({}, None, [])
+    value = ZERO.get(type_)
+    return lambda: value
+
+
+def _go_type(type_: str) -> str:
+    if type_.startswith("[]"):
+        return "[]" + _go_type(type_[2:])
+    if type_.startswith("{}"):
+        return "map[string]" + _go_type(type_[2:])
+    return _go_struct(type_) if "." in type_ else GO_TYPES[type_]
+
+
+def _go_struct(id: str) -> str:
+    module, _, name = id.rpartition(".")
+    return f"{module.rpartition('_')[2]}.{name}"
+
+
+def _go_name(field: FieldFacts, owner: Definition) -> str:
+    """Go's name of the field's own type; aliases of imports are not part of it."""
+    version = owner.id.partition(".")[0].rpartition("_")[2]
+    prefix, dot, name = field.go.rpartition(".")
+    if not dot:
+        return field.go if field.go.startswith(("[", "map")) else f"{version}.{field.go}"
+    return f"v1.{name}" if prefix.endswith("v1") and not prefix.startswith(("[", "map")) else field.go
