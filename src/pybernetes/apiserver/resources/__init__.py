@@ -1,7 +1,7 @@
 """The kinds that are served: one file per kind, one row per file.
 
-Each module named here exports ``RESOURCES: tuple[Resource, ...]`` (several where one kind is served in several versions).
-The order is that of discovery within a group. Modules are imported when a server is built.
+Each module named here exports ``RESOURCES: tuple[Resource, ...]``: several where one kind is served in several
+versions. The order is that of discovery within a group. Modules are imported when a server is built.
 """
 
 from __future__ import annotations
@@ -10,11 +10,21 @@ from importlib import import_module
 
 from pybernetes.apiserver.resource import Resource
 
-MODULES: tuple[str, ...] = ()
+MODULES: tuple[str, ...] = (
+    "config_map",
+    "event",
+    "namespace",
+    "node",
+    "pod",
+    "secret",
+    "service",
+    "service_account",
+    "deployment",
+    "replica_set",
+    "lease",
+)
 
 
 def load(modules: tuple[str, ...] = MODULES) -> tuple[Resource, ...]:
     """Every declared resource, in the table's order."""
-    return tuple(
-        resource for module in modules for resource in import_module(f"{__name__}.{module}").RESOURCES
-    )
+    return tuple(resource for module in modules for resource in import_module(f"{__name__}.{module}").RESOURCES)

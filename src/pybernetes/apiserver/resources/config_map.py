@@ -8,7 +8,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from pybernetes.api.fields import FieldError, FieldPath, at, forbidden, invalid, is_config_map_key, is_dns_subdomain, too_long
+from pybernetes.api.fields import (
+    FieldError,
+    FieldPath,
+    at,
+    forbidden,
+    invalid,
+    is_config_key,
+    is_dns_subdomain,
+    too_long,
+)
 from pybernetes.api.kinds import info_of
 from pybernetes.api.models.core_v1 import ConfigMap
 from pybernetes.apiserver.columns import AGE, NAME
@@ -40,7 +49,7 @@ def validate(config_map: ConfigMap) -> Iterator[FieldError]:
 
 
 def _check_key(key: str, path: FieldPath) -> Iterator[FieldError]:
-    yield from (invalid(path, key, message) for message in is_config_map_key(key))
+    yield from (invalid(path, key, message) for message in is_config_key(key))
 
 
 def validate_update(new: ConfigMap, old: ConfigMap) -> Iterator[FieldError]:
@@ -62,3 +71,5 @@ CONFIG_MAPS = Resource(
     validate_update=validate_update,
     columns=(NAME, Column("Data", _data_count, "integer"), AGE),
 )
+
+RESOURCES = (CONFIG_MAPS,)

@@ -111,7 +111,16 @@ def validate_view(event: events_v1.Event) -> Iterator[FieldError]:
 
 def validate_view_update(new: events_v1.Event, old: events_v1.Event) -> Iterator[FieldError]:
     yield from check_metadata_update(new.metadata, old.metadata)
-    for field in ("regarding", "reason", "action", "note", "related", "type", "reporting_controller", "reporting_instance"):
+    for field in (
+        "regarding",
+        "reason",
+        "action",
+        "note",
+        "related",
+        "type",
+        "reporting_controller",
+        "reporting_instance",
+    ):
         head, *rest = field.split("_")
         path = getattr(at, head + "".join(part.title() for part in rest))
         yield from check_unchanged(getattr(new, field), getattr(old, field), path)
@@ -208,3 +217,5 @@ NEW_EVENTS = Resource(
     selectable={_view_name(path): _on_core(get) for path, get in _SELECTABLE.items() if path != "source"},
     allows_create_on_update=True,
 )
+
+RESOURCES = (EVENTS, NEW_EVENTS)

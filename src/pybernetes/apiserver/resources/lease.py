@@ -52,3 +52,5 @@ LEASES = Resource(
     allows_create_on_update=True,
     allows_unconditional_update=False,
 )
+
+RESOURCES = (LEASES,)

@@ -25,7 +25,6 @@ from pybernetes.api.models.core_v1 import Node, Taint
 from pybernetes.apiserver.columns import AGE, NAME, NONE
 from pybernetes.apiserver.resource import (
     Column,
-    Context,
     Document,
     Resource,
     SpecialSubresource,
@@ -51,8 +50,10 @@ def _allocatable_from_capacity(status: Document) -> None:
         status["allocatable"] = dict(status["capacity"])
 
 
-def keep_status(node: Document, context: Context) -> None:
-    """A node that registers itself brings its status: nothing is reset."""
+def initial_status(node: Document) -> Document:
+    """A node that registers itself brings its status."""
+    status: Document = node.get("status") or {}
+    return status
 
 
 def validate(node: Node) -> Iterator[FieldError]:
@@ -100,9 +101,9 @@ def validate_update(new: Node, old: Node) -> Iterator[FieldError]:
     if new.spec is None or old.spec is None:
         return
     if old.spec.pod_cidrs and new.spec.pod_cidrs != old.spec.pod_cidrs:
-        yield forbidden(at.spec.podCIDRs, "node updates may not change podCIDR except from \"\" to valid")
+        yield forbidden(at.spec.podCIDRs, 'node updates may not change podCIDR except from "" to valid')
     if old.spec.provider_id and new.spec.provider_id != old.spec.provider_id:
-        yield forbidden(at.spec.providerID, "node updates may not change providerID except from \"\" to valid")
+        yield forbidden(at.spec.providerID, 'node updates may not change providerID except from "" to valid')
 
 
 def unschedulable(node: Document) -> str:
@@ -148,7 +149,7 @@ NODES = Resource(
     defaults=compile_defaults({"status": Rule(_allocatable_from_capacity)}),
     validate=validate,
     validate_update=validate_update,
-    prepare_create=keep_status,
+    initial_status=initial_status,
     columns=(
         NAME,
         Column("Status", _status),
@@ -171,3 +172,5 @@ NODES = Resource(
         ),
     ),
 )
+
+RESOURCES = (NODES,)

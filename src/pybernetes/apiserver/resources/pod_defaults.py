@@ -5,8 +5,6 @@ Follows pkg/apis/core/v1/defaults.go.
 
 from __future__ import annotations
 
-from typing import Any
-
 from pybernetes.apiserver.resources.defaults import Document, OverZero, Rule, Table, under
 
 
@@ -29,12 +27,7 @@ def requests_from_limits(resources: Document) -> None:
         resources["requests"] = {**limits, **resources.get("requests", {})}
 
 
-VOLUME_SOURCES = (
-    "hostPath", "emptyDir", "gcePersistentDisk", "awsElasticBlockStore", "gitRepo", "secret", "nfs", "iscsi", "glusterfs",
-    "persistentVolumeClaim", "rbd", "flexVolume", "cinder", "cephfs", "flocker", "downwardAPI", "fc", "azureFile",
-    "configMap", "vsphereVolume", "quobyte", "azureDisk", "photonPersistentDisk", "projected", "portworxVolume", "scaleIO",
-    "storageos", "csi", "ephemeral", "image",
-)  # fmt: skip
+VOLUME_SOURCES = tuple(field.encode_name for field in msgspec.structs.fields(Volume) if field.name != "name")
 
 
 def volume_without_source(volume: Document) -> None:
@@ -50,6 +43,13 @@ def host_network_ports(spec: Document) -> None:
         for port in container.get("ports", ()):
             if not port.get("hostPort") and port.get("containerPort"):
                 port["hostPort"] = port["containerPort"]
+
+
+def alias_service_account(spec: Document) -> None:
+    """`serviceAccount` is the older name of `serviceAccountName`; both are kept."""
+    name = spec.get("serviceAccountName") or spec.get("serviceAccount")
+    if name:
+        spec["serviceAccountName"] = spec["serviceAccount"] = name
 
 
 HTTP_GET: Table = {"path": "/", "scheme": "HTTP"}
@@ -108,6 +108,7 @@ POD_SPEC: Table = {
     "dnsPolicy": "ClusterFirst",
     "securityContext": {},
     "schedulerName": "default-scheduler",
+    "": Rule(alias_service_account),
     **under("containers[]", CONTAINER),
     **under("initContainers[]", CONTAINER),
     **under("ephemeralContainers[]", CONTAINER),
@@ -122,5 +123,3 @@ POD_ONLY: Table = {
     "initContainers[].resources": Rule(requests_from_limits),
     "resources": Rule(requests_from_limits),
 }
-
-

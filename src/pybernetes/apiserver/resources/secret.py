@@ -16,7 +16,7 @@ from pybernetes.api.fields import (
     at,
     forbidden,
     invalid,
-    is_config_map_key,
+    is_config_key,
     is_dns_subdomain,
     required,
     too_long,
@@ -54,7 +54,7 @@ def validate(secret: Secret) -> Iterator[FieldError]:
     yield from check_metadata(secret.metadata, is_dns_subdomain)
     size = 0
     for key, encoded in secret.data.items():
-        yield from (invalid(at.data[key], key, message) for message in is_config_map_key(key))
+        yield from (invalid(at.data[key], key, message) for message in is_config_key(key))
         size += base64_size(encoded)
     if size > MAXIMUM_SIZE:
         yield too_long(at.data, "", MAXIMUM_SIZE)
@@ -124,3 +124,5 @@ SECRETS = Resource(
     ),
     selectable={"type": type_of},
 )
+
+RESOURCES = (SECRETS,)

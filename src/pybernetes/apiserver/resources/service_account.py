@@ -29,7 +29,7 @@ SERVICE_ACCOUNTS = Resource(
     validate=validate,
     validate_update=validate_update,
     columns=(NAME, Column("Secrets", lambda account, now: len(account.get("secrets") or ()), "integer"), AGE),
-    subresources=(
-        SpecialSubresource("token", ("create",), ("authentication.k8s.io", "v1", "TokenRequest")),
-    ),
+    subresources=(SpecialSubresource("token", ("create",), ("authentication.k8s.io", "v1", "TokenRequest")),),
 )
+
+RESOURCES = (SERVICE_ACCOUNTS,)

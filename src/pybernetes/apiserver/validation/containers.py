@@ -5,7 +5,6 @@ Follows validateContainerCommon, validateInitContainers and validateEphemeralCon
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -40,12 +39,12 @@ from pybernetes.apiserver.validation.probes import (
 )
 from pybernetes.apiserver.validation.resources import check_requirements
 from pybernetes.apiserver.validation.security import check_security_context
+from pybernetes.apiserver.validation.simple import check_ip
 
 PROTOCOLS = ("SCTP", "TCP", "UDP")
 PULL_POLICIES = ("Always", "IfNotPresent", "Never")
 TERMINATION_POLICIES = ("FallbackToLogsOnError", "File")
 PROPAGATIONS = ("Bidirectional", "HostToContainer", "None")
-IP_MESSAGE = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"
 _ONLY_SIDECARS = "may not be set for init containers without restartPolicy=Always"
 _NOT_EPHEMERAL = "cannot be set for an Ephemeral Container"
 
@@ -197,20 +196,12 @@ def _check_ports(ports: Sequence[ContainerPort], path: FieldPath) -> Iterator[Fi
             yield invalid(each.containerPort, port.container_port, PORT_RANGE)
         if port.host_port and not 1 <= port.host_port <= 65535:
             yield invalid(each.hostPort, port.host_port, PORT_RANGE)
-        if port.host_ip and not is_ip(port.host_ip):
-            yield invalid(each.hostIP, port.host_ip, IP_MESSAGE)
+        if port.host_ip:
+            yield from check_ip(port.host_ip, each.hostIP)
         if not port.protocol:
             yield required(each.protocol)
         elif port.protocol not in PROTOCOLS:
             yield not_supported(each.protocol, port.protocol, PROTOCOLS)
-
-
-def is_ip(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _check_host_ports(containers: Sequence[Container], path: FieldPath) -> Iterator[FieldError]:
@@ -235,9 +226,7 @@ def _check_host_network(spec: PodSpec, path: FieldPath) -> Iterator[FieldError]:
                     yield invalid(each.containerPort, port.container_port, message)
 
 
-def _check_mounts(
-    container: Container | EphemeralContainer, path: FieldPath, pod: PodFacts
-) -> Iterator[FieldError]:
+def _check_mounts(container: Container | EphemeralContainer, path: FieldPath, pod: PodFacts) -> Iterator[FieldError]:
     mounts: Sequence[VolumeMount] = container.volume_mounts
     devices = {device.device_path for device in container.volume_devices}
     taken: set[str] = set()

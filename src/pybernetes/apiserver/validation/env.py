@@ -11,12 +11,19 @@ from pybernetes.api.fields import (
     FieldError,
     FieldPath,
     invalid,
-    is_config_map_key,
+    is_config_key,
     is_dns_subdomain,
+    is_relaxed_env_name,
     not_supported,
     required,
 )
-from pybernetes.api.models.core_v1 import EnvFromSource, EnvVar, EnvVarSource, ObjectFieldSelector, ResourceFieldSelector
+from pybernetes.api.models.core_v1 import (
+    EnvFromSource,
+    EnvVar,
+    EnvVarSource,
+    ObjectFieldSelector,
+    ResourceFieldSelector,
+)
 from pybernetes.apiserver.validation.metadata import label_key_messages
 
 ENV_FIELDS = (
@@ -33,13 +40,7 @@ CONTAINER_RESOURCE_FIELDS = (
 )  # fmt: skip
 _CPU_DIVISORS = ("1m", "1")
 _MEMORY_DIVISORS = ("1", "1k", "1M", "1G", "1T", "1P", "1E", "1Ki", "1Mi", "1Gi", "1Ti", "1Pi", "1Ei")
-_RELAXED_NAME = "a valid environment variable name must consist only of printable ASCII characters other than '='"
 _MORE_THAN_ONE = "may not have more than one field specified at a time"
-
-
-def env_name_messages(name: str) -> list[str]:
-    good = name.isascii() and name.isprintable() and "=" not in name
-    return [] if good else [_RELAXED_NAME]
 
 
 def check_env(variables: Sequence[EnvVar], path: FieldPath) -> Iterator[FieldError]:
@@ -47,7 +48,7 @@ def check_env(variables: Sequence[EnvVar], path: FieldPath) -> Iterator[FieldErr
         if not variable.name:
             yield required(path[index].name)
         else:
-            yield from (invalid(path[index].name, variable.name, m) for m in env_name_messages(variable.name))
+            yield from (invalid(path[index].name, variable.name, m) for m in is_relaxed_env_name(variable.name))
         if variable.value_from is not None:
             yield from _check_source(variable, variable.value_from, path[index].valueFrom)
 
@@ -71,7 +72,9 @@ def _check_source(variable: EnvVar, source: EnvVarSource, path: FieldPath) -> It
             if not value:
                 yield required(getattr(path.fileKeyRef, name))
     if count == 0:
-        yield invalid(path, "", "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef` or `secretKeyRef`")
+        yield invalid(
+            path, "", "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef` or `secretKeyRef`"
+        )
     elif variable.value:
         yield invalid(path, "", "may not be specified when `value` is not empty")
     elif count > 1:
@@ -86,7 +89,7 @@ def check_key(key: str, path: FieldPath) -> Iterator[FieldError]:
     if not key:
         yield required(path)
     else:
-        yield from (invalid(path, key, message) for message in is_config_map_key(key))
+        yield from (invalid(path, key, message) for message in is_config_key(key))
 
 
 def check_field_selector(
@@ -134,7 +137,7 @@ def check_env_from(sources: Sequence[EnvFromSource], path: FieldPath) -> Iterato
     for index, source in enumerate(sources):
         each = path[index]
         if source.prefix:
-            yield from (invalid(each.prefix, source.prefix, message) for message in env_name_messages(source.prefix))
+            yield from (invalid(each.prefix, source.prefix, message) for message in is_relaxed_env_name(source.prefix))
         given = [
             (name, reference)
             for name, reference in (("configMapRef", source.config_map_ref), ("secretRef", source.secret_ref))

@@ -33,18 +33,13 @@ label_key_messages = lru_cache(maxsize=4096)(lambda key: tuple(is_qualified_name
 label_value_messages = lru_cache(maxsize=4096)(lambda value: tuple(is_label_value(value)))
 
 
-def is_path_segment(name: str) -> list[str]:
-    """Names that only need to fit into a URL: those of roles, bindings and the like."""
-    if name in (".", ".."):
-        return [f"may not be '{name}'"]
-    return [f"may not contain '{part}'" for part in ("/", "%") if part in name]
-
-
 def check_metadata(
     metadata: ObjectMeta, name: NameCheck, *, namespaced: bool = True, path: FieldPath = at.metadata
 ) -> Iterator[FieldError]:
     if metadata.generate_name:
-        yield from (invalid(path.generateName, metadata.generate_name, m) for m in name(_prefix(metadata.generate_name)))
+        yield from (
+            invalid(path.generateName, metadata.generate_name, m) for m in name(_prefix(metadata.generate_name))
+        )
     if not metadata.name:
         yield required(path.name, "name or generateName is required")
     else:

@@ -18,7 +18,7 @@ from pybernetes.api.fields import (
     required,
 )
 from pybernetes.api.models.core_v1 import HostAlias, PodDNSConfig, PodSpec, PodTemplateSpec
-from pybernetes.apiserver.validation.containers import IP_MESSAGE, PodFacts, check_containers, is_ip
+from pybernetes.apiserver.validation.containers import PodFacts, check_containers
 from pybernetes.apiserver.validation.metadata import check_annotations, check_labels, label_key_messages
 from pybernetes.apiserver.validation.resources import check_requirements, check_resource_list
 from pybernetes.apiserver.validation.scheduling import (
@@ -28,7 +28,7 @@ from pybernetes.apiserver.validation.scheduling import (
     check_topology_spread,
 )
 from pybernetes.apiserver.validation.security import check_pod_security_context
-from pybernetes.apiserver.validation.simple import NOT_NEGATIVE, in_range
+from pybernetes.apiserver.validation.simple import NOT_NEGATIVE, check_ip, in_range
 from pybernetes.apiserver.validation.volumes import check_volumes
 
 RESTART_POLICIES = ("Always", "OnFailure", "Never")
@@ -113,8 +113,7 @@ def _check_dns(config: PodDNSConfig | None, policy: str | None, path: FieldPath)
         message = f"must not have more than {MAXIMUM_NAMESERVERS} nameservers"
         yield invalid(path.nameservers, config.nameservers, message)
     for index, server in enumerate(config.nameservers):
-        if not is_ip(server):
-            yield invalid(path.nameservers[index], server, IP_MESSAGE)
+        yield from check_ip(server, path.nameservers[index])
     if len(config.searches) > MAXIMUM_SEARCHES:
         yield invalid(path.searches, config.searches, f"must not have more than {MAXIMUM_SEARCHES} search paths")
     if len(" ".join(config.searches)) > MAXIMUM_SEARCH_LENGTH:
@@ -132,8 +131,7 @@ def _check_dns(config: PodDNSConfig | None, policy: str | None, path: FieldPath)
 
 def _check_host_aliases(aliases: Sequence[HostAlias], path: FieldPath) -> Iterator[FieldError]:
     for index, alias in enumerate(aliases):
-        if not is_ip(alias.ip):
-            yield invalid(path[index].ip, alias.ip, IP_MESSAGE)
+        yield from check_ip(alias.ip, path[index].ip)
         for position, name in enumerate(alias.hostnames):
             messages = is_dns_subdomain(name)
             yield from (invalid(path[index].hostnames[position], name, message) for message in messages)

@@ -12,7 +12,7 @@ from pybernetes.api.fields import (
     FieldPath,
     forbidden,
     invalid,
-    is_http_header_name,
+    is_http_header,
     is_port_name,
     not_supported,
     required,
@@ -81,7 +81,7 @@ def _check_http_get(action: HTTPGetAction, path: FieldPath) -> Iterator[FieldErr
     if action.scheme not in ("HTTP", "HTTPS"):
         yield not_supported(path.scheme, action.scheme or "", ("HTTP", "HTTPS"))
     for header in action.http_headers:
-        yield from (invalid(path.httpHeaders, header.name, m) for m in is_http_header_name(header.name))
+        yield from (invalid(path.httpHeaders, header.name, m) for m in is_http_header(header.name))
 
 
 def _check_probe(probe: Probe, path: FieldPath) -> Iterator[FieldError]:

@@ -46,9 +46,7 @@ def check_affinity(affinity: Affinity | None, path: FieldPath) -> Iterator[Field
     if (node := affinity.node_affinity) is not None:
         selector = node.required_during_scheduling_ignored_during_execution
         if selector is not None:
-            yield from check_node_selector(
-                selector, path.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution
-            )
+            yield from check_node_selector(selector, path.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution)
         for index, preferred in enumerate(node.preferred_during_scheduling_ignored_during_execution):
             each = path.nodeAffinity.preferredDuringSchedulingIgnoredDuringExecution[index]
             if not 1 <= preferred.weight <= 100:

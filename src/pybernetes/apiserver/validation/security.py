@@ -33,7 +33,9 @@ def _check_id(value: int | None, path: FieldPath) -> Iterator[FieldError]:
         yield invalid(path, value, _ID_RANGE)
 
 
-def check_security_context(context: SecurityContext | None, path: FieldPath, *, host_users: bool) -> Iterator[FieldError]:
+def check_security_context(
+    context: SecurityContext | None, path: FieldPath, *, host_users: bool
+) -> Iterator[FieldError]:
     if context is None:
         return
     yield from _check_id(context.run_as_user, path.runAsUser)
@@ -71,8 +73,10 @@ def _check_profile(
     type_: str, local: str | None, types: tuple[str, ...], path: FieldPath, what: str
 ) -> Iterator[FieldError]:
     if type_ not in types:
-        yield required(path.type, "type is required when seccompProfile is set") if not type_ else not_supported(
-            path.type, type_, types
+        yield (
+            required(path.type, "type is required when seccompProfile is set")
+            if not type_
+            else not_supported(path.type, type_, types)
         )
     elif type_ != "Localhost":
         if local is not None:
@@ -136,6 +140,10 @@ def check_pod_security_context(
         message = "ShareProcessNamespace and HostPID cannot both be enabled"
         yield invalid(spec_path.shareProcessNamespace, True, message)
     if spec.host_users is False:
-        for name, shared in (("hostNetwork", spec.host_network), ("hostPID", spec.host_pid), ("hostIPC", spec.host_ipc)):
+        for name, shared in (
+            ("hostNetwork", spec.host_network),
+            ("hostPID", spec.host_pid),
+            ("hostIPC", spec.host_ipc),
+        ):
             if shared:
                 yield forbidden(getattr(spec_path, name), "when `hostUsers` is false")

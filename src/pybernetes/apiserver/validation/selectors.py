@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 
 from pybernetes.api.fields import FieldError, FieldPath, forbidden, invalid, required
 from pybernetes.api.models.meta_v1 import LabelSelector, LabelSelectorRequirement
-from pybernetes.api.selectors import from_model
+from pybernetes.api.selectors import LabelSelector as Selector
 from pybernetes.apiserver.validation.metadata import check_labels, label_key_messages, label_value_messages
 
 _INVALID_SELECTOR = "invalid label selector"
@@ -55,5 +55,5 @@ def check_workload_selector(
         yield invalid(path.selector, selector, f"empty selector is invalid for {kind}")
     elif errors:
         yield invalid(path.selector, selector, _INVALID_SELECTOR)
-    elif not from_model(selector).matches(labels):
+    elif not Selector.from_model(selector).matches(labels):
         yield invalid(path.template.metadata.labels, dict(labels), "`selector` does not match template `labels`")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pybernetes.api.fields import FieldError, FieldPath, invalid
+from pybernetes.api.fields import FieldError, FieldPath, invalid, is_ip, range_error
 from pybernetes.apiserver.validation.metadata import IMMUTABLE
 
 NOT_NEGATIVE = "must be greater than or equal to 0"
@@ -26,5 +26,8 @@ def check_unchanged(new: object, old: object, path: FieldPath) -> Iterator[Field
         yield invalid(path, new, IMMUTABLE)
 
 
-def in_range(low: int, high: int) -> str:
-    return f"must be between {low} and {high}, inclusive"
+in_range = range_error
+
+
+def check_ip(text: str, path: FieldPath) -> Iterator[FieldError]:
+    yield from (invalid(path, text, message) for message in is_ip(text))

@@ -9,7 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from pybernetes.api.fields import FieldError, FieldPath, duplicate, forbidden, invalid, is_dns_label, not_supported, required
+import msgspec
+
+from pybernetes.api.fields import (
+    FieldError,
+    FieldPath,
+    duplicate,
+    forbidden,
+    invalid,
+    is_dns_label,
+    not_supported,
+    required,
+)
 from pybernetes.api.models.core_v1 import (
     ConfigMapVolumeSource,
     DownwardAPIVolumeFile,
@@ -36,24 +47,8 @@ HOST_PATH_TYPES = (
 _ONLY_ONE = "may not specify more than 1 volume type"
 
 
-def _field_names(*names: str) -> tuple[tuple[str, str], ...]:
-    def attribute(name: str) -> str:
-        return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)
-
-    return tuple((name, attribute(name)) for name in names)
-
-
-# JSON name, attribute of the model
-SOURCES = (
-    *_field_names(
-        "emptyDir", "hostPath", "gitRepo", "secret", "nfs", "iscsi", "glusterfs", "persistentVolumeClaim", "rbd", "cinder",
-        "cephfs", "flocker", "fc", "configMap", "azureFile", "azureDisk", "quobyte", "projected", "scaleIO", "storageos",
-        "csi", "ephemeral", "image", "gcePersistentDisk", "flexVolume", "vsphereVolume", "photonPersistentDisk",
-        "portworxVolume",
-    ),
-    ("downwardAPI", "downward_api"),
-    ("awsElasticBlockStore", "aws_elastic_block_store"),
-)  # fmt: skip
+# The name in JSON and the attribute of each kind of volume.
+SOURCES = tuple((field.encode_name, field.name) for field in msgspec.structs.fields(Volume) if field.name != "name")
 
 
 def check_volumes(volumes: Sequence[Volume], path: FieldPath) -> Iterator[FieldError]:
@@ -81,35 +76,36 @@ def _check_source(volume: Volume, path: FieldPath) -> Iterator[FieldError]:
     if check is not None:
         yield from check(source, getattr(path, name))
     else:
-        yield from _check_required(name, source, getattr(path, name))
+        yield from check_required_fields(name, source, getattr(path, name))
     for extra, _ in given[1:]:
         yield forbidden(getattr(path, extra), _ONLY_ONE)
 
 
-_REQUIRED: Mapping[str, tuple[tuple[str, str], ...]] = {
-    "iscsi": _field_names("targetPortal", "iqn"),
-    "glusterfs": _field_names("endpoints", "path"),
-    "rbd": _field_names("monitors", "image"),
-    "cinder": (("volumeID", "volume_id"),),
-    "cephfs": _field_names("monitors"),
-    "csi": _field_names("driver"),
-    "gitRepo": _field_names("repository"),
-    "azureFile": _field_names("secretName", "shareName"),
-    "azureDisk": (("diskName", "disk_name"), ("diskURI", "disk_uri")),
-    "flexVolume": _field_names("driver"),
-    "vsphereVolume": _field_names("volumePath"),
-    "gcePersistentDisk": _field_names("pdName"),
-    "awsElasticBlockStore": (("volumeID", "volume_id"),),
-    "quobyte": _field_names("registry", "volume"),
-    "portworxVolume": (("volumeID", "volume_id"),),
-    "photonPersistentDisk": (("pdID", "pd_id"),),
+_REQUIRED: Mapping[str, tuple[str, ...]] = {
+    "iscsi": ("targetPortal", "iqn"),
+    "glusterfs": ("endpoints", "path"),
+    "rbd": ("monitors", "image"),
+    "cinder": ("volumeID",),
+    "cephfs": ("monitors",),
+    "csi": ("driver",),
+    "gitRepo": ("repository",),
+    "azureFile": ("secretName", "shareName"),
+    "azureDisk": ("diskName", "diskURI"),
+    "flexVolume": ("driver",),
+    "vsphereVolume": ("volumePath",),
+    "gcePersistentDisk": ("pdName",),
+    "awsElasticBlockStore": ("volumeID",),
+    "quobyte": ("registry", "volume"),
+    "portworxVolume": ("volumeID",),
+    "photonPersistentDisk": ("pdID",),
 }
 
 
-def _check_required(name: str, source: Any, path: FieldPath) -> Iterator[FieldError]:
-    for field, attribute in _REQUIRED.get(name, ()):
-        if not getattr(source, attribute):
-            yield required(getattr(path, field))
+def check_required_fields(name: str, source: msgspec.Struct, path: FieldPath) -> Iterator[FieldError]:
+    wanted = _REQUIRED.get(name, ())
+    for field in msgspec.structs.fields(source):
+        if field.encode_name in wanted and not getattr(source, field.name):
+            yield required(path.child(field.encode_name))
 
 
 def _check_mode(mode: int | None, path: FieldPath) -> Iterator[FieldError]:
@@ -237,9 +233,17 @@ def _check_projection(projection: VolumeProjection, path: FieldPath, taken: dict
         else:
             seconds = token.expiration_seconds
             if seconds is not None and seconds < 600:
-                yield invalid(path.serviceAccountToken.expirationSeconds, seconds, "may not specify a duration less than 10 minutes")
+                yield invalid(
+                    path.serviceAccountToken.expirationSeconds,
+                    seconds,
+                    "may not specify a duration less than 10 minutes",
+                )
             if seconds is not None and seconds > 1 << 32:
-                yield invalid(path.serviceAccountToken.expirationSeconds, seconds, "may not specify a duration larger than 2^32 seconds")
+                yield invalid(
+                    path.serviceAccountToken.expirationSeconds,
+                    seconds,
+                    "may not specify a duration larger than 2^32 seconds",
+                )
             yield from check_projected(token.path, path.serviceAccountToken.path)
             yield from _take(taken, token.path, "serviceAccountToken", path)
     count += projection.cluster_trust_bundle is not None
@@ -266,4 +270,3 @@ _CHECKS: Mapping[str, Callable[[Any, FieldPath], Iterator[FieldError]]] = {
     "image": _check_image,
     "projected": _check_projected_volume,
 }
-

@@ -1,0 +1,43 @@
+"""The quality of service that a pod's requests and limits ask for.
+
+Follows ComputePodQOS in pkg/apis/core/v1/helper/qos.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pybernetes.api import quantity
+from pybernetes.apiserver.resource import Document
+
+_COUNTED = ("cpu", "memory")
+
+
+def quality_of_service(spec: Document) -> str:
+    whole = spec.get("resources")
+    holders = [spec] if whole and (whole.get("limits") or whole.get("requests")) else _all_containers(spec)
+    given = [resources for holder in holders if (resources := holder.get("resources"))]
+    requested = any(_positive(one.get("requests")) or _positive(one.get("limits")) for one in given)
+    if not requested:
+        return "BestEffort"
+    if len(given) == len(holders) and all(_is_guaranteed(one) for one in given):
+        return "Guaranteed"
+    return "Burstable"
+
+
+def _all_containers(spec: Document) -> list[Document]:
+    return [*spec.get("containers", ()), *spec.get("initContainers", ())]
+
+
+def _positive(resources: Mapping[str, str] | None) -> bool:
+    return bool(resources) and any(quantity.milli(resources[name]) > 0 for name in _COUNTED if name in resources)
+
+
+def _is_guaranteed(resources: Document) -> bool:
+    limits, requests = resources.get("limits") or {}, resources.get("requests") or {}
+    return all(
+        name in limits
+        and quantity.milli(limits[name]) > 0
+        and (name not in requests or quantity.milli(requests[name]) == quantity.milli(limits[name]))
+        for name in _COUNTED
+    )

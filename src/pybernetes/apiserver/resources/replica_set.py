@@ -1,0 +1,76 @@
+"""ReplicaSet: as many pods of a template as asked for.
+
+Follows pkg/registry/apps/replicaset and pkg/apis/apps/validation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pybernetes.api.fields import FieldError, at, is_dns_subdomain
+from pybernetes.api.kinds import info_of
+from pybernetes.api.models.apps_v1 import ReplicaSet
+from pybernetes.apiserver.columns import AGE, NAME
+from pybernetes.apiserver.resource import Resource, ScaleSubresource, StatusSubresource, spec_changed
+from pybernetes.apiserver.resources.cells import (
+    container_columns,
+    number_column,
+    query_of_selector,
+    selector_column,
+    text_at,
+)
+from pybernetes.apiserver.resources.defaults import compile_defaults, under
+from pybernetes.apiserver.resources.pod_defaults import POD_SPEC
+from pybernetes.apiserver.validation.metadata import check_metadata, check_metadata_update
+from pybernetes.apiserver.validation.pod_spec import check_workload_template
+from pybernetes.apiserver.validation.selectors import check_workload_selector
+from pybernetes.apiserver.validation.simple import check_unchanged
+from pybernetes.apiserver.validation.workload import check_not_negatives, check_replica_counts
+
+
+def validate(replica_set: ReplicaSet) -> Iterator[FieldError]:
+    yield from check_metadata(replica_set.metadata, is_dns_subdomain)
+    spec = replica_set.spec
+    yield from check_not_negatives(at.spec, {"replicas": spec.replicas, "minReadySeconds": spec.min_ready_seconds})
+    yield from check_workload_selector(spec.selector, spec.template.metadata.labels, at.spec, "deployment")
+    yield from check_workload_template(spec.template, at.spec.template, "ReplicaSet")
+
+
+def validate_update(new: ReplicaSet, old: ReplicaSet) -> Iterator[FieldError]:
+    yield from check_metadata_update(new.metadata, old.metadata)
+    yield from check_unchanged(new.spec.selector, old.spec.selector, at.spec.selector)
+
+
+def validate_status(new: ReplicaSet, old: ReplicaSet) -> Iterator[FieldError]:
+    yield from check_metadata_update(new.metadata, old.metadata)
+    status = new.status
+    counts = {
+        "fullyLabeledReplicas": status.fully_labeled_replicas,
+        "readyReplicas": status.ready_replicas,
+        "availableReplicas": status.available_replicas,
+    }
+    yield from check_replica_counts(at.status, status.replicas, counts)
+
+
+REPLICA_SETS = Resource(
+    info=info_of(ReplicaSet),
+    short_names=("rs",),
+    categories=("all",),
+    defaults=compile_defaults({"spec.replicas": 1}, under("spec.template.spec", POD_SPEC)),
+    validate=validate,
+    validate_update=validate_update,
+    generation=spec_changed,
+    columns=(
+        NAME,
+        number_column("Desired", "spec.replicas"),
+        number_column("Current", "status.replicas"),
+        number_column("Ready", "status.readyReplicas"),
+        AGE,
+        *container_columns(),
+        selector_column(),
+    ),
+    selectable={"status.replicas": text_at("status.replicas", "0")},
+    subresources=(StatusSubresource(validate=validate_status), ScaleSubresource(query_of_selector)),
+)
+
+RESOURCES = (REPLICA_SETS,)

@@ -1,0 +1,164 @@
+"""Service: one address for the pods that a selector names.
+
+Follows pkg/registry/core/service and printService in pkg/printers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from pybernetes.api.fields import FieldError, at, is_dns1035_label
+from pybernetes.api.kinds import info_of
+from pybernetes.api.models.core_v1 import Service
+from pybernetes.apiserver.columns import AGE, NAME, NONE
+from pybernetes.apiserver.resource import (
+    Column,
+    Context,
+    Document,
+    Resource,
+    SpecialSubresource,
+    StatusSubresource,
+)
+from pybernetes.apiserver.resources.cells import at_path, format_labels, text_at
+from pybernetes.apiserver.resources.defaults import Rule, compile_defaults
+from pybernetes.apiserver.resources.service_reservations import ServiceReservations
+from pybernetes.apiserver.resources.service_rules import (
+    complete_cluster_ips,
+    drop_by_type,
+    follow_cluster_ip,
+    is_externally_accessible,
+    keep_allocated,
+    needs_cluster_ip,
+)
+from pybernetes.apiserver.validation.metadata import check_metadata, check_metadata_update
+from pybernetes.apiserver.validation.service import check_service_spec, check_service_update
+
+AFFINITY_SECONDS = 10800
+
+
+def default_affinity(spec: Document) -> None:
+    if spec["sessionAffinity"] == "None":
+        spec.pop("sessionAffinityConfig", None)
+    elif spec["sessionAffinity"] == "ClientIP":
+        client = spec.setdefault("sessionAffinityConfig", {}).setdefault("clientIP", {})
+        client.setdefault("timeoutSeconds", AFFINITY_SECONDS)
+
+
+def default_traffic(spec: Document) -> None:
+    if is_externally_accessible(spec) and not spec.get("externalTrafficPolicy"):
+        spec["externalTrafficPolicy"] = "Cluster"
+    if needs_cluster_ip(spec):
+        spec.setdefault("internalTrafficPolicy", "Cluster")
+    if spec["type"] == "LoadBalancer":
+        spec.setdefault("allocateLoadBalancerNodePorts", True)
+
+
+def target_port(port: Document) -> int | None:
+    return port.get("port")
+
+
+def zero_target(port: Document) -> None:
+    if port.get("targetPort") == 0:
+        del port["targetPort"]
+
+
+def prepare_create(service: Document, context: Context) -> None:
+    complete_cluster_ips(service.setdefault("spec", {}))
+
+
+def prepare_update(new: Document, old: Document, context: Context) -> None:
+    after, before = new.setdefault("spec", {}), old["spec"]
+    follow_cluster_ip(after, before)
+    keep_allocated(after, before)
+    drop_by_type(after, before)
+    complete_cluster_ips(after)
+
+
+def initial_status(service: Document) -> Document:
+    return {"loadBalancer": {}}
+
+
+def validate(service: Service) -> Iterator[FieldError]:
+    yield from check_metadata(service.metadata, is_dns1035_label)
+    yield from check_service_spec(service.spec, at.spec)
+
+
+def validate_update(new: Service, old: Service) -> Iterator[FieldError]:
+    yield from check_metadata_update(new.metadata, old.metadata)
+    yield from check_service_update(new, old)
+
+
+def validate_status(new: Service, old: Service) -> Iterator[FieldError]:
+    yield from check_metadata_update(new.metadata, old.metadata)
+
+
+def _cluster_ip(service: Document, now: datetime) -> str:
+    addresses = service["spec"].get("clusterIPs") or [service["spec"].get("clusterIP") or NONE]
+    address: str = addresses[0]
+    return address
+
+
+def _external_ip(service: Document, now: datetime) -> str:
+    spec = service["spec"]
+    addresses = list(spec.get("externalIPs") or ())
+    match spec.get("type"):
+        case "LoadBalancer":
+            ingress = at_path(service, "status.loadBalancer.ingress", ())
+            balanced = [one.get("ip") or one.get("hostname", "") for one in ingress]
+            return ",".join(sorted(set(balanced)) + addresses) or "<pending>"
+        case "ExternalName":
+            name: str = spec.get("externalName", "")
+            return name
+        case _:
+            return ",".join(addresses) or NONE
+
+
+def _ports(service: Document, now: datetime) -> str:
+    cells = []
+    for port in service["spec"].get("ports") or ():
+        node = f":{port['nodePort']}" if port.get("nodePort") else ""
+        cells.append(f"{port['port']}{node}/{port.get('protocol', 'TCP')}")
+    return ",".join(cells) or NONE
+
+
+SERVICES = Resource(
+    info=info_of(Service),
+    short_names=("svc",),
+    categories=("all",),
+    storage="services/specs",
+    defaults=compile_defaults(
+        {
+            "spec.sessionAffinity": "None",
+            "spec.type": "ClusterIP",
+            "spec": Rule(default_affinity),
+            "spec.ports[]": Rule(zero_target),
+            "spec.ports[].protocol": "TCP",
+            "spec.ports[].targetPort": target_port,
+        },
+        {"spec": Rule(default_traffic)},
+    ),
+    validate=validate,
+    validate_update=validate_update,
+    prepare_create=prepare_create,
+    prepare_update=prepare_update,
+    initial_status=initial_status,
+    reservations=ServiceReservations,
+    columns=(
+        NAME,
+        Column("Type", lambda service, now: service["spec"].get("type", "")),
+        Column("Cluster-IP", _cluster_ip),
+        Column("External-IP", _external_ip),
+        Column("Port(s)", _ports),
+        AGE,
+        Column("Selector", lambda service, now: format_labels(service["spec"].get("selector")), priority=1),
+    ),
+    selectable={"spec.clusterIP": text_at("spec.clusterIP"), "spec.type": text_at("spec.type")},
+    subresources=(
+        StatusSubresource(validate=validate_status),
+        SpecialSubresource("proxy", ("create", "delete", "get", "patch", "update"), ("", "v1", "ServiceProxyOptions")),
+    ),
+    allows_create_on_update=True,
+)
+
+RESOURCES = (SERVICES,)

@@ -1,0 +1,89 @@
+"""What a manifest becomes on its way into the store, without a server: defaults, preparation, validation."""
+
+from __future__ import annotations
+
+import copy
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import yaml
+
+from pybernetes.api import errors
+from pybernetes.apiserver.auth.contract import User
+from pybernetes.apiserver.resource import Context, Document, Resource
+
+NOW = datetime(2030, 1, 1, 12, 0, 0, tzinfo=UTC)
+CONTEXT = Context(user=User(name="tester"), now=NOW)
+
+
+def document(text: str) -> Document:
+    loaded: Document = yaml.safe_load(text)
+    return loaded
+
+
+def problems(resource: Resource, manifest: Document) -> list[str]:
+    """The errors of a creation, as text."""
+    completed = completed_by(resource, manifest)
+    assert resource.validate is not None
+    return [str(error) for error in resource.validate(model(resource, completed))]
+
+
+def completed_by(resource: Resource, manifest: Document) -> Document:
+    """Defaulted and prepared as by a creation, but not validated."""
+    new = copy.deepcopy(manifest)
+    new.setdefault("metadata", {})
+    if resource.info.namespaced:
+        new["metadata"].setdefault("namespace", "default")
+    if resource.defaults is not None:
+        resource.defaults(new)
+    if resource.has_status:
+        new["status"] = resource.initial_status(new) if resource.initial_status else {}
+    if resource.prepare_create is not None:
+        resource.prepare_create(new, CONTEXT)
+    return new
+
+
+def created(resource: Resource, manifest: Document) -> Document:
+    """As it would be stored; raises what a client would get."""
+    completed = completed_by(resource, manifest)
+    found = list(resource.validate(model(resource, completed))) if resource.validate else []
+    if found:
+        raise errors.invalid(resource.info.group, resource.info.kind, completed["metadata"].get("name", ""), found)
+    return completed
+
+
+def update_problems(resource: Resource, old: Document, **changes: Any) -> list[str]:
+    """The errors of replacing fields; a change names its path with double underscores: `spec__replicas=2`."""
+    new = changed(old, **changes)
+    if resource.defaults is not None:
+        resource.defaults(new)
+    if resource.prepare_update is not None:
+        resource.prepare_update(new, old, CONTEXT)
+    assert resource.validate is not None
+    assert resource.validate_update is not None
+    after, before = model(resource, new), model(resource, old)
+    return [str(error) for error in (*resource.validate(after), *resource.validate_update(after, before))]
+
+
+def changed(old: Document, **changes: Any) -> Document:
+    new = copy.deepcopy(old)
+    new["metadata"].setdefault("resourceVersion", "7")
+    for path, value in changes.items():
+        *parents, last = path.split("__")
+        holder = new
+        for parent in parents:
+            holder = holder[int(parent)] if isinstance(holder, list) else holder.setdefault(parent, {})
+        if value is None:
+            holder.pop(last, None)
+        else:
+            holder[last] = value
+    return new
+
+
+def model(resource: Resource, value: Document) -> Any:
+    return msgspec.convert(value, resource.info.model)
+
+
+def cells(resource: Resource, value: Document, *, wide: bool = False) -> dict[str, Any]:
+    return {column.name: column.extract(value, NOW) for column in resource.columns if wide or column.priority == 0}
