@@ -1,7 +1,8 @@
 """Addresses and ports that are handed out from a range, each to one holder at a time.
 
 Guarantees  What is taken is not handed out again until it is released. Nothing here waits, so two requests cannot meet.
-            A pick avoids the low band of the range, which is for those who ask for a value by name, until the rest is full.
+            A pick avoids the low band of the range, which is for those who ask for a certain value, until the rest
+            is full.
 
 Follows pkg/registry/core/service/ipallocator and portallocator.
 """

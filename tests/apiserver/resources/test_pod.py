@@ -1,5 +1,6 @@
 """Pods: defaults, rules, what may change, and how they read."""
 
+# ruff: noqa: E501
 from __future__ import annotations
 
 from typing import Any

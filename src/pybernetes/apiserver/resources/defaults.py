@@ -1,8 +1,8 @@
 """Defaults as tables: path → value, compiled once into nested functions.
 
 A path names fields in JSON's spelling, `[]` steps into every element of a list and `{}` into every value of a map:
-`"spec.containers[].ports[].protocol": "TCP"`. A path whose parents are absent does nothing; a field that is present keeps
-its value. A value that is a list or an object is copied for each document. Where a default follows from other
+`"spec.containers[].ports[].protocol": "TCP"`. A path whose parents are absent does nothing; a field that is present
+keeps its value. A value that is a list or an object is copied for each document. Where a default follows from other
 fields, the value is a function of the object that holds the field (`None`: no default); where a rule
 changes an object as a whole, it is a `Rule` on the path of that object. Rows apply parent first, in the table's order.
 An empty string counts as absent, as it does upstream; a zero does only for `OverZero`.

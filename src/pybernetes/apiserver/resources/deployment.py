@@ -126,9 +126,8 @@ def validate_status(new: Deployment, old: Deployment) -> Iterator[FieldError]:
         "availableReplicas": status.available_replicas,
     }
     yield from check_replica_counts(at.status, status.replicas, counts)
-    if status.collision_count is not None and old.status.collision_count is not None:
-        if status.collision_count < old.status.collision_count:
-            yield invalid(at.status.collisionCount, status.collision_count, "cannot be decremented")
+    if status.collision_count is not None and status.collision_count < (old.status.collision_count or 0):
+        yield invalid(at.status.collisionCount, status.collision_count, "cannot be decremented")
 
 
 def _ready(deployment: Document, now: datetime) -> str:

@@ -111,19 +111,14 @@ def validate_view(event: events_v1.Event) -> Iterator[FieldError]:
 
 def validate_view_update(new: events_v1.Event, old: events_v1.Event) -> Iterator[FieldError]:
     yield from check_metadata_update(new.metadata, old.metadata)
-    for field in (
-        "regarding",
-        "reason",
-        "action",
-        "note",
-        "related",
-        "type",
-        "reporting_controller",
-        "reporting_instance",
-    ):
-        head, *rest = field.split("_")
-        path = getattr(at, head + "".join(part.title() for part in rest))
-        yield from check_unchanged(getattr(new, field), getattr(old, field), path)
+    yield from check_unchanged(new.regarding, old.regarding, at.regarding)
+    yield from check_unchanged(new.reason, old.reason, at.reason)
+    yield from check_unchanged(new.action, old.action, at.action)
+    yield from check_unchanged(new.note, old.note, at.note)
+    yield from check_unchanged(new.related, old.related, at.related)
+    yield from check_unchanged(new.type, old.type, at.type)
+    yield from check_unchanged(new.reporting_controller, old.reporting_controller, at.reportingController)
+    yield from check_unchanged(new.reporting_instance, old.reporting_instance, at.reportingInstance)
 
 
 def _seen(event: Document, now: datetime) -> tuple[str, str]:

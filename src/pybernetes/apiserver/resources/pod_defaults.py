@@ -5,6 +5,9 @@ Follows pkg/apis/core/v1/defaults.go.
 
 from __future__ import annotations
 
+import msgspec
+
+from pybernetes.api.models.core_v1 import Volume
 from pybernetes.apiserver.resources.defaults import Document, OverZero, Rule, Table, under
 
 

@@ -1,7 +1,7 @@
 """The addresses and node ports of services.
 
-Guarantees  An address or a port is held by at most one service. The services in the store are the truth: after a start, what
-            they carry is taken; what was taken for a write that failed is free again.
+Guarantees  An address or a port is held by at most one service. The services in the store are the truth: after a
+            start, what they carry is taken; what was taken for a write that failed is free again.
 
 Follows pkg/registry/core/service/storage/alloc.go.
 """

@@ -59,10 +59,8 @@ def check_metadata_update(new: ObjectMeta, old: ObjectMeta, path: FieldPath = at
         added = [finalizer for finalizer in new.finalizers if finalizer not in old.finalizers]
         if added:
             listing = ", ".join(f'"{finalizer}"' for finalizer in sorted(added))
-            yield forbidden(
-                path.finalizers,
-                f"no new finalizers can be added if the object is being deleted, found new finalizers []string{{{listing}}}",
-            )
+            message = "no new finalizers can be added if the object is being deleted, found new finalizers "
+            yield forbidden(path.finalizers, f"{message}[]string{{{listing}}}")
     for field, before, after in (
         ("name", old.name, new.name),
         ("namespace", old.namespace, new.namespace),

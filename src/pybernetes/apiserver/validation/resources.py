@@ -16,18 +16,39 @@ from pybernetes.apiserver.validation.simple import NOT_NEGATIVE
 CONTAINER_RESOURCES = frozenset(("cpu", "memory", "ephemeral-storage"))
 STANDARD_RESOURCES = CONTAINER_RESOURCES | frozenset(
     (
-        "pods", "services", "replicationcontrollers", "resourcequotas", "secrets", "configmaps", "persistentvolumeclaims",
-        "storage", "requests.cpu", "requests.memory", "requests.storage", "requests.ephemeral-storage",
-        "limits.cpu", "limits.memory", "limits.ephemeral-storage", "services.nodeports", "services.loadbalancers",
+        "pods",
+        "services",
+        "replicationcontrollers",
+        "resourcequotas",
+        "secrets",
+        "configmaps",
+        "persistentvolumeclaims",
+        "storage",
+        "requests.cpu",
+        "requests.memory",
+        "requests.storage",
+        "requests.ephemeral-storage",
+        "limits.cpu",
+        "limits.memory",
+        "limits.ephemeral-storage",
+        "services.nodeports",
+        "services.loadbalancers",
     )
-)  # fmt: skip
+)
 QUOTA_RESOURCES = STANDARD_RESOURCES - {"storage"}
 _INTEGER = frozenset(
     (
-        "pods", "services", "replicationcontrollers", "resourcequotas", "secrets", "configmaps", "persistentvolumeclaims",
-        "services.nodeports", "services.loadbalancers",
+        "pods",
+        "services",
+        "replicationcontrollers",
+        "resourcequotas",
+        "secrets",
+        "configmaps",
+        "persistentvolumeclaims",
+        "services.nodeports",
+        "services.loadbalancers",
     )
-)  # fmt: skip
+)
 HUGEPAGES = "hugepages-"
 _EXTENDED_LIMIT = 63
 
@@ -79,7 +100,7 @@ def check_requirements(resources: ResourceRequirements | None, path: FieldPath) 
     limits, requests = resources.limits, resources.requests
     yield from check_resource_list(limits, path.limits)
     yield from check_resource_list(requests, path.requests)
-    for name, limit in limits.items():
+    for name in limits:
         if not _overcommits(name) and name not in requests:
             yield required(path.requests, "Limit must be set for non overcommitable resources")
     for name, request in requests.items():
