@@ -38,9 +38,9 @@ Value = Any
 Table = Mapping[str, Value]
 
 
-def under(prefix: str, *tables: Table) -> dict[str, Value]:
-    """The rows of the tables below a path, so that kinds share them."""
-    return {(f"{prefix}.{path}" if path else prefix): value for table in tables for path, value in table.items()}
+def under(prefix: str, table: Table) -> dict[str, Value]:
+    """The rows of a table below a path, so that kinds share them."""
+    return {(f"{prefix}.{path}" if path else prefix): value for path, value in table.items()}
 
 
 @dataclass(slots=True)

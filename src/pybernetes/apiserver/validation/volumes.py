@@ -47,8 +47,15 @@ HOST_PATH_TYPES = (
 _ONLY_ONE = "may not specify more than 1 volume type"
 
 
-# The name in JSON and the attribute of each kind of volume.
-SOURCES = tuple((field.encode_name, field.name) for field in msgspec.structs.fields(Volume) if field.name != "name")
+# The name in JSON and the attribute of each kind of volume, in the order of checking.
+SOURCES = (
+    ("emptyDir", "empty_dir"),
+    *(
+        (field.encode_name, field.name)
+        for field in msgspec.structs.fields(Volume)
+        if field.name not in ("name", "empty_dir")
+    ),
+)
 
 
 def check_volumes(volumes: Sequence[Volume], path: FieldPath) -> Iterator[FieldError]:
