@@ -49,10 +49,10 @@ def of_pid(pid: int) -> Process | None:
 def read(pid_file: Path) -> Process | None:
     """The living process that a pid file names."""
     try:
-        pid, started = pid_file.read_text().split()
+        pid, started = map(int, pid_file.read_text().split())
     except (FileNotFoundError, ValueError):
         return None
-    process = Process(int(pid), int(started))
+    process = Process(pid, started)
     return process if process.alive else None
 
 

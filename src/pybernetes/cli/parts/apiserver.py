@@ -1,16 +1,22 @@
 """The API server of a cluster: its store, its certificates, and the edge that listens.
 
-Guarantees  Every certificate that any local part shows is issued, and DIR/kubeconfig written, before the port opens: the
-            other processes only ever read them.
+Guarantees  Every certificate that any local part shows is issued, and DIR/kubeconfig written, before the port opens:
+            the other processes only ever read them. The port opens only when the server is ready.
 """
 
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 
-from pybernetes.apiserver.auth import kubeconfig
+from pybernetes import KUBERNETES_VERSION
+from pybernetes.apiserver.assembly import Assembled, assemble
+from pybernetes.apiserver.auth import kubeconfig, reviews
 from pybernetes.apiserver.auth.access import Access, AccessOptions
-from pybernetes.apiserver.auth.pki import Pki
+from pybernetes.apiserver.auth.pki import KeyPair, Pki
+from pybernetes.apiserver.discovery import served
+from pybernetes.apiserver.discovery.handler import Discovery
+from pybernetes.apiserver.openapi.handler import OpenApi
 from pybernetes.apiserver.options import ServerOptions
 from pybernetes.apiserver.serve import Edge, tls_context
 from pybernetes.cli.layout import Layout, Settings
@@ -19,31 +25,65 @@ from pybernetes.store.sqlite import SqliteStore
 
 
 async def run(layout: Layout, settings: Settings) -> None:
-    pki = issue_all(layout, settings)
+    pki = Pki(layout.pki)
+    serving = issue_all(layout, settings, pki)
     layout.database.parent.mkdir(parents=True, exist_ok=True)
     store = await SqliteStore.open(layout.database)
     try:
-        await _serve(layout, settings, pki, store)
+        await _serve(layout, settings, pki, serving, store)
     finally:
         await store.close()
 
 
-def issue_all(layout: Layout, settings: Settings) -> Pki:
-    import ipaddress
+async def _serve(layout: Layout, settings: Settings, pki: Pki, serving: KeyPair, store: SqliteStore) -> None:
+    access = Access(
+        store,
+        AccessOptions(
+            service_account_key=pki.service_account_key.read_bytes(),
+            token_file=layout.tokens,
+            issuer=settings.service_account_issuer,
+            server_url=f"https://{settings.node_address}:{settings.port}",
+        ),
+    )
+    options = ServerOptions(
+        service_cidr=settings.service_cidr, advertise_address=settings.node_address, port=settings.port
+    )
+    assembled = assemble(store, authenticator=access.authenticator, authorizer=access.authorizer, options=options)
+    _describe(assembled, settings)
+    access.register(assembled.server.routes)
+    tls = tls_context(serving.certificate, serving.key, pki.ca_file)
+    edge = Edge(assembled.server, host=settings.bind, port=settings.port, tls=tls)
+    await access.start()
+    try:
+        await assembled.start()
+        await edge.start()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await edge.stop()
+            await assembled.stop()
+    finally:
+        await access.close()
 
-    pki = Pki(layout.pki)
+
+def _describe(assembled: Assembled, settings: Settings) -> None:
+    """Discovery and OpenAPI of everything that is served."""
+    discovery = Discovery(f"{settings.node_address}:{settings.port}")
+    discovery.update("builtin", served.of_resources(assembled.server.resources))
+    discovery.update("access", reviews.SERVED)
+    discovery.register(assembled.server.routes)
+    OpenApi(lambda: discovery.groups, KUBERNETES_VERSION).register(assembled.server.routes)
+
+
+def issue_all(layout: Layout, settings: Settings, pki: Pki) -> KeyPair:
+    """All certificates of this machine's parts; the API server's own is the answer."""
     first = str(ipaddress.ip_network(settings.service_cidr)[1])
-    pki.serving((settings.node_address, first))
+    serving = pki.serving((settings.node_address, first))
     for issue in (pki.controller_manager, pki.scheduler, pki.proxy, pki.apiserver_kubelet_client):
         issue()
     for name in node_names(settings):
         pki.node(name)
         pki.kubelet_serving(name, (settings.node_address, "127.0.0.1", "localhost"))
-    write_kubeconfig(layout, settings, pki)
-    return pki
-
-
-def write_kubeconfig(layout: Layout, settings: Settings, pki: Pki) -> None:
     document = kubeconfig.document(
         server=f"https://127.0.0.1:{settings.port}",
         authority=pki.ca_pem,
@@ -51,3 +91,4 @@ def write_kubeconfig(layout: Layout, settings: Settings, pki: Pki) -> None:
         cluster=settings.name,
     )
     kubeconfig.write(layout.kubeconfig, document)
+    return serving

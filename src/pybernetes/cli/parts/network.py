@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import random
 
 from pybernetes.api.models.core_v1 import Namespace, Pod, Service
@@ -18,15 +17,6 @@ from pybernetes.network.dns.zone import InformedRecords
 from pybernetes.network.names import NetworkNames
 from pybernetes.network.proxy.proxy import ServiceProxy
 from pybernetes.network.proxy.ruleset import NodeFacts
-
-NODE_PREFIX_LENGTH = 24
-
-
-def pod_cidr_of(settings: Settings, index: int) -> str:
-    """The range of the node with that index."""
-    network = ipaddress.ip_network(settings.pod_cidr)
-    step = 2 ** (network.max_prefixlen - NODE_PREFIX_LENGTH)
-    return f"{network.network_address + index * step}/{NODE_PREFIX_LENGTH}"
 
 
 def prepare(layout: Layout, settings: Settings, pod_cidr: str) -> None:

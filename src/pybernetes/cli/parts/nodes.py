@@ -1,11 +1,14 @@
-"""The nodes of a cluster on this machine, by name."""
+"""The nodes of a cluster on this machine: their names and the ranges of their pods."""
 
 from __future__ import annotations
 
+import ipaddress
 import re
 import socket
 
 from pybernetes.cli.layout import Settings
+
+NODE_PREFIX_LENGTH = 24
 
 
 def node_names(settings: Settings) -> list[str]:
@@ -18,3 +21,10 @@ def node_names(settings: Settings) -> list[str]:
 def machine_name() -> str:
     cleaned = re.sub(r"[^a-z0-9.-]+", "-", socket.gethostname().lower()).strip("-.")
     return cleaned or "node"
+
+
+def pod_cidr_of(settings: Settings, index: int) -> str:
+    """The range of the node with that index."""
+    network = ipaddress.ip_network(settings.pod_cidr)
+    step = 2 ** (network.max_prefixlen - NODE_PREFIX_LENGTH)
+    return f"{network.network_address + index * step}/{NODE_PREFIX_LENGTH}"

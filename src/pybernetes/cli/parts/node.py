@@ -1,0 +1,108 @@
+"""The nodes of this machine: one with real containers and its network, or any number of hollow ones."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import structlog
+
+from pybernetes.api.clock import SystemClock
+from pybernetes.apiserver.auth.pki import Pki
+from pybernetes.cli.layout import Layout, Settings
+from pybernetes.cli.parts.clients import client_as, close
+from pybernetes.cli.parts.nodes import node_names, pod_cidr_of
+from pybernetes.kubelet.configuration import NodeConfiguration
+from pybernetes.kubelet.kubelet import Kubelet
+from pybernetes.kubelet.server import KubeletServer
+
+log = structlog.get_logger("node")
+
+
+async def run(layout: Layout, settings: Settings) -> None:
+    if settings.runtime == "hollow":
+        await _run_hollow(layout, settings)
+    else:
+        await _run_real(layout, settings)
+
+
+async def _run_real(layout: Layout, settings: Settings) -> None:
+    from pybernetes.cli.parts import network
+    from pybernetes.cli.parts.runtime import containerd_of
+    from pybernetes.kubelet.images import ImageStore
+    from pybernetes.kubelet.logs import LogPlaces
+    from pybernetes.kubelet.runtime.cri import CriRuntime
+
+    (name,) = node_names(settings)
+    pki = Pki(layout.pki)
+    pod_cidr = pod_cidr_of(settings, 0)
+    network.prepare(layout, settings, pod_cidr)
+    daemon = containerd_of(layout, settings)
+    await daemon.start()
+    await ImageStore(daemon, layout.images).ensure(["pause"])
+    node = _real_node(name, settings, pod_cidr)
+    runtime = CriRuntime(daemon.configuration.socket)
+    kubelet_client = client_as(pki.node(name), layout, settings, "p8s-kubelet")
+    network_client = client_as(pki.admin(), layout, settings, "p8s-network")
+    kubelet = Kubelet(kubelet_client, runtime, node, SystemClock())
+    places = LogPlaces(root=node.pod_logs, links=node.container_logs)
+    server = KubeletServer(kubelet, runtime, SystemClock(), places=places)
+    await _start_server(server, name, pki, settings)
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(daemon.supervise(), name="containerd")
+            tasks.create_task(network.run(network_client, settings, name, pod_cidr), name="network")
+            tasks.create_task(kubelet.run(), name="kubelet")
+    finally:
+        await server.stop()
+        await runtime.close()
+        await close(kubelet_client)
+        await close(network_client)
+
+
+def _real_node(name: str, settings: Settings, pod_cidr: str) -> NodeConfiguration:
+    return NodeConfiguration(
+        name=name,
+        addresses=(settings.node_address,),
+        hostname=name,
+        root=Path(settings.kubelet_root),
+        pod_logs=Path(settings.pod_logs),
+        container_logs=Path(settings.container_logs),
+        pod_cidr=pod_cidr,
+        cluster_dns=(settings.dns_address,),
+        port=settings.kubelet_port,
+        cgroup_root=settings.cgroup_root,
+    )
+
+
+async def _start_server(server: KubeletServer, name: str, pki: Pki, settings: Settings) -> None:
+    from pybernetes.apiserver.auth.pki import serving_context
+
+    addresses = (settings.node_address, "127.0.0.1", "localhost")
+    tls = serving_context(pki.kubelet_serving(name, addresses), pki.ca_file)
+    await server.start(settings.bind, settings.kubelet_port, tls)
+
+
+async def _run_hollow(layout: Layout, settings: Settings) -> None:
+    from pybernetes.kubelet.runtime.hollow import HollowRuntime
+
+    pki = Pki(layout.pki)
+    clock = SystemClock()
+    async with asyncio.TaskGroup() as tasks:
+        for index, name in enumerate(node_names(settings)):
+            pod_cidr = pod_cidr_of(settings, index)
+            node = NodeConfiguration(
+                name=name,
+                addresses=(settings.node_address,),
+                root=Path(settings.kubelet_root) / name,
+                pod_logs=Path(settings.pod_logs) / name,
+                container_logs=None,
+                pod_cidr=pod_cidr,
+                cluster_dns=(settings.dns_address,),
+                port=settings.kubelet_port,
+                manage_cgroups=False,
+                privileged_mounts=False,
+            )
+            runtime = HollowRuntime(clock, name=name, pod_cidr=pod_cidr)
+            client = client_as(pki.node(name), layout, settings, "p8s-kubelet")
+            tasks.create_task(Kubelet(client, runtime, node, clock).run(), name=f"kubelet {name}")

@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import json
+import os
+import socket
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from pybernetes.cli import preflight
+from pybernetes.cli.commands.up import settled
+from pybernetes.cli.layout import Layout, Settings
+from pybernetes.cli.main import COMMANDS, main
+from pybernetes.cli.problems import Problem
+
+
+def run(*words: str) -> click.testing.Result:
+    return CliRunner().invoke(main, list(words))
+
+
+def sentence(error: str) -> str:
+    """Errors are one line that says what is wrong and what to do."""
+    (line,) = error.strip().splitlines()
+    assert line.startswith("Error: ")
+    assert line.endswith(".")
+    assert ": " in line.removeprefix("Error: ")
+    return line
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(command: str) -> None:
+    if command == "kubectl":
+        pytest.skip("--help is kubectl's own")
+    result = run(command, "--help")
+    assert result.exit_code == 0
+    assert result.output.startswith("Usage:")
+
+
+@pytest.mark.parametrize("command", ["why", "backup", "restore", "migrate"])
+def test_what_is_not_built_says_so_and_fails(command: str) -> None:
+    result = run(command, "pod", "web")
+    assert result.exit_code == 3
+    assert f"`p8s {command}` is not built yet" in sentence(result.output)
+
+
+def test_an_unknown_command_is_refused() -> None:
+    assert run("fly").exit_code == 2
+
+
+@pytest.mark.parametrize("command", ["status", "kubectl", "image ls"])
+def test_commands_that_need_a_cluster_say_how_to_start_one(command: str, tmp_path: Path) -> None:
+    name, *rest = command.split()
+    result = run(name, *rest, "--data-dir", str(tmp_path / "none"))
+    assert result.exit_code == 1
+    assert "start one with `p8s up`" in sentence(result.output)
+
+
+def test_stopping_a_cluster_that_is_not_there_is_no_error(tmp_path: Path) -> None:
+    result = run("down", "--purge", "--data-dir", str(tmp_path / "none"))
+    assert result.exit_code == 0
+
+
+def test_etcd_is_refused_by_name(tmp_path: Path) -> None:
+    result = run("up", "--runtime", "hollow", "--store", "etcd://127.0.0.1:2379", "--data-dir", str(tmp_path))
+    assert result.exit_code == 1
+    assert "etcd as the store is not built yet" in sentence(result.output)
+
+
+def test_a_taken_port_is_named_with_how_to_find_its_owner(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        result = run("up", "--runtime", "hollow", "--port", str(port), "--data-dir", str(tmp_path))
+    assert result.exit_code == 1
+    assert f"port {port} is taken by another program" in sentence(result.output)
+
+
+def test_real_containers_without_root_point_to_hollow_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    with pytest.raises(Problem, match="real containers need root: run `sudo p8s up`, or `p8s up --runtime hollow`"):
+        preflight.check(Settings(port=1), Path("/"))
+
+
+def test_missing_programs_are_named_by_their_packages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.which", lambda program, path="": None if program == "nft" else f"/usr/bin/{program}")
+    monkeypatch.setattr("pybernetes.network.cni.plugin_directory", lambda: None)
+    with pytest.raises(Problem, match="nftables and containernetworking-plugins are not installed"):
+        preflight.check_programs()
+
+
+def test_a_full_disk_says_how_much_is_needed(tmp_path: Path) -> None:
+    with pytest.raises(Problem, match="is full"):
+        preflight.check_disk(tmp_path / "new", smallest=1 << 60)
+
+
+def test_several_real_nodes_are_not_built_and_said_so() -> None:
+    with pytest.raises(Problem, match="not built yet"):
+        preflight.check_nodes(Settings(nodes=3))
+
+
+def test_options_are_remembered_and_new_ones_win() -> None:
+    known = Settings(name="x", port=7000, runtime="hollow", nodes=3)
+    asked = settled(known, "x", {"port": None, "nodes": 5, "runtime": None, "store": None})
+    assert (asked.port, asked.nodes, asked.runtime) == (7000, 5, "hollow")
+
+
+def test_settings_come_back_as_they_were_written(tmp_path: Path) -> None:
+    layout = Layout(tmp_path)
+    layout.write_settings(Settings(name="x", port=7000))
+    assert layout.read_settings() == Settings(name="x", port=7000)
+
+
+def test_settings_of_a_newer_version_are_read_as_far_as_they_are_known(tmp_path: Path) -> None:
+    layout = Layout(tmp_path)
+    layout.settings_file.write_text(json.dumps({"name": "x", "color": "blue"}))
+    assert layout.read_settings() == Settings(name="x")
+
+
+def test_a_token_for_an_administrator_is_printed_once_and_only_its_digest_is_kept(tmp_path: Path) -> None:
+    result = run("token", "create", "--admin", "--data-dir", str(tmp_path))
+    token = result.output.strip()
+    assert result.exit_code == 0
+    assert len(token) > 30
+    assert token not in Layout(tmp_path).tokens.read_text()
+
+
+def test_completion_scripts_exist_for_the_common_shells() -> None:
+    for shell in ("bash", "zsh", "fish"):
+        assert "_P8S_COMPLETE" in run("completion", shell).output
