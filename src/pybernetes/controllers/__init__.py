@@ -5,14 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pybernetes.controllers.controller import Controller
+from pybernetes.controllers.daemonset import DaemonSetController
 from pybernetes.controllers.deployment import DeploymentController
+from pybernetes.controllers.endpoints import EndpointsController
+from pybernetes.controllers.endpointslice import EndpointSliceController
 from pybernetes.controllers.garbagecollector import GarbageCollector
 from pybernetes.controllers.manager import ControllerManager, UnknownController, select
 from pybernetes.controllers.namespace import NamespaceController
+from pybernetes.controllers.nodelifecycle import NodeLifecycleController
+from pybernetes.controllers.podgc import PodGarbageCollector
 from pybernetes.controllers.replicaset import ReplicaSetController
 from pybernetes.controllers.replicationcontroller import ReplicationControllerController
 from pybernetes.controllers.rootca import RootCaPublisher
 from pybernetes.controllers.serviceaccount import ServiceAccountController
+from pybernetes.controllers.tainteviction import TaintEvictionController
 
 CONTROLLERS: tuple[type[Controller], ...] = (
     DeploymentController,
@@ -22,6 +28,12 @@ CONTROLLERS: tuple[type[Controller], ...] = (
     GarbageCollector,
     ServiceAccountController,
     RootCaPublisher,
+    DaemonSetController,
+    EndpointsController,
+    EndpointSliceController,
+    NodeLifecycleController,
+    TaintEvictionController,
+    PodGarbageCollector,
 )
 
 REGISTRY: Mapping[str, type[Controller]] = {controller.name: controller for controller in CONTROLLERS}

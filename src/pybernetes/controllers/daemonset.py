@@ -153,7 +153,8 @@ class DaemonSetController(Controller):
     async def _delete_pod(self, daemon_set: apps_v1.DaemonSet, pod: core_v1.Pod) -> None:
         metadata = pod.metadata
         if pod.status.phase == "Failed":
-            message = f"Found failed daemon pod {metadata.namespace}/{metadata.name} on node {node_of(pod)}, will try to kill it"
+            found = f"{metadata.namespace}/{metadata.name} on node {node_of(pod)}"
+            message = f"Found failed daemon pod {found}, will try to kill it"
             self.recorder.event(daemon_set, WARNING, "FailedDaemonPod", message)
         try:
             await self.client.delete(core_v1.Pod, metadata.name, metadata.namespace, uid=metadata.uid)

@@ -1,0 +1,86 @@
+"""Taint eviction: pods that do not tolerate a NoExecute taint of their node are deleted, at once or when they said.
+
+Guarantees
+  A pod without a toleration for one of the taints goes at once; one that tolerates for a time goes when the shortest
+  of these times is over, counted from when the taint was added; one that tolerates for ever stays.
+Follows pkg/controller/tainteviction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from pybernetes.api.errors import ApiError
+from pybernetes.api.meta import Key, format_time
+from pybernetes.api.models import core_v1
+from pybernetes.api.placement import tolerates
+from pybernetes.client import PatchType, key_of
+from pybernetes.client.events import NORMAL
+from pybernetes.controllers.controller import DONE, Context, Controller, For, Maps, Requeue, Result
+from pybernetes.controllers.nodelifecycle import ON_NODE, node_name
+
+
+def seconds_left(
+    taints: Sequence[core_v1.Taint], tolerations: Sequence[core_v1.Toleration], now: datetime
+) -> float | None:
+    """How long the pod may stay: 0 or less is now, None is for ever."""
+    left: list[float] = []
+    for taint in taints:
+        matching = [one for one in tolerations if tolerates((one,), taint)]
+        if not matching:
+            return 0.0
+        limits = [one.toleration_seconds for one in matching if one.toleration_seconds is not None]
+        if limits:
+            age = (now - taint.time_added).total_seconds() if taint.time_added else 0.0
+            left.append(max(0, min(limits)) - age)
+    return min(left, default=None)
+
+
+def pods_of_node(controller: Controller, node: core_v1.Node) -> Iterable[Key]:
+    return [key_of(pod) for pod in controller.informer(core_v1.Pod).by_index(ON_NODE, node.metadata.name)]
+
+
+class TaintEvictionController(Controller):
+    name = "taint-eviction-controller"
+    watches = (For(core_v1.Pod), Maps(core_v1.Node, pods_of_node))
+
+    def __init__(self, context: Context) -> None:
+        self.pods = context.informers.get(core_v1.Pod)
+        self.pods.add_index(ON_NODE, node_name)
+        super().__init__(context)
+        self.nodes = self.informer(core_v1.Node)
+
+    async def reconcile(self, key: Key) -> Result:
+        pod = self.pods.get(key)
+        if pod is None or not pod.spec.node_name or pod.metadata.deletion_timestamp is not None:
+            return DONE
+        node = self.nodes.get(Key("", pod.spec.node_name))
+        taints = [one for one in node.spec.taints if one.effect == "NoExecute"] if node else []
+        if not taints:
+            return DONE
+        left = seconds_left(taints, pod.spec.tolerations, self.now())
+        if left is None:
+            return DONE
+        if left > 0:
+            return Requeue(left)
+        await self._evict(pod)
+        return DONE
+
+    async def _evict(self, pod: core_v1.Pod) -> None:
+        name, namespace = pod.metadata.name, pod.metadata.namespace
+        self.recorder.event(pod, NORMAL, "TaintManagerEviction", f"Marking for deletion Pod {namespace}/{name}")
+        condition = {
+            "type": "DisruptionTarget",
+            "status": "True",
+            "reason": "DeletionByTaintManager",
+            "message": "Taint manager: deleting due to NoExecute taint",
+            "lastTransitionTime": format_time(self.now()),
+        }
+        patch = {"metadata": {"uid": pod.metadata.uid}, "status": {"conditions": [condition]}}
+        try:
+            await self.client.patch(core_v1.Pod, name, namespace, patch, PatchType.STRATEGIC, subresource="status")
+            await self.client.delete(core_v1.Pod, name, namespace, uid=pod.metadata.uid)
+        except ApiError as error:
+            if error.code not in (404, 409):
+                raise
