@@ -22,6 +22,10 @@ MODULES: tuple[str, ...] = (
     "deployment",
     "replica_set",
     "lease",
+    "role",
+    "role_binding",
+    "cluster_role",
+    "cluster_role_binding",
 )
 
 
