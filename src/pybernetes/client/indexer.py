@@ -5,7 +5,8 @@ An index is a function from an object to the values under which it is found; it 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import builtins
+from collections.abc import Callable, Iterable, Mapping
 from typing import Generic, TypeVar
 
 from pybernetes.api.meta import Key
@@ -27,11 +28,11 @@ class Indexer(Generic[T]):
     def get(self, key: Key) -> T | None:
         return self._objects.get(key)
 
-    def list(self, namespace: str | None = None) -> Sequence[T]:
+    def list(self, namespace: str | None = None) -> builtins.list[T]:
         objects = self._objects if namespace is None else self._by_namespace.get(namespace, {})
         return list(objects.values())
 
-    def by_index(self, index: str, value: str) -> Sequence[T]:
+    def by_index(self, index: str, value: str) -> builtins.list[T]:
         return list(self._indexes[index].get(value, {}).values())
 
     def add_index(self, index: str, function: IndexFunction[T]) -> None:

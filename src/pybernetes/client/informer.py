@@ -18,7 +18,8 @@ Follows client-go tools/cache/shared_informer.go.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+import builtins
+from collections.abc import Callable
 from random import Random
 from typing import Any, Generic, TypeVar
 
@@ -58,10 +59,10 @@ class Informer(Generic[T]):
     def get(self, key: Key) -> T | None:
         return self._indexer.get(key)
 
-    def list(self, namespace: str | None = None) -> Sequence[T]:
+    def list(self, namespace: str | None = None) -> builtins.list[T]:
         return self._indexer.list(namespace)
 
-    def by_index(self, index: str, value: str) -> Sequence[T]:
+    def by_index(self, index: str, value: str) -> builtins.list[T]:
         return self._indexer.by_index(index, value)
 
     def add_index(self, index: str, function: IndexFunction[T]) -> None:
