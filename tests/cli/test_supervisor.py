@@ -49,8 +49,11 @@ def test_a_broken_pid_file_names_nobody(tmp_path: Path, content: str) -> None:
 
 def test_orphans_are_found_by_their_environment(tmp_path: Path) -> None:
     variable, _, value = processes.environment_marker(tmp_path).partition("=")
-    child = subprocess.Popen(["sleep", "60"], env={**os.environ, variable: value})
+    program = ["sh", "-c", "echo on; exec sleep 60"]
+    child = subprocess.Popen(program, env={**os.environ, variable: value}, stdout=subprocess.PIPE)
     try:
+        assert child.stdout is not None
+        child.stdout.readline()
         assert [one.pid for one in processes.marked(tmp_path)] == [child.pid]
     finally:
         child.kill()

@@ -1,7 +1,8 @@
 """The supervisor of one cluster: starts its processes, and starts again those that end.
 
 Run as `python -m pybernetes.cli.supervisor DIR`; imports nothing but the standard library, because it stays in memory.
-Guarantees  A part that ends is started again after 0.2 s, 0.4 s … at most 30 s; one that ran for a minute begins anew.
+Guarantees  The API server starts alone; the others follow when it listens, so that it gets ready sooner.
+            A part that ends is started again after 0.2 s, 0.4 s … at most 30 s; one that ran for a minute begins anew.
             On SIGTERM every part is asked to end (the node first, the API server last), then killed; nothing remains
             of the supervisor but its log.
 """
@@ -12,6 +13,7 @@ import json
 import os
 import select
 import signal
+import socket
 import sys
 import time
 from collections.abc import Sequence
@@ -24,6 +26,8 @@ from pybernetes.cli.layout import PARTS, Layout, Settings
 FIRST_DELAY = 0.2
 LONGEST_DELAY = 30.0
 HEALTHY_AFTER = 60.0
+GATE_INTERVAL = 0.03
+GATE_PATIENCE = 10.0
 PATIENCE = 10.0
 
 
@@ -54,6 +58,8 @@ class Supervisor:
     def __init__(self, layout: Layout, settings: Settings, parts: Sequence[str] = PARTS) -> None:
         self._layout = layout
         self._parts = [Part(name, command_of(name, layout)) for name in parts]
+        self._port = settings.port
+        self._gate_ends = 0.0
         self._stopping = False
         marker, _, value = processes.environment_marker(layout.root).partition("=")
         self._environment = {**os.environ, marker: value, "MALLOC_ARENA_MAX": "2", "PYTHONUNBUFFERED": "1"}
@@ -67,6 +73,7 @@ class Supervisor:
         signal.signal(signal.SIGINT, self._stop)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         processes.write(self._layout.pid_file("supervisor"), os.getpid())
+        self._gate_ends = time.monotonic() + GATE_PATIENCE
         while not self._stopping:
             now = time.monotonic()
             self._reap(now)
@@ -79,9 +86,18 @@ class Supervisor:
     def _stop(self, *_: object) -> None:
         self._stopping = True
 
+    def _gate_open(self, now: float) -> bool:
+        """Whether the parts that only talk to the API server may start."""
+        if self._gate_ends and (now >= self._gate_ends or _listens(self._port)):
+            self._gate_ends = 0.0
+        return not self._gate_ends
+
     def _start_due(self, now: float) -> None:
         for part in self._parts:
             if not part.pid and part.due <= now:
+                if part is not self._parts[0] and not self._gate_open(now):
+                    part.due = now + GATE_INTERVAL
+                    continue
                 part.pid = processes.start_detached(part.command, self._layout.log_of(part.name), self._environment)
                 part.started_at = now
                 part.starts += 1
@@ -122,6 +138,11 @@ class Supervisor:
                 process.signal(signal.SIGKILL)
             self._layout.pid_file(part.name).unlink(missing_ok=True)
         self._layout.pid_file("supervisor").unlink(missing_ok=True)
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def _describe(code: int) -> str:
