@@ -53,13 +53,6 @@ def shape_of(group: str, version: str, kind: str) -> Shape:
     return Shape(definition(f"{module_of(group, version, kind)}.{kind}"))
 
 
-class _Field(NamedTuple):
-    plain: type | None
-    """The class of values that need no reading."""
-    omit: bool
-    read: Reader
-
-
 _structs: dict[str, Reader] = {}
 
 

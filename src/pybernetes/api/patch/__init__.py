@@ -1,0 +1,8 @@
+"""Changes of documents, as clients send them: pure functions that leave their arguments alone.
+
+What a patch does not touch is shared between the old document and the new one.
+"""
+
+from pybernetes.api.patch.error import PatchError, TestFailed
+
+__all__ = ["PatchError", "TestFailed"]

@@ -1,0 +1,225 @@
+"""Strategic merge patches: merge patches that know which lists are maps by a key, which are sets, which are one value.
+
+Directives: `$patch: replace|delete|merge` in a map or a list's element, `$retainKeys`, `$setElementOrder/<list>`,
+`$deleteFromPrimitiveList/<list>`.
+
+Guarantees  Elements that the patch does not name keep their relative order; new elements come where upstream puts them.
+Follows k8s.io/apimachinery/pkg/util/strategicpatch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any
+
+from pybernetes.api.patch.error import PatchError
+from pybernetes.api.schema import Definition, FieldFacts, Shape, definition
+
+Document = dict[str, Any]
+
+DIRECTIVE = "$patch"
+RETAIN = "$retainKeys"
+ORDER = "$setElementOrder/"
+DELETE_PRIMITIVES = "$deleteFromPrimitiveList/"
+
+
+def apply(document: Document, patch: Document, shape: Shape) -> Document:
+    """Raises PatchError."""
+    return _merge_map(document, patch, shape.definition)
+
+
+# -- maps ------------------------------------------------------------------------------------------------------------
+
+
+def _merge_map(old: Document, patch: Document, facts: Definition | None) -> Document:
+    directive = patch.get(DIRECTIVE)
+    if directive == "replace":
+        return {key: value for key, value in patch.items() if key != DIRECTIVE}
+    if directive == "delete":
+        return {}
+    if directive not in (None, "merge"):
+        raise PatchError(f"unknown patch type: {directive} in {patch}")
+    new = _retained(old, patch)
+    for key, value in patch.items():
+        if key.startswith(DELETE_PRIMITIVES):
+            _delete_primitives(new, key.removeprefix(DELETE_PRIMITIVES), value)
+    for key, value in patch.items():
+        if not _is_directive(key):
+            _merge_field(new, key, value, _field(facts, key))
+    for key, value in patch.items():
+        if key.startswith(ORDER):
+            name = key.removeprefix(ORDER)
+            _order(new, name, value, old.get(name), _field(facts, name))
+    return new
+
+
+def _is_directive(key: str) -> bool:
+    return key in (DIRECTIVE, RETAIN) or key.startswith((ORDER, DELETE_PRIMITIVES))
+
+
+def _field(facts: Definition | None, name: str) -> FieldFacts | None:
+    return facts.fields.get(name) if facts else None
+
+
+def _retained(old: Document, patch: Document) -> Document:
+    """A copy of the old map, with only the keys that the patch lets stand."""
+    keys = patch.get(RETAIN)
+    if keys is None:
+        return dict(old)
+    if not isinstance(keys, list):
+        raise PatchError(f"invalid patch format of {RETAIN}: it must be a list")
+    if any(key not in keys for key, value in patch.items() if value is not None and not _is_directive(key)):
+        raise PatchError(f"{RETAIN} directive must contain all the fields that the patch sets: {keys}")
+    return {key: value for key, value in old.items() if key in keys}
+
+
+def _merge_field(new: Document, name: str, value: Any, field: FieldFacts | None) -> None:
+    if value is None:
+        new.pop(name, None)
+        return
+    old = new.get(name)
+    if isinstance(value, dict):
+        if isinstance(old, dict) and not (field and "replace" in field.strategies):
+            new[name] = _merge_map(old, value, _below(field))
+        else:
+            new[name] = _fresh(value)
+    elif isinstance(value, list):
+        merges = field is not None and "merge" in field.strategies
+        if field is not None and merges and isinstance(old, list):
+            new[name] = _merge_list(old, value, field)
+        else:
+            new[name] = _fresh(value)
+    else:
+        new[name] = value
+
+
+def _below(field: FieldFacts | None) -> Definition | None:
+    """The definition of a map's values; None for maps of anything, which are merged key by key."""
+    if field is None or not field.struct or field.is_map or field.is_list:
+        return None
+    return definition(field.struct)
+
+
+def _fresh(value: Any) -> Any:
+    """What a patch adds where there was nothing: without its directives and nulls."""
+    if isinstance(value, dict):
+        if value.get(DIRECTIVE) == "delete":
+            return {}
+        return {key: _fresh(item) for key, item in value.items() if item is not None and not _is_directive(key)}
+    if isinstance(value, list):
+        return [_fresh(item) for item in value if not (isinstance(item, dict) and _drops(item))]
+    return value
+
+
+def _drops(element: Document) -> bool:
+    """The element is only a directive to the list."""
+    return element.get(DIRECTIVE) == "delete" or (DIRECTIVE in element and len(element) == 1)
+
+
+# -- lists -----------------------------------------------------------------------------------------------------------
+
+
+def _merge_list(old: list[Any], patch: list[Any], field: FieldFacts) -> list[Any]:
+    if not any(isinstance(item, dict) for item in (*old, *patch)):
+        if any(isinstance(item, list) for item in (*old, *patch)):
+            raise PatchError("lists of lists are not supported")
+        merged = list(dict.fromkeys((*old, *patch)))
+        return _ordered(merged, patch, old, _itself)
+    if not field.merge_key:
+        raise PatchError(f"cannot merge lists without merge key for type {field.struct}")
+    return _merge_maps(old, patch, field)
+
+
+def _merge_maps(old: list[Any], patch: list[Any], field: FieldFacts) -> list[Any]:
+    key_of = _by_key(field)
+    merged = list(old)
+    ordinary: list[Any] = []
+    replaces = False
+    for item in patch:
+        if not isinstance(item, dict):
+            raise PatchError(f"invalid patch format of list {field.name}: its elements must be maps")
+        match item.get(DIRECTIVE):
+            case None | "merge":
+                ordinary.append(item)
+            case "replace":
+                replaces = True
+                rest = {name: value for name, value in item.items() if name != DIRECTIVE}
+                ordinary += [rest] if rest else []
+            case "delete":
+                gone = key_of(item)
+                merged = [one for one in merged if key_of(one) != gone]
+            case unknown:
+                raise PatchError(f"unknown patch type: {unknown} in {item}")
+    if replaces:
+        return [_fresh(item) for item in ordinary]
+    facts = definition(field.struct) if field.struct else None
+    for item in ordinary:
+        wanted = key_of(item)
+        index = next((i for i, one in enumerate(merged) if key_of(one) == wanted), None)
+        if index is None:
+            merged.append(_fresh(item))
+        else:
+            merged[index] = _merge_map(merged[index], item, facts)
+    return _ordered(merged, ordinary, old, key_of)
+
+
+def _by_key(field: FieldFacts) -> Callable[[Any], Hashable]:
+    def key_of(item: Any) -> Hashable:
+        if not isinstance(item, dict) or field.merge_key not in item:
+            raise PatchError(f"map: {item} does not contain declared merge key: {field.merge_key}")
+        key: Hashable = item[field.merge_key]
+        return key
+
+    return key_of
+
+
+def _itself(item: Any) -> Hashable:
+    value: Hashable = item
+    return value
+
+
+def _delete_primitives(new: Document, name: str, gone: Any) -> None:
+    old = new.get(name)
+    if not isinstance(gone, list):
+        raise PatchError(f"invalid patch format of primitive list {name}")
+    if isinstance(old, list):
+        new[name] = [item for item in old if item not in gone]
+
+
+# -- order -----------------------------------------------------------------------------------------------------------
+
+
+def _order(new: Document, name: str, order: Any, old: Any, field: FieldFacts | None) -> None:
+    """Puts a list into the order that the client wants, with what only the server has in between."""
+    items = new.get(name)
+    if not isinstance(order, list):
+        raise PatchError(f"invalid patch format of {ORDER}{name}: it must be a list")
+    if isinstance(items, list) and field is not None and "merge" in field.strategies:
+        of_maps = any(isinstance(item, dict) for item in items)
+        key_of = _by_key(field) if of_maps else _itself
+        new[name] = _ordered(items, order, old if isinstance(old, list) else [], key_of)
+
+
+def _ordered(
+    items: Sequence[Any], wanted: Sequence[Any], before: Sequence[Any], key_of: Callable[[Any], Hashable]
+) -> list[Any]:
+    """`items` with those in `wanted` in that order and the others in the order of `before`, merged into each other.
+
+    An item of the others goes ahead of a wanted one only when it stood before it already.
+    """
+    rank = {key: index for index, key in reversed(list(enumerate(map(key_of, wanted))))}
+    place = {key: index for index, key in reversed(list(enumerate(map(key_of, before))))}
+    named = sorted((item for item in items if key_of(item) in rank), key=lambda item: rank[key_of(item)])
+    others = [item for item in items if key_of(item) not in rank]
+    others.sort(key=lambda item: place.get(key_of(item), len(place)))
+    result: list[Any] = []
+    i = j = 0
+    while i < len(others) and j < len(named):
+        left, right = place.get(key_of(others[i])), place.get(key_of(named[j]))
+        if left is not None and right is not None and left < right:
+            result.append(others[i])
+            i += 1
+        else:
+            result.append(named[j])
+            j += 1
+    return result + others[i:] + named[j:]
