@@ -31,13 +31,17 @@ def refusal(
     wanted_os = pod.spec.node_selector.get("kubernetes.io/os")
     if wanted_os is not None and wanted_os != "linux":
         return Reason(
-            "PodOSSelectorNodeLabelDoesNotMatch", "Failed to admit pod as the `kubernetes.io/os` label doesn't match node label"
+            "PodOSSelectorNodeLabelDoesNotMatch",
+            "Failed to admit pod as the `kubernetes.io/os` label doesn't match node label",
         )
     forbidden = security.forbidden_sysctl(pod, unsafe_sysctls)
     if forbidden is not None:
         return Reason("SysctlForbidden", forbidden)
     if any(labels.get(key) != value for key, value in pod.spec.node_selector.items()):
-        return Reason("NodeAffinity", "Pod was rejected: Predicate NodeAffinity failed: node(s) didn't match Pod's node affinity/selector")
+        return Reason(
+            "NodeAffinity",
+            "Pod was rejected: Predicate NodeAffinity failed: node(s) didn't match Pod's node affinity/selector",
+        )
     active = [other for other in others if other.status.phase not in TERMINAL]
     return _port_conflict(pod, active) or _out_of(pod, active, allocatable)
 

@@ -1,9 +1,10 @@
 """Control groups of pods: `<root>/kubepods[/burstable|/besteffort]/pod<uid>`, on version 1 and version 2.
 
-Guarantees  A pod's group exists in every hierarchy with its limits set before its sandbox is made, and is removed after it.
-            `remove` answers False while processes are still inside.
+Guarantees  A pod's group exists in every hierarchy with its limits set before its sandbox is made, and is removed
+            after it. `remove` answers False while processes are still inside.
 Assumes     The cgroupfs driver: the runtime gets the path as it is.
-Follows     pkg/kubelet/cm (cgroup_manager_linux.go, pod_container_manager_linux.go, qos_container_manager_linux.go).
+Follows     pkg/kubelet/cm (cgroup_manager_linux.go, pod_container_manager_linux.go,
+            qos_container_manager_linux.go).
 """
 
 from __future__ import annotations
@@ -105,7 +106,8 @@ class Cgroups:
         self._set(self.path_of(uid, qos), resources)
 
     def remove_pod(self, uid: str) -> bool:
-        return all([self._remove(self.path_of(uid, qos)) for qos in Qos])
+        removed = [self._remove(self.path_of(uid, qos)) for qos in Qos]
+        return all(removed)
 
     def pods(self) -> set[str]:
         """The uids that have a group."""
@@ -180,12 +182,14 @@ class Cgroups:
         return file.read_text().split() if file.exists() else []
 
     def _remove(self, path: str) -> bool:
-        return all([_remove_tree(directory) for directory in self._directories(path)])
+        removed = [_remove_tree(directory) for directory in self._directories(path)]
+        return all(removed)
 
 
 def _remove_tree(directory: Path) -> bool:
     try:
-        emptied = all([_remove_tree(child) for child in _children(directory)])
+        removed = [_remove_tree(child) for child in _children(directory)]
+        emptied = all(removed)
         if emptied and directory.exists():
             directory.rmdir()
     except FileNotFoundError:

@@ -28,7 +28,9 @@ class Phase(enum.StrEnum):
 TERMINAL = frozenset({Phase.SUCCEEDED, Phase.FAILED})
 
 
-def phase_of(pod: Pod, statuses: Mapping[str, ContainerStatus], init: Mapping[str, ContainerStatus], ended: bool) -> Phase:
+def phase_of(
+    pod: Pod, statuses: Mapping[str, ContainerStatus], init: Mapping[str, ContainerStatus], ended: bool
+) -> Phase:
     """`ended` says that the pod is being stopped for good and nothing of it will be started again."""
     policy = pod.spec.restart_policy or "Always"
     found = [statuses.get(container.name) for container in pod.spec.containers or ()]

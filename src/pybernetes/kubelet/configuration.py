@@ -1,6 +1,7 @@
 """What a node is told about itself, and where its files live.
 
-Guarantees  Every path below a node's root is made here, so that tests and several nodes on one machine only change `root`.
+Guarantees  Every path below a node's root is made here, so that tests and several nodes on one machine only change
+            `root`.
 Follows     pkg/kubelet/apis/config and pkg/kubelet/kubelet_getters.go for names and layout.
 """
 

@@ -1,7 +1,8 @@
 """From a pod's declaration to what the runtime is told: the sandbox's and the containers' configurations.
 
 Guarantees  Pure: everything that had to be asked for (environment, volumes, image) comes in as values.
-Follows     pkg/kubelet/kuberuntime (generatePodSandboxConfig, generateContainerConfig) and pkg/kubelet/kubelet_pods.go (makeMounts).
+Follows     pkg/kubelet/kuberuntime (generatePodSandboxConfig, generateContainerConfig) and
+            pkg/kubelet/kubelet_pods.go (makeMounts).
 """
 
 from __future__ import annotations
@@ -84,7 +85,9 @@ def sandbox_hostname(pod: Pod, node: NodeConfiguration) -> str:
     if pod.spec.set_hostname_as_fqdn and domain:
         full = f"{hostname}.{domain}"
         if len(full) > 64:
-            raise ValueError(f"failed to construct FQDN from pod hostname and cluster domain, FQDN {full} is too long (64 characters is the max, {len(full)} characters requested)")
+            raise ValueError(
+                f"failed to construct FQDN from pod hostname and cluster domain, FQDN {full} is too long (64 characters is the max, {len(full)} characters requested)"
+            )
         return full
     return hostname
 

@@ -42,7 +42,9 @@ def parse(text: str) -> Resolver:
     return Resolver(tuple(servers), searches, options)
 
 
-def resolver_of(pod: Pod, host: Resolver, cluster_dns: Sequence[str], cluster_domain: str) -> tuple[Resolver, list[str]]:
+def resolver_of(
+    pod: Pod, host: Resolver, cluster_dns: Sequence[str], cluster_domain: str
+) -> tuple[Resolver, list[str]]:
     """The pod's resolver, and messages for what did not fit into it."""
     policy = pod.spec.dns_policy or "ClusterFirst"
     in_cluster = policy == "ClusterFirstWithHostNet" or (policy == "ClusterFirst" and not pod.spec.host_network)

@@ -1,6 +1,7 @@
 """The downward API: what a pod may know of itself, as text.
 
-Guarantees  `field_text` and `resource_text` answer every field that validation lets through, and raise `UnknownField` for others.
+Guarantees  `field_text` and `resource_text` answer every field that validation lets through, and raise
+            `UnknownField` for others.
 Follows     pkg/fieldpath and pkg/api/v1/resource.
 """
 
@@ -30,7 +31,7 @@ def format_map(values: Mapping[str, str]) -> str:
 
 
 def field_text(pod: Pod, path: str, host_ips: tuple[str, ...] = (), pod_ips: tuple[str, ...] = ()) -> str:
-    """The text of a `fieldRef`; addresses come from the caller because the pod's status may not have been written yet."""
+    """The text of a `fieldRef`. Addresses come from the caller: the pod's status may not have been written yet."""
     if match := _SUBSCRIPT.match(path):
         values = pod.metadata.labels if match[1] == "metadata.labels" else pod.metadata.annotations
         return (values or {}).get(match[2], "")

@@ -1,7 +1,7 @@
 """A container's environment: envFrom, env with valueFrom, `$(VAR)` expansion, and the variables of services.
 
-Guarantees  Later declarations win; env wins over envFrom; both win over service variables. A missing reference that is not
-            optional raises `ConfigError`, whose text becomes the message of CreateContainerConfigError.
+Guarantees  Later declarations win; env wins over envFrom; both win over service variables. A missing reference that
+            is not optional raises `ConfigError`, whose text becomes the message of CreateContainerConfigError.
 Follows     pkg/kubelet/kubelet_pods.go (makeEnvironmentVariables) and pkg/kubelet/envvars.
 """
 
@@ -76,7 +76,9 @@ async def _value_of(
         return await _key(objects, "ConfigMap", namespace, key_ref.name or "", key_ref.key, bool(key_ref.optional))
     if source.secret_key_ref is not None:
         secret_ref = source.secret_key_ref
-        return await _key(objects, "Secret", namespace, secret_ref.name or "", secret_ref.key, bool(secret_ref.optional))
+        return await _key(
+            objects, "Secret", namespace, secret_ref.name or "", secret_ref.key, bool(secret_ref.optional)
+        )
     raise ConfigError(f"environment variable {variable.name} has a source of a kind that this node does not know")
 
 

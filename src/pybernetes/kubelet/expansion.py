@@ -1,6 +1,7 @@
 """`$(NAME)` references in commands, arguments, variables and sub-paths.
 
-Guarantees  `$(NAME)` becomes the variable's value; `$$` is a literal dollar; a reference to an unknown variable stays as written.
+Guarantees  `$(NAME)` becomes the variable's value; `$$` is a literal dollar; a reference to an unknown variable
+            stays as written.
 Follows     third_party/forked/golang/expansion.
 """
 

@@ -61,4 +61,6 @@ async def _http(handler: LifecycleHandler, target: Target) -> None:
         url = "http" + url.removeprefix("https")
         status, text = await probes.http_get(url, headers, timeout=3600)
     if status is None:
-        raise HookFailure(f"HTTP lifecycle hook ({action.path}) for Container \"{target.container.name}\" failed - error: {text}")
+        raise HookFailure(
+            f'HTTP lifecycle hook ({action.path}) for Container "{target.container.name}" failed - error: {text}'
+        )

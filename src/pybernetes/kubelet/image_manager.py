@@ -1,7 +1,7 @@
 """Making sure that a container's image is on the node, by its pull policy.
 
-Guarantees  One pull of an image at a time; failed pulls wait longer each time. A failure is `StartFailure` with the reason and
-            message that the container's status shows, and its event has been told.
+Guarantees  One pull of an image at a time; failed pulls wait longer each time. A failure is `StartFailure` with the
+            reason and message that the container's status shows, and its event has been told.
 Follows     pkg/kubelet/images/image_manager.go.
 """
 

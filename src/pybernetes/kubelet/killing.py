@@ -1,6 +1,7 @@
 """Stopping containers: the pre-stop hook first, then the signal, then force, all within one grace period.
 
-Guarantees  Main containers go before sidecars, sidecars in the reverse of their order; sandboxes last. What is stopped already is fine.
+Guarantees  Main containers go before sidecars, sidecars in the reverse of their order; sandboxes last. What is
+            stopped already is fine.
 Follows     pkg/kubelet/kuberuntime (killContainer, killPodWithSyncResult, terminationOrdering).
 """
 

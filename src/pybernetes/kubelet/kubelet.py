@@ -1,7 +1,8 @@
 """The kubelet: makes the pods bound to its node run, and keeps the API told.
 
-Guarantees  Every container that runs is a pod's of this node, or is stopped. Nothing is stopped before the API server has said once which
-            pods belong here, and nothing that runs as declared is ever restarted, whoever started it.
+Guarantees  Every container that runs is a pod's of this node, or is stopped. Nothing is stopped before the API
+            server has said once which pods belong here, and nothing that runs as declared is ever restarted,
+            whoever started it.
 Assumes     One kubelet per runtime and per node name.
 Follows     pkg/kubelet/kubelet.go.
 """
@@ -74,7 +75,7 @@ class Kubelet:
         self._workers: dict[str, PodWorker] = {}
         self._tasks: asyncio.TaskGroup | None = None
         self._readings = Readings()
-        self._pods_known = False
+        self._pods_known = asyncio.Event()
 
     async def run(self) -> None:
         host = self._host = await self._build()
@@ -136,13 +137,12 @@ class Kubelet:
     async def _watch_pods(self) -> None:
         """Pods wait until the runtime has been heard and services are known: their containers are made from both."""
         await self._services.synced()
-        while self._host.pleg.problem:
-            await asyncio.sleep(0.05)
+        await self._host.pleg.listed.wait()
         version = await self.runtime.version()
         self._host.runtime_name = version.name
         self._pods.on_change(self._pod_changed)
         await self._pods.synced()
-        self._pods_known = True
+        self._pods_known.set()
 
     def _pod_changed(self, old: Pod | None, new: Pod | None) -> None:
         if old is not None and (new is None or new.metadata.uid != old.metadata.uid):
@@ -221,9 +221,8 @@ class Kubelet:
         if status.runtime_problem:
             problems.append(f"container runtime is down: {status.runtime_problem}")
         if status.network_problem:
-            problems.append(
-                f"container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady message:{status.network_problem}"
-            )
+            why = f"reason:NetworkPluginNotReady message:{status.network_problem}"
+            problems.append(f"container runtime network not ready: NetworkReady=false {why}")
         if self._host.pleg.problem:
             problems.append(self._host.pleg.problem)
         return Readings(
@@ -234,8 +233,7 @@ class Kubelet:
 
     async def _housekeep(self) -> None:
         """Stops what no pod asks for, and removes what is dead."""
-        while not self._pods_known:
-            await asyncio.sleep(0.1)
+        await self._pods_known.wait()
         while True:
             try:
                 await self.housekeep()

@@ -1,7 +1,8 @@
 """Keeping the node known: it registers, renews its lease, and writes its status.
 
-Guarantees  The lease is renewed every 10 s; the status is written when it changes and at least every 5 minutes. An API server that does not
-            answer is asked again; an existing node of the same name is taken over with its labels brought up to date.
+Guarantees  The lease is renewed every 10 s; the status is written when it changes and at least every 5 minutes. An
+            API server that does not answer is asked again; an existing node of the same name is taken over with its
+            labels brought up to date.
 Follows     pkg/kubelet/kubelet_node_status.go and staging/src/k8s.io/component-helpers/apimachinery/lease.
 """
 

@@ -1,6 +1,7 @@
 """The node as the API shows it: pure builders of its object and its status.
 
-Guarantees  Conditions keep their transition times while their status stays; heartbeats alone do not count as a change.
+Guarantees  Conditions keep their transition times while their status stays; heartbeats alone do not count as a
+            change.
 Follows     pkg/kubelet/kubelet_node_status.go and pkg/kubelet/nodestatus/setters.go.
 """
 

@@ -1,7 +1,7 @@
 """Config maps and secrets that the node's pods refer to, kept fresh.
 
-Guarantees  The first use of an object asks the API server; after that a watch of just that object keeps it, as long as a pod refers
-            to it, and says when it changed. A node never lists what its pods do not use.
+Guarantees  The first use of an object asks the API server; after that a watch of just that object keeps it, as long
+            as a pod refers to it, and says when it changed. A node never lists what its pods do not use.
 Follows     pkg/kubelet/util/manager/watch_based_manager.go.
 """
 

@@ -1,7 +1,7 @@
 """What the runtime says about one pod, as one frozen value.
 
-Guarantees  Sandboxes and containers are newest first. Nothing in here comes from the API: a kubelet that has just started knows as
-            much as one that has run for days.
+Guarantees  Sandboxes and containers are newest first. Nothing in here comes from the API: a kubelet that has just
+            started knows as much as one that has run for days.
 Follows     pkg/kubelet/container/runtime.go (PodStatus).
 """
 

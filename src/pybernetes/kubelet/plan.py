@@ -1,8 +1,8 @@
 """What to do next for a pod: a pure function from what is wanted and what is observed to a frozen list of actions.
 
-Guarantees  Init containers run one after another and to success before the others start; sidecars (restartPolicy Always) start in
-            their place and stay. Nothing is started in a sandbox that is not ready. A container that runs as declared is left alone,
-            whoever started it.
+Guarantees  Init containers run one after another and to success before the others start; sidecars (restartPolicy
+            Always) start in their place and stay. Nothing is started in a sandbox that is not ready. A container
+            that runs as declared is left alone, whoever started it.
 Assumes     Whoever applies the plan observes again afterwards and asks for the next one, until it is empty.
 Follows     pkg/kubelet/kuberuntime (computePodActions, computeInitContainerActions, doBackOff).
 """
@@ -96,9 +96,7 @@ class _Draft:
     kept: int = 0
 
 
-def plan(
-    pod: Pod, observed: ObservedPod, now: datetime, backoffs: Backoffs, health: Health = NO_PROBES
-) -> PodActions:
+def plan(pod: Pod, observed: ObservedPod, now: datetime, backoffs: Backoffs, health: Health = NO_PROBES) -> PodActions:
     """The next steps towards the pod as declared."""
     sandbox = observed.ready_sandbox
     if sandbox is None or _lost_network(pod, observed):
@@ -132,7 +130,9 @@ def _new_sandbox(pod: Pod, observed: ObservedPod, now: datetime, backoffs: Backo
         return PodActions(kill_pod=bool(old or observed.running))
     draft = _Draft()
     _main(pod, observed, now, backoffs, NO_PROBES, draft)
-    orphans = tuple(Kill(c.id, c.name, "Pod sandbox changed, it will be killed and re-created.", True) for c in observed.running)
+    orphans = tuple(
+        Kill(c.id, c.name, "Pod sandbox changed, it will be killed and re-created.", True) for c in observed.running
+    )
     if not draft.start and not draft.waiting and not draft.kept:
         return PodActions(kill_pod=bool(old or orphans))
     return PodActions(create_sandbox=True, attempt=attempt, stop_sandboxes=old, kill=orphans)
@@ -170,7 +170,10 @@ def _init(
     for container in pod.spec.init_containers or ():
         found = observed.newest_in(sandbox, container.name)
         if container.restart_policy == "Always":
-            if not _sidecar(pod, container, found, observed, now, backoffs, health, draft, initialised) and not initialised:
+            if (
+                not _sidecar(pod, container, found, observed, now, backoffs, health, draft, initialised)
+                and not initialised
+            ):
                 return _Init.BUSY
         elif initialised or (found is not None and found.succeeded):
             continue
@@ -289,7 +292,7 @@ def _ended(containers: tuple[ObservedContainer, ...]) -> datetime | None:
 
 def container_hash(container: Container) -> str:
     """Changes exactly when a running container must be replaced: its image is the only field that may be edited so."""
-    return f"{zlib.crc32(f'{container.name}\0{container.image}'.encode()):x}"
+    return format(zlib.crc32(f"{container.name}\0{container.image}".encode()), "x")
 
 
 def all_containers(pod: Pod) -> Iterator[tuple[Role, Container]]:

@@ -1,7 +1,7 @@
 """Pod lifecycle event generator: learns from the runtime what has become of the pods, and says which ones changed.
 
-Guarantees  `get` answers the latest report; `refresh` asks the runtime for one pod now. Details of a container are asked for only when
-            its state has changed, so that a relist of an idle node is two calls.
+Guarantees  `get` answers the latest report; `refresh` asks the runtime for one pod now. Details of a container are
+            asked for only when its state has changed, so that a relist of an idle node is two calls.
 Follows     pkg/kubelet/pleg/generic.go.
 """
 
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from datetime import datetime
 
 import structlog
 
@@ -43,6 +42,7 @@ class Pleg:
         self._containers: dict[str, ContainerStatus] = {}
         self._sandboxes: dict[str, SandboxStatus] = {}
         self._relisted: float | None = None
+        self.listed = asyncio.Event()
         self.last_error = ""
 
     def get(self, uid: str) -> ObservedPod:
@@ -93,6 +93,7 @@ class Pleg:
             ):
                 self._changed(uid)
         self._relisted = self._clock.monotonic()
+        self.listed.set()
 
     async def refresh(self, uid: str) -> ObservedPod:
         """The pod as it is now, for its worker, which has just done something to it."""
@@ -164,7 +165,3 @@ class Pleg:
             del self._sandboxes[gone]
         for gone in self._containers.keys() - containers:
             del self._containers[gone]
-
-
-def oldest_first(moment: datetime | None) -> float:
-    return moment.timestamp() if moment is not None else 0.0

@@ -1,8 +1,9 @@
 """One pod on this node, from its arrival to its end.
 
-Guarantees  Everything is done one step after another: observe, report, plan, act, and again until the plan is empty. Containers that run
-            as declared are never touched, so that a kubelet which has just started leaves them alone. The status comes from the
-            runtime's report; the pod leaves the API only after nothing of it runs.
+Guarantees  Everything is done one step after another: observe, report, plan, act, and again until the plan is
+            empty. Containers that run as declared are never touched, so that a kubelet which has just started
+            leaves them alone. The status comes from the runtime's report; the pod leaves the API only after nothing
+            of it runs.
 Follows     pkg/kubelet/pod_workers.go and pkg/kubelet/kubelet.go (SyncPod, SyncTerminatingPod, SyncTerminatedPod).
 """
 
@@ -187,7 +188,8 @@ class PodWorker:
             whose = f"{pod.name}_{pod.namespace}({pod.uid})"
             fresh = self._reasons.get(entry.name)
             reason = Reason(
-                "CrashLoopBackOff", f"back-off {backoff.text(entry.wait)} restarting failed container={entry.name} pod={whose}"
+                "CrashLoopBackOff",
+                f"back-off {backoff.text(entry.wait)} restarting failed container={entry.name} pod={whose}",
             )
             self._reasons[entry.name] = reason
             if fresh != reason:

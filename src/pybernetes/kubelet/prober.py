@@ -1,7 +1,7 @@
 """Running the probes of running containers, each in its own rhythm.
 
-Guarantees  A probe runs only while its container does. Liveness and readiness wait for the startup probe. The verdicts are read with
-            `health` and `ready`; a change calls back.
+Guarantees  A probe runs only while its container does. Liveness and readiness wait for the startup probe. The
+            verdicts are read with `health` and `ready`; a change calls back.
 Follows     pkg/kubelet/prober (prober_manager.go, worker.go).
 """
 
@@ -116,7 +116,12 @@ class Prober:
         if finding.verdict is Verdict.FAILURE:
             self._say(target.container.name, "Warning", "Unhealthy", f"{kind} probe failed: {finding.output}")
         elif finding.verdict is Verdict.UNKNOWN:
-            self._say(target.container.name, "Warning", "Unhealthy", f"{kind} probe errored and resulted in unknown state: {finding.output}")
+            self._say(
+                target.container.name,
+                "Warning",
+                "Unhealthy",
+                f"{kind} probe errored and resulted in unknown state: {finding.output}",
+            )
 
     def _verdict(self, watched: _Watched, kind: ProbeType) -> Verdict:
         """A probe that is not declared is content."""

@@ -1,7 +1,7 @@
 """Probes: when a result counts, and how each kind of probe asks.
 
-Guarantees  `Progress` is pure: results in, verdict out, with upstream's thresholds. `run` never raises for what a probe may find; it
-            answers a Finding with upstream's words.
+Guarantees  `Progress` is pure: results in, verdict out, with upstream's thresholds. `run` never raises for what a
+            probe may find; it answers a Finding with upstream's words.
 Follows     pkg/kubelet/prober and pkg/probe.
 """
 
@@ -95,7 +95,10 @@ async def run_exec(action: ExecAction, target: Target, runtime: Runtime, timeout
     try:
         result = await runtime.exec_sync(target.container_id, list(action.command or ()), timeout=timeout)
     except ExecTimeout as error:
-        return Finding(Verdict.FAILURE, f'command timed out: "{" ".join(action.command or ())}" timed out after {timeout:g}s: {error.message}')
+        return Finding(
+            Verdict.FAILURE,
+            f'command timed out: "{" ".join(action.command or ())}" timed out after {timeout:g}s: {error.message}',
+        )
     except RuntimeFailure as error:
         return Finding(Verdict.UNKNOWN, str(error))
     output = (result.stdout + result.stderr)[:MAX_BODY].decode("utf-8", "replace")
@@ -149,7 +152,10 @@ async def http_get(url: str, headers: Mapping[str, str], timeout: float) -> tupl
         return None, f'Get "{url}": context deadline exceeded (Client.Timeout exceeded while awaiting headers)'
     except aiohttp.ClientConnectorError as error:
         host = f"{error.host}:{error.port}"
-        return None, f'Get "{url}": dial tcp {host}: connect: {(error.os_error.strerror or str(error.os_error)).lower()}'
+        return (
+            None,
+            f'Get "{url}": dial tcp {host}: connect: {(error.os_error.strerror or str(error.os_error)).lower()}',
+        )
     except (aiohttp.ClientError, ValueError) as error:
         return None, f'Get "{url}": {error}'
 

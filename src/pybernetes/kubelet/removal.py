@@ -1,6 +1,7 @@
 """Removing what is dead: containers, sandboxes and logs that nobody needs to look at any more.
 
-Guarantees  What runs is never removed. Of each container of a living pod the newest instance stays, and so many dead ones as are allowed.
+Guarantees  What runs is never removed. Of each container of a living pod the newest instance stays, and so many
+            dead ones as are allowed.
 Follows     pkg/kubelet/kuberuntime/kuberuntime_gc.go.
 """
 

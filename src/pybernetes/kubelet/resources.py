@@ -33,9 +33,9 @@ _OOM_BEST_EFFORT = 1000
 
 
 def qos_of(pod: Pod) -> Qos:
-    """Guaranteed when every container limits processor and memory to what it requests; BestEffort when none asks for anything."""
+    """Guaranteed when every container limits what it requests; BestEffort when none asks for anything."""
     containers = [*(pod.spec.containers or ()), *(pod.spec.init_containers or ())]
-    pod_level = getattr(pod.spec, "resources", None)
+    pod_level = pod.spec.resources
     asked = [pod_level] if pod_level is not None else [container.resources for container in containers]
     requests = [_computing(resources.requests) for resources in asked]
     limits = [_computing(resources.limits) for resources in asked]
@@ -115,7 +115,7 @@ def of_pod(pod: Pod) -> PodResources:
     running = [*(pod.spec.containers or ()), *sidecars]
     cpu = max(sum(request(c, "cpu") for c in running), max((request(c, "cpu") for c in others), default=0))
     everyone = [*running, *others]
-    level = getattr(pod.spec, "resources", None)
+    level = pod.spec.resources
     pod_limits = (level.limits or {}) if level is not None else {}
     pod_requests = (level.requests or {}) if level is not None else {}
     if "cpu" in pod_requests or "cpu" in pod_limits:
@@ -140,8 +140,7 @@ def _limit_of_all(
 
 def pod_request(pod: Pod, resource: str) -> int:
     """What the scheduler and the node's fit check count, overhead included."""
-    sidecars, others = _split_init(pod)
-    level = getattr(pod.spec, "resources", None)
+    level = pod.spec.resources
     overhead = _amount(resource, (pod.spec.overhead or {}).get(resource))
     if level is not None and resource in (level.requests or {}):
         return _amount(resource, (level.requests or {})[resource]) + overhead

@@ -1,7 +1,9 @@
 """Starting: the sandbox of a pod, and one container in it.
 
-Guarantees  A failure is `StartFailure` with the reason and message for the container's status; its event has been told by then.
-Follows     pkg/kubelet/kuberuntime (createPodSandbox, startContainer) and pkg/kubelet/kubelet_pods.go (GenerateRunContainerOptions).
+Guarantees  A failure is `StartFailure` with the reason and message for the container's status; its event has been
+            told by then.
+Follows     pkg/kubelet/kuberuntime (createPodSandbox, startContainer) and pkg/kubelet/kubelet_pods.go
+            (GenerateRunContainerOptions).
 """
 
 from __future__ import annotations
@@ -161,7 +163,9 @@ def _link_log(host: Host, pod: Pod, container: Container, identifier: str, log: 
     if host.node.container_logs is None:
         return
     host.node.container_logs.mkdir(parents=True, exist_ok=True)
-    link = host.node.container_logs / log_link_name(pod.metadata.namespace, pod.metadata.name, container.name, identifier)
+    link = host.node.container_logs / log_link_name(
+        pod.metadata.namespace, pod.metadata.name, container.name, identifier
+    )
     if not link.is_symlink():
         link.symlink_to(log)
 

@@ -104,9 +104,7 @@ def _old_ips(old: PodStatus, phase: Phase) -> tuple[str, ...]:
     return tuple(entry.ip for entry in old.pod_ips or ()) if phase in TERMINAL else ()
 
 
-def _merged(
-    pod: Pod, old: Sequence[PodCondition], new: Sequence[PodCondition], now: datetime
-) -> list[PodCondition]:
+def _merged(pod: Pod, old: Sequence[PodCondition], new: Sequence[PodCondition], now: datetime) -> list[PodCondition]:
     """The kubelet's conditions with their times kept where nothing changed, and everyone else's as they are."""
     before = {condition.type: condition for condition in old}
     merged: list[PodCondition] = []

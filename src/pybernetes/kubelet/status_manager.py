@@ -1,8 +1,8 @@
 """Writing the statuses of pods to the API server.
 
-Guarantees  The newest status of a pod wins; a status that changes nothing is not sent. Writes of one pod are in order. Conditions of
-            other owners are left alone, because the patch names only what changed. A status is never written to another pod of the
-            same name: the uid goes with the patch.
+Guarantees  The newest status of a pod wins; a status that changes nothing is not sent. Writes of one pod are in
+            order. Conditions of other owners are left alone, because the patch names only what changed. A status is
+            never written to another pod of the same name: the uid goes with the patch.
 Follows     pkg/kubelet/status/status_manager.go.
 """
 

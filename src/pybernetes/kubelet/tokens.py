@@ -1,7 +1,7 @@
 """Service account tokens for pods, asked of the API server and renewed in time.
 
-Guarantees  A token is kept per pod, audience and life time, and replaced when 80 % of its life or 24 hours have passed, with some jitter
-            so that a node's pods do not all ask at once.
+Guarantees  A token is kept per pod, audience and life time, and replaced when 80 % of its life or 24 hours have
+            passed, with some jitter so that a node's pods do not all ask at once.
 Follows     pkg/kubelet/token/token_manager.go.
 """
 

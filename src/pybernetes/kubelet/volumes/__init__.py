@@ -26,7 +26,7 @@ TYPES: Mapping[str, VolumeType] = {
 
 
 def type_of(volume: Volume) -> VolumeType:
-    """The row of the one source that the volume has; no source at all is an emptyDir by default, set by the API server."""
+    """The row of the one source that the volume has."""
     for field in volume.__struct_fields__:
         if field != "name" and getattr(volume, field) is not None:
             if field in TYPES:

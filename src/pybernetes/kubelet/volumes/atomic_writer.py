@@ -1,7 +1,7 @@
 """Files that change all at once: readers see the old payload or the new one, never a mixture.
 
-Guarantees  After `write` the directory shows exactly the payload. The switch is one rename of the link `..data`; a file that is
-            open keeps its old content. Nothing is touched when the payload is already there.
+Guarantees  After `write` the directory shows exactly the payload. The switch is one rename of the link `..data`; a
+            file that is open keeps its old content. Nothing is touched when the payload is already there.
 Assumes     One writer at a time for a directory.
 Follows     pkg/volume/util/atomic_writer.go.
 

@@ -38,7 +38,9 @@ async def config_map_files(
         if error.code == 404 and optional:
             return {}
         raise VolumeError(
-            f'configmap "{name}" not found' if error.code == 404 else f"couldn't get configmap {namespace}/{name}: {error}"
+            f'configmap "{name}" not found'
+            if error.code == 404
+            else f"couldn't get configmap {namespace}/{name}: {error}"
         ) from error
     return project(_bytes_of(config_map), items, mode, optional, "configmap references non-existent config key: {key}")
 

@@ -1,6 +1,7 @@
 """emptyDir: scratch space that lives as long as its pod, on disk or in memory.
 
-Follows pkg/volume/emptydir: mode 0777, a tmpfs for medium Memory no larger than its sizeLimit and the pod's memory limit.
+Follows pkg/volume/emptydir: mode 0777, a tmpfs for medium Memory no larger than its sizeLimit and the pod's memory
+        limit.
 """
 
 from __future__ import annotations

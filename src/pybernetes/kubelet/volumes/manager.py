@@ -1,7 +1,8 @@
 """The volumes of the pods on a node: mounted before their containers start, kept up to date, and gone with the pod.
 
-Guarantees  `mount_all` answers every volume that a container or the pod's API token needs, or raises the first failure. `tear_down`
-            unmounts whatever is below the pod's directory and removes it; nothing outside of it is ever touched.
+Guarantees  `mount_all` answers every volume that a container or the pod's API token needs, or raises the first
+            failure. `tear_down` unmounts whatever is below the pod's directory and removes it; nothing outside of
+            it is ever touched.
 Follows     pkg/kubelet/volumemanager and pkg/kubelet/kubelet_volumes.go (orphaned pods).
 """
 

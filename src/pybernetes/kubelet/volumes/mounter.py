@@ -1,8 +1,9 @@
 """Mounting, as the few operations that volumes need.
 
-Guarantees  `tmpfs` and `bind` are idempotent: what is mounted already stays. `unmount_below` leaves nothing mounted under a path,
-            deepest first, and succeeds when nothing was.
-`SystemMounter` needs CAP_SYS_ADMIN. `PlainDirectories` stands in without it: tmpfs is a directory, a bind is a symbolic link.
+Guarantees  `tmpfs` and `bind` are idempotent: what is mounted already stays. `unmount_below` leaves nothing mounted
+            under a path, deepest first, and succeeds when nothing was.
+`SystemMounter` needs CAP_SYS_ADMIN. `PlainDirectories` stands in without it: tmpfs is a directory, a bind is a
+symbolic link.
 """
 
 from __future__ import annotations

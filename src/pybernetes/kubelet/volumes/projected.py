@@ -41,7 +41,9 @@ async def _files(pod: Pod, projection: VolumeProjection, mode: int, context: Vol
         return downward_files(pod, own.items or (), mode, context)
     if (token := projection.service_account_token) is not None:
         return {token.path: await _token(pod, token.audience or "", token.expiration_seconds or 3600, mode, context)}
-    raise VolumeError("a projected source of this kind is not built (secret, configMap, downwardAPI, serviceAccountToken are)")
+    raise VolumeError(
+        "a projected source of this kind is not built (secret, configMap, downwardAPI, serviceAccountToken are)"
+    )
 
 
 async def _token(pod: Pod, audience: str, expiration: int, mode: int, context: VolumeContext) -> File:

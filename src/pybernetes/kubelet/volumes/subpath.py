@@ -1,7 +1,7 @@
 """Sub-paths of volumes: a part of a volume, that cannot be used to leave it.
 
-Guarantees  The path that a container gets is inside the volume at the time of mounting, and stays what it was then: it is opened
-            without following links out of the volume and bound by its descriptor.
+Guarantees  The path that a container gets is inside the volume at the time of mounting, and stays what it was then:
+            it is opened without following links out of the volume and bound by its descriptor.
 Follows     pkg/volume/util/subpath/subpath_linux.go.
 """
 

@@ -1,7 +1,8 @@
 """What a volume type is: one row in the table of `volumes/__init__.py`.
 
 Guarantees asked of every type
-  `mount` makes the volume's files be there and answers where; called again, it brings them up to date and keeps what the
+  `mount` makes the volume's files be there and answers where; called again, it brings them up to date and keeps
+what the
   pod wrote. A failure is `VolumeError`, whose text becomes the FailedMount event.
 """
 

@@ -1,0 +1,135 @@
+"""A whole kubelet over a hollow runtime and a real API server."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from kubelet.worlds import container, pod, world
+from pybernetes.api.errors import ApiError
+from pybernetes.api.models.coordination_v1 import Lease
+from pybernetes.api.models.core_v1 import Node, Pod
+
+pytestmark = pytest.mark.virtual_time
+
+
+async def test_the_node_registers_itself_and_is_ready(tmp_path: Path) -> None:
+    async with world(tmp_path) as cluster:
+
+        async def ready() -> Node | None:
+            try:
+                node = await cluster.client.get(Node, "node-1")
+            except ApiError:
+                return None
+            return node if any(c.type == "Ready" and c.status == "True" for c in node.status.conditions) else None
+
+        node = await cluster.until(ready)
+        assert node.metadata.labels["kubernetes.io/hostname"] == "node-1"
+        assert {a.type: a.address for a in node.status.addresses} == {"InternalIP": "10.0.0.1", "Hostname": "node-1"}
+        assert node.status.capacity["pods"] == "110"
+        assert node.status.daemon_endpoints.kubelet_endpoint.port == 10250
+
+        async def lease() -> Lease | None:
+            try:
+                return await cluster.client.get(Lease, "node-1", "kube-node-lease")
+            except ApiError:
+                return None
+
+        found = await cluster.until(lease)
+        assert found.spec.holder_identity == "node-1"
+        assert found.metadata.owner_references[0].uid == node.metadata.uid
+
+
+async def test_a_pod_runs_and_is_ready(tmp_path: Path) -> None:
+    async with world(tmp_path) as cluster:
+        await cluster.client.create(pod("web"))
+        found = await cluster.in_phase("web", "Running")
+        assert found.status.pod_ip
+        assert found.status.host_ip == "10.0.0.1"
+        assert {c.type: c.status for c in found.status.conditions} == {
+            "PodReadyToStartContainers": "True",
+            "Initialized": "True",
+            "Ready": "True",
+            "ContainersReady": "True",
+        }
+        (status,) = found.status.container_statuses
+        assert status.ready
+        assert status.started
+        assert status.container_id.startswith("hollow://")
+
+        async def told() -> bool:
+            return {"Pulled", "Created", "Started"} <= {e.reason for e in await cluster.events("web")}
+
+        await cluster.until(told)
+
+
+async def test_init_containers_run_before_the_others(tmp_path: Path) -> None:
+    async with world(tmp_path) as cluster:
+        first, second = container("first", "sleep", "5"), container("second", "sleep", "5")
+        await cluster.client.create(pod("web", init_containers=[first, second]))
+        found = await cluster.in_phase("web", "Running")
+        assert cluster.clock.monotonic() >= 10
+        assert [s.state.terminated.reason for s in found.status.init_container_statuses] == ["Completed", "Completed"]
+
+
+async def test_a_pod_that_need_not_restart_succeeds(tmp_path: Path) -> None:
+    async with world(tmp_path) as cluster:
+        await cluster.client.create(pod("job", container("main", "true"), restart_policy="Never"))
+        found = await cluster.in_phase("job", "Succeeded")
+        assert found.status.container_statuses[0].state.terminated.exit_code == 0
+        assert {c.type: c.reason for c in found.status.conditions}["Ready"] == "PodCompleted"
+
+
+async def test_a_failing_container_is_restarted_with_growing_pauses(tmp_path: Path) -> None:
+    async with world(tmp_path) as cluster:
+        await cluster.client.create(pod("crash", container("main", "false")))
+
+        async def backs_off() -> Pod | None:
+            found = await cluster.pod("crash")
+            for status in found.status.container_statuses:
+                if status.restart_count >= 3 and status.state.waiting is not None:
+                    return found if status.state.waiting.reason == "CrashLoopBackOff" else None
+            return None
+
+        found = await cluster.until(backs_off, 400)
+        (status,) = found.status.container_statuses
+        assert status.state.waiting.message.startswith("back-off 40s restarting failed container=main pod=crash_default(")
+        assert status.last_state.terminated.exit_code == 1
+        assert found.status.phase == "Running"
+        assert cluster.clock.monotonic() >= 30
+
+
+async def test_a_deleted_pod_is_stopped_and_taken_out_of_the_api(tmp_path: Path) -> None:
+    async with world(tmp_path) as cluster:
+        await cluster.client.create(pod("web"))
+        await cluster.in_phase("web", "Running")
+        await cluster.client.delete(Pod, "web", "default")
+
+        async def gone() -> bool:
+            return not (await cluster.client.list(Pod, "default")).items
+
+        await cluster.until(gone)
+
+        async def nothing_left() -> bool:
+            return not await cluster.runtime.list_containers() and not await cluster.runtime.list_sandboxes()
+
+        await cluster.until(nothing_left)
+
+
+async def test_a_pod_past_its_deadline_fails(tmp_path: Path) -> None:
+    async with world(tmp_path) as cluster:
+        await cluster.client.create(pod("slow", active_deadline_seconds=30))
+        await cluster.in_phase("slow", "Running")
+        found = await cluster.in_phase("slow", "Failed")
+        assert found.status.reason == "DeadlineExceeded"
+
+
+async def test_a_pod_that_does_not_fit_is_refused(tmp_path: Path) -> None:
+    async with world(tmp_path, capacity={"cpu": "1"}) as cluster:
+        big = container("main")
+        big.resources.requests = {"cpu": "2"}
+        await cluster.client.create(pod("big", big))
+        found = await cluster.in_phase("big", "Failed")
+        assert found.status.reason == "OutOfcpu"
+        assert "requested: 2000, used: 0, capacity: 1000" in found.status.message
