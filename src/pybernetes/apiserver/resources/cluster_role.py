@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pybernetes.api.fields import FieldError, at, required
+from pybernetes.api.fields import FieldError, at, is_path_segment, required
 from pybernetes.api.kinds import info_of
 from pybernetes.api.models.rbac_v1 import ClusterRole
 from pybernetes.apiserver.columns import NAME
 from pybernetes.apiserver.resource import Resource
 from pybernetes.apiserver.resources.role import CREATED_AT
-from pybernetes.apiserver.validation.metadata import check_metadata, check_metadata_update, is_path_segment
+from pybernetes.apiserver.validation.metadata import check_metadata, check_metadata_update
 from pybernetes.apiserver.validation.rbac import check_rules
 
 

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pybernetes.api.fields import FieldError
+from pybernetes.api.fields import FieldError, is_path_segment
 from pybernetes.api.kinds import info_of
 from pybernetes.api.models.rbac_v1 import ClusterRoleBinding
 from pybernetes.apiserver.resource import Resource
 from pybernetes.apiserver.resources.role_binding import BINDING_COLUMNS
-from pybernetes.apiserver.validation.metadata import check_metadata, check_metadata_update, is_path_segment
+from pybernetes.apiserver.validation.metadata import check_metadata, check_metadata_update
 from pybernetes.apiserver.validation.rbac import check_role_ref, check_same_role, check_subjects, default_binding
 
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import datetime
 
-from pybernetes.api.fields import FieldError
+from pybernetes.api.fields import FieldError, is_path_segment
 from pybernetes.api.kinds import info_of
 from pybernetes.api.models.rbac_v1 import RoleBinding
 from pybernetes.apiserver.columns import AGE, NAME
 from pybernetes.apiserver.resource import Column, Document, Resource
-from pybernetes.apiserver.validation.metadata import check_metadata, check_metadata_update, is_path_segment
+from pybernetes.apiserver.validation.metadata import check_metadata, check_metadata_update
 from pybernetes.apiserver.validation.rbac import (
     ROLE_KINDS,
     check_role_ref,

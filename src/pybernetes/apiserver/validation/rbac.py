@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from pybernetes.api.fields import FieldError, FieldPath, at, invalid, not_supported, required
+from pybernetes.api.fields import FieldError, FieldPath, at, invalid, is_path_segment, not_supported, required
 from pybernetes.api.models.rbac_v1 import PolicyRule, RoleRef, Subject
-from pybernetes.apiserver.validation.metadata import is_path_segment
 
 GROUP = "rbac.authorization.k8s.io"
 ROLE_KINDS = ("ClusterRole", "Role")
