@@ -67,9 +67,7 @@ class FakeServer:
     def bookmark(self) -> None:
         self.version += 1
         for _, queue in self.watchers:
-            queue.put_nowait(
-                _line("BOOKMARK", {"kind": "Pod", "metadata": {"resourceVersion": str(self.version)}})
-            )
+            queue.put_nowait(_line("BOOKMARK", {"kind": "Pod", "metadata": {"resourceVersion": str(self.version)}}))
 
     def break_watches(self) -> None:
         for _, queue in self.watchers:
