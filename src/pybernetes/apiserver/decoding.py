@@ -7,7 +7,6 @@ Follows decodeErrors and field validation in k8s.io/apiserver/pkg/endpoints/hand
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -18,7 +17,8 @@ import yaml
 
 from pybernetes.api import errors
 from pybernetes.api.kinds import KindInfo
-from pybernetes.api.schema import DecodeError, Shape
+from pybernetes.api.schema import DecodeError, Shape, find_duplicates
+from pybernetes.apiserver import protobuf
 from pybernetes.apiserver.http import ApiRequest
 from pybernetes.apiserver.negotiation import Encoding, encoding_of_body
 from pybernetes.apiserver.resource import Document
@@ -53,9 +53,20 @@ def field_validation(request: ApiRequest) -> FieldValidation:
 
 def parse_body(request: ApiRequest) -> Any:
     """The body as JSON values."""
-    if encoding_of_body(request) is Encoding.YAML:
-        return parse_yaml(request.body)
-    return parse_json(request.body)
+    match encoding_of_body(request):
+        case Encoding.YAML:
+            return parse_yaml(request.body)
+        case Encoding.PROTOBUF:
+            return parse_protobuf(request.body)
+        case Encoding.JSON:
+            return parse_json(request.body)
+
+
+def parse_protobuf(body: bytes) -> Any:
+    try:
+        return protobuf.decode_body(body)
+    except protobuf.ProtobufError as error:
+        raise errors.bad_request(f"protobuf: {error}") from error
 
 
 def parse_json(body: bytes) -> Any:
@@ -69,8 +80,8 @@ def decode(request: ApiRequest, shape: Shape, info: KindInfo) -> Decoded:
     """Raises 400 for what cannot be read as the kind, and in strict mode for unknown and repeated fields."""
     mode = field_validation(request)
     document = parse_body(request)
+    problems = [] if mode is FieldValidation.IGNORE else duplicate_fields(request, document)
     check_kind(document, info)
-    problems = [] if mode is FieldValidation.IGNORE else duplicate_fields(request)
     return conform(document, shape, info, mode, problems)
 
 
@@ -114,44 +125,11 @@ def _cannot(info: KindInfo, why: str) -> str:
     return f'{info.kind} in version "{info.version}" cannot be handled as a {info.kind}: {why}'
 
 
-def duplicate_fields(request: ApiRequest) -> list[str]:
+def duplicate_fields(request: ApiRequest, document: Any) -> list[str]:
     """`duplicate field "spec.x"` for each field that the JSON body has more than once in one object."""
     if encoding_of_body(request) is not Encoding.JSON:
         return []
-    repeated = False
-
-    def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
-        nonlocal repeated
-        made = dict(items)
-        repeated = repeated or len(made) != len(items)
-        return made
-
-    json.loads(request.body, object_pairs_hook=pairs)
-    return _duplicate_paths(request.body) if repeated else []
-
-
-class _Pairs(list[tuple[str, Any]]):
-    """A JSON object with all its members, in order."""
-
-
-def _duplicate_paths(body: bytes) -> list[str]:
-    found: list[str] = []
-
-    def walk(value: Any, path: str) -> None:
-        if isinstance(value, _Pairs):
-            seen: set[str] = set()
-            for name, member in value:
-                at = f"{path}.{name}" if path else name
-                if name in seen and f'duplicate field "{at}"' not in found:
-                    found.append(f'duplicate field "{at}"')
-                seen.add(name)
-                walk(member, at)
-        elif isinstance(value, list):
-            for index, element in enumerate(value):
-                walk(element, f"{path}[{index}]")
-
-    walk(json.loads(body, object_pairs_hook=_Pairs), "")
-    return found
+    return [f'duplicate field "{path}"' for path in find_duplicates(request.body, document)]
 
 
 class _PlainLoader(yaml.CSafeLoader):

@@ -16,13 +16,18 @@ from pybernetes.apiserver.http import JSON, ApiRequest
 
 YAML = "application/yaml"
 _SERVED = f"{JSON}, {JSON};as=Table;g=meta.k8s.io;v=v1, {JSON};as=PartialObjectMetadata;g=meta.k8s.io;v=v1, {YAML}"
-_READABLE = (JSON, YAML)
+_READABLE = (JSON, YAML, "application/vnd.kubernetes.protobuf")
 _BROWSERS = ("curl", "Wget", "Mozilla/5.0")
+
+
+PROTOBUF = "application/vnd.kubernetes.protobuf"
 
 
 class Encoding(Enum):
     JSON = JSON
     YAML = YAML
+    PROTOBUF = PROTOBUF
+    """Read, never written."""
 
 
 class Shown(Enum):
@@ -119,6 +124,8 @@ def encoding_of_body(request: ApiRequest) -> Encoding:
     kind = stated.split(";")[0].strip().lower()
     if kind in ("", JSON):
         return Encoding.JSON
+    if kind == PROTOBUF:
+        return Encoding.PROTOBUF
     if kind not in _TYPES or "*" in kind:
         raise errors.unsupported_media_type(
             f"the body of the request was in an unknown format - accepted media types include: {', '.join(_READABLE)}"
