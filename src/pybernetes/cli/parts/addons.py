@@ -12,7 +12,9 @@ import structlog
 from pybernetes.api.errors import ApiError
 from pybernetes.api.models.core_v1 import Service, ServicePort, ServiceSpec
 from pybernetes.api.models.meta_v1 import ObjectMeta
-from pybernetes.cli.layout import Settings
+from pybernetes.apiserver.auth.pki import Pki
+from pybernetes.cli.layout import Layout, Settings
+from pybernetes.cli.parts.clients import client_as, close
 from pybernetes.client import Client, Unreachable
 
 log = structlog.get_logger("addons")
@@ -32,6 +34,15 @@ def dns_service(address: str) -> Service:
             ],
         ),
     )
+
+
+async def run(layout: Layout, settings: Settings) -> None:
+    """As an administrator: controllers may not create Services."""
+    client = client_as(Pki(layout.pki).admin(), layout, settings, "p8s-addons")
+    try:
+        await ensure(client, settings)
+    finally:
+        await close(client)
 
 
 async def ensure(client: Client, settings: Settings) -> None:

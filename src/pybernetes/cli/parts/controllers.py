@@ -19,6 +19,6 @@ async def run(layout: Layout, settings: Settings) -> None:
         manager = ControllerManager(client, SystemClock(), random.Random(), CONTROLLERS)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(manager.run(), name="controllers")
-            tasks.create_task(addons.ensure(client, settings), name="addons")
+            tasks.create_task(addons.run(layout, settings), name="addons")
     finally:
         await close(client)
