@@ -10,6 +10,7 @@ from pybernetes.controllers.deployment import DeploymentController
 from pybernetes.controllers.endpoints import EndpointsController
 from pybernetes.controllers.endpointslice import EndpointSliceController
 from pybernetes.controllers.garbagecollector import GarbageCollector
+from pybernetes.controllers.job import JobController
 from pybernetes.controllers.manager import ControllerManager, UnknownController, select
 from pybernetes.controllers.namespace import NamespaceController
 from pybernetes.controllers.nodelifecycle import NodeLifecycleController
@@ -29,6 +30,7 @@ CONTROLLERS: tuple[type[Controller], ...] = (
     ServiceAccountController,
     RootCaPublisher,
     DaemonSetController,
+    JobController,
     EndpointsController,
     EndpointSliceController,
     NodeLifecycleController,

@@ -1,0 +1,195 @@
+"""Jobs: pods that run until enough of them have succeeded. `job_plan` decides what each pass does.
+
+Guarantees
+  A finished pod is counted once, whatever crashes between the steps.
+  While a Job is not over there are never more active pods than its parallelism.
+  When a Job is over, no pod of it is left active and none keeps its finalizer.
+Jobs with `managedBy` another controller are left alone.
+Follows pkg/controller/job/job_controller.go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from pybernetes.api.errors import ApiError
+from pybernetes.api.meta import Key
+from pybernetes.api.models import batch_v1, core_v1, meta_v1
+from pybernetes.api.selectors import LabelSelector
+from pybernetes.client import PatchType, Unreachable, key_of
+from pybernetes.client.events import NORMAL, WARNING
+from pybernetes.controllers.controller import (
+    DONE,
+    ORPHANS,
+    OWNED,
+    Context,
+    Controller,
+    For,
+    Maps,
+    Owns,
+    Requeue,
+    Result,
+)
+from pybernetes.controllers.expectations import TIMEOUT
+from pybernetes.controllers.job_indexes import INDEX, INDEX_FAILURES
+from pybernetes.controllers.job_plan import TRACKING, NewPod, Plan, is_indexed, plan
+from pybernetes.controllers.ownership import apply_claim, claim
+from pybernetes.controllers.pods import pod_from_template
+from pybernetes.controllers.slow_start import all_at_once, slow_start
+
+MANAGER = "kubernetes.io/job-controller"
+_INDEX_VARIABLE = "JOB_COMPLETION_INDEX"
+
+
+def adopters(controller: Controller, pod: core_v1.Pod) -> Iterable[Key]:
+    """Jobs that may want a pod which has no controller."""
+    if any(reference.controller for reference in pod.metadata.owner_references):
+        return []
+    jobs: list[batch_v1.Job] = controller.informer(batch_v1.Job).list(pod.metadata.namespace)
+    return [key_of(one) for one in jobs if _selector(one).matches(pod.metadata.labels)]
+
+
+class JobController(Controller):
+    name = "job-controller"
+    watches = (For(batch_v1.Job), Owns(core_v1.Pod), Maps(core_v1.Pod, adopters))
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self.jobs = self.informer(batch_v1.Job)
+        self.pods = self.informer(core_v1.Pod)
+
+    async def reconcile(self, key: Key) -> Result:
+        job = self.jobs.get(key)
+        if job is None:
+            self.expectations.forget(key)
+            await self._release_orphans(key)
+            return DONE
+        if job.spec.managed_by not in (None, MANAGER):
+            return DONE
+        if not self.expectations.satisfied(key):
+            return Requeue(TIMEOUT)
+        planned = plan(job, await self._claimed(job), self.now())
+        if job.metadata.deletion_timestamp is None:
+            await self._change_pods(job, planned)
+        await self._write(job, planned)
+        outcome = await all_at_once([self._release(pod) for pod in planned.release])
+        for error in outcome.errors:
+            raise error
+        return DONE if planned.look_again is None else Requeue(planned.look_again)
+
+    async def _claimed(self, job: batch_v1.Job) -> Sequence[core_v1.Pod]:
+        owned = self.pods.by_index(OWNED, job.metadata.uid)
+        orphans = self.pods.by_index(ORPHANS, job.metadata.namespace)
+        return await apply_claim(self.client, job, claim(job, _selector(job), (*owned, *orphans)))
+
+    async def _change_pods(self, job: batch_v1.Job, planned: Plan) -> None:
+        key = key_of(job)
+        create, delete = planned.create, planned.delete
+        if not create and not delete:
+            return
+        self.expectations.expect(key, len(create), [pod.metadata.uid for pod in delete])
+        made = await slow_start(len(create), lambda number: self._create_pod(job, create[number]))
+        self.expectations.creation_observed(key, len(create) - made.succeeded)
+        deleted = await all_at_once([self._delete_pod(job, pod) for pod in delete])
+        for error in (*made.errors, *deleted.errors):
+            raise error
+
+    async def _create_pod(self, job: batch_v1.Job, new: NewPod) -> None:
+        try:
+            pod = await self.client.create(job_pod(job, new))
+        except ApiError as error:
+            self.recorder.event(job, WARNING, "FailedCreate", f"Error creating: {error}")
+            raise
+        self.recorder.event(job, NORMAL, "SuccessfulCreate", f"Created pod: {pod.metadata.name}")
+
+    async def _delete_pod(self, job: batch_v1.Job, pod: core_v1.Pod) -> None:
+        metadata = pod.metadata
+        try:
+            await self.client.delete(core_v1.Pod, metadata.name, metadata.namespace, uid=metadata.uid)
+        except (ApiError, Unreachable) as error:
+            self.expectations.deletion_observed(key_of(job), metadata.uid)
+            if isinstance(error, ApiError) and error.code == 404:
+                return
+            self.recorder.event(job, WARNING, "FailedDelete", f"Error deleting: {error}")
+            raise
+        self.recorder.event(job, NORMAL, "SuccessfulDelete", f"Deleted pod: {metadata.name}")
+
+    async def _write(self, job: batch_v1.Job, planned: Plan) -> None:
+        if planned.status == job.status:
+            return
+        await self.client.update_status(msgspec.structs.replace(job, status=planned.status))
+        if planned.finished is None:
+            self._tell_of_suspension(job, planned.status)
+        elif planned.finished.succeeded:
+            self.recorder.event(job, NORMAL, "Completed", "Job completed")
+        else:
+            self.recorder.event(job, WARNING, planned.finished.reason, planned.finished.message)
+
+    def _tell_of_suspension(self, job: batch_v1.Job, status: batch_v1.JobStatus) -> None:
+        before = {one.status for one in job.status.conditions if one.type == "Suspended"}
+        after = {one.status for one in status.conditions if one.type == "Suspended"}
+        if before == after:
+            return
+        if after == {"True"}:
+            self.recorder.event(job, NORMAL, "Suspended", "Job suspended")
+        elif before == {"True"}:
+            self.recorder.event(job, NORMAL, "Resumed", "Job resumed")
+
+    async def _release_orphans(self, key: Key) -> None:
+        """The Job is gone: nobody is left to count its pods."""
+        for pod in self.pods.list(key.namespace):
+            owner = next((one for one in pod.metadata.owner_references if one.controller), None)
+            if owner is not None and owner.kind == "Job" and owner.name == key.name:
+                await self._release(pod)
+
+    async def _release(self, pod: core_v1.Pod) -> None:
+        """Removes the finalizer, of this very pod and none of the others."""
+        finalizers = pod.metadata.finalizers
+        if TRACKING not in finalizers:
+            return
+        patch = {
+            "metadata": {
+                "uid": pod.metadata.uid,
+                "$deleteFromPrimitiveList/finalizers": [TRACKING],
+            }
+        }
+        try:
+            await self.client.patch(core_v1.Pod, pod.metadata.name, pod.metadata.namespace, patch, PatchType.STRATEGIC)
+        except ApiError as error:
+            if error.code not in (404, 409):
+                raise
+
+
+def job_pod(job: batch_v1.Job, new: NewPod) -> core_v1.Pod:
+    """The pod to create: tracked by a finalizer, and with its index where the Job is indexed."""
+    pod = pod_from_template(job.spec.template, job)
+    metadata, spec = pod.metadata, pod.spec
+    metadata.finalizers = [*metadata.finalizers, TRACKING]
+    if new.index is None or not is_indexed(job):
+        return pod
+    index = str(new.index)
+    metadata.annotations = {**metadata.annotations, INDEX: index}
+    if job.spec.backoff_limit_per_index is not None:
+        metadata.annotations[INDEX_FAILURES] = str(new.failures)
+    metadata.labels = {**metadata.labels, INDEX: index}
+    metadata.generate_name = f"{job.metadata.name}-{index}-"
+    containers = [_with_index(container) for container in spec.containers]
+    init = [_with_index(container) for container in spec.init_containers]
+    spec = msgspec.structs.replace(
+        spec, containers=containers, init_containers=init, hostname=f"{job.metadata.name}-{index}"
+    )
+    return msgspec.structs.replace(pod, spec=spec)
+
+
+def _with_index(container: core_v1.Container) -> core_v1.Container:
+    if any(variable.name == _INDEX_VARIABLE for variable in container.env):
+        return container
+    reference = core_v1.ObjectFieldSelector(api_version="v1", field_path=f"metadata.labels['{INDEX}']")
+    variable = core_v1.EnvVar(name=_INDEX_VARIABLE, value_from=core_v1.EnvVarSource(field_ref=reference))
+    return msgspec.structs.replace(container, env=[*container.env, variable])
+
+
+def _selector(job: batch_v1.Job) -> LabelSelector:
+    return LabelSelector.from_model(job.spec.selector or meta_v1.LabelSelector())
