@@ -19,6 +19,7 @@ from pybernetes.apiserver.auth.authorizers import ClusterAuthorizer
 from pybernetes.apiserver.auth.contract import Attributes, User
 from pybernetes.apiserver.auth.rules import PolicyRule
 from pybernetes.apiserver.auth.service_accounts import InvalidToken, ServiceAccountTokens
+from pybernetes.apiserver.decoding import parse_body
 from pybernetes.apiserver.discovery.served import Kind, ServedResource, ServedVersion
 from pybernetes.apiserver.http import ApiResponse, json_response
 from pybernetes.apiserver.routes import Call, Routes
@@ -185,10 +186,7 @@ def user_document(user: User) -> Document:
 
 def read_body(call: Call, kind: str, api_version: str) -> Document:
     """The object in the request's body, its kind checked and filled in, its metadata made present."""
-    try:
-        document = orjson.loads(call.request.body)
-    except orjson.JSONDecodeError as error:
-        raise errors.bad_request(f"the object provided is not JSON: {error}") from error
+    document = parse_body(call.request)
     if not isinstance(document, dict):
         raise errors.bad_request("the object provided is not a JSON object")
     for name, expected in (("apiVersion", api_version), ("kind", kind)):
