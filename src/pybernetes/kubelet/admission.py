@@ -62,10 +62,8 @@ def _out_of(pod: Pod, active: list[Pod], allocatable: Mapping[str, str]) -> Reas
 
 
 def _rejected(name: str, wanted: int, used: int, capacity: int) -> Reason:
-    return Reason(
-        f"OutOf{name}",
-        f"Pod was rejected: Node didn't have enough resource: {name}, requested: {wanted}, used: {used}, capacity: {capacity}",
-    )
+    numbers = f"requested: {wanted}, used: {used}, capacity: {capacity}"
+    return Reason(f"OutOf{name}", f"Pod was rejected: Node didn't have enough resource: {name}, {numbers}")
 
 
 def _port_conflict(pod: Pod, active: list[Pod]) -> Reason | None:
@@ -74,8 +72,8 @@ def _port_conflict(pod: Pod, active: list[Pod]) -> Reason | None:
         for other_port, other_protocol, other_ip in taken:
             same_address = ip == other_ip or "0.0.0.0" in (ip, other_ip)
             if port == other_port and protocol == other_protocol and same_address:
-                message = "Pod was rejected: Predicate NodePorts failed: node(s) didn't have free ports for the requested pod ports"
-                return Reason("NodePorts", message)
+                why = "node(s) didn't have free ports for the requested pod ports"
+                return Reason("NodePorts", f"Pod was rejected: Predicate NodePorts failed: {why}")
     return None
 
 

@@ -85,9 +85,9 @@ def sandbox_hostname(pod: Pod, node: NodeConfiguration) -> str:
     if pod.spec.set_hostname_as_fqdn and domain:
         full = f"{hostname}.{domain}"
         if len(full) > 64:
-            raise ValueError(
-                f"failed to construct FQDN from pod hostname and cluster domain, FQDN {full} is too long (64 characters is the max, {len(full)} characters requested)"
-            )
+            length = f"(64 characters is the max, {len(full)} characters requested)"
+            what = "failed to construct FQDN from pod hostname and cluster domain"
+            raise ValueError(f"{what}, FQDN {full} is too long {length}")
         return full
     return hostname
 
@@ -162,7 +162,7 @@ def ephemeral_as_container(pod: Pod, name: str) -> Container:
 
 
 def container_named(pod: Pod, name: str) -> Container:
-    for container in (*(pod.spec.containers or ()), *(pod.spec.init_containers or ())):
+    for container in [*pod.spec.containers, *pod.spec.init_containers]:
         if container.name == name:
             return container
     return ephemeral_as_container(pod, name)

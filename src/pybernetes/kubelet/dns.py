@@ -76,18 +76,16 @@ def _limited(resolver: Resolver) -> tuple[Resolver, list[str]]:
     if len(resolver.servers) > MAX_SERVERS:
         resolver = replace(resolver, servers=resolver.servers[:MAX_SERVERS])
         applied = " ".join(resolver.servers)
-        messages.append(
-            f"Nameserver limits were exceeded, some nameservers have been omitted, the applied nameserver line is: {applied}"
-        )
+        omitted = "Nameserver limits were exceeded, some nameservers have been omitted"
+        messages.append(f"{omitted}, the applied nameserver line is: {applied}")
     kept = list(resolver.searches[:MAX_SEARCHES])
     while len(" ".join(kept)) > MAX_SEARCH_CHARACTERS:
         kept.pop()
     if len(kept) < len(resolver.searches):
         resolver = replace(resolver, searches=tuple(kept))
         applied = " ".join(kept)
-        messages.append(
-            f"Search Line limits were exceeded, some search paths have been omitted, the applied search line is: {applied}"
-        )
+        omitted = "Search Line limits were exceeded, some search paths have been omitted"
+        messages.append(f"{omitted}, the applied search line is: {applied}")
     return resolver, messages
 
 

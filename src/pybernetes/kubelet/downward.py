@@ -78,7 +78,7 @@ def resource_text(selector: ResourceFieldSelector, container: Container, allocat
 
 
 def container_named(pod: Pod, name: str) -> Container:
-    for container in (*(pod.spec.containers or ()), *(pod.spec.init_containers or ())):
+    for container in [*pod.spec.containers, *pod.spec.init_containers]:
         if container.name == name:
             return container
     raise UnknownField(f"container {name} not found")

@@ -33,16 +33,16 @@ async def run(handler: LifecycleHandler, target: Target, runtime: Runtime) -> No
 async def _exec(handler: LifecycleHandler, target: Target, runtime: Runtime) -> None:
     command = list(handler.exec.command or ()) if handler.exec is not None else []
     shown = " ".join(command)
-    whose = f'for Container "{target.container.name}" in Pod "{target.pod.metadata.name}_{target.pod.metadata.namespace}({target.pod.metadata.uid})"'
+    metadata = target.pod.metadata
+    pod = f"{metadata.name}_{metadata.namespace}({metadata.uid})"
+    hook = f'Exec lifecycle hook ([{shown}]) for Container "{target.container.name}" in Pod "{pod}"'
     try:
         result = await runtime.exec_sync(target.container_id, command)
     except RuntimeFailure as error:
-        raise HookFailure(f"Exec lifecycle hook ([{shown}]) {whose} failed - error: {error}") from error
+        raise HookFailure(f"{hook} failed - error: {error}") from error
     if result.exit_code != 0:
         output = (result.stdout + result.stderr).decode("utf-8", "replace")
-        raise HookFailure(
-            f"Exec lifecycle hook ([{shown}]) {whose} failed - error: command '{shown}' exited with {result.exit_code}: {output}"
-        )
+        raise HookFailure(f"{hook} failed - error: command '{shown}' exited with {result.exit_code}: {output}")
 
 
 async def _http(handler: LifecycleHandler, target: Target) -> None:

@@ -16,6 +16,7 @@ from . import dns, env
 from .cgroups import Cgroups
 from .configuration import NodeConfiguration
 from .image_manager import ImageManager
+from .logs import LogPlaces
 from .objects import ClusterObjects
 from .pleg import Pleg
 from .runtime import Runtime
@@ -41,6 +42,7 @@ class Host:
     tokens: ServiceAccountTokens
     mounter: Mounter
     volumes: Volumes
+    logs: LogPlaces
     cgroups: Cgroups | None
     services: Callable[[], Sequence[Service]]
     allocatable: Mapping[str, str] = field(default_factory=dict)

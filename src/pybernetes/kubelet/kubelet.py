@@ -13,6 +13,7 @@ import asyncio
 from collections.abc import Sequence
 from random import Random
 
+import msgspec
 import structlog
 
 from pybernetes.api import quantity
@@ -29,6 +30,7 @@ from .conditions import TERMINAL
 from .configuration import NodeConfiguration
 from .host import Host
 from .image_manager import ImageManager
+from .logs import LogPlaces, LogRotator
 from .machine import Machine
 from .node_agent import NodeAgent
 from .node_status import Readings
@@ -89,6 +91,8 @@ class Kubelet:
                 group.create_task(self._agent.run(), name="node")
                 group.create_task(self._watch_pods(), name="pods")
                 group.create_task(self._housekeep(), name="housekeeping")
+                if self.runtime.runs_processes:
+                    group.create_task(LogRotator(self.runtime, host.logs, self._clock).run(), name="log rotation")
                 await asyncio.Event().wait()
             finally:
                 host.objects.close()
@@ -117,6 +121,7 @@ class Kubelet:
             tokens=ServiceAccountTokens(client, clock, random),
             mounter=self._mounter,
             volumes=Volumes(node.paths, self._mounter),
+            logs=LogPlaces(node.pod_logs, node.container_logs),
             cgroups=Cgroups(node.cgroup_root) if node.manage_cgroups and runtime.runs_processes else None,
             services=lambda: self._services.list(),
             allocatable=node_status.allocatable_of(capacity, node.reserved),
@@ -270,7 +275,11 @@ class Kubelet:
 
     def pods(self) -> Sequence[Pod]:
         """The pods of this node, as the API last showed them, with the status that this kubelet knows."""
-        return [worker.pod for worker in self._workers.values()]
+        return [self._with_status(worker.pod) for worker in self._workers.values()]
+
+    def _with_status(self, pod: Pod) -> Pod:
+        status = self._host.statuses.get(pod.metadata.uid)
+        return pod if status is None else msgspec.structs.replace(pod, status=status)
 
     def pod(self, namespace: str, name: str) -> Pod | None:
         found = [p for p in self.pods() if p.metadata.namespace == namespace and p.metadata.name == name]

@@ -130,7 +130,7 @@ def http_url(action: HTTPGetAction, host: str, port: int) -> str:
 
 
 async def http_get(url: str, headers: Mapping[str, str], timeout: float) -> tuple[int | None, str]:
-    """Status and body, or None and why there was no answer. Certificates are not checked; redirects stay on the host."""
+    """Status and body, or None and why there was no answer. Certificates are not checked."""
     insecure = ssl.create_default_context()
     insecure.check_hostname = False
     insecure.verify_mode = ssl.CERT_NONE

@@ -7,10 +7,8 @@ Follows     pkg/kubelet/kuberuntime/kuberuntime_gc.go.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from .host import Host
 from .observed import ObservedPod
@@ -51,7 +49,8 @@ async def collect(host: Host, pods: Mapping[str, ObservedPod], known: Iterable[s
             await host.runtime.remove_container(container)
         for sandbox in garbage.sandboxes:
             await host.runtime.remove_sandbox(sandbox)
-    _drop_dead_links(host)
+    if host.runtime.runs_processes:
+        host.logs.remove_dead_links()
 
 
 async def remove_pod(host: Host, uid: str, namespace: str, name: str) -> None:
@@ -62,22 +61,5 @@ async def remove_pod(host: Host, uid: str, namespace: str, name: str) -> None:
     for status in observed.sandboxes:
         await host.runtime.remove_sandbox(status.sandbox.id)
     if host.runtime.runs_processes:
-        shutil.rmtree(host.node.paths.logs(namespace, name, uid), ignore_errors=True)
-        _drop_links(host, [container.id for container in observed.containers])
-
-
-def _drop_links(host: Host, containers: Iterable[str]) -> None:
-    for link in _links(host):
-        if any(link.name.endswith(f"-{identifier}.log") for identifier in containers):
-            link.unlink(missing_ok=True)
-
-
-def _drop_dead_links(host: Host) -> None:
-    for link in _links(host):
-        if link.is_symlink() and not link.exists():
-            link.unlink(missing_ok=True)
-
-
-def _links(host: Host) -> list[Path]:
-    root = host.node.container_logs
-    return list(root.glob("*.log")) if root is not None and root.is_dir() and host.runtime.runs_processes else []
+        host.logs.remove_pod_logs(namespace, name, uid)
+        host.logs.remove_dead_links()

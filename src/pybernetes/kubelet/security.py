@@ -120,9 +120,8 @@ def check_non_root(pod: Pod, container: Container, image: Image | None) -> None:
     if image.uid == 0 or (image.uid is None and not image.username):
         raise ConfigError(f"container has runAsNonRoot and image will run as root {whose}")
     if image.uid is None:
-        raise ConfigError(
-            f"container has runAsNonRoot and image has non-numeric user ({image.username}), cannot verify user is non-root {whose}"
-        )
+        what = f"image has non-numeric user ({image.username}), cannot verify user is non-root"
+        raise ConfigError(f"container has runAsNonRoot and {what} {whose}")
 
 
 def forbidden_sysctl(pod: Pod, allowed: tuple[str, ...]) -> str | None:

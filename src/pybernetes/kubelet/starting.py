@@ -25,7 +25,6 @@ from .observed import ObservedContainer, ObservedPod
 from .plan import Role, Start
 from .probes import Target
 from .runtime import Image, ImageNotPresent, Mount, RuntimeFailure, SandboxConfig
-from .runtime.labels import log_link_name
 from .volumes import Mounted, VolumeError
 
 HOSTS = "/etc/hosts"
@@ -39,8 +38,6 @@ async def make_sandbox(host: Host, pod: Pod, attempt: int, cgroup_parent: str) -
     try:
         handler = await _runtime_handler(host, pod)
         config = sandbox_config(pod, host.node, attempt, host.resolver_of(pod), cgroup_parent)
-        if host.runtime.runs_processes:
-            Path(config.log_directory).mkdir(parents=True, exist_ok=True)
         return await host.runtime.run_sandbox(config, runtime_handler=handler)
     except (RuntimeFailure, ApiError, Unreachable, OSError, ValueError) as error:
         host.recorder.event(pod, "Warning", "FailedCreatePodSandBox", f"Failed to create pod sandbox: {error}")
@@ -81,7 +78,8 @@ async def start_container(
         raise StartFailure("RunContainerError", error.message) from error
     say("Normal", "Started", "Container started")
     if host.runtime.runs_processes:
-        _link_log(host, pod, container, identifier, Path(sandbox.log_directory) / config.log_path)
+        log = Path(sandbox.log_directory) / config.log_path
+        host.logs.link(pod.metadata.namespace, pod.metadata.name, container.name, identifier, log)
         await _post_start(host, pod, container, identifier, observed, say)
 
 
@@ -157,17 +155,6 @@ def _write_hosts(host: Host, pod: Pod, file: Path) -> None:
     if not file.exists() or file.read_text() != text:
         file.write_text(text)
         file.chmod(0o644)
-
-
-def _link_log(host: Host, pod: Pod, container: Container, identifier: str, log: Path) -> None:
-    if host.node.container_logs is None:
-        return
-    host.node.container_logs.mkdir(parents=True, exist_ok=True)
-    link = host.node.container_logs / log_link_name(
-        pod.metadata.namespace, pod.metadata.name, container.name, identifier
-    )
-    if not link.is_symlink():
-        link.symlink_to(log)
 
 
 async def _post_start(
