@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 VERSION = "v1.36.0-local"
+LINE_LENGTH = 120
 ROOT = Path(__file__).resolve().parent.parent
 API = ROOT / "src" / "pybernetes" / "api"
 GO_TYPES = Path(__file__).resolve().parent / "go_types.json"
@@ -297,7 +298,10 @@ def render_field(module: str, definition: Definition, f: Field) -> str:
         arguments = f"default={default}" if default not in ("[]", "{}") else f"default_factory={FACTORIES[default]}"
     if camel(name) != f.json_name:
         arguments += f', name="{f.json_name}"'
-    return f"{name}: {annotation} = msgspec.field({arguments})"
+    line = f"{name}: {annotation} = msgspec.field({arguments})"
+    if len(line) + 4 <= LINE_LENGTH:
+        return line
+    return f"{name}: {annotation} = msgspec.field(\n        {arguments}\n    )"
 
 
 FACTORIES = {"[]": "list", "{}": "dict"}
