@@ -1,0 +1,206 @@
+"""Connections to the servers behind the API server: HTTP requests and raw upgraded connections.
+
+Guarantees
+  Credentials of the client (Authorization, cookies, impersonation, bearer subprotocols) never leave the API server.
+  A server that cannot be reached is an `ApiError` that names it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+
+import aiohttp
+from multidict import CIMultiDict
+
+from pybernetes.api import errors
+from pybernetes.apiserver.auth.authenticators import BEARER_PROTOCOL
+from pybernetes.apiserver.http import ApiResponse
+from pybernetes.apiserver.proxy.locate import Address
+
+DIAL_SECONDS = 30.0
+HEAD_LIMIT = 64 * 1024
+PIECE = 64 * 1024
+_HOP_BY_HOP = frozenset(
+    {
+        "connection",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        "host",
+        "content-length",
+    }
+)
+_CREDENTIALS = frozenset({"authorization", "cookie"})
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A server and what it is asked: `path` with its query."""
+
+    scheme: str
+    address: Address
+    path: str
+
+    @property
+    def url(self) -> str:
+        return f"{self.scheme}://{self.address}{self.path}"
+
+
+@dataclass(frozen=True, slots=True)
+class Upgraded:
+    """A connection whose server has agreed to an upgrade: the head of its answer, and the two directions."""
+
+    head: bytes
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+
+
+@dataclass(frozen=True, slots=True)
+class Declined:
+    """The answer of a server that did not upgrade."""
+
+    status: int
+    content_type: str
+    body: bytes
+
+
+class Backend:
+    """Dials with one TLS context (the API server's kubelet client, or none to speak of for pods and services)."""
+
+    def __init__(self, tls: ssl.SSLContext) -> None:
+        self._tls = tls
+        self._session: aiohttp.ClientSession | None = None
+
+    async def close(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def request(
+        self,
+        method: str,
+        target: Target,
+        headers: Mapping[str, str],
+        body: bytes = b"",
+        *,
+        timeout: float | None = None,
+    ) -> aiohttp.ClientResponse:
+        """The answer with its body unread; the caller releases it."""
+        try:
+            return await self._open_session().request(
+                method,
+                target.url,
+                headers=headers,
+                data=body or None,
+                ssl=self._tls,
+                allow_redirects=False,
+                timeout=aiohttp.ClientTimeout(total=timeout, sock_connect=DIAL_SECONDS),
+            )
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            raise unreachable(target, error) from error
+
+    async def relay(self, method: str, target: Target, headers: Mapping[str, str], body: bytes = b"") -> ApiResponse:
+        """The server's answer, passed on piece by piece."""
+        answer = await self.request(method, target, forwarded(headers), body)
+        kept = {name: value for name, value in answer.headers.items() if name.lower() not in _HOP_BY_HOP}
+        kept.pop("Content-Encoding", None)
+        return ApiResponse(answer.status, pieces_of(answer), kept)
+
+    async def upgrade(self, method: str, target: Target, headers: Mapping[str, str]) -> Upgraded | Declined:
+        """Repeats the client's upgrade request; every protocol is the two ends' own business."""
+        secure = target.scheme == "https"
+        try:
+            async with asyncio.timeout(DIAL_SECONDS):
+                reader, writer = await asyncio.open_connection(
+                    target.address.host,
+                    target.address.port,
+                    ssl=self._tls if secure else None,
+                    server_hostname=target.address.host if secure else None,
+                    limit=HEAD_LIMIT,
+                )
+                writer.write(_request_head(method, target, headers))
+                head = await reader.readuntil(b"\r\n\r\n")
+        except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
+            raise unreachable(target, error) from error
+        status, answered = _parse_head(head)
+        if status == 101:
+            return Upgraded(head, reader, writer)
+        try:
+            return Declined(status, answered.get("content-type", "text/plain"), await _rest(reader, answered))
+        finally:
+            writer.close()
+
+    def _open_session(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=60)
+            self._session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+        return self._session
+
+
+async def pieces_of(answer: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+    try:
+        async for piece in answer.content.iter_any():
+            yield piece
+    finally:
+        answer.close()
+
+
+def forwarded(headers: Mapping[str, str]) -> CIMultiDict[str]:
+    """The client's headers without those that concern this connection or who the client is."""
+    kept: CIMultiDict[str] = CIMultiDict()
+    for name, value in headers.items():
+        lowered = name.lower()
+        if lowered in _HOP_BY_HOP or lowered in _CREDENTIALS or lowered.startswith("impersonate-"):
+            continue
+        if lowered == "sec-websocket-protocol":
+            value = ", ".join(one for one in map(str.strip, value.split(",")) if not one.startswith(BEARER_PROTOCOL))
+        kept.add(name, value)
+    return kept
+
+
+def wants_upgrade(headers: Mapping[str, str]) -> bool:
+    return "upgrade" in headers.get("connection", "").lower() and bool(headers.get("upgrade"))
+
+
+def unreachable(target: Target, error: Exception) -> errors.ApiError:
+    why = str(error) or type(error).__name__
+    return errors.internal_error(f"error dialing backend: {target.address}: {why}")
+
+
+def _request_head(method: str, target: Target, headers: Mapping[str, str]) -> bytes:
+    lines = [f"{method} {target.path} HTTP/1.1", f"Host: {target.address}"]
+    lines += [f"{name}: {value}" for name, value in forwarded(headers).items()]
+    lines += ["Connection: Upgrade", f"Upgrade: {headers['upgrade']}"]
+    if method != "GET":
+        lines.append("Content-Length: 0")
+    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+
+
+def _parse_head(head: bytes) -> tuple[int, CIMultiDict[str]]:
+    first, *rest = head.decode("latin-1").split("\r\n")
+    parsed: CIMultiDict[str] = CIMultiDict()
+    for line in rest:
+        name, colon, value = line.partition(":")
+        if colon:
+            parsed.add(name.strip(), value.strip())
+    words = first.split(" ", 2)
+    return (int(words[1]) if len(words) > 1 and words[1].isdigit() else 502), parsed
+
+
+async def _rest(reader: asyncio.StreamReader, headers: Mapping[str, str]) -> bytes:
+    """The body of an answer that was not an upgrade, as far as it comes soon."""
+    length = headers.get("content-length", "")
+    try:
+        async with asyncio.timeout(5):
+            if length.isdigit():
+                return await reader.readexactly(min(int(length), HEAD_LIMIT))
+            return await reader.read(HEAD_LIMIT)
+    except (TimeoutError, asyncio.IncompleteReadError):
+        return b""

@@ -1,0 +1,142 @@
+"""nodes/proxy, pods/proxy and services/proxy: HTTP (and upgrades) to a kubelet, a pod, or an endpoint of a service.
+
+A name may say how: `web`, `web:8080`, `https:web:8443`; services' ports go by name too. Redirects that the server
+behind answers with are turned to lead through the proxy again.
+
+Follows k8s.io/apimachinery/pkg/util/proxy and pkg/registry/core/{node,pod,service}.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from pybernetes.api import errors
+from pybernetes.apiserver.admission.contract import Reader
+from pybernetes.apiserver.http import ApiResponse
+from pybernetes.apiserver.proxy.backend import Backend, Target, wants_upgrade
+from pybernetes.apiserver.proxy.locate import Address, Document, kubelet_address
+from pybernetes.apiserver.proxy.pods import join, upgraded
+from pybernetes.apiserver.routes import Call, Routes
+
+SERVICE_LABEL = "kubernetes.io/service-name"
+_SAFE = "/:@!$&'()*+,;=~"
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """What the name in the path means."""
+
+    scheme: str
+    name: str
+    port: str
+
+
+def parse_name(text: str, resource: str) -> Named:
+    """Raises 400 for anything but NAME, NAME:PORT and SCHEME:NAME:PORT."""
+    match text.split(":"):
+        case [name]:
+            return Named("http", name, "")
+        case [name, port]:
+            return Named("http", name, port)
+        case [scheme, name, port] if scheme in ("", "http", "https"):
+            return Named(scheme or "http", name, port)
+    raise errors.bad_request(f'invalid {resource} request "{text}"')
+
+
+def pod_address(pod: Document, port: str) -> Address:
+    """The pod's address, at the port asked for or else at the first that its containers declare."""
+    host = (pod.get("status") or {}).get("podIP", "")
+    if not host:
+        raise errors.bad_request(f"pod {pod['metadata']['name']} does not have an address yet")
+    declared = [one for container in pod["spec"].get("containers") or () for one in container.get("ports") or ()]
+    if not port:
+        return Address(host, declared[0]["containerPort"] if declared else 80)
+    named = next((one["containerPort"] for one in declared if one.get("name") == port), None)
+    if named is None and not port.isdigit():
+        raise errors.bad_request(f'pod {pod["metadata"]["name"]} has no port "{port}"')
+    return Address(host, named if named is not None else int(port))
+
+
+def endpoints_of(service: Document, slices: Sequence[Document], port: str) -> list[Address]:
+    """Where the service's port is served: its ready endpoints. Raises 503 for a port that it does not have."""
+    name = service["metadata"]["name"]
+    ports = service["spec"].get("ports") or ()
+    wanted = [one for one in ports if not port or one.get("name", "") == port or str(one["port"]) == port]
+    if not wanted or (not port and len(ports) != 1):
+        raise errors.service_unavailable(f'no service port "{port}" found for service "{name}"')
+    port_name = wanted[0].get("name", "")
+    return [
+        Address(address, one["port"])
+        for endpoint_slice in slices
+        for one in endpoint_slice.get("ports") or ()
+        if one.get("name", "") == port_name and one.get("port")
+        for endpoint in endpoint_slice.get("endpoints") or ()
+        if (endpoint.get("conditions") or {}).get("ready", True)
+        for address in endpoint.get("addresses") or ()
+    ]
+
+
+class ReverseProxy:
+    def __init__(self, reader: Reader, kubelets: Backend, workloads: Backend, random: Random) -> None:
+        self._reader = reader
+        self._kubelets = kubelets
+        self._workloads = workloads
+        self._random = random
+
+    def register(self, routes: Routes) -> None:
+        routes.subresource("", "nodes", "proxy", self.node)
+        routes.subresource("", "pods", "proxy", self.pod)
+        routes.subresource("", "services", "proxy", self.service)
+
+    async def node(self, call: Call) -> ApiResponse:
+        named = parse_name(call.info.name, "node")
+        node = self._found("nodes", "", named.name)
+        address = kubelet_address(node)
+        if named.port and int(named.port) != address.port:
+            return await self._relay(call, self._workloads, named.scheme, Address(address.host, int(named.port)))
+        return await self._relay(call, self._kubelets, "https", address)
+
+    async def pod(self, call: Call) -> ApiResponse:
+        named = parse_name(call.info.name, "pod")
+        pod = self._found("pods", call.info.namespace, named.name)
+        return await self._relay(call, self._workloads, named.scheme, pod_address(pod, named.port))
+
+    async def service(self, call: Call) -> ApiResponse:
+        named = parse_name(call.info.name, "service")
+        namespace = call.info.namespace
+        service = self._found("services", namespace, named.name)
+        slices = [
+            one
+            for one in self._reader.list("endpointslices.discovery.k8s.io", namespace)
+            if (one["metadata"].get("labels") or {}).get(SERVICE_LABEL) == named.name
+        ]
+        addresses = endpoints_of(service, slices, named.port)
+        if not addresses:
+            raise errors.service_unavailable(f'no endpoints available for service "{named.name}"')
+        return await self._relay(call, self._workloads, named.scheme, self._random.choice(addresses))
+
+    def _found(self, resource: str, namespace: str, name: str) -> dict[str, Any]:
+        document = self._reader.get(resource, namespace, name)
+        if document is None:
+            raise errors.not_found(resource, name)
+        return document
+
+    async def _relay(self, call: Call, backend: Backend, scheme: str, address: Address) -> ApiResponse:
+        request = call.request
+        root, _, rest = request.path.partition("/proxy")
+        query = urlencode([(name, value) for name, values in request.query.items() for value in values])
+        path = quote(rest or "/", safe=_SAFE) + (f"?{query}" if query else "")
+        target = Target(scheme, address, path)
+        if wants_upgrade(request.headers):
+            return upgraded(lambda incoming: join(request, incoming, backend, target))
+        if not rest and request.method in ("GET", "HEAD"):
+            return ApiResponse(301, b"", {"Location": f"{request.path}/{f'?{query}' if query else ''}"})
+        answer = await backend.relay(request.method, target, request.headers, request.body)
+        location = answer.headers.get("Location", "")
+        if location.startswith(("/", target.url[: -len(path)])):
+            answer.headers["Location"] = f"{root}/proxy{location.removeprefix(target.url[: -len(path)])}"
+        return answer
