@@ -10,14 +10,17 @@ import asyncio
 import ipaddress
 
 from pybernetes import KUBERNETES_VERSION
+from pybernetes.apiserver import metrics_api
 from pybernetes.apiserver.assembly import Assembled, assemble
 from pybernetes.apiserver.auth import kubeconfig, reviews
 from pybernetes.apiserver.auth.access import Access, AccessOptions
-from pybernetes.apiserver.auth.pki import KeyPair, Pki
+from pybernetes.apiserver.auth.escalation import EscalationCheck
+from pybernetes.apiserver.auth.pki import KeyPair, Pki, client_context
 from pybernetes.apiserver.discovery import served
 from pybernetes.apiserver.discovery.handler import Discovery
 from pybernetes.apiserver.openapi.handler import OpenApi
 from pybernetes.apiserver.options import ServerOptions
+from pybernetes.apiserver.proxy import install as proxies
 from pybernetes.apiserver.serve import Edge, tls_context
 from pybernetes.cli.layout import Layout, Settings
 from pybernetes.cli.parts.nodes import node_names
@@ -48,9 +51,16 @@ async def _serve(layout: Layout, settings: Settings, pki: Pki, serving: KeyPair,
     options = ServerOptions(
         service_cidr=settings.service_cidr, advertise_address=settings.node_address, port=settings.port
     )
-    assembled = assemble(store, authenticator=access.authenticator, authorizer=access.authorizer, options=options)
+    assembled = assemble(
+        store,
+        authenticator=access.authenticator,
+        authorizer=access.authorizer,
+        more_plugins=(EscalationCheck(access.authorizer),),
+        options=options,
+    )
     _describe(assembled, settings)
     access.register(assembled.server.routes)
+    behind = proxies.install(assembled.server, client_context(pki.apiserver_kubelet_client(), pki.ca_file))
     tls = tls_context(serving.certificate, serving.key, pki.ca_file)
     edge = Edge(assembled.server, host=settings.bind, port=settings.port, tls=tls)
     await access.start()
@@ -63,6 +73,7 @@ async def _serve(layout: Layout, settings: Settings, pki: Pki, serving: KeyPair,
             await edge.stop()
             await assembled.stop()
     finally:
+        await behind.close()
         await access.close()
 
 
@@ -71,6 +82,7 @@ def _describe(assembled: Assembled, settings: Settings) -> None:
     discovery = Discovery(f"{settings.node_address}:{settings.port}")
     discovery.update("builtin", served.of_resources(assembled.server.resources))
     discovery.update("access", reviews.SERVED)
+    discovery.update("metrics", metrics_api.SERVED)
     discovery.register(assembled.server.routes)
     OpenApi(lambda: discovery.groups, KUBERNETES_VERSION).register(assembled.server.routes)
 
