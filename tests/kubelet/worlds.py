@@ -108,4 +108,6 @@ def pod(name: str, *containers: Container, **spec: Any) -> Pod:
 
 
 def container(name: str = "main", *command: str, **more: Any) -> Container:
-    return Container(name=name, image="busybox", command=list(command), **more)
+    return Container(
+        name=name, image="busybox", image_pull_policy="IfNotPresent", command=list(command), **more
+    )

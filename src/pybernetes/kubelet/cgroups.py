@@ -125,6 +125,10 @@ class Cgroups:
         tiers = [self._remove(f"{top}/{tier}") for tier in ("burstable", "besteffort")]
         return all([*removed, *tiers, self._remove(top)])
 
+    def remove_root(self) -> bool:
+        """The group under which this node's are, when it is the node's own."""
+        return self.root.strip("/") == "" or self._remove(self.root)
+
     def _directories(self, path: str) -> list[Path]:
         relative = path.lstrip("/")
         if self.unified:
