@@ -43,6 +43,8 @@ BURST, REFILL = 25, 1 / 300
 REMEMBERED = 4096
 WAITING = 1000
 ATTEMPTS, ATTEMPT_WAIT = 12, 10.0
+NAME_ATTEMPTS = 100
+"""Names are made of the time, which another process may have taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,8 +161,14 @@ class EventBroadcaster:
             except ApiError as error:
                 if error.code != 404:
                     raise
-        known.name = f"{known.occurrence.about.name}.{self._stamp():x}"
-        await self._events.create(event_of(known))
+        for _ in range(NAME_ATTEMPTS):
+            known.name = f"{known.occurrence.about.name}.{self._stamp():x}"
+            try:
+                await self._events.create(event_of(known))
+                return
+            except ApiError as error:
+                if error.reason != "AlreadyExists":
+                    raise
 
     def _stamp(self) -> int:
         now = int(self.clock.now().timestamp() * 1_000_000_000)

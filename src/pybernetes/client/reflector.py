@@ -4,6 +4,7 @@ Guarantees
   The sink sees `replace` with a whole list first, then every later change once, in the server's order.
   A watch that ends is taken up again from the last version seen, bookmarks included, without a new list.
   When that version is too old (410) the collection is listed afresh from the server's present state.
+  A kind that the server does not serve (404) counts as an empty collection until it does.
   The server's absence is waited out with backoff and jitter; no error ends the reflector but cancellation and the
   refusal to understand the server's answers.
 Follows client-go tools/cache/reflector.go.
@@ -88,6 +89,9 @@ class Reflector(Generic[T]):
             except ApiError as error:
                 if error.code == 410:
                     self._version, self._list_from = None, CONSISTENT
+                elif error.code == 404:
+                    self._version = None
+                    self._sink.replace(ObjectList())
                 else:
                     log.warning("watch failed", kind=self._client.info.kind, error=str(error))
                 await self._backoff.wait()

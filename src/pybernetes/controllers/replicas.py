@@ -21,7 +21,7 @@ from pybernetes.api.models import core_v1
 from pybernetes.api.selectors import LabelSelector
 from pybernetes.client import Informer, Unreachable, key_of
 from pybernetes.client.events import NORMAL, WARNING
-from pybernetes.controllers.controller import DONE, ORPHANS, OWNED, Controller, Requeue, Result, Retry
+from pybernetes.controllers.controller import DONE, ORPHANS, OWNED, Controller, Requeue, Result
 from pybernetes.controllers.deletion_order import order_for_deletion
 from pybernetes.controllers.expectations import TIMEOUT
 from pybernetes.controllers.ownership import apply_claim, claim
@@ -211,11 +211,8 @@ class ReplicaController(Controller):
         try:
             await self.client.update_status(updated)
         except ApiError as error:
-            if error.code == 404:
-                return
-            if error.code == 409 and failure is None:
-                raise Retry(f"status of {key_of(owner)}: {error}") from error
-            raise
+            if error.code != 404:
+                raise
 
 
 def is_namespace_terminating(error: ApiError) -> bool:

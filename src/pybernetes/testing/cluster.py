@@ -75,7 +75,8 @@ class Cluster:
     async def __aenter__(self) -> Self:
         self._loop = virtual_loop()
         self._tasks_before = asyncio.all_tasks()
-        self.server = await start_server(self.store, self.clock, self._random)
+        self.control_plane = await start_server(self.store, self.clock, self._random)
+        self.server = self.control_plane.server
         self.client = Client(direct_transport(self.server))
         self.informers = Informers(self.client, self._random, detect_mutations=True)
         self.manager = ControllerManager(
@@ -98,7 +99,7 @@ class Cluster:
             await self._running
         except asyncio.CancelledError:
             pass
-        await self.server.stop()
+        await self.control_plane.stop()
         await self.store.close()
         await self._loop.idle()
         left = [task for task in asyncio.all_tasks() - self._tasks_before if task is not asyncio.current_task()]

@@ -1,21 +1,42 @@
-"""An API server in this event loop, and the way from a client to it."""
+"""An API server in this event loop, and the way from a client to it.
+
+Every request is an administrator's: who may do what is tried elsewhere. Tokens are issued and reviewed all the same,
+because pods ask for them.
+"""
 
 from __future__ import annotations
 
+from functools import cache
 from random import Random
 
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
 from pybernetes.api.clock import Clock
-from pybernetes.apiserver import resources
+from pybernetes.apiserver.assembly import Assembled, assemble
+from pybernetes.apiserver.auth import reviews
+from pybernetes.apiserver.auth.access import Access, AccessOptions
+from pybernetes.apiserver.auth.contract import MASTERS_GROUP, EveryoneIs, User
+from pybernetes.apiserver.discovery import served
+from pybernetes.apiserver.discovery.handler import Discovery
 from pybernetes.apiserver.http import ApiRequest, ApiResponse
 from pybernetes.apiserver.server import ApiServer
 from pybernetes.client import DirectTransport, Request
 from pybernetes.store.contract import Store
 
+ADMINISTRATOR = User("kubernetes-admin", groups=(MASTERS_GROUP, "system:authenticated"))
 
-async def start_server(store: Store, clock: Clock, random: Random) -> ApiServer:
-    server = ApiServer(store, resources.load(), clock=clock, random=random)
-    await server.start()
-    return server
+
+async def start_server(store: Store, clock: Clock, random: Random) -> Assembled:
+    assembled = assemble(store, authenticator=EveryoneIs(ADMINISTRATOR), clock=clock, random=random)
+    routes = assembled.server.routes
+    Access(store, AccessOptions(service_account_key=_signing_key()), clock).register(routes)
+    discovery = Discovery("127.0.0.1:6443")
+    discovery.update("builtin", served.of_resources(assembled.server.resources))
+    discovery.update("access", reviews.SERVED)
+    discovery.register(routes)
+    await assembled.start()
+    return assembled
 
 
 def direct_transport(server: ApiServer) -> DirectTransport:
@@ -33,3 +54,11 @@ def direct_transport(server: ApiServer) -> DirectTransport:
         )
 
     return DirectTransport(handle)
+
+
+@cache
+def _signing_key() -> bytes:
+    key = ec.generate_private_key(ec.SECP256R1())
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )

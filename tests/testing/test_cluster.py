@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from controllers.make import deployment
+
+from pybernetes.api.models import core_v1, meta_v1
+from pybernetes.testing.cluster import Cluster, LeakedTasks, NotSettled
+
+
+async def test_from_nothing_to_three_running_pods(cluster: Cluster) -> None:
+    web = await cluster.apply(deployment("web", replicas=3))
+    await cluster.settle()
+    pods = await cluster.pods_of(web, ready=3)
+    assert {pod.status.phase for pod in pods} == {"Running"}
+    assert all(pod.spec.node_name and pod.status.pod_ip for pod in pods)
+
+
+async def test_settling_twice_changes_nothing(cluster: Cluster) -> None:
+    await cluster.apply(deployment("web"))
+    await cluster.settle()
+    revision = cluster.store.revision
+    await cluster.settle()
+    assert cluster.store.revision == revision
+
+
+async def test_applying_again_makes_the_object_read_like_that(cluster: Cluster) -> None:
+    web = await cluster.apply(deployment("web", replicas=1))
+    await cluster.settle()
+    await cluster.apply(deployment("web", replicas=2))
+    await cluster.settle()
+    assert len(await cluster.pods_of(web, ready=2)) == 2
+
+
+async def test_waiting_for_what_never_comes_says_what_there_is(cluster: Cluster) -> None:
+    web = await cluster.apply(deployment("web", replicas=1))
+    with pytest.raises(NotSettled, match="no 5 ready pods of web"):
+        await cluster.pods_of(web, ready=5)
+
+
+async def test_time_can_be_turned(cluster: Cluster) -> None:
+    before = cluster.clock.now()
+    await cluster.clock.advance(3600)
+    assert (cluster.clock.now() - before).total_seconds() == pytest.approx(3600)
+
+
+@pytest.mark.virtual_time
+async def test_a_task_left_behind_fails_the_test() -> None:
+    with pytest.raises(LeakedTasks, match="forgotten"):
+        async with Cluster():
+            forgotten = asyncio.create_task(asyncio.Event().wait(), name="forgotten")
+    forgotten.cancel()
+
+
+@pytest.mark.virtual_time
+async def test_a_shared_object_that_is_written_to_fails_the_test() -> None:
+    async def write_to_a_shared_object() -> None:
+        async with Cluster() as cluster:
+            metadata = meta_v1.ObjectMeta(name="shared", namespace="default")
+            await cluster.client.create(core_v1.ConfigMap(metadata=metadata))
+            known = cluster.informers.get(core_v1.ConfigMap)
+            await cluster.settle()
+            known.list("default")[0].data["x"] = "y"
+
+    with pytest.raises(AssertionError, match="changed in place"):
+        await write_to_a_shared_object()
+
+
+@pytest.mark.virtual_time
+async def test_the_same_seed_gives_the_same_run() -> None:
+    runs = []
+    for _ in range(2):
+        async with Cluster(seed=7) as cluster:
+            web = await cluster.apply(deployment("web"))
+            await cluster.settle()
+            runs.append(sorted(pod.metadata.name for pod in await cluster.pods_of(web)))
+    assert runs[0] == runs[1]
