@@ -1,20 +1,60 @@
-"""Which cluster uses the kubelet's well-known directories.
+"""What clusters on one machine must not share: the well-known directories, address ranges, the kubelet's port.
 
 Tools and tests look for pods under /var/lib/kubelet and for logs under /var/log/pods. The first cluster on a machine
 gets them and says so in a file; another one, or one beside a foreign kubelet, keeps them in its data directory.
+Likewise the first has the usual ranges and port, the next ones the next that are free. All is chosen once and kept.
 """
 
 from __future__ import annotations
 
+import ipaddress
 import shutil
+import socket
 from pathlib import Path
 
 from pybernetes.cli.layout import Layout, Settings
+from pybernetes.cli.problems import Problem
 
 KUBELET_ROOT = Path("/var/lib/kubelet")
 POD_LOGS = Path("/var/log/pods")
 CONTAINER_LOGS = Path("/var/log/containers")
 CLAIM = "pybernetes-cluster"
+MOST_CLUSTERS = 10
+
+
+def addresses(settings: Settings) -> Settings:
+    """The settings of a new cluster with ranges and a port that nothing on this machine uses."""
+    if settings.runtime != "containerd":
+        return settings
+    taken = _own_addresses()
+    for shift in range(MOST_CLUSTERS):
+        pods, services = (_shifted(cidr, shift) for cidr in (settings.pod_cidr, settings.service_cidr))
+        if not any(address in network for address in taken for network in (pods, services)):
+            port = next(port for port in range(settings.kubelet_port + shift, 65536) if _is_free_port(port))
+            return settings.with_(pod_cidr=str(pods), service_cidr=str(services), kubelet_port=port)
+    raise Problem("every address range for pods is in use on this machine", "remove clusters with `p8s down --purge`")
+
+
+def _shifted(cidr: str, shift: int) -> ipaddress.IPv4Network:
+    network = ipaddress.IPv4Network(cidr)
+    return ipaddress.IPv4Network((int(network.network_address) + shift * network.num_addresses, network.prefixlen))
+
+
+def _own_addresses() -> list[ipaddress.IPv4Address]:
+    import psutil
+
+    found = (one for device in psutil.net_if_addrs().values() for one in device)
+    return [ipaddress.IPv4Address(one.address) for one in found if one.family == socket.AF_INET]
+
+
+def _is_free_port(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("0.0.0.0", port))
+        except OSError:
+            return False
+    return True
 
 
 def claim(layout: Layout, settings: Settings) -> Settings:

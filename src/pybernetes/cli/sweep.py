@@ -20,6 +20,7 @@ from pybernetes.cli import claims, processes
 from pybernetes.cli.layout import PARTS, Layout, Settings
 
 PATIENCE = 12.0
+CGROUPS = Path("/sys/fs/cgroup")
 
 
 @dataclass(slots=True)
@@ -56,8 +57,10 @@ def _is_part(pid: int) -> bool:
 
 
 def sweep_containers(layout: Layout, settings: Settings, *, purge: bool) -> None:
+    from pybernetes.cli.parts.running import configure_logs
     from pybernetes.cli.parts.runtime import containerd_of
 
+    configure_logs(quiet=True)
     daemon = containerd_of(layout, settings)
     if daemon.configuration.directory.exists():
         asyncio.run(daemon.purge() if purge else daemon.tear_down())
@@ -76,13 +79,15 @@ def sweep_machine(layout: Layout, settings: Settings) -> Swept:
     swept.processes = len(leftovers)
     for attachment in cni.cached_attachments(names.cni_network):
         swept.namespaces += _remove_namespace(attachment.namespace)
-        attachment.file.unlink(missing_ok=True)
+        for file in attachment.files:
+            file.unlink(missing_ok=True)
     for device in reversed(host.devices_of(names)):
         host.remove_device(device)
         swept.devices += 1
     host.remove(names)
     swept.mounts = unmount_under(layout.root, settings.pods_directory)
     Cgroups(settings.cgroup_root).remove_all()
+    remove_cgroup_root(settings.cgroup_root)
     shutil.rmtree(layout.cni_state, ignore_errors=True)
     return swept
 
@@ -106,6 +111,17 @@ def unmount_under(*directories: Path) -> int:
     for point in sorted(ours, key=lambda p: len(p.parts), reverse=True):
         subprocess.run(("umount", "--lazy", str(point)), check=False, capture_output=True)
     return len(ours)
+
+
+def remove_cgroup_root(name: str) -> None:
+    """The cluster's own group, in the one hierarchy of version 2 or in each of version 1."""
+    hierarchies = (CGROUPS, *(entry for entry in CGROUPS.iterdir() if entry.is_dir()))
+    for directory in (hierarchy / name.strip("/") for hierarchy in hierarchies):
+        for inner in sorted(directory.rglob("*/"), reverse=True):
+            with contextlib.suppress(OSError):
+                inner.rmdir()
+        with contextlib.suppress(OSError):
+            directory.rmdir()
 
 
 def _remove_namespace(path: str) -> int:

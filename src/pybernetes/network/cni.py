@@ -80,9 +80,9 @@ def plugin_directory() -> Path | None:
 
 @dataclass(frozen=True, slots=True)
 class CachedAttachment:
-    """One pod's attachment as libcni remembers it: the file to delete and the network namespace it names."""
+    """One pod's attachment as libcni remembers it: the files to delete and the network namespace they name."""
 
-    file: Path
+    files: tuple[Path, ...]
     namespace: str
 
 
@@ -94,5 +94,6 @@ def cached_attachments(network: str, cache: Path = RESULT_CACHE) -> list[CachedA
         except (OSError, ValueError):
             document = {}  # half-written when the machine died: it still belongs to this network by its name
         if document.get("networkName", network) == network:
-            found.append(CachedAttachment(file, document.get("netns", "")))
+            loopback = cache / f"cni-loopback-{document.get('containerId', '')}-lo"
+            found.append(CachedAttachment((file, loopback), document.get("netns", "")))
     return found

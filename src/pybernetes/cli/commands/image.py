@@ -66,9 +66,11 @@ def _running(name: str, data_dir: Path | None) -> tuple[Layout, Settings]:
 
 
 def _store(layout: Layout, settings: Settings) -> Any:
+    from pybernetes.cli.parts.running import configure_logs
     from pybernetes.cli.parts.runtime import containerd_of
     from pybernetes.kubelet.images import ImageStore
 
+    configure_logs(quiet=True)
     return ImageStore(containerd_of(layout, settings), layout.images)
 
 

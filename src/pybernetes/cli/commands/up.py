@@ -70,6 +70,8 @@ def start(layout: Layout, settings: Settings) -> None:
     ]
     processes.end(orphans, patience=5.0)
     preflight.check(settings, layout.root)
+    if layout.read_settings() is None:
+        settings = claims.addresses(settings)
     settings = settings.with_(node_address=own_address() if settings.runtime == "containerd" else "127.0.0.1")
     try:
         settings = claims.claim(layout, settings)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import signal
 import sys
 from collections.abc import Iterable
@@ -28,8 +29,10 @@ async def run_parts(parts: Iterable[str], layout: Layout, settings: Settings) ->
                 group.create_task(module.run(layout, settings), name=part)
 
 
-def configure_logs() -> None:
+def configure_logs(*, quiet: bool = False) -> None:
+    """To standard error; `quiet` leaves only warnings and worse."""
     structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING if quiet else logging.INFO),
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
