@@ -17,11 +17,7 @@ def scheduled(namespace: str, name: str, node: str) -> str:
 
 def unschedulable(diagnosis: Diagnosis, preemption: str) -> str:
     if diagnosis.nodes == 0:
-        return (
-            f"no nodes available to schedule pods. {preemption}"
-            if preemption
-            else "no nodes available to schedule pods"
-        )
+        return "no nodes available to schedule pods"
     return f"0/{diagnosis.nodes} nodes are available: {_histogram(diagnosis.reasons)}. {preemption}".rstrip()
 
 

@@ -1,0 +1,149 @@
+"""A cluster's life: how long it takes to start, and what it costs while nothing happens."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import ssl
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+
+from benchmarks.connection import Target
+from benchmarks.report import Figure
+
+P8S = str(Path(sys.executable).with_name("p8s"))
+STARTS = 3
+IDLE_SECONDS = 20.0
+SETTLE_SECONDS = 8.0
+
+
+def measure() -> list[Figure]:
+    ready = min(_start_to_ready() for _ in range(STARTS))
+    with _hollow_cluster() as (directory, seconds):
+        time.sleep(SETTLE_SECONDS)
+        processes = _processes_of(directory)
+        before = _cpu(processes)
+        time.sleep(IDLE_SECONDS)
+        share = (_cpu(processes) - before) / IDLE_SECONDS * 100
+        resident = sum(one.memory_info().rss for one in processes) / 1e6
+        shared_once = sum(one.memory_full_info().uss for one in processes) / 1e6
+    return [
+        Figure("empty directory to /readyz", ready, "s", 1.0, at_most=True, note=f"API server alone, best of {STARTS}"),
+        Figure("p8s up to node Ready", seconds, "s", 5, at_most=True, note="hollow node"),
+        Figure(
+            "idle memory",
+            resident,
+            "MB",
+            220,
+            at_most=True,
+            note=f"{len(processes)} processes, unshared {shared_once:.0f}",
+        ),
+        Figure("idle CPU", share, "% of a core", 3, at_most=True, note=f"over {IDLE_SECONDS:.0f} s"),
+    ]
+
+
+@contextmanager
+def running_cluster() -> Iterator[tuple[Target, int]]:
+    """API server in a process of its own, controllers and scheduler in another; the target and the server's pid."""
+    with tempfile.TemporaryDirectory(prefix="p8s-bench-", dir=_roomy()) as text:
+        directory, port = Path(text), _free_port()
+        common = [P8S, "server", "--data-dir", text, "--port", str(port)]
+        log = (directory / "bench.log").open("wb")
+        server = subprocess.Popen([*common, "--only", "apiserver"], stdout=log, stderr=log)
+        try:
+            _wait_ready(port)
+            rest = subprocess.Popen([*common, "--only", "controllers,scheduler"], stdout=log, stderr=log)
+            try:
+                token = subprocess.run(
+                    [P8S, "token", "create", "--admin", "--data-dir", text], check=True, capture_output=True, text=True
+                ).stdout.strip()
+                yield Target(f"https://127.0.0.1:{port}", token, _trusting()), server.pid
+            finally:
+                rest.terminate()
+                rest.wait()
+        finally:
+            server.terminate()
+            server.wait()
+            log.close()
+
+
+def _start_to_ready() -> float:
+    with tempfile.TemporaryDirectory(prefix="p8s-bench-", dir=_roomy()) as text:
+        port = _free_port()
+        began = time.perf_counter()
+        command = [P8S, "server", "--data-dir", text, "--port", str(port), "--only", "apiserver"]
+        server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            _wait_ready(port)
+            return time.perf_counter() - began
+        finally:
+            server.terminate()
+            server.wait()
+
+
+@contextmanager
+def _hollow_cluster() -> Iterator[tuple[Path, float]]:
+    """The three processes as `p8s up` runs them; and the seconds until the node was Ready."""
+    directory = Path(tempfile.mkdtemp(prefix="p8s-bench-", dir=_roomy()))
+    options = ["--name", "bench", "--data-dir", str(directory)]
+    began = time.perf_counter()
+    up = [P8S, "up", *options, "--runtime", "hollow", "--port", str(_free_port())]
+    subprocess.run(up, check=True, stdout=subprocess.DEVNULL)
+    seconds = time.perf_counter() - began
+    try:
+        yield directory, seconds
+    finally:
+        subprocess.run([P8S, "down", *options, "--purge"], check=True, stdout=subprocess.DEVNULL)
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def _processes_of(directory: Path) -> list[psutil.Process]:
+    """The cluster's processes carry its directory in their command lines."""
+    return [
+        one
+        for one in psutil.process_iter(["cmdline"])
+        if one.pid != os.getpid() and any(str(directory) in part for part in one.info["cmdline"] or ())
+    ]
+
+
+def _cpu(processes: list[psutil.Process]) -> float:
+    return sum(sum(one.cpu_times()[:2]) for one in processes)
+
+
+def _wait_ready(port: int) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        try:
+            with urllib.request.urlopen(f"https://127.0.0.1:{port}/readyz", context=_trusting(), timeout=5):
+                return
+        except (urllib.error.URLError, ConnectionError):
+            time.sleep(0.01)
+    raise SystemExit("the API server did not become ready within 60 s")
+
+
+def _trusting() -> ssl.SSLContext:
+    """For a server on this machine that the benchmark has just started."""
+    tls = ssl.create_default_context()
+    tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
+    return tls
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _roomy() -> str:
+    """A directory on a disk: writes to memory would measure nothing."""
+    return "/var/tmp"
