@@ -93,24 +93,42 @@ __all__ = [
 ]
 
 
-class FieldPath:
-    """A place in a document, in JSON's names: an attribute is a field, an item is an index or a key."""
+_SHARED_ELEMENTS = 32
+"""List elements beyond these get a path of their own each time."""
 
-    __slots__ = ("_text",)
+
+class FieldPath:
+    """A place in a document, in JSON's names: an attribute is a field, an item is an index or a key.
+
+    Paths are shared: a field's path is made once per parent and then found as a plain attribute, for validation asks
+    for the same ones with every object.
+    """
+
+    _text: str
+    _elements: dict[int, FieldPath]
 
     def __init__(self, text: str = "") -> None:
-        self._text = text
+        self.__dict__["_text"] = text
 
     def child(self, name: str) -> FieldPath:
         return FieldPath(f"{self._text}.{name}" if self._text else name)
 
     def __getattr__(self, name: str) -> FieldPath:
-        if name.startswith("__"):
+        if name.startswith("_"):
             raise AttributeError(name)
-        return FieldPath(f"{self._text}.{name}" if self._text else name)
+        made = self.__dict__[name] = FieldPath(f"{self._text}.{name}" if self._text else name)
+        return made
 
     def __getitem__(self, key: int | str) -> FieldPath:
-        return FieldPath(f"{self._text}[{key}]")
+        if key.__class__ is not int or not 0 <= key < _SHARED_ELEMENTS:
+            return FieldPath(f"{self._text}[{key}]")
+        elements = self.__dict__.get("_elements")
+        if elements is None:
+            elements = self.__dict__["_elements"] = {}
+        found: FieldPath | None = elements.get(key)
+        if found is None:
+            found = elements[key] = FieldPath(f"{self._text}[{key}]")
+        return found
 
     def __str__(self) -> str:
         return self._text

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pybernetes.apiserver.request_info import RequestInfo
 
 JSON = "application/json"
 
@@ -31,6 +34,8 @@ class ApiRequest:
     body: bytes = b""
     peer: PeerCertificate | None = None
     remote: str = ""
+    info: RequestInfo | None = None
+    """What the path asks for, once it has been parsed."""
 
     def param(self, name: str, default: str = "") -> str:
         """The first value of a query parameter."""

@@ -1,4 +1,4 @@
-"""Names, uids and times that the server gives to new objects.
+"""Names and uids that the server gives to new objects.
 
 Follows k8s.io/apiserver/pkg/storage/names and rest/create.go.
 """
@@ -6,12 +6,13 @@ Follows k8s.io/apiserver/pkg/storage/names and rest/create.go.
 from __future__ import annotations
 
 from random import Random
-from uuid import UUID
 
 ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 RANDOM_LENGTH = 5
 LONGEST_PREFIX = 63 - RANDOM_LENGTH
 ATTEMPTS = 8
+_FREE = ~(0xF << 76 | 0x3 << 62)
+_VERSION_4 = 0x4 << 76 | 0x2 << 62
 
 
 def generated_name(prefix: str, random: Random) -> str:
@@ -23,4 +24,6 @@ def random_suffix(random: Random, length: int = RANDOM_LENGTH) -> str:
 
 
 def new_uid(random: Random) -> str:
-    return str(UUID(int=random.getrandbits(128), version=4))
+    bits = random.getrandbits(128) & _FREE | _VERSION_4
+    text = f"{bits:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

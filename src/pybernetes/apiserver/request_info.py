@@ -40,6 +40,13 @@ class RequestInfo:
 
 
 def parse(request: ApiRequest) -> RequestInfo:
+    """Also kept in ``request.info``, so that nobody parses twice."""
+    if request.info is None:
+        request.info = _parse(request)
+    return request.info
+
+
+def _parse(request: ApiRequest) -> RequestInfo:
     path = request.path
     split = path.strip("/").split("/")
     if split[0] == "api" and len(split) >= 3:
