@@ -1,0 +1,68 @@
+"""A cluster as its user has it: p8s and kubectl, nothing else."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+PROGRAMS = Path(sys.executable).parent
+
+
+@dataclass(frozen=True)
+class UserCluster:
+    name: str
+    data_dir: Path
+    port: int
+
+    def p8s(self, *words: str, check: bool = True, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+        which = ["--name", self.name, "--data-dir", str(self.data_dir)]
+        return _run([str(PROGRAMS / "p8s"), *words, *which], check=check, timeout=timeout)
+
+    def up(self, runtime: str = "containerd", *more: str) -> None:
+        self.p8s("up", "--runtime", runtime, "--port", str(self.port), *more)
+
+    def kubectl(self, *words: str, check: bool = True, text: str | None = None) -> str:
+        environment = {**os.environ, "KUBECONFIG": str(self.data_dir / "kubeconfig")}
+        return _run(
+            [str(PROGRAMS / "kubectl"), *words], check=check, timeout=150, environment=environment, text=text
+        ).stdout
+
+    def get(self, *words: str) -> dict[str, Any]:
+        found = json.loads(self.kubectl("get", *words, "-o", "json"))
+        assert isinstance(found, dict)
+        return found
+
+    def wait(self, *words: str, seconds: int = 90) -> None:
+        self.kubectl("wait", f"--timeout={seconds}s", *words)
+
+    def pids(self) -> dict[str, int]:
+        status = json.loads(self.p8s("status", "-o", "json", check=False).stdout)
+        return {one["name"]: one["pid"] for one in status["components"] if one["pid"]}
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _run(
+    command: list[str],
+    *,
+    check: bool,
+    timeout: float,
+    environment: dict[str, str] | None = None,
+    text: str | None = None,
+) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=timeout, env=environment, check=False, input=text
+    )
+    if check:
+        assert done.returncode == 0, f"{' '.join(command[1:])}\n{done.stdout}\n{done.stderr}"
+    return done

@@ -1,0 +1,73 @@
+"""A cluster without root: everything but containers."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+
+from e2e.cluster import UserCluster
+
+
+def test_a_hollow_cluster_comes_up_runs_pods_and_goes_without_a_trace(hollow_cluster: UserCluster) -> None:
+    cluster = hollow_cluster
+    cluster.up("hollow", "--nodes", "3")
+    assert len(cluster.get("nodes")["items"]) == 3
+    cluster.kubectl("apply", "-f", "-", text=DEPLOYMENT)
+    cluster.kubectl("rollout", "status", "deployment/web", "--timeout=60s")
+    status = json.loads(cluster.p8s("status", "-o", "json").stdout)
+    assert status["ready"]
+    assert status["problems"] == []
+    pids = cluster.pids()
+    cluster.p8s("down", "--purge")
+    assert not cluster.data_dir.exists()
+    assert not any(os.path.exists(f"/proc/{pid}") for pid in pids.values())
+
+
+def test_up_again_changes_nothing_and_up_after_kill_brings_everything_back(hollow_cluster: UserCluster) -> None:
+    cluster = hollow_cluster
+    cluster.up("hollow")
+    cluster.kubectl("apply", "-f", "-", text=DEPLOYMENT)
+    cluster.kubectl("rollout", "status", "deployment/web", "--timeout=60s")
+    before = cluster.pids()
+    cluster.up("hollow")
+    assert cluster.pids() == before
+    for pid in before.values():
+        os.kill(pid, signal.SIGKILL)
+    stopped = cluster.p8s("status", check=False)
+    assert stopped.returncode == 1
+    assert "the cluster is not running: start it with `p8s up`" in stopped.stdout
+    cluster.p8s("up")
+    cluster.kubectl("rollout", "status", "deployment/web", "--timeout=60s")
+    assert cluster.pids().keys() == before.keys()
+
+
+def test_other_options_for_a_running_cluster_are_refused(hollow_cluster: UserCluster) -> None:
+    hollow_cluster.up("hollow")
+    refused = hollow_cluster.p8s("up", "--nodes", "2", check=False)
+    assert refused.returncode == 1
+    assert "the cluster runs with other options: stop it with `p8s down` first" in refused.stderr
+
+
+def test_an_administrators_token_opens_the_cluster(hollow_cluster: UserCluster) -> None:
+    cluster = hollow_cluster
+    cluster.up("hollow")
+    token = cluster.p8s("token", "create", "--admin").stdout.strip()
+    authority = str(cluster.data_dir / "pki" / "ca.crt")
+    by_token = ["--kubeconfig=/dev/null", f"--server=https://127.0.0.1:{cluster.port}", f"--token={token}"]
+    names = cluster.kubectl(*by_token, f"--certificate-authority={authority}", "get", "namespaces", "-o", "name")
+    assert "namespace/default" in names.split()
+
+
+DEPLOYMENT = """
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  replicas: 2
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      containers: [{name: web, image: "nginx:1"}]
+"""

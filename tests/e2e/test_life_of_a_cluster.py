@@ -1,0 +1,94 @@
+"""Up, down, killed, half gone: what a cluster with real containers leaves, and what it brings back."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import pytest
+from e2e import machine
+from e2e.cluster import UserCluster
+
+from pybernetes.cli import processes
+
+pytestmark = pytest.mark.node
+
+POD = """
+apiVersion: v1
+kind: Pod
+metadata: {name: talker, labels: {app: talker}}
+spec:
+  terminationGracePeriodSeconds: 1
+  containers:
+  - name: talker
+    image: busybox
+    imagePullPolicy: IfNotPresent
+    command: [sh, -c, "echo $HOSTNAME is here; while :; do sleep 1; done"]
+    volumeMounts: [{name: memory, mountPath: /memory}]
+  volumes:
+  - name: memory
+    emptyDir: {medium: Memory}
+"""
+
+
+def with_a_pod(cluster: UserCluster) -> None:
+    cluster.up()
+    cluster.p8s("image", "build", "busybox")
+    cluster.kubectl("apply", "-f", "-", text=POD)
+    cluster.wait("--for=condition=Ready", "pod/talker")
+
+
+def kill_everything(cluster: UserCluster) -> None:
+    """Supervisor, parts, containerd, shims and the containers themselves."""
+    victims = processes.marked(cluster.data_dir)
+    assert len(victims) >= 5
+    containers = [pid for one in victims for pid in _children(one.pid)]
+    for pid in (*(one.pid for one in victims), *containers):
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            continue
+    processes.wait_gone(victims, 10)
+
+
+def _children(pid: int) -> list[int]:
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children") as file:
+            return [int(word) for word in file.read().split()]
+    except FileNotFoundError:
+        return []
+
+
+def test_down_leaves_nothing_and_up_brings_the_pod_back(cluster: UserCluster) -> None:
+    before = machine.take(cluster.data_dir)
+    with_a_pod(cluster)
+    uid = cluster.get("pod", "talker")["metadata"]["uid"]
+    cluster.p8s("down")
+    assert machine.take(cluster.data_dir).beyond(before) == {}
+    cluster.p8s("up")
+    cluster.wait("--for=condition=Ready", "pod/talker")
+    assert cluster.get("pod", "talker")["metadata"]["uid"] == uid
+    assert "is here" in cluster.kubectl("logs", "talker")
+
+
+def test_after_everything_was_killed_up_brings_the_pod_back_and_down_still_leaves_nothing(cluster: UserCluster) -> None:
+    before = machine.take(cluster.data_dir)
+    with_a_pod(cluster)
+    kill_everything(cluster)
+    cluster.p8s("up")
+    cluster.wait("--for=condition=Ready", "pod/talker")
+    kill_everything(cluster)
+    cluster.p8s("down", "--purge")
+    assert machine.take(cluster.data_dir).beyond(before) == {}
+    assert not cluster.data_dir.exists()
+
+
+def test_a_restart_of_the_parts_leaves_containers_running(cluster: UserCluster) -> None:
+    with_a_pod(cluster)
+    started = cluster.get("pod", "talker")["status"]["containerStatuses"][0]["containerID"]
+    pids = cluster.pids()
+    for part in ("node", "controllers", "apiserver"):
+        os.kill(pids[part], signal.SIGKILL)
+    cluster.p8s("up")
+    cluster.wait("--for=condition=Ready", "pod/talker")
+    assert cluster.get("pod", "talker")["status"]["containerStatuses"][0]["containerID"] == started
