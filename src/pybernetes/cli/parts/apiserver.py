@@ -11,14 +11,12 @@ import ipaddress
 
 from pybernetes import KUBERNETES_VERSION
 from pybernetes.apiserver import metrics_api
-from pybernetes.apiserver.assembly import Assembled, assemble
+from pybernetes.apiserver.assembly import assemble
 from pybernetes.apiserver.auth import kubeconfig, reviews
 from pybernetes.apiserver.auth.access import Access, AccessOptions
 from pybernetes.apiserver.auth.escalation import EscalationCheck
 from pybernetes.apiserver.auth.pki import KeyPair, Pki, client_context
-from pybernetes.apiserver.discovery import served
-from pybernetes.apiserver.discovery.handler import Discovery
-from pybernetes.apiserver.openapi.handler import OpenApi
+from pybernetes.apiserver.describe import describe
 from pybernetes.apiserver.options import ServerOptions
 from pybernetes.apiserver.proxy import install as proxies
 from pybernetes.apiserver.serve import Edge, tls_context
@@ -58,7 +56,12 @@ async def _serve(layout: Layout, settings: Settings, pki: Pki, serving: KeyPair,
         more_plugins=(EscalationCheck(access.authorizer),),
         options=options,
     )
-    _describe(assembled, settings)
+    describe(
+        assembled.server,
+        address=f"{settings.node_address}:{settings.port}",
+        version=KUBERNETES_VERSION,
+        virtual=(*reviews.SERVED, *metrics_api.SERVED),
+    )
     access.register(assembled.server.routes)
     behind = proxies.install(assembled.server, client_context(pki.apiserver_kubelet_client(), pki.ca_file))
     tls = tls_context(serving.certificate, serving.key, pki.ca_file)
@@ -75,16 +78,6 @@ async def _serve(layout: Layout, settings: Settings, pki: Pki, serving: KeyPair,
     finally:
         await behind.close()
         await access.close()
-
-
-def _describe(assembled: Assembled, settings: Settings) -> None:
-    """Discovery and OpenAPI of everything that is served."""
-    discovery = Discovery(f"{settings.node_address}:{settings.port}")
-    discovery.update("builtin", served.of_resources(assembled.server.resources))
-    discovery.update("access", reviews.SERVED)
-    discovery.update("metrics", metrics_api.SERVED)
-    discovery.register(assembled.server.routes)
-    OpenApi(lambda: discovery.groups, KUBERNETES_VERSION).register(assembled.server.routes)
 
 
 def issue_all(layout: Layout, settings: Settings, pki: Pki) -> KeyPair:
