@@ -44,6 +44,7 @@ class Proposal:
 Propose = Callable[[StoredObject], Proposal]
 """From the object as it is. Raises to refuse."""
 
+STATUS = "status"
 SERVER_OWNED = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation")
 
 
@@ -81,7 +82,8 @@ class Registry:
     # reading one object
 
     def key(self, namespace: str, name: str) -> str:
-        return f"{self.prefix}{namespace}/{name}" if namespace else self.prefix + name
+        # The path of a Namespace names it twice: as the object, and as the namespace that access is judged by.
+        return f"{self.prefix}{namespace}/{name}" if namespace and self.info.namespaced else self.prefix + name
 
     async def find(self, namespace: str, name: str) -> StoredObject | None:
         """The newest state. Bytes come from the cache when it has this revision already."""
@@ -244,7 +246,8 @@ class Registry:
             )
             rule.prepare(new, old, context)
             await self.admission.mutate(attributes)
-            self._raise_generation(new, old)
+            if rule.subresource != STATUS:
+                self._raise_generation(new, old)
             reject(self.info, name, rule.problems(Models(new, old, self._model)))
             await self.admission.validate(attributes)
             written = await self._replace(current, new, old, context)

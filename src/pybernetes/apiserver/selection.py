@@ -67,6 +67,8 @@ def select(view: View, namespace: str, name: str, options: ListOptions) -> Selec
             if len(fields.requirements) == 1 and name == named:
                 fields = None
     pairs = exact_pairs(options.labels) if options.labels is not None else ()
+    if not view.resource.info.namespaced:
+        namespace = ""
     return Selection(view, namespace, name, options.labels, fields, pairs)
 
 
