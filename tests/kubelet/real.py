@@ -15,6 +15,7 @@ from pathlib import Path
 from random import Random
 
 from kubelet.worlds import api
+
 from pybernetes.api.clock import SystemClock
 from pybernetes.client import Client
 from pybernetes.kubelet.configuration import NodeConfiguration

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
 from kubelet.worlds import container, pod, world
+
 from pybernetes.api.errors import ApiError
 from pybernetes.api.models.coordination_v1 import Lease
 from pybernetes.api.models.core_v1 import Node, Pod
@@ -94,7 +94,9 @@ async def test_a_failing_container_is_restarted_with_growing_pauses(tmp_path: Pa
 
         found = await cluster.until(backs_off, 400)
         (status,) = found.status.container_statuses
-        assert status.state.waiting.message.startswith("back-off 40s restarting failed container=main pod=crash_default(")
+        assert status.state.waiting.message.startswith(
+            "back-off 40s restarting failed container=main pod=crash_default("
+        )
         assert status.last_state.terminated.exit_code == 1
         assert found.status.phase == "Running"
         assert cluster.clock.monotonic() >= 30

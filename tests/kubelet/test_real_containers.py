@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-
 from kubelet.real import Machine, machine
 from kubelet.worlds import container, pod
+
 from pybernetes.api.models import core_v1, meta_v1
 from pybernetes.api.models.core_v1 import ConfigMap, EmptyDirVolumeSource, ExecAction, Pod, Probe, Volume, VolumeMount
 

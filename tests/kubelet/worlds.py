@@ -22,7 +22,6 @@ from pybernetes.kubelet.runtime.hollow import HollowRuntime
 from pybernetes.store.memory import MemoryStore
 from pybernetes.testing.control_plane import direct_transport
 
-
 KINDS = ("namespace", "node", "pod", "event", "lease", "service", "config_map", "secret", "service_account")
 
 
@@ -108,6 +107,4 @@ def pod(name: str, *containers: Container, **spec: Any) -> Pod:
 
 
 def container(name: str = "main", *command: str, **more: Any) -> Container:
-    return Container(
-        name=name, image="busybox", image_pull_policy="IfNotPresent", command=list(command), **more
-    )
+    return Container(name=name, image="busybox", image_pull_policy="IfNotPresent", command=list(command), **more)

@@ -18,7 +18,19 @@ from .resources import MIN_SHARES, QUOTA_PERIOD, PodResources, Qos, cpu_shares
 
 MOUNT = Path("/sys/fs/cgroup")
 KUBEPODS = "kubepods"
-_V1_CONTROLLERS = ("cpu", "cpuacct", "cpuset", "memory", "pids", "devices", "freezer", "blkio", "hugetlb", "systemd")
+_V1_CONTROLLERS = (
+    "cpu",
+    "cpuacct",
+    "cpuset",
+    "memory",
+    "pids",
+    "devices",
+    "freezer",
+    "blkio",
+    "hugetlb",
+    "systemd",
+    "unified",
+)
 _V2_CONTROLLERS = ("cpu", "memory", "pids", "cpuset", "io", "hugetlb")
 
 

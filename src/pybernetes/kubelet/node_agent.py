@@ -145,6 +145,10 @@ class NodeAgent:
         spec = msgspec.structs.replace(self._lease.spec, renew_time=format_micro_time(self._clock.now()))
         self._lease = await self._client.update(msgspec.structs.replace(self._lease, spec=spec))
 
+    def forget_lease(self) -> None:
+        """Its next renewal begins by reading it."""
+        self._lease = None
+
     async def _find_lease(self) -> Lease:
         try:
             return await self._client.get(Lease, self._node.name, LEASES)

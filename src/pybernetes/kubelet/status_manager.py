@@ -9,7 +9,7 @@ Follows     pkg/kubelet/status/status_manager.go.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,13 +38,13 @@ class _Entry:
 class StatusManager:
     """Call `set` from anywhere; `run` in a task does the writing."""
 
-    def __init__(self, client: Client, failed: Callable[[Pod, Exception], None] | None = None) -> None:
+    def __init__(self, client: Client, *, parallel: int = PARALLEL) -> None:
         self._client = client
+        self._parallel = parallel
         self._entries: dict[str, _Entry] = {}
         self._dirty: asyncio.Queue[str] = asyncio.Queue()
         self._queued: set[str] = set()
         self._writing: dict[str, asyncio.Lock] = {}
-        self._failed = failed
 
     def set(self, pod: Pod, status: PodStatus) -> None:
         uid = pod.metadata.uid
@@ -79,7 +79,7 @@ class StatusManager:
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as group:
-            for number in range(PARALLEL):
+            for number in range(self._parallel):
                 group.create_task(self._worker(), name=f"status writer {number}")
 
     async def _worker(self) -> None:
