@@ -45,7 +45,8 @@ def sandbox_config(config: t.SandboxConfig) -> pb.PodSandboxConfig:
         metadata=pb.PodSandboxMetadata(
             name=config.name, uid=config.uid, namespace=config.namespace, attempt=config.attempt
         ),
-        hostname=config.hostname,
+        # On the node's network a pod has the node's hostname, and runtimes refuse to set another.
+        hostname="" if config.security.namespaces.network is t.NamespaceMode.NODE else config.hostname,
         log_directory=config.log_directory,
         port_mappings=[_port_mapping(port) for port in config.ports],
         labels=config.labels,

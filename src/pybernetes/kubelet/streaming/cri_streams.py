@@ -138,9 +138,12 @@ class CriSession:
 
     async def status(self) -> ExitStatus:
         try:
-            return exit_status(await self._error.read_all())
+            document = await self._error.read_all()
         except StreamRefused as failure:
             return ExitStatus(error=str(failure))
+        if self._error.lost and not document:
+            return ExitStatus(error="the connection to the container runtime was lost")
+        return exit_status(document)
 
     async def close(self) -> None:
         await self._connection.close()

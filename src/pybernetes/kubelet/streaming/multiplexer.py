@@ -72,6 +72,8 @@ class MultiplexedStream:
         self._write_ended = False
         self._changed = asyncio.Event()
         self.refused: int | None = None
+        self.lost = False
+        """The connection ended before the peer ended the stream."""
 
     async def read(self) -> bytes:
         """The next bytes, or b"" when the peer has ended its side."""
@@ -118,6 +120,11 @@ class MultiplexedStream:
         self._chunks.clear()
         self._size = 0
         self._changed.set()
+
+    @property
+    def ended(self) -> bool:
+        """The peer will send nothing more."""
+        return self._ended
 
     @property
     def over(self) -> bool:
@@ -273,6 +280,7 @@ class Multiplexer:
             return
         self._ended = True
         for stream in list(self._streams.values()):
+            stream.lost = not stream.ended
             stream.end()
         self._streams.clear()
         for number in list(self._replies):
