@@ -40,6 +40,7 @@ from pybernetes.store.contract import Store
 
 REMEMBERED_CERTIFICATES = 4096
 AUTHENTICATION_GROUP = "authentication.k8s.io"
+_IMPERSONATION = ("impersonate-user", "impersonate-group", "impersonate-uid")
 BEARER_PROTOCOL = "base64url.bearer.authorization.k8s.io."
 
 
@@ -148,7 +149,7 @@ class ImpersonatingAuthenticator:
 
     async def authenticate(self, request: ApiRequest) -> User | None:
         user = await self._authenticator.authenticate(request)
-        if user is None or not any(name.lower().startswith("impersonate-") for name in request.headers):
+        if user is None or not any(name in request.headers for name in _IMPERSONATION):
             return user
         wanted = impersonated(request.headers)
         for asked in _required(wanted):

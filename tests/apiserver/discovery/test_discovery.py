@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import pytest
+
+from pybernetes.api.errors import ApiError
+from pybernetes.apiserver.discovery.handler import Discovery, negotiated
+from pybernetes.apiserver.discovery.served import (
+    Kind,
+    ServedResource,
+    ServedSubresource,
+    ServedVersion,
+    groups_of,
+    of_resources,
+    version_rank,
+)
+from pybernetes.apiserver.http import ApiRequest
+from pybernetes.apiserver.resources import load
+
+AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
+KUBECTL = f"{AGGREGATED},application/json"
+
+PODS = ServedResource(
+    "pods",
+    "pod",
+    True,
+    Kind("", "v1", "Pod"),
+    ("get", "list"),
+    short_names=("po",),
+    categories=("all",),
+    subresources=(ServedSubresource("eviction", Kind("policy", "v1", "Eviction"), ("create",)),),
+)
+WIDGETS = ServedResource("widgets", "widget", False, Kind("example.com", "v1", "Widget"), ("get",))
+VERSIONS = [
+    ServedVersion("example.com", "v1beta1", (WIDGETS,)),
+    ServedVersion("example.com", "v1", (WIDGETS,)),
+    ServedVersion("", "v1", (PODS,)),
+    ServedVersion("apps", "v1", ()),
+]
+
+
+@pytest.fixture
+def discovery() -> Discovery:
+    discovery = Discovery("10.0.0.1:6443")
+    discovery.update("builtin", VERSIONS)
+    return discovery
+
+
+def get(discovery: Discovery, path: str, **headers: str) -> Any:
+    sent = {name.replace("_", "-"): value for name, value in headers.items()}
+    return orjson.loads(discovery.answer(ApiRequest("GET", path, headers=sent)).content)
+
+
+def test_versions_sort_from_the_most_to_the_least_stable() -> None:
+    versions = ["v1alpha1", "v2", "foo", "v1beta2", "v1", "v1beta1"]
+    assert sorted(versions, key=version_rank) == ["v2", "v1", "v1beta2", "v1beta1", "v1alpha1", "foo"]
+
+
+def test_groups_come_in_upstreams_order_and_foreign_ones_last() -> None:
+    assert [group.group for group in groups_of(VERSIONS)] == ["", "apps", "example.com"]
+
+
+def test_the_older_documents_tell_level_by_level(discovery: Discovery) -> None:
+    assert get(discovery, "/api")["versions"] == ["v1"]
+    example = get(discovery, "/apis/example.com")
+    assert [version["version"] for version in example["versions"]] == ["v1", "v1beta1"]
+    assert example["preferredVersion"]["groupVersion"] == "example.com/v1"
+    pods, eviction = get(discovery, "/api/v1")["resources"]
+    assert (pods["name"], pods["shortNames"], pods["categories"]) == ("pods", ["po"], ["all"])
+    assert eviction == {
+        "name": "pods/eviction",
+        "singularName": "",
+        "namespaced": True,
+        "group": "policy",
+        "version": "v1",
+        "kind": "Eviction",
+        "verbs": ["create"],
+    }
+
+
+def test_kubectl_gets_everything_in_two_answers(discovery: Discovery) -> None:
+    answer = discovery.answer(ApiRequest("GET", "/apis", headers={"accept": KUBECTL}))
+    assert answer.headers["Content-Type"] == AGGREGATED
+    assert answer.headers["Vary"] == "Accept"
+    document = orjson.loads(answer.content)
+    assert [item["metadata"]["name"] for item in document["items"]] == ["apps", "example.com"]
+    core = get(discovery, "/api", accept=KUBECTL)["items"][0]["versions"][0]["resources"][0]
+    assert core["responseKind"] == {"group": "", "version": "v1", "kind": "Pod"}
+    assert core["subresources"][0]["responseKind"]["group"] == "policy"
+
+
+def test_a_client_that_has_it_is_answered_304(discovery: Discovery) -> None:
+    first = discovery.answer(ApiRequest("GET", "/apis", headers={"accept": KUBECTL}))
+    etag = first.headers["ETag"]
+    assert etag.startswith('"')
+    assert len(etag) == 130
+    again = discovery.answer(ApiRequest("GET", "/apis", headers={"accept": KUBECTL, "if-none-match": etag}))
+    assert (again.status, again.content) == (304, b"")
+    discovery.update("crd", [ServedVersion("new.example.com", "v1", (WIDGETS,))])
+    changed = discovery.answer(ApiRequest("GET", "/apis", headers={"accept": KUBECTL, "if-none-match": etag}))
+    assert changed.status == 200
+
+
+def test_what_a_part_no_longer_serves_is_gone(discovery: Discovery) -> None:
+    discovery.update("crd", [ServedVersion("new.example.com", "v1", (WIDGETS,))])
+    assert get(discovery, "/apis/new.example.com")["name"] == "new.example.com"
+    discovery.update("crd", [])
+    assert discovery.answer(ApiRequest("GET", "/apis/new.example.com")).status == 404
+
+
+@pytest.mark.parametrize(
+    ("accept", "expected"),
+    [
+        ("", ""),
+        ("*/*", ""),
+        ("application/json", ""),
+        (KUBECTL, "v2"),
+        (f"application/vnd.kubernetes.protobuf,{KUBECTL}", "v2"),
+        (f"application/json;q=0.9,{AGGREGATED}", "v2"),
+        ("application/json;g=apidiscovery.k8s.io;v=v3;as=APIGroupDiscoveryList", None),
+        ("application/vnd.kubernetes.protobuf", None),
+    ],
+)
+def test_the_form_is_negotiated(accept: str, expected: str | None) -> None:
+    assert negotiated(accept) == expected
+
+
+def test_what_cannot_be_accepted_is_406(discovery: Discovery) -> None:
+    with pytest.raises(ApiError) as refused:
+        discovery.answer(ApiRequest("GET", "/apis", headers={"accept": "text/html"}))
+    assert refused.value.code == 406
+
+
+def test_every_declared_kind_is_told() -> None:
+    told = {
+        (version.group, version.version, resource.plural)
+        for version in of_resources(load())
+        for resource in version.resources
+    }
+    assert told == {(one.info.group, one.info.version, one.info.plural) for one in load()}
