@@ -62,7 +62,8 @@ class Supervisor:
         self._gate_ends = 0.0
         self._stopping = False
         marker, _, value = processes.environment_marker(layout.root).partition("=")
-        self._environment = {**os.environ, marker: value, "MALLOC_ARENA_MAX": "2", "PYTHONUNBUFFERED": "1"}
+        lean = {"MALLOC_ARENA_MAX": "2", "PYTHONUNBUFFERED": "1", "GRPC_ENABLE_FORK_SUPPORT": "0"}
+        self._environment = {**os.environ, **lean, marker: value}
 
     def run(self) -> None:
         wake_read, wake_write = os.pipe()

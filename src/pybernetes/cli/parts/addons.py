@@ -48,12 +48,13 @@ async def run(layout: Layout, settings: Settings) -> None:
 async def ensure(client: Client, settings: Settings) -> None:
     """Creates what is missing; what is there is left as it is."""
     while True:
+        wanted = dns_service(settings.dns_address)
         try:
-            await client.create(dns_service(settings.dns_address))
+            known = await client.list(Service, wanted.metadata.namespace)
+            if not any(one.metadata.name == wanted.metadata.name for one in known.items):
+                await client.create(wanted)
             return
         except ApiError as error:
-            if error.reason == "AlreadyExists":
-                return
             log.warning("the Service of the DNS could not be created; trying again", error=str(error))
         except Unreachable as error:
             log.info("waiting for the API server", error=str(error))

@@ -14,9 +14,10 @@ from pybernetes.controllers import CONTROLLERS, ControllerManager
 
 
 async def run(layout: Layout, settings: Settings) -> None:
-    client = client_as(Pki(layout.pki).controller_manager(), layout, settings, "p8s-controllers")
+    pki = Pki(layout.pki)
+    client = client_as(pki.controller_manager(), layout, settings, "p8s-controllers")
     try:
-        manager = ControllerManager(client, SystemClock(), random.Random(), CONTROLLERS)
+        manager = ControllerManager(client, SystemClock(), random.Random(), CONTROLLERS, root_ca=pki.ca_pem.decode())
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(manager.run(), name="controllers")
             tasks.create_task(addons.run(layout, settings), name="addons")
