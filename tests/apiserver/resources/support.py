@@ -10,6 +10,7 @@ import msgspec
 import yaml
 
 from pybernetes.api import errors
+from pybernetes.api.schema import shape_of
 from pybernetes.apiserver.auth.contract import User
 from pybernetes.apiserver.resource import Context, Document, Resource
 
@@ -31,8 +32,10 @@ def problems(resource: Resource, manifest: Document) -> list[str]:
 
 def completed_by(resource: Resource, manifest: Document) -> Document:
     """Defaulted and prepared as by a creation, but not validated."""
-    new = copy.deepcopy(manifest)
+    info = resource.info
+    new = shape_of(info.group, info.version, info.kind).read(copy.deepcopy(manifest)).document
     new.setdefault("metadata", {})
+    new["metadata"].setdefault("uid", "0-1-2-3")
     if resource.info.namespaced:
         new["metadata"].setdefault("namespace", "default")
     if resource.defaults is not None:

@@ -38,6 +38,7 @@ def test_a_minimal_pod_gets_the_defaults_of_upstream() -> None:
                 "imagePullPolicy": "Always",
                 "terminationMessagePath": "/dev/termination-log",
                 "terminationMessagePolicy": "File",
+                "resources": {},
             }
         ],
         "dnsPolicy": "ClusterFirst",

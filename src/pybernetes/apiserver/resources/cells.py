@@ -74,6 +74,19 @@ def query_of_selector(document: Document) -> str:
     return "" if text == NONE else text
 
 
+_ACCESS_MODES = {
+    "ReadWriteOnce": "RWO",
+    "ReadOnlyMany": "ROX",
+    "ReadWriteMany": "RWX",
+    "ReadWriteOncePod": "RWOP",
+}
+
+
+def access_modes(modes: Iterable[str] | None) -> str:
+    given = set(modes or ())
+    return ",".join(short for mode, short in _ACCESS_MODES.items() if mode in given)
+
+
 def _containers(document: Document, spec_path: str) -> Iterable[Document]:
     containers: Iterable[Document] = at_path(document, f"{spec_path}.containers", ())
     return containers
@@ -93,3 +106,8 @@ def selector_column(priority: int = 1) -> Column:
     return Column(
         "Selector", lambda document, now: format_selector(document["spec"].get("selector")), priority=priority
     )
+
+
+CREATED_AT = Column(
+    "Created At", lambda document, now: document["metadata"].get("creationTimestamp") or "", format="date"
+)

@@ -59,6 +59,7 @@ REPLICA_SETS = Resource(
     defaults=compile_defaults({"spec.replicas": 1}, under("spec.template.spec", POD_SPEC)),
     validate=validate,
     validate_update=validate_update,
+    initial_status=lambda replica_set: {"replicas": 0},
     generation=spec_changed,
     columns=(
         NAME,

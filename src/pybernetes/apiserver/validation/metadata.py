@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
+from typing import Protocol
 
 from pybernetes.api.fields import (
     FieldError,
@@ -142,3 +143,12 @@ def check_finalizer_name(finalizer: str, path: FieldPath) -> Iterator[FieldError
     yield from (invalid(path, finalizer, message) for message in messages)
     if not messages and "/" not in finalizer and finalizer not in STANDARD_FINALIZERS:
         yield invalid(path, finalizer, "name is neither a standard finalizer name nor is it fully qualified")
+
+
+class _HasMetadata(Protocol):
+    metadata: ObjectMeta
+
+
+def check_only_metadata(new: _HasMetadata, old: _HasMetadata) -> Iterator[FieldError]:
+    """The update rule of kinds that may change in everything but their identity."""
+    yield from check_metadata_update(new.metadata, old.metadata)

@@ -1,0 +1,153 @@
+"""DaemonSet: a pod on every node that fits.
+
+Follows pkg/registry/apps/daemonset and pkg/apis/apps/validation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from pybernetes.api.fields import FieldError, FieldPath, at, invalid, is_dns_subdomain, not_supported, required
+from pybernetes.api.kinds import info_of
+from pybernetes.api.models.apps_v1 import DaemonSet, DaemonSetUpdateStrategy, RollingUpdateDaemonSet
+from pybernetes.apiserver.columns import AGE, NAME
+from pybernetes.apiserver.resource import Column, Context, Document, Resource, StatusSubresource, spec_changed
+from pybernetes.apiserver.resources.cells import (
+    at_path,
+    container_columns,
+    format_labels,
+    number_column,
+    selector_column,
+)
+from pybernetes.apiserver.resources.defaults import Rule, compile_defaults, under
+from pybernetes.apiserver.resources.pod_defaults import POD_SPEC
+from pybernetes.apiserver.validation.metadata import check_metadata, check_metadata_update
+from pybernetes.apiserver.validation.pod_spec import check_workload_template
+from pybernetes.apiserver.validation.selectors import check_workload_selector
+from pybernetes.apiserver.validation.simple import check_unchanged
+from pybernetes.apiserver.validation.workload import (
+    check_at_most_all,
+    check_not_negatives,
+    check_number_or_percentage,
+    is_zero,
+)
+
+TEMPLATE_GENERATION = "deprecated.daemonset.template.generation"
+_STRATEGIES = ("OnDelete", "RollingUpdate")
+
+
+def default_strategy(spec: Document) -> None:
+    strategy = spec.setdefault("updateStrategy", {})
+    if not strategy.get("type"):
+        strategy["type"] = "RollingUpdate"
+    if strategy["type"] == "RollingUpdate":
+        rolling = strategy.setdefault("rollingUpdate", {})
+        rolling.setdefault("maxUnavailable", 1)
+        rolling.setdefault("maxSurge", 0)
+
+
+def prepare_create(daemon_set: Document, context: Context) -> None:
+    daemon_set["metadata"].setdefault("annotations", {}).setdefault(TEMPLATE_GENERATION, "1")
+
+
+def prepare_update(new: Document, old: Document, context: Context) -> None:
+    """An annotation counts the templates, for clients of the first versions."""
+    count = int(at_path(old, "metadata.annotations", {}).get(TEMPLATE_GENERATION, "0"))
+    changed = at_path(new, "spec.template") != at_path(old, "spec.template")
+    new["metadata"].setdefault("annotations", {})[TEMPLATE_GENERATION] = str(count + changed)
+
+
+def initial_status(daemon_set: Document) -> Document:
+    return {"currentNumberScheduled": 0, "numberMisscheduled": 0, "desiredNumberScheduled": 0, "numberReady": 0}
+
+
+def validate(daemon_set: DaemonSet) -> Iterator[FieldError]:
+    yield from check_metadata(daemon_set.metadata, is_dns_subdomain)
+    spec = daemon_set.spec
+    yield from check_workload_selector(spec.selector, spec.template.metadata.labels, at.spec, "daemonset")
+    yield from check_workload_template(spec.template, at.spec.template, "DaemonSet")
+    yield from check_not_negatives(at.spec, {"minReadySeconds": spec.min_ready_seconds})
+    yield from _check_strategy(spec.update_strategy, at.spec.updateStrategy)
+    yield from check_not_negatives(at.spec, {"revisionHistoryLimit": spec.revision_history_limit})
+
+
+def _check_strategy(strategy: DaemonSetUpdateStrategy, path: FieldPath) -> Iterator[FieldError]:
+    if strategy.type == "OnDelete":
+        return
+    if strategy.type != "RollingUpdate":
+        yield not_supported(path, strategy, _STRATEGIES)
+    elif strategy.rolling_update is None:
+        yield required(path.rollingUpdate)
+    else:
+        yield from _check_rolling_update(strategy.rolling_update, path.rollingUpdate)
+
+
+def _check_rolling_update(rolling: RollingUpdateDaemonSet, path: FieldPath) -> Iterator[FieldError]:
+    yield from check_number_or_percentage(rolling.max_unavailable, path.maxUnavailable)
+    yield from check_number_or_percentage(rolling.max_surge, path.maxSurge)
+    yield from check_at_most_all(rolling.max_unavailable, path.maxUnavailable)
+    yield from check_at_most_all(rolling.max_surge, path.maxSurge)
+    both_zero = is_zero(rolling.max_unavailable) and is_zero(rolling.max_surge)
+    if both_zero:
+        yield required(path.maxUnavailable, "cannot be 0 when maxSurge is 0")
+    elif not is_zero(rolling.max_unavailable) and not is_zero(rolling.max_surge):
+        yield invalid(path.maxSurge, rolling.max_surge, "may not be set when maxUnavailable is non-zero")
+
+
+def validate_update(new: DaemonSet, old: DaemonSet) -> Iterator[FieldError]:
+    yield from check_metadata_update(new.metadata, old.metadata)
+    yield from check_unchanged(new.spec.selector, old.spec.selector, at.spec.selector)
+
+
+def validate_status(new: DaemonSet, old: DaemonSet) -> Iterator[FieldError]:
+    yield from check_metadata_update(new.metadata, old.metadata)
+    status = new.status
+    yield from check_not_negatives(
+        at.status,
+        {
+            "currentNumberScheduled": status.current_number_scheduled,
+            "numberMisscheduled": status.number_misscheduled,
+            "desiredNumberScheduled": status.desired_number_scheduled,
+            "numberReady": status.number_ready,
+            "observedGeneration": status.observed_generation,
+            "updatedNumberScheduled": status.updated_number_scheduled,
+            "numberAvailable": status.number_available,
+            "numberUnavailable": status.number_unavailable,
+        },
+    )
+
+
+def _node_selector(daemon_set: Document, now: datetime) -> str:
+    return format_labels(at_path(daemon_set, "spec.template.spec.nodeSelector"))
+
+
+DAEMON_SETS = Resource(
+    info=info_of(DaemonSet),
+    short_names=("ds",),
+    categories=("all",),
+    defaults=compile_defaults(
+        {"spec": Rule(default_strategy), "spec.revisionHistoryLimit": 10}, under("spec.template.spec", POD_SPEC)
+    ),
+    validate=validate,
+    validate_update=validate_update,
+    prepare_create=prepare_create,
+    prepare_update=prepare_update,
+    initial_status=initial_status,
+    generation=spec_changed,
+    columns=(
+        NAME,
+        number_column("Desired", "status.desiredNumberScheduled"),
+        number_column("Current", "status.currentNumberScheduled"),
+        number_column("Ready", "status.numberReady"),
+        number_column("Up-to-date", "status.updatedNumberScheduled"),
+        number_column("Available", "status.numberAvailable"),
+        Column("Node Selector", _node_selector),
+        AGE,
+        *container_columns(),
+        selector_column(),
+    ),
+    subresources=(StatusSubresource(validate=validate_status),),
+)
+
+RESOURCES = (DAEMON_SETS,)

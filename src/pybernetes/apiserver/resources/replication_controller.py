@@ -1,0 +1,101 @@
+"""ReplicationController: the first form of a replica set.
+
+Follows pkg/registry/core/replicationcontroller and ValidateReplicationController in pkg/apis/core/validation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pybernetes.api.fields import FieldError, at, invalid, is_dns_subdomain, required
+from pybernetes.api.kinds import info_of
+from pybernetes.api.models.core_v1 import ReplicationController
+from pybernetes.apiserver.columns import AGE, NAME
+from pybernetes.apiserver.resource import (
+    Column,
+    Document,
+    Resource,
+    ScaleSubresource,
+    StatusSubresource,
+    spec_changed,
+)
+from pybernetes.apiserver.resources.cells import at_path, container_columns, format_labels, number_column, text_at
+from pybernetes.apiserver.resources.defaults import Rule, compile_defaults, under
+from pybernetes.apiserver.resources.pod_defaults import POD_SPEC
+from pybernetes.apiserver.validation.metadata import check_metadata, check_metadata_update, check_only_metadata
+from pybernetes.apiserver.validation.pod_spec import check_workload_template
+from pybernetes.apiserver.validation.workload import check_not_negatives, check_replica_counts
+
+
+def labels_from_template(controller: Document) -> None:
+    """Selector and labels are those of the template when they are not given."""
+    labels = at_path(controller, "spec.template.metadata.labels")
+    if not labels:
+        return
+    if not controller["spec"].get("selector"):
+        controller["spec"]["selector"] = dict(labels)
+    if not controller["metadata"].get("labels"):
+        controller["metadata"]["labels"] = dict(labels)
+
+
+def selector_text(controller: Document) -> str:
+    selector = controller["spec"].get("selector")
+    return format_labels(selector) if selector else ""
+
+
+def validate(controller: ReplicationController) -> Iterator[FieldError]:
+    yield from check_metadata(controller.metadata, is_dns_subdomain)
+    spec = controller.spec
+    yield from check_not_negatives(at.spec, {"minReadySeconds": spec.min_ready_seconds})
+    if not spec.selector:
+        yield required(at.spec.selector)
+    if spec.replicas is None:
+        yield required(at.spec.replicas)
+    yield from check_not_negatives(at.spec, {"replicas": spec.replicas})
+    if spec.template is None:
+        yield required(at.spec.template)
+        return
+    labels = spec.template.metadata.labels
+    if spec.selector and not spec.selector.items() <= labels.items():
+        yield invalid(at.spec.template.metadata.labels, labels, "`selector` does not match template `labels`")
+    yield from check_workload_template(spec.template, at.spec.template, "ReplicationController")
+
+
+def validate_status(new: ReplicationController, old: ReplicationController) -> Iterator[FieldError]:
+    yield from check_metadata_update(new.metadata, old.metadata)
+    status = new.status
+    counts = {
+        "fullyLabeledReplicas": status.fully_labeled_replicas,
+        "readyReplicas": status.ready_replicas,
+        "availableReplicas": status.available_replicas,
+    }
+    yield from check_replica_counts(at.status, status.replicas, counts)
+
+
+REPLICATION_CONTROLLERS = Resource(
+    info=info_of(ReplicationController),
+    short_names=("rc",),
+    categories=("all",),
+    storage="controllers",
+    defaults=compile_defaults(
+        {"": Rule(labels_from_template), "spec.replicas": 1}, under("spec.template.spec", POD_SPEC)
+    ),
+    validate=validate,
+    validate_update=check_only_metadata,
+    initial_status=lambda controller: {"replicas": 0},
+    generation=spec_changed,
+    orphans_by_default=True,
+    columns=(
+        NAME,
+        number_column("Desired", "spec.replicas"),
+        number_column("Current", "status.replicas"),
+        number_column("Ready", "status.readyReplicas"),
+        AGE,
+        *container_columns(),
+        Column("Selector", lambda controller, now: format_labels(controller["spec"].get("selector")), priority=1),
+    ),
+    selectable={"status.replicas": text_at("status.replicas", "0")},
+    subresources=(StatusSubresource(validate=validate_status), ScaleSubresource(selector_text)),
+)
+
+RESOURCES = (REPLICATION_CONTROLLERS,)
