@@ -278,9 +278,8 @@ async def test_streams_reach_containers_both_ways(node: Node) -> None:
         await session.close_stdin()
         assert await outcome(session) == (b"in", b"err\n", ExitStatus(exit_code=7))
 
-        session = await pod.runtime.exec(container, ["sh", "-c", "read x; stty size"], stdin=True, tty=True)
+        session = await pod.runtime.exec(container, ["sh", "-c", "until stty size; do sleep 0.05; done"], tty=True)
         await session.resize(120, 50)
-        await session.write(b"go\n")
         output, _, _ = await outcome(session)
         assert b"50 120" in output
 
