@@ -16,6 +16,7 @@ from pybernetes.apiserver.auth.contract import Authenticator, Authorizer
 from pybernetes.apiserver.binding import Binder
 from pybernetes.apiserver.eviction import Evictor
 from pybernetes.apiserver.health import Health
+from pybernetes.apiserver.maintenance import Maintenance
 from pybernetes.apiserver.options import ServerOptions
 from pybernetes.apiserver.resource import Resource
 from pybernetes.apiserver.server import ApiServer
@@ -29,15 +30,18 @@ class Assembled:
         self.server = server
         self.health = health
         self._started = False
+        self._maintenance = Maintenance(server)
         health.ready["informer-sync"] = self._synced
 
     async def start(self) -> None:
         await self.server.start()
         await bootstrap.ensure(self.server)
+        self._maintenance.start()
         self._started = True
 
     async def stop(self) -> None:
         self._started = False
+        await self._maintenance.stop()
         await self.server.stop()
 
     async def _synced(self) -> str | None:

@@ -100,19 +100,19 @@ class Endpoint:
     # reading
 
     async def get(self, call: Call) -> ApiResponse:
-        stored = await self.registry.get(call.info.namespace, call.info.name)
+        stored = await self.registry.get(self._namespace(call), call.info.name)
         return object_answer(call.request, self.view, stored, self._clock.now())
 
     async def list(self, call: Call) -> ApiResponse:
         options = read_options(call.request)
-        selection = select(self.view, call.info.namespace, "", options)
-        page = await self._lister.list(call.info.namespace, options, selection)
+        selection = select(self.view, self._namespace(call), "", options)
+        page = await self._lister.list(self._namespace(call), options, selection)
         return list_answer(call.request, self.view, page.found, page.metadata, self._clock.now())
 
     async def watch(self, call: Call) -> ApiResponse:
         options = read_options(call.request)
         media = media_of(call.request)
-        selection = select(self.view, call.info.namespace, call.info.name, options)
+        selection = select(self.view, self._namespace(call), call.info.name, options)
         lines = lines_for(call.request, self.view, media, self._clock.now)
         stream = await self._watcher.open(options, selection, lines)
         return ApiResponse(200, stream, {"Content-Type": media.watch_type})
@@ -123,14 +123,14 @@ class Endpoint:
         self._require_namespace(call)
         decoded = decode(call.request, self.shape, self.info)
         context = self._context(call)
-        created = await self.registry.create(call.info.namespace, decoded.document, context)
+        created = await self.registry.create(self._namespace(call), decoded.document, context)
         warnings = [*decoded.warnings, *self._warnings(decoded.document)]
         return object_answer(call.request, self.view, created, context.now, 201, warnings)
 
     async def update(self, call: Call) -> ApiResponse:
         if self.resource.allows_create_on_update and not call.info.subresource:
             name = call.info.name
-            if await self.registry.find(call.info.namespace, name) is None:
+            if await self.registry.find(self._namespace(call), name) is None:
                 return await self._create_by_update(call)
         return await self._put(call, self._main)
 
@@ -145,7 +145,7 @@ class Endpoint:
         if metadata.get("uid") or metadata.get("resourceVersion"):
             raise errors.not_found(self.info.group_resource, call.info.name)
         context = self._context(call)
-        created = await self.registry.create(call.info.namespace, decoded.document, context)
+        created = await self.registry.create(self._namespace(call), decoded.document, context)
         return object_answer(call.request, self.view, created, context.now, 201, decoded.warnings)
 
     async def _put(self, call: Call, rule: UpdateRule) -> ApiResponse:
@@ -182,7 +182,7 @@ class Endpoint:
         self, call: Call, propose: Callable[[StoredObject], Proposal], rule: UpdateRule, warnings: Sequence[str]
     ) -> ApiResponse:
         context = self._context(call)
-        written = await self.registry.update(call.info.namespace, call.info.name, propose, context, rule)
+        written = await self.registry.update(self._namespace(call), call.info.name, propose, context, rule)
         if not rule.subresource:
             warnings = [*warnings, *self._warnings(self.view.document(written))]
         return object_answer(call.request, self.view, written, context.now, 200, warnings)
@@ -192,7 +192,7 @@ class Endpoint:
     async def delete(self, call: Call) -> ApiResponse:
         options = read_delete_options(call.request)
         context = self._context(call, dry_run=options.dry_run)
-        deleted = await self.registry.delete(call.info.namespace, call.info.name, options, context)
+        deleted = await self.registry.delete(self._namespace(call), call.info.name, options, context)
         status = 202 if not deleted.removed and options.orphan_dependents is False else 200
         if deleted.removed and not self.resource.returns_deleted:
             return document_answer(call.request, self._deleted_status(call, deleted), status)
@@ -209,8 +209,8 @@ class Endpoint:
         listing = read_options(call.request)
         options = read_delete_options(call.request)
         context = self._context(call, dry_run=options.dry_run)
-        selection = select(self.view, call.info.namespace, "", listing)
-        page = await self._lister.list(call.info.namespace, listing, selection)
+        selection = select(self.view, self._namespace(call), "", listing)
+        page = await self._lister.list(self._namespace(call), listing, selection)
         for stored in tuple(page.found):
             try:
                 await self.registry.delete(stored.namespace, stored.name, options, context)
@@ -222,7 +222,7 @@ class Endpoint:
     # scale
 
     async def _get_scale(self, declared: ScaleSubresource, call: Call) -> ApiResponse:
-        stored = await self.registry.get(call.info.namespace, call.info.name)
+        stored = await self.registry.get(self._namespace(call), call.info.name)
         return document_answer(call.request, scale.scale_of(declared, self.view.document(stored)))
 
     async def _update_scale(self, declared: ScaleSubresource, call: Call) -> ApiResponse:
@@ -244,7 +244,7 @@ class Endpoint:
 
         context = self._context(call)
         rule = ScaleRule(self._main)
-        written = await self.registry.update(call.info.namespace, call.info.name, propose, context, rule)
+        written = await self.registry.update(self._namespace(call), call.info.name, propose, context, rule)
         return document_answer(call.request, scale.scale_of(declared, self.view.document(written)))
 
     # shared
@@ -254,6 +254,10 @@ class Endpoint:
 
     def _warnings(self, document: Document) -> Sequence[str]:
         return tuple(self.resource.warnings(document)) if self.resource.warnings else ()
+
+    def _namespace(self, call: Call) -> str:
+        """A namespace is in itself for the authorizer, but not for its storage."""
+        return call.info.namespace if self.info.namespaced else ""
 
     def _require_namespace(self, call: Call) -> None:
         if self.info.namespaced and not call.info.namespace:

@@ -101,7 +101,7 @@ class Registry:
         return found
 
     def _object(self, entry: Entry) -> StoredObject:
-        cached = self.cache.objects.get(entry.key)
+        cached: StoredObject | None = self.cache.objects.get(entry.key)
         if cached is not None and cached.revision == entry.mod_revision:
             return cached
         return StoredObject.of(self.form, self.prefix, entry)
