@@ -9,10 +9,11 @@ Follows k8s.io/apimachinery/pkg/util/strategicpatch.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable
 from typing import Any
 
 from pybernetes.api.patch.error import PatchError
+from pybernetes.api.patch.ordering import ordered
 from pybernetes.api.schema import Definition, FieldFacts, Shape, definition
 
 Document = dict[str, Any]
@@ -124,7 +125,7 @@ def _merge_list(old: list[Any], patch: list[Any], field: FieldFacts) -> list[Any
         if any(isinstance(item, list) for item in (*old, *patch)):
             raise PatchError("lists of lists are not supported")
         merged = list(dict.fromkeys((*old, *patch)))
-        return _ordered(merged, patch, old, _itself)
+        return ordered(merged, patch, old, _itself)
     if not field.merge_key:
         raise PatchError(f"cannot merge lists without merge key for type {field.struct}")
     return _merge_maps(old, patch, field)
@@ -160,7 +161,7 @@ def _merge_maps(old: list[Any], patch: list[Any], field: FieldFacts) -> list[Any
             merged.append(_fresh(item))
         else:
             merged[index] = _merge_map(merged[index], item, facts)
-    return _ordered(merged, ordinary, old, key_of)
+    return ordered(merged, ordinary, old, key_of)
 
 
 def _by_key(field: FieldFacts) -> Callable[[Any], Hashable]:
@@ -197,29 +198,4 @@ def _order(new: Document, name: str, order: Any, old: Any, field: FieldFacts | N
     if isinstance(items, list) and field is not None and "merge" in field.strategies:
         of_maps = any(isinstance(item, dict) for item in items)
         key_of = _by_key(field) if of_maps else _itself
-        new[name] = _ordered(items, order, old if isinstance(old, list) else [], key_of)
-
-
-def _ordered(
-    items: Sequence[Any], wanted: Sequence[Any], before: Sequence[Any], key_of: Callable[[Any], Hashable]
-) -> list[Any]:
-    """`items` with those in `wanted` in that order and the others in the order of `before`, merged into each other.
-
-    An item of the others goes ahead of a wanted one only when it stood before it already.
-    """
-    rank = {key: index for index, key in reversed(list(enumerate(map(key_of, wanted))))}
-    place = {key: index for index, key in reversed(list(enumerate(map(key_of, before))))}
-    named = sorted((item for item in items if key_of(item) in rank), key=lambda item: rank[key_of(item)])
-    others = [item for item in items if key_of(item) not in rank]
-    others.sort(key=lambda item: place.get(key_of(item), len(place)))
-    result: list[Any] = []
-    i = j = 0
-    while i < len(others) and j < len(named):
-        left, right = place.get(key_of(others[i])), place.get(key_of(named[j]))
-        if left is not None and right is not None and left < right:
-            result.append(others[i])
-            i += 1
-        else:
-            result.append(named[j])
-            j += 1
-    return result + others[i:] + named[j:]
+        new[name] = ordered(items, order, old if isinstance(old, list) else [], key_of)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from enum import Enum, auto
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -33,7 +34,14 @@ class Shape:
     def read(self, document: Document) -> Reading:
         """Raises DecodeError when a value has not its field's type."""
         unknown: list[str] = []
-        return Reading(_struct(self.definition.id)(document, None, unknown), unknown)
+        return Reading(_struct(self.definition.id, Form.WHOLE)(document, None, unknown), unknown)
+
+    def read_partial(self, document: Document) -> Reading:
+        """As `read`, for what is only a part of an object, such as a configuration to apply: adds nothing, and keeps
+        empty values, which say something there. Raises DecodeError.
+        """
+        unknown: list[str] = []
+        return Reading(_struct(self.definition.id, Form.PART)(document, None, unknown), unknown)
 
     def of_field(self, path: Sequence[str]) -> FieldFacts | None:
         """The facts of a field, by the names of the fields that lead to it; None when there is no such field."""
@@ -53,14 +61,21 @@ def shape_of(group: str, version: str, kind: str) -> Shape:
     return Shape(definition(f"{module_of(group, version, kind)}.{kind}"))
 
 
-_structs: dict[str, Reader] = {}
+class Form(Enum):
+    """Is the document an object, or a part of one?"""
+
+    WHOLE = auto()
+    PART = auto()
 
 
-def _struct(id: str) -> Reader:
-    return _structs.get(id) or _compile(definition(id))
+_structs: dict[tuple[str, Form], Reader] = {}
 
 
-def _compile(facts: Definition) -> Reader:
+def _struct(id: str, form: Form) -> Reader:
+    return _structs.get((id, form)) or _compile(definition(id), form)
+
+
+def _compile(facts: Definition, form: Form) -> Reader:
     fields: dict[str, tuple[type | None, bool, Reader]] = {}
     always: list[tuple[str, Callable[[], Any]]] = []
     name, go_type = facts.name, _go_struct(facts.id)
@@ -88,11 +103,12 @@ def _compile(facts: Definition) -> Reader:
                 kept[key] = make()
         return kept
 
-    _structs[facts.id] = read
+    _structs[facts.id, form] = read
     for field in facts.fields.values():
         plain = _PLAIN.get(field.type)
-        fields[field.name] = (plain, field.omit, _reader(field.type, field, facts))
-        if field.always:
+        whole = form is Form.WHOLE
+        fields[field.name] = (plain, field.omit and whole, _reader(field.type, field, facts, form))
+        if field.always and whole:
             always.append((field.name, _zero(field.type)))
     return read
 
@@ -100,20 +116,20 @@ def _compile(facts: Definition) -> Reader:
 _PLAIN: dict[str, type] = {"string": str, "boolean": bool}
 
 
-def _reader(type_: str, field: FieldFacts, owner: Definition) -> Reader:
+def _reader(type_: str, field: FieldFacts, owner: Definition, form: Form) -> Reader:
     if type_.startswith("[]"):
-        return _list(type_[2:], field, owner)
+        return _list(type_[2:], field, owner, form)
     if type_.startswith("{}"):
-        return _map(type_[2:], field, owner)
+        return _map(type_[2:], field, owner, form)
     if "." in type_:
-        return _struct(type_)
+        return _struct(type_, form)
     if field.go and type_ == field.type and type_ in _PLAIN:
         return exactly(_PLAIN[type_], _go_name(field, owner))
     return READERS[type_]
 
 
-def _list(item: str, field: FieldFacts, owner: Definition) -> Reader:
-    read_item, zero, plain = _reader(item, field, owner), _zero(item), _PLAIN.get(item)
+def _list(item: str, field: FieldFacts, owner: Definition, form: Form) -> Reader:
+    read_item, zero, plain = _reader(item, field, owner, form), _zero(item), _PLAIN.get(item)
     go_type = _go_name(field, owner) if field.go else f"[]{_go_type(item)}"
 
     def read(value: Any, place: Place | None, unknown: list[str]) -> Any:
@@ -127,8 +143,8 @@ def _list(item: str, field: FieldFacts, owner: Definition) -> Reader:
     return read
 
 
-def _map(item: str, field: FieldFacts, owner: Definition) -> Reader:
-    read_item, zero, plain = _reader(item, field, owner), _zero(item), _PLAIN.get(item)
+def _map(item: str, field: FieldFacts, owner: Definition, form: Form) -> Reader:
+    read_item, zero, plain = _reader(item, field, owner, form), _zero(item), _PLAIN.get(item)
     go_type = _go_name(field, owner) if field.go else f"map[string]{_go_type(item)}"
 
     def read(value: Any, place: Place | None, unknown: list[str]) -> Any:
@@ -153,7 +169,7 @@ def _zero(type_: str) -> Callable[[], Any]:
     if type_.startswith("{}"):
         return dict
     if "." in type_:
-        return lambda: _struct(type_)({}, None, [])
+        return lambda: _struct(type_, Form.WHOLE)({}, None, [])
     value = ZERO.get(type_)
     return lambda: value
 
