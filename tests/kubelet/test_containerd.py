@@ -278,10 +278,11 @@ async def test_streams_reach_containers_both_ways(node: Node) -> None:
         await session.close_stdin()
         assert await outcome(session) == (b"in", b"err\n", ExitStatus(exit_code=7))
 
-        session = await pod.runtime.exec(container, ["sh", "-c", "until stty size; do sleep 0.05; done"], tty=True)
+        wait = 'until [ "$(stty size 2>&1)" = "50 120" ]; do sleep 0.05; done; echo resized'
+        session = await pod.runtime.exec(container, ["sh", "-c", wait], tty=True)
         await session.resize(120, 50)
         output, _, _ = await outcome(session)
-        assert b"50 120" in output
+        assert output == b"resized\r\n"
 
         reader = await pod.run("reader", "cat", config=ContainerConfig("", "", stdin=True, stdin_once=True))
         session = await pod.runtime.attach(reader, stdin=True)
