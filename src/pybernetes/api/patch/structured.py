@@ -124,11 +124,16 @@ class Difference:
         return self.added | self.modified
 
 
+NO_DIFFERENCE = Difference()
+
+
 def compare(old: Any, new: Any, kind: Kind) -> Difference:
-    """Assumes both are present."""
+    """Assumes both are present and typed alike (a field that is a boolean in one is no number in the other)."""
+    if old is new or old == new:
+        return NO_DIFFERENCE
     here, there = _children(old, kind), _children(new, kind)
     if here is None or there is None or not (here or there):
-        return Difference() if _same(old, new) else Difference(modified=LEAF)
+        return Difference(modified=LEAF)
     before = {step: (item, inner) for step, item, inner in here}
     added: dict[Step, FieldSet] = {}
     modified: dict[Step, FieldSet] = {}
@@ -138,6 +143,8 @@ def compare(old: Any, new: Any, kind: Kind) -> Difference:
             added[step] = _whole(item, inner)
             continue
         found = compare(before.pop(step)[0], item, inner)
+        if found is NO_DIFFERENCE:
+            continue
         for into, part in ((added, found.added), (modified, found.modified), (removed, found.removed)):
             if part:
                 into[step] = part
@@ -150,10 +157,6 @@ def _whole(value: Any, kind: Kind) -> FieldSet:
     """A value and all it consists of."""
     below = {step: _whole(item, inner) for step, item, inner in _children(value, kind) or ()}
     return FieldSet(True, below)
-
-
-def _same(one: Any, other: Any) -> bool:
-    return bool(one == other) and isinstance(one, bool) == isinstance(other, bool)
 
 
 # -- merging ---------------------------------------------------------------------------------------------------------
