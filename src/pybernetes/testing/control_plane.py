@@ -20,18 +20,23 @@ from pybernetes.apiserver.auth.contract import MASTERS_GROUP, EveryoneIs, User
 from pybernetes.apiserver.discovery import served
 from pybernetes.apiserver.discovery.handler import Discovery
 from pybernetes.apiserver.http import ApiRequest, ApiResponse
+from pybernetes.apiserver.options import ServerOptions
 from pybernetes.apiserver.server import ApiServer
 from pybernetes.client import DirectTransport, Request
 from pybernetes.store.contract import Store
+
+ADDRESS = "192.0.2.1"
+"""An address that is for documentation and nobody's: nothing listens."""
 
 ADMINISTRATOR = User("kubernetes-admin", groups=(MASTERS_GROUP, "system:authenticated"))
 
 
 async def start_server(store: Store, clock: Clock, random: Random) -> Assembled:
-    assembled = assemble(store, authenticator=EveryoneIs(ADMINISTRATOR), clock=clock, random=random)
+    options = ServerOptions(advertise_address=ADDRESS)
+    assembled = assemble(store, authenticator=EveryoneIs(ADMINISTRATOR), clock=clock, random=random, options=options)
     routes = assembled.server.routes
     Access(store, AccessOptions(service_account_key=_signing_key()), clock).register(routes)
-    discovery = Discovery("127.0.0.1:6443")
+    discovery = Discovery(f"{ADDRESS}:{options.port}")
     discovery.update("builtin", served.of_resources(assembled.server.resources))
     discovery.update("access", reviews.SERVED)
     discovery.register(routes)
