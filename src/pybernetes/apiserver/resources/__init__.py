@@ -37,10 +37,14 @@ MODULES: tuple[str, ...] = (
     "endpoint_slice",
     "runtime_class",
     "pod_disruption_budget",
+    "cluster_role",
+    "cluster_role_binding",
     "role",
     "role_binding",
     "priority_class",
-    "storage",
+    "storage_class",
+    "csi_driver",
+    "csi_node",
 )
 
 

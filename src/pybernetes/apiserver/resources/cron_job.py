@@ -25,7 +25,7 @@ from pybernetes.apiserver.validation.workload import check_not_negatives
 NAME_LIMIT = 52
 _POLICIES = ("Allow", "Forbid", "Replace")
 _RANGES = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 6))
-_NAMES = (
+_NAMES: tuple[dict[str, int], ...] = (
     {},
     {},
     {},

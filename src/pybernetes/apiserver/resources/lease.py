@@ -18,8 +18,7 @@ from pybernetes.apiserver.validation.simple import NOT_NEGATIVE, check_positive
 
 def validate(lease: Lease) -> Iterator[FieldError]:
     yield from check_metadata(lease.metadata, is_dns_subdomain)
-    if lease.spec is not None:
-        yield from _check_spec(lease.spec, at.spec)
+    yield from _check_spec(lease.spec, at.spec)
 
 
 def _check_spec(spec: LeaseSpec, path: FieldPath) -> Iterator[FieldError]:

@@ -47,7 +47,7 @@ def initial_status(namespace: Document) -> Document:
 
 def validate(namespace: Namespace) -> Iterator[FieldError]:
     yield from check_metadata(namespace.metadata, is_dns_label, namespaced=False)
-    for index, finalizer in enumerate(namespace.spec.finalizers if namespace.spec else ()):
+    for index, finalizer in enumerate(namespace.spec.finalizers):
         yield from check_finalizer_name(finalizer, at.spec.finalizers[index])
 
 

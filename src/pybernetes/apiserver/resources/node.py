@@ -59,13 +59,11 @@ def initial_status(node: Document) -> Document:
 def validate(node: Node) -> Iterator[FieldError]:
     yield from check_metadata(node.metadata, is_dns_subdomain, namespaced=False)
     spec, status = node.spec, node.status
-    if spec is not None:
-        yield from check_taints(spec.taints, at.spec.taints)
-        yield from _check_pod_cidrs(spec.pod_cidrs, at.spec)
-    if status is not None:
-        for table, quantities in (("capacity", status.capacity), ("allocatable", status.allocatable)):
-            for name, quantity in quantities.items():
-                yield from check_quantity(quantity, getattr(at.status, table)[name])
+    yield from check_taints(spec.taints, at.spec.taints)
+    yield from _check_pod_cidrs(spec.pod_cidrs, at.spec)
+    for path, quantities in ((at.status.capacity, status.capacity), (at.status.allocatable, status.allocatable)):
+        for name, quantity in quantities.items():
+            yield from check_quantity(quantity, path[name])
 
 
 def _check_pod_cidrs(cidrs: Sequence[str], path: FieldPath) -> Iterator[FieldError]:
@@ -98,8 +96,6 @@ def check_taints(taints: Sequence[Taint], path: FieldPath) -> Iterator[FieldErro
 
 def validate_update(new: Node, old: Node) -> Iterator[FieldError]:
     yield from check_metadata_update(new.metadata, old.metadata)
-    if new.spec is None or old.spec is None:
-        return
     if old.spec.pod_cidrs and new.spec.pod_cidrs != old.spec.pod_cidrs:
         yield forbidden(at.spec.podCIDRs, 'node updates may not change podCIDR except from "" to valid')
     if old.spec.provider_id and new.spec.provider_id != old.spec.provider_id:

@@ -77,7 +77,7 @@ def prepare_resize(new: Document, old: Document, context: Context) -> None:
 
 
 def _resized(container: Document, asked: Document) -> Document:
-    taken = {field: asked[field] for field in ("resources", "resizePolicy") if field in asked}
+    taken: Document = {field: asked[field] for field in ("resources", "resizePolicy") if field in asked}
     return {**container, **taken}
 
 

@@ -30,7 +30,8 @@ def _all_containers(spec: Document) -> list[Document]:
 
 
 def _positive(resources: Mapping[str, str] | None) -> bool:
-    return bool(resources) and any(quantity.milli(resources[name]) > 0 for name in _COUNTED if name in resources)
+    given = resources or {}
+    return any(quantity.milli(given[name]) > 0 for name in _COUNTED if name in given)
 
 
 def _is_guaranteed(resources: Document) -> bool:

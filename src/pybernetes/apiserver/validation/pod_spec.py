@@ -138,13 +138,8 @@ def _check_host_aliases(aliases: Sequence[HostAlias], path: FieldPath) -> Iterat
 
 
 def check_pod_template(template: PodTemplateSpec, path: FieldPath) -> Iterator[FieldError]:
-    metadata = template.metadata
-    if metadata is not None:
-        yield from check_labels(metadata.labels, path.metadata.labels)
-        yield from check_annotations(metadata.annotations, path.metadata.annotations)
-    if template.spec is None:
-        yield required(path.spec.containers)
-        return
+    yield from check_labels(template.metadata.labels, path.metadata.labels)
+    yield from check_annotations(template.metadata.annotations, path.metadata.annotations)
     yield from check_pod_spec(template.spec, path.spec, in_template=True)
     if template.spec.ephemeral_containers:
         yield forbidden(path.spec.ephemeralContainers, "ephemeral containers not allowed in pod template")
@@ -154,8 +149,6 @@ def check_workload_template(template: PodTemplateSpec, path: FieldPath, kind: st
     """A template for pods that run for ever."""
     yield from check_pod_template(template, path)
     spec = template.spec
-    if spec is None:
-        return
     if spec.restart_policy != "Always":
         yield not_supported(path.spec.restartPolicy, spec.restart_policy or "", ("Always",))
     if spec.active_deadline_seconds is not None:

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from pybernetes.api.fields import FieldError, at, forbidden, invalid
-from pybernetes.api.models.core_v1 import Container, Pod, PodSpec, Toleration
+from pybernetes.api.models.core_v1 import Affinity, Container, Pod, PodSpec, Toleration
 from pybernetes.apiserver.validation.simple import in_range
 
 _UPDATABLE = (
@@ -95,11 +95,9 @@ def _allow_tighter_placement(munged: PodSpec, old: PodSpec) -> None:
     """A gated pod's placement may become narrower."""
     if old.node_selector.items() <= munged.node_selector.items():
         munged.node_selector = old.node_selector
-    wanted = munged.affinity.node_affinity if munged.affinity else None
-    known = old.affinity.node_affinity if old.affinity else None
-    if wanted is not None and known is None:
-        others = msgspec.structs.replace(munged.affinity, node_affinity=None) if munged.affinity else None
-        munged.affinity = old.affinity if others == type(munged.affinity)() else others
+    if munged.affinity is not None and (old.affinity is None or old.affinity.node_affinity is None):
+        others = msgspec.structs.replace(munged.affinity, node_affinity=None)
+        munged.affinity = others if others != Affinity() or old.affinity is not None else None
 
 
 def spec_difference(new: Any, old: Any) -> str:
