@@ -189,7 +189,8 @@ def run(what: str, command: Sequence[str], environment: dict[str, str]) -> None:
 
 
 def up(arguments: Sequence[str]) -> NoReturn:
-    os.execv(VENV / "bin" / "python", ["python", str(ROOT / "scripts" / "guestbook.py"), *arguments])
+    python = str(VENV / "bin" / "python")
+    os.execv(python, [python, str(ROOT / "scripts" / "guestbook.py"), *arguments])
 
 
 def test(arguments: Sequence[str]) -> NoReturn:

@@ -41,6 +41,7 @@ class Part:
     delay: float = 0.0
     due: float = 0.0
     last_exit: str = ""
+    ended_at: float = 0.0
 
 
 def command_of(part: str, layout: Layout) -> list[str]:
@@ -110,6 +111,7 @@ class Supervisor:
                 pid, status = os.waitpid(part.pid, os.WNOHANG)
                 if pid:
                     part.last_exit = _describe(os.waitstatus_to_exitcode(status))
+                    part.ended_at = time.time()
                     part.delay = delay_after(part.delay, now - part.started_at)
                     part.due = now + part.delay
                     part.pid = 0
@@ -122,7 +124,13 @@ class Supervisor:
 
     def _record(self) -> None:
         state = {
-            part.name: {"pid": part.pid, "starts": part.starts, "lastExit": part.last_exit} for part in self._parts
+            part.name: {
+                "pid": part.pid,
+                "starts": part.starts,
+                "lastExit": part.last_exit,
+                "endedAt": part.ended_at,
+            }
+            for part in self._parts
         }
         target = self._layout.run / "supervisor.json"
         draft = target.with_suffix(".draft")

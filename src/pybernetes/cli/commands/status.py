@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,9 @@ from pybernetes.cli import processes
 from pybernetes.cli.layout import PARTS, Layout, Settings
 from pybernetes.cli.options import require, which_cluster
 from pybernetes.cli.probe import ApiProbe, is_ready
+
+RECENT_SECONDS = 600
+"""How long an end of a process is worth mentioning after it was started again."""
 
 
 @dataclass(slots=True)
@@ -93,7 +97,7 @@ def _component(part: str, layout: Layout, history: dict[str, Any]) -> Component:
     problem = ""
     if process is None:
         problem = f"is not running ({history.get('lastExit') or 'was never started'}): read {layout.log_of(part)}"
-    elif starts > 1:
+    elif starts > 1 and time.time() - float(history.get("endedAt", 0)) < RECENT_SECONDS:
         problem = f"was started {starts} times, it last {history.get('lastExit')}: read {layout.log_of(part)}"
     return Component(
         part,
@@ -133,26 +137,19 @@ def _node(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def show(report: Report) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    console = Console(highlight=False)
     state = "ready" if report.ready else "running, not ready" if report.running else "stopped"
-    console.print(
-        f"cluster {report.name}: {state} · {report.server} · runtime {report.runtime} · {report.data_dir}",
-        soft_wrap=True,
-    )
-    table = Table(box=None, pad_edge=False)
-    for title in ("PART", "PID", "STATE", "MEMORY", "STARTS", "LOG"):
-        table.add_column(title, no_wrap=True, overflow="ignore" if title == "LOG" else "ellipsis")
+    click.echo(f"cluster {report.name}: {state} · {report.server} · runtime {report.runtime} · {report.data_dir}")
+    rows = [("PART", "PID", "STATE", "MEMORY", "STARTS", "LOG")]
     for one in report.components:
-        words = "running" if one.healthy else "stopped"
-        memory = f"{one.memory_mib} MiB" if one.pid else ""
-        table.add_row(one.name, str(one.pid or "-"), words, memory, str(one.starts), one.log)
-    console.print(table, soft_wrap=True)
+        memory = f"{one.memory_mib} MiB" if one.pid else "-"
+        state = "running" if one.healthy else "stopped"
+        rows.append((one.name, str(one.pid or "-"), state, memory, str(one.starts), one.log))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        click.echo("  ".join(word.ljust(width) for word, width in zip(row, widths, strict=True)).rstrip())
     for node in report.nodes:
-        console.print(f"node {node['name']}: {'Ready' if node['ready'] else 'not Ready'}")
+        click.echo(f"node {node['name']}: {'Ready' if node['ready'] else 'not Ready'}")
     for problem in report.problems:
-        console.print(f"! {problem}", style="red", soft_wrap=True)
+        click.secho(f"! {problem}", fg="red")
     if not report.problems:
-        console.print("nothing is wrong", style="green")
+        click.secho("nothing is wrong", fg="green")
