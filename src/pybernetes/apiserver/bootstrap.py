@@ -1,13 +1,14 @@
 """Objects that every cluster has from its first moment: namespaces, priority classes, the service of the API itself.
 
-Guarantees  What is there is left as it is, but for the endpoints of the API, which say where this server is.
+Guarantees  What is there is left as it is, but for the endpoints of the API, which say where this server is (a loopback
+address says nothing to pods: then there are none).
 Follows pkg/controlplane/controller/systemnamespaces and kubernetesservice, pkg/registry/scheduling/rest.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 
 from pybernetes.api import errors
 from pybernetes.apiserver.auth.contract import MASTERS_GROUP, User
@@ -37,6 +38,8 @@ async def ensure(server: ApiServer) -> None:
         await _ensure(server, ("scheduling.k8s.io", "v1", "priorityclasses"), "", document)
     options = server.options
     await _ensure(server, ("", "v1", "services"), _DEFAULT, service(options))
+    if ip_address(options.advertise_address).is_loopback:
+        return
     await _ensure(server, ("", "v1", "endpoints"), _DEFAULT, endpoints(options), follow="subsets")
     slices = ("discovery.k8s.io", "v1", "endpointslices")
     await _ensure(server, slices, _DEFAULT, endpoint_slice(options), follow="endpoints")
