@@ -161,7 +161,8 @@ def forwarded(headers: Mapping[str, str]) -> CIMultiDict[str]:
             continue
         if lowered == "sec-websocket-protocol":
             value = ", ".join(one for one in map(str.strip, value.split(",")) if not one.startswith(BEARER_PROTOCOL))
-        kept.add(name, value)
+        if value or lowered != "sec-websocket-protocol":
+            kept.add(name, value)
     return kept
 
 
@@ -170,7 +171,8 @@ def wants_upgrade(headers: Mapping[str, str]) -> bool:
 
 
 def unreachable(target: Target, error: Exception) -> errors.ApiError:
-    why = str(error) or type(error).__name__
+    cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
+    why = str(cause) or type(cause).__name__
     return errors.internal_error(f"error dialing backend: {target.address}: {why}")
 
 
