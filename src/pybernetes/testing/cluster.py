@@ -71,6 +71,7 @@ class Cluster:
         self.defects: list[Exception] = []
         self._random = Random(self.options.seed)
         self._changes = 0
+        self._nodes: dict[int, asyncio.Task[None]] = {}
 
     async def __aenter__(self) -> Self:
         self._loop = virtual_loop()
@@ -117,8 +118,20 @@ class Cluster:
             if self.options.scheduler:
                 scheduler = Scheduler(self.client, self.clock, self._random)
                 tasks.create_task(scheduler.run(), name="scheduler")
+            self._tasks = tasks
             for number in range(self.options.nodes):
-                tasks.create_task(self._kubelet(f"node-{number}", number).run(), name=f"kubelet:{number}")
+                self.add_node(number)
+
+    def add_node(self, number: int) -> None:
+        """Starts the kubelet of `node-<number>`."""
+        kubelet = self._kubelet(f"node-{number}", number)
+        self._nodes[number] = self._tasks.create_task(kubelet.run(), name=f"kubelet:{number}")
+
+    async def kill_node(self, number: int) -> None:
+        """Ends a kubelet without a word to anyone: the node falls silent, its containers with it."""
+        task = self._nodes.pop(number)
+        task.cancel()
+        await asyncio.wait([task])
 
     def _kubelet(self, name: str, number: int) -> Kubelet:
         cidr = f"10.244.{number}.0/24"
