@@ -32,6 +32,7 @@ from pybernetes.kubelet.streaming import forwarding, remote_command
 log = structlog.get_logger(__name__)
 
 _OPEN_PATHS = frozenset({"/healthz"})
+_HOLLOW = "this node is hollow: its containers run no processes, so they have no logs and nothing to connect to"
 _TEXT = {"Content-Type": "text/plain; charset=utf-8", "X-Content-Type-Options": "nosniff"}
 
 
@@ -157,13 +158,12 @@ class KubeletServer:
     # ---- about containers
 
     async def _container_logs(self, request: web.Request) -> web.StreamResponse:
+        self._need_processes()
         pod, name = self._pod(request), request.match_info["container"]
         try:
             options = LogOptions.from_query(request.query, self._clock.now())
         except LogOptionError as error:
             raise Refusal(400, str(error)) from error
-        if not self._runtime.runs_processes:
-            raise Refusal(501, "this node is hollow: its containers run no processes and write no logs")
         container = await logged_container(self._runtime, pod, name, previous=options.previous)
         path = self._places.log_of(container)
 
@@ -187,6 +187,7 @@ class KubeletServer:
         return response
 
     async def _exec(self, request: web.Request) -> web.StreamResponse:
+        self._need_processes()
         pod, name = self._pod(request), request.match_info["container"]
         spec_of(pod, name)
         container = await running_container(self._runtime, pod, name)
@@ -204,6 +205,7 @@ class KubeletServer:
         return socket
 
     async def _attach(self, request: web.Request) -> web.StreamResponse:
+        self._need_processes()
         pod, name = self._pod(request), request.match_info["container"]
         spec = spec_of(pod, name)
         container = await running_container(self._runtime, pod, name)
@@ -221,6 +223,7 @@ class KubeletServer:
         return socket
 
     async def _port_forward(self, request: web.Request) -> web.StreamResponse:
+        self._need_processes()
         sandbox = await pod_sandbox(self._runtime, self._pod(request))
         ports = [int(port) for port in request.query.getall("port", []) if port.isdigit()]
         forward = await self._runtime.port_forward(sandbox.id)
@@ -234,10 +237,15 @@ class KubeletServer:
         return socket
 
     async def _run(self, request: web.Request) -> web.Response:
+        self._need_processes()
         pod, name = self._pod(request), request.match_info["container"]
         container = await running_container(self._runtime, pod, name)
         result = await self._runtime.exec_sync(container.id, request.query.get("cmd", "").split(" "))
         return web.Response(body=result.stdout + result.stderr, headers=_TEXT)
+
+    def _need_processes(self) -> None:
+        if not self._runtime.runs_processes:
+            raise Refusal(501, _HOLLOW)
 
     def _pod(self, request: web.Request) -> Pod:
         namespace, name, uid = (request.match_info.get(key, "") for key in ("namespace", "pod", "uid"))

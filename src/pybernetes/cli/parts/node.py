@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 
 import structlog
 
 from pybernetes.api.clock import SystemClock
+from pybernetes.api.models.core_v1 import Pod
 from pybernetes.apiserver.auth.pki import Pki
 from pybernetes.cli.layout import Layout, Settings
 from pybernetes.cli.parts.clients import client_as, close
@@ -29,9 +31,13 @@ async def run(layout: Layout, settings: Settings) -> None:
 async def _run_real(layout: Layout, settings: Settings) -> None:
     from pybernetes.cli.parts import network
     from pybernetes.cli.parts.runtime import containerd_of
+    from pybernetes.kubelet.cgroups import path_of
     from pybernetes.kubelet.images import ImageStore
     from pybernetes.kubelet.logs import LogPlaces
+    from pybernetes.kubelet.resources import qos_of
     from pybernetes.kubelet.runtime.cri import CriRuntime
+    from pybernetes.kubelet.server_reviews import ReviewedAccess
+    from pybernetes.kubelet.stats import Stats
 
     (name,) = node_names(settings)
     pki = Pki(layout.pki)
@@ -46,13 +52,23 @@ async def _run_real(layout: Layout, settings: Settings) -> None:
     network_client = client_as(pki.admin(), layout, settings, "p8s-network")
     kubelet = Kubelet(kubelet_client, runtime, node, SystemClock())
     places = LogPlaces(root=node.pod_logs, links=node.container_logs)
-    server = KubeletServer(kubelet, runtime, SystemClock(), places=places)
+    stats = Stats(
+        name,
+        runtime,
+        SystemClock(),
+        pod_cgroup=lambda pod: path_of(node.cgroup_root, pod.metadata.uid, qos_of(pod)),
+        directory=node.root,
+        places=places,
+    )
+    access = ReviewedAccess(kubelet_client, name)
+    server = KubeletServer(kubelet, runtime, SystemClock(), places=places, stats=stats, access=access)
     await _start_server(server, name, pki, settings)
     try:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(daemon.supervise(), name="containerd")
             tasks.create_task(network.run(network_client, settings, name, pod_cidr), name="network")
             tasks.create_task(kubelet.run(), name="kubelet")
+            tasks.create_task(stats.run(kubelet.pods), name="statistics")
     finally:
         await server.stop()
         await runtime.close()
@@ -88,6 +104,7 @@ async def _run_hollow(layout: Layout, settings: Settings) -> None:
 
     pki = Pki(layout.pki)
     clock = SystemClock()
+    kubelets: list[Kubelet] = []
     async with asyncio.TaskGroup() as tasks:
         for index, name in enumerate(node_names(settings)):
             pod_cidr = pod_cidr_of(settings, index)
@@ -105,4 +122,23 @@ async def _run_hollow(layout: Layout, settings: Settings) -> None:
             )
             runtime = HollowRuntime(clock, name=name, pod_cidr=pod_cidr)
             client = client_as(pki.node(name), layout, settings, "p8s-kubelet")
-            tasks.create_task(Kubelet(client, runtime, node, clock).run(), name=f"kubelet {name}")
+            kubelet = Kubelet(client, runtime, node, clock)
+            kubelets.append(kubelet)
+            tasks.create_task(kubelet.run(), name=f"kubelet {name}")
+        # One server answers for all of them: they share an address, and none has anything to show.
+        server = KubeletServer(_PodsOf(kubelets), HollowRuntime(clock), clock)
+        await _start_server(server, node_names(settings)[0], pki, settings)
+
+
+class _PodsOf:
+    """The pods of several kubelets."""
+
+    def __init__(self, kubelets: Sequence[Kubelet]) -> None:
+        self._kubelets = kubelets
+
+    def pods(self) -> Sequence[Pod]:
+        return [pod for kubelet in self._kubelets for pod in kubelet.pods()]
+
+    def pod(self, namespace: str, name: str) -> Pod | None:
+        found = (kubelet.pod(namespace, name) for kubelet in self._kubelets)
+        return next((pod for pod in found if pod is not None), None)
