@@ -3,8 +3,8 @@
 
 Sources
   the definitions in the package kubernetes-validate: types, required fields, enums, list and patch facts;
-  `go_types.json` beside this file: the type and JSON option of each field in upstream's Go structs, which tell whether
-  a field is a pointer, left out when it is empty, or always written.
+  `field_facts.json` beside this file: for each field, in upstream's order, whether it is a pointer, left out when it is
+  empty (`omit`; `omitzero` also where it is a struct) or written always, and the name that decode errors give its type.
 
 The output depends on these alone: the same input writes the same bytes. Run it as `tools/generate_api.py`;
 with `--check` it writes nothing and fails when a file differs.
@@ -26,7 +26,7 @@ VERSION = "v1.36.0-local"
 LINE_LENGTH = 120
 ROOT = Path(__file__).resolve().parent.parent
 API = ROOT / "src" / "pybernetes" / "api"
-GO_TYPES = Path(__file__).resolve().parent / "go_types.json"
+FIELD_FACTS = Path(__file__).resolve().parent / "field_facts.json"
 META = "io.k8s.apimachinery.pkg.apis.meta.v1."
 
 # Definitions that are a value in JSON and not a struct: the name of their type in the facts.
@@ -83,7 +83,7 @@ class Field:
     always: bool
     omit_empty: bool
     required: bool
-    go_type: str
+    shown_type: str
     facts: dict[str, Any]
 
     @property
@@ -141,18 +141,18 @@ def generate() -> dict[Path, str]:
 
 
 def read_definitions() -> Iterator[Definition]:
-    go_types: dict[str, dict[str, str]] = json.loads(GO_TYPES.read_text())
+    known: dict[str, dict[str, str]] = json.loads(FIELD_FACTS.read_text())
     for key, schema in sorted(load_schemas().items()):
         if key in SCALARS:
             continue
-        order = go_types.get(key, {})
+        order = known.get(key, {})
         properties: dict[str, Any] = schema.get("properties", {})
         names = [*order, *(name for name in properties if name not in order)]
         required = set(schema.get("required", ()))
         yield Definition(
             name=key.rsplit(".", 1)[1],
             module=module_of(key),
-            fields=tuple(read_field(n, properties[n], order.get(n, "string,omitempty"), n in required) for n in names),
+            fields=tuple(read_field(n, properties[n], order.get(n, "omit"), n in required) for n in names),
             kinds=kinds_of(schema, properties),
             atomic=schema.get("x-kubernetes-map-type") == "atomic",
         )
@@ -173,12 +173,12 @@ def kinds_of(schema: dict[str, Any], properties: dict[str, Any]) -> tuple[tuple[
     return tuple(found[:1])  # The options of a deletion are repeated for every group.
 
 
-def read_field(name: str, schema: dict[str, Any], go: str, required: bool) -> Field:
-    go_type, _, option = go.partition(",")
-    pointer = go_type.startswith("*")
+def read_field(name: str, schema: dict[str, Any], known: str, required: bool) -> Field:
+    written, _, shown = known.partition(" ")
+    pointer = written == "pointer"
     type_ = type_of(schema)
     is_struct = "." in type_ and not type_.startswith(("[]", "{}"))
-    written_when_empty = option == "" or (option == "omitempty" and (is_struct or type_ in WRITTEN_STRUCTS))
+    written_when_empty = written == "always" or (written == "omit" and (is_struct or type_ in WRITTEN_STRUCTS))
     facts = {
         ours: schema[theirs]
         for theirs, ours in FACTS.items()
@@ -191,7 +191,7 @@ def read_field(name: str, schema: dict[str, Any], go: str, required: bool) -> Fi
         always=written_when_empty and not pointer and type_ not in ("any", "bytes"),
         omit_empty=not written_when_empty and not pointer and type_ not in ("any", "bytes"),
         required=required,
-        go_type=go_type.removeprefix("*"),
+        shown_type=shown,
         facts=facts,
     )
 
@@ -381,12 +381,9 @@ def field_facts(f: Field) -> dict[str, Any]:
         facts["always"] = True
     if f.omit_empty:
         facts["omit"] = True
-    if f.go_type not in PLAIN_GO_TYPES and "." not in f.item and "struct" not in f.go_type:
-        facts["go"] = f.go_type
+    if f.shown_type:
+        facts["go"] = f.shown_type
     return facts | f.facts
-
-
-PLAIN_GO_TYPES = {"string", "bool", "int32", "int64", "float64", "[]byte", "[]string", "map[string]string"}
 
 
 def compact(value: Any) -> str:

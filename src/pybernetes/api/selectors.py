@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
 from typing import Self
@@ -36,6 +36,15 @@ class Operator(StrEnum):
     LESS_THAN = "lt"
 
 
+Test = Callable[[Mapping[str, str]], bool]
+
+_NO_LABELS: Mapping[str, str] = {}
+
+
+def _never(labels: Mapping[str, str]) -> bool:
+    return False
+
+
 _SYMBOLS = {Operator.GREATER_THAN: ">", Operator.LESS_THAN: "<"}
 
 
@@ -48,17 +57,25 @@ class Requirement:
     values: tuple[str, ...] = ()
 
     def matches(self, labels: Mapping[str, str]) -> bool:
+        return self.test()(labels)
+
+    def test(self) -> Test:
+        """The condition as a function: it is asked for every object of every list."""
+        key, values = self.key, frozenset(self.values)
         match self.operator:
-            case Operator.EQUALS | Operator.DOUBLE_EQUALS | Operator.IN:
-                return self.key in labels and labels[self.key] in self.values
+            case Operator.EQUALS | Operator.DOUBLE_EQUALS:
+                value = self.values[0]
+                return lambda labels: labels.get(key) == value
+            case Operator.IN:
+                return lambda labels: labels.get(key) in values
             case Operator.NOT_EQUALS | Operator.NOT_IN:
-                return self.key not in labels or labels[self.key] not in self.values
+                return lambda labels: labels.get(key) not in values
             case Operator.EXISTS:
-                return self.key in labels
+                return lambda labels: key in labels
             case Operator.DOES_NOT_EXIST:
-                return self.key not in labels
+                return lambda labels: key not in labels
             case _:
-                return self._compares(labels.get(self.key))
+                return lambda labels: self._compares(labels.get(key))
 
     def _compares(self, label: str | None) -> bool:
         if label is None:
@@ -121,12 +138,18 @@ class LabelSelector:
     requirements: tuple[Requirement, ...] = ()
     nothing: bool = False
     """Matches no object at all."""
+    _tests: tuple[Test, ...] = field(init=False, repr=False, compare=False, default=())
+
+    def __post_init__(self) -> None:
+        tests = tuple(requirement.test() for requirement in self.requirements)
+        object.__setattr__(self, "_tests", (_never,) if self.nothing else tests)
 
     def matches(self, labels: Mapping[str, str] | None) -> bool:
-        if self.nothing:
-            return False
-        have = labels or {}
-        return all(requirement.matches(have) for requirement in self.requirements)
+        have = labels or _NO_LABELS
+        for test in self._tests:  # noqa: SIM110 - a generator costs as much as the tests
+            if not test(have):
+                return False
+        return True
 
     @property
     def empty(self) -> bool:
