@@ -16,42 +16,45 @@ from pybernetes.apiserver.resources import load
 CORE, APPS = "/openapi/v3/api/v1", "/openapi/v3/apis/apps/v1"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def openapi() -> OpenApi:
     groups = groups_of(of_resources(load()))
     return OpenApi(lambda: groups, "v1.36.0")
 
 
-def answer(openapi: OpenApi, path: str, *, hash: str = "", accept: str = "application/json") -> ApiResponse:
+async def answer(
+    openapi: OpenApi, path: str, *, hash: str = "", accept: str = "application/json"
+) -> ApiResponse:
     query = {"hash": [hash]} if hash else {}
-    return openapi.answer(ApiRequest("GET", path, query, {"accept": accept}))
+    return await openapi.answer(ApiRequest("GET", path, query, {"accept": accept}))
 
 
-def document(openapi: OpenApi, path: str) -> Any:
-    return orjson.loads(answer(openapi, path).content)
+async def document(openapi: OpenApi, path: str) -> Any:
+    return orjson.loads((await answer(openapi, path)).content)
 
 
-def test_the_index_names_every_version_with_its_hash(openapi: OpenApi) -> None:
-    paths = document(openapi, "/openapi/v3")["paths"]
+async def test_the_index_names_every_version_with_its_hash(openapi: OpenApi) -> None:
+    paths = (await document(openapi, "/openapi/v3"))["paths"]
     assert {"api/v1", "apis/apps/v1"} <= set(paths)
     url = paths["apis/apps/v1"]["serverRelativeURL"]
     path, _, digest = url.partition("?hash=")
     assert path == APPS
-    current = answer(openapi, path, hash=digest)
+    current = await answer(openapi, path, hash=digest)
     assert "immutable" in current.headers["Cache-Control"]
-    stale = answer(openapi, path, hash="0")
+    stale = await answer(openapi, path, hash="0")
     assert (stale.status, stale.headers["Location"]) == (301, url)
 
 
-def test_kubectl_finds_server_side_validation_and_strategic_merge(openapi: OpenApi) -> None:
-    patch = document(openapi, APPS)["paths"]["/apis/apps/v1/namespaces/{namespace}/deployments/{name}"]["patch"]
+async def test_kubectl_finds_server_side_validation_and_strategic_merge(openapi: OpenApi) -> None:
+    paths = (await document(openapi, APPS))["paths"]
+    patch = paths["/apis/apps/v1/namespaces/{namespace}/deployments/{name}"]["patch"]
     assert patch["x-kubernetes-group-version-kind"] == {"group": "apps", "version": "v1", "kind": "Deployment"}
     assert "fieldValidation" in [parameter["name"] for parameter in patch["parameters"]]
     assert "application/strategic-merge-patch+json" in patch["requestBody"]["content"]
 
 
-def test_schemas_tell_merge_keys_list_types_and_kinds(openapi: OpenApi) -> None:
-    schemas = document(openapi, CORE)["components"]["schemas"]
+async def test_schemas_tell_merge_keys_list_types_and_kinds(openapi: OpenApi) -> None:
+    schemas = (await document(openapi, CORE))["components"]["schemas"]
     containers = schemas["io.k8s.api.core.v1.PodSpec"]["properties"]["containers"]
     assert containers["x-kubernetes-patch-merge-key"] == "name"
     assert containers["x-kubernetes-list-type"] == "map"
@@ -61,8 +64,8 @@ def test_schemas_tell_merge_keys_list_types_and_kinds(openapi: OpenApi) -> None:
 
 
 @pytest.mark.parametrize("path", ["/openapi/v3/api/v1", APPS, "/openapi/v2"])
-def test_every_reference_leads_somewhere(openapi: OpenApi, path: str) -> None:
-    found = document(openapi, path)
+async def test_every_reference_leads_somewhere(openapi: OpenApi, path: str) -> None:
+    found = await document(openapi, path)
     names = found["definitions"] if "definitions" in found else found["components"]["schemas"]
     references = set(_references(found))
     assert references
@@ -78,10 +81,10 @@ def _references(value: Any) -> list[str]:
     return []
 
 
-def test_operation_names_are_unique(openapi: OpenApi) -> None:
+async def test_operation_names_are_unique(openapi: OpenApi) -> None:
     names = [
         operation["operationId"]
-        for path in document(openapi, "/openapi/v2")["paths"].values()
+        for path in (await document(openapi, "/openapi/v2"))["paths"].values()
         for method, operation in path.items()
         if method != "parameters"
     ]
@@ -101,7 +104,7 @@ def test_kinds_are_found_in_the_facts() -> None:
     assert type_of_kind("example.com", "v1", "Widget") is None
 
 
-def test_who_accepts_only_protobuf_is_told_that_there_is_none(openapi: OpenApi) -> None:
+async def test_who_accepts_only_protobuf_is_told_that_there_is_none(openapi: OpenApi) -> None:
     with pytest.raises(ApiError) as refused:
-        answer(openapi, "/openapi/v2", accept="application/com.github.proto-openapi.spec.v2@v1.0+protobuf")
+        await answer(openapi, "/openapi/v2", accept="application/com.github.proto-openapi.spec.v2@v1.0+protobuf")
     assert refused.value.code == 406

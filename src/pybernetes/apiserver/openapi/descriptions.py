@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import lru_cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
@@ -32,7 +32,7 @@ def describe(type_name: str) -> Description:
     return _module(module).get(name, UNDESCRIBED)
 
 
-@cache
+@lru_cache(maxsize=4)
 def _module(module: str) -> Mapping[str, Description]:
     source = _source(f"{module}.py")
     if source is None:

@@ -10,6 +10,7 @@ Follows k8s.io/kube-openapi/pkg/handler3.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Callable, Iterable
 
@@ -37,24 +38,23 @@ class OpenApi:
         self._seen: tuple[ServedGroup, ...] | None = None
         self._versions: dict[str, ServedVersion] = {}
         self._hashes: dict[str, str] = {}
-        self._bodies: dict[str, bytes] = {}
+        self._bodies: dict[str, asyncio.Future[bytes]] = {}
         self._index = b""
-        self._schemas = Schemas(Dialect.V3)
 
     def register(self, routes: Routes) -> None:
         routes.prefix("/openapi/v3", self.handle)
         routes.exact("/openapi/v2", self.handle)
 
     async def handle(self, call: Call) -> ApiResponse:
-        return self.answer(call.request)
+        return await self.answer(call.request)
 
-    def answer(self, request: ApiRequest) -> ApiResponse:
+    async def answer(self, request: ApiRequest) -> ApiResponse:
         if not _accepts_json(request.headers.get("accept", "")):
             raise errors.not_acceptable(f"only the following media types are accepted: {JSON}")
         self._refresh()
         path = request.path.rstrip("/")
         if path == "/openapi/v2":
-            return self._cached(request, self._body("/openapi/v2", self._build_v2), "")
+            return self._cached(request, await self._body(path, self._build_v2), "")
         if path == "/openapi/v3":
             return self._cached(request, self._index, "")
         version = self._versions.get(path)
@@ -63,7 +63,7 @@ class OpenApi:
         asked, present = request.param("hash"), self._hashes[path]
         if asked and asked != present:
             return ApiResponse(301, b"", {"Location": f"{path}?hash={present}"})
-        return self._cached(request, self._body(path, lambda: self._build_v3(version)), asked)
+        return self._cached(request, await self._body(path, lambda: self._build_v3(version)), asked)
 
     def _cached(self, request: ApiRequest, body: bytes, asked_hash: str) -> ApiResponse:
         etag = f'"{hashlib.sha256(body).hexdigest().upper()}"' if not asked_hash else f'"{asked_hash}"'
@@ -94,19 +94,22 @@ class OpenApi:
         """Of everything a document is built from, so that no document has to be built to know it."""
         return hashlib.sha256(f"{self._version} {version!r}".encode()).hexdigest().upper()
 
-    def _body(self, path: str, build: Callable[[], bytes]) -> bytes:
-        if path not in self._bodies:
-            self._bodies[path] = build()
-        return self._bodies[path]
+    async def _body(self, path: str, build: Callable[[], bytes]) -> bytes:
+        """Built beside the event loop: a large document takes long enough to be felt."""
+        building = self._bodies.get(path)
+        if building is None:
+            building = self._bodies[path] = asyncio.ensure_future(asyncio.to_thread(build))
+        return await asyncio.shield(building)
 
     def _build_v3(self, version: ServedVersion) -> bytes:
+        schemas = Schemas(Dialect.V3)
         return orjson.dumps(
             {
                 "openapi": "3.0.0",
                 "info": {"title": "Kubernetes", "version": self._version},
-                "paths": Paths(Dialect.V3, self._schemas).of_version(version),
+                "paths": Paths(Dialect.V3, schemas).of_version(version),
                 "components": {
-                    "schemas": self._schemas.closure(_types_of([version])),
+                    "schemas": schemas.closure(_types_of([version])),
                     "securitySchemes": {"BearerToken": {"type": "apiKey", "name": "authorization", "in": "header"}},
                 },
             }
