@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from kubelet.worlds import container, pod, world
 from pybernetes.api.errors import ApiError
 from pybernetes.api.models.coordination_v1 import Lease
 from pybernetes.api.models.core_v1 import Node, Pod
+from pybernetes.client import PatchType
 
 pytestmark = pytest.mark.virtual_time
 
@@ -135,3 +137,83 @@ async def test_a_pod_that_does_not_fit_is_refused(tmp_path: Path) -> None:
         found = await cluster.in_phase("big", "Failed")
         assert found.status.reason == "OutOfcpu"
         assert "requested: 2000, used: 0, capacity: 1000" in found.status.message
+
+
+async def test_a_pod_deleted_while_no_kubelet_looked_is_stopped_by_the_next(tmp_path: Path) -> None:
+    async with world(tmp_path) as cluster:
+        await cluster.client.create(pod("web"))
+        await cluster.in_phase("web", "Running")
+        await cluster.stop()
+        await cluster.client.delete(Pod, "web", "default", grace_period=0)
+        assert await cluster.runtime.list_containers()
+        cluster.start()
+
+        async def nothing_left() -> bool:
+            return not await cluster.runtime.list_sandboxes()
+
+        await cluster.until(nothing_left)
+
+
+async def test_a_restarted_kubelet_adopts_what_runs(tmp_path: Path) -> None:
+    async with world(tmp_path) as cluster:
+        await cluster.client.create(pod("web"))
+        before = await cluster.in_phase("web", "Running")
+        await cluster.stop()
+        cluster.start()
+        await asyncio.sleep(30)
+        after = await cluster.pod("web")
+        assert after.status == before.status
+        assert len(await cluster.runtime.list_containers()) == 1
+
+
+async def test_a_status_that_somebody_else_changed_is_put_right(tmp_path: Path) -> None:
+    async with world(tmp_path) as cluster:
+        await cluster.client.create(pod("web"))
+        await cluster.in_phase("web", "Running")
+        foreign = {
+            "status": {"conditions": [{"type": "Ready", "status": "False"}, {"type": "my/gate", "status": "True"}]}
+        }
+        await cluster.client.patch(Pod, "web", "default", foreign, PatchType.STRATEGIC, subresource="status")
+
+        async def ready_again() -> bool:
+            found = {c.type: c.status for c in (await cluster.pod("web")).status.conditions}
+            return found["Ready"] == "True" and found["my/gate"] == "True"
+
+        await cluster.until(ready_again)
+
+
+async def test_an_image_that_cannot_be_pulled_is_said_so(tmp_path: Path) -> None:
+    async with world(tmp_path) as cluster:
+        wrong = container("main")
+        wrong.image = "registry.invalid/none:1"
+        await cluster.client.create(pod("web", wrong))
+
+        async def backs_off() -> bool:
+            (status,) = (await cluster.pod("web")).status.container_statuses or [None]
+            return (
+                status is not None
+                and status.state.waiting is not None
+                and status.state.waiting.reason == "ImagePullBackOff"
+            )
+
+        await cluster.until(backs_off)
+        told = {e.reason: e.message for e in await cluster.events("web")}
+        assert told["BackOff"] == 'Back-off pulling image "registry.invalid/none:1"'
+        assert told["Failed"].startswith('Failed to pull image "registry.invalid/none:1"')
+
+
+async def test_an_image_that_must_not_be_pulled_is_said_so(tmp_path: Path) -> None:
+    async with world(tmp_path) as cluster:
+        local = container("main")
+        local.image_pull_policy = "Never"
+        await cluster.client.create(pod("web", local))
+
+        async def refused() -> bool:
+            (status,) = (await cluster.pod("web")).status.container_statuses or [None]
+            return (
+                status is not None
+                and status.state.waiting is not None
+                and status.state.waiting.reason == "ErrImageNeverPull"
+            )
+
+        await cluster.until(refused)

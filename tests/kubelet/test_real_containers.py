@@ -25,7 +25,7 @@ async def node() -> AsyncIterator[Machine]:
 
 async def until(question: Callable[[], Awaitable[Any]], seconds: float = 40) -> Any:
     async with asyncio.timeout(seconds):
-        while not (answer := await question()):
+        while not (answer := await question()):  # noqa: ASYNC110
             await asyncio.sleep(0.05)
     return answer
 

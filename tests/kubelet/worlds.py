@@ -45,12 +45,23 @@ class World:
     client: Client
     clock: LoopClock
     runtime: HollowRuntime
-    kubelet: Kubelet
+    node: NodeConfiguration
+    task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """A kubelet over whatever the runtime has."""
+        self.kubelet = Kubelet(self.client, self.runtime, self.node, self.clock, Random(1))
+        self.task = asyncio.create_task(self.kubelet.run())
+
+    async def stop(self) -> None:
+        if self.task is not None:
+            self.task.cancel()
+            await asyncio.wait([self.task])
 
     async def until(self, question: Callable[[], Awaitable[Any]], seconds: float = 120) -> Any:
         """The first answer that is not empty."""
         async with asyncio.timeout(seconds):
-            while not (answer := await question()):
+            while not (answer := await question()):  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
         return answer
 
@@ -88,13 +99,12 @@ async def world(root: Path, **settings: Any) -> AsyncIterator[World]:
     async with api(clock) as client:
         runtime = HollowRuntime(clock)
         node = NodeConfiguration("node-1", addresses=("10.0.0.1",), root=root, pod_logs=root / "logs", **settings)
-        kubelet = Kubelet(client, runtime, node, clock, Random(1))
-        task = asyncio.create_task(kubelet.run())
+        found = World(client, clock, runtime, node)
+        found.start()
         try:
-            yield World(client, clock, runtime, kubelet)
+            yield found
         finally:
-            task.cancel()
-            await asyncio.wait([task])
+            await found.stop()
 
 
 def pod(name: str, *containers: Container, **spec: Any) -> Pod:

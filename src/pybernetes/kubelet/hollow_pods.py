@@ -1,6 +1,6 @@
 """One pod that only pretends to run: the kubelet's plan and status over containers that are nothing but values.
 
-Guarantees  Everything happens in `update` and in timers; nothing waits. A container that ends by itself costs one timer.
+Guarantees  Everything happens in `update` and in timers; a container that ends by itself costs one timer.
 """
 
 from __future__ import annotations

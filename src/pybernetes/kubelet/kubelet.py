@@ -50,6 +50,8 @@ from .volumes.mounter import Mounter, PlainDirectories, SystemMounter
 
 log = structlog.get_logger(__name__)
 
+DEFECT_PAUSE = 10.0
+
 
 class Kubelet:
     """`await run()` until cancelled; containers outlive it."""
@@ -186,8 +188,14 @@ class Kubelet:
         return reason
 
     async def _work(self, worker: PodWorker) -> None:
+        """A defect that one pod brings to light is reported and does not stop the node's other pods."""
         try:
-            await worker.run()
+            while worker.state is not State.GONE:
+                try:
+                    await worker.run()
+                except Exception:
+                    log.exception("defect in a pod worker", pod=worker.pod.metadata.name, uid=worker.uid)
+                    await asyncio.sleep(DEFECT_PAUSE)
         finally:
             self._workers.pop(worker.uid, None)
 

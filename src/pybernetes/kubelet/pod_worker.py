@@ -259,6 +259,9 @@ class PodWorker:
         for sandbox in actions.stop_sandboxes:
             await self._host.runtime.stop_sandbox(sandbox)
         if actions.create_sandbox:
+            if actions.attempt and observed.sandboxes:
+                message = "Pod sandbox changed, it will be killed and re-created."
+                self._host.recorder.event(self.pod, "Normal", "SandboxChanged", message)
             return not await self._make_sandbox(actions.attempt)
         return not await self._start(actions.start, observed)
 
@@ -316,8 +319,7 @@ class PodWorker:
             if container.exited and container.id not in self._messages:
                 self._messages[container.id] = message_of(container.status) if host.runtime.runs_processes else ""
         if host.runtime.runs_processes:
-            if self.state is State.SYNCING:
-                self._prober.follow(self.pod, observed)
+            self._prober.follow(self.pod, observed)
             ready, started = self._prober.ready(), self._prober.started()
         else:
             ready = started = frozenset(container.id for container in observed.running)

@@ -8,13 +8,13 @@ Follows     pkg/kubelet/prober (prober_manager.go, worker.go).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from random import Random
 
 from pybernetes.api.clock import Clock
-from pybernetes.api.models.core_v1 import Container, Pod, Probe
+from pybernetes.api.models.core_v1 import Pod, Probe
 
 from . import probes
 from .observed import ObservedPod
@@ -71,7 +71,7 @@ class Prober:
         for kind in ProbeType:
             probe = probes.probe_of(target.container, kind)
             if probe is not None:
-                watched.progress[kind] = Progress(INITIAL[kind])
+                watched.progress[kind] = Progress(_first_verdict(target, kind))
                 name = f"probe {kind.lower()} {target.pod.metadata.name}/{target.container.name}"
                 watched.tasks[kind] = asyncio.create_task(self._loop(watched, kind, probe, age), name=name)
 
@@ -164,5 +164,13 @@ class Prober:
         return None
 
 
-def declared(container: Container) -> Mapping[ProbeType, Probe]:
-    return {kind: probe for kind in ProbeType if (probe := probes.probe_of(container, kind)) is not None}
+def _first_verdict(target: Target, kind: ProbeType) -> Verdict:
+    """Before the first result: of a container that an earlier kubelet looked after, what that one said."""
+    status = target.pod.status
+    for known in [*status.container_statuses, *status.init_container_statuses]:
+        if known.container_id.endswith(f"//{target.container_id}"):
+            if kind is ProbeType.STARTUP and known.started:
+                return Verdict.SUCCESS
+            if kind is ProbeType.READINESS and known.ready:
+                return Verdict.SUCCESS
+    return INITIAL[kind]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import enum
+import os
 import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -154,10 +155,15 @@ async def http_get(url: str, headers: Mapping[str, str], timeout: float) -> tupl
         host = f"{error.host}:{error.port}"
         return (
             None,
-            f'Get "{url}": dial tcp {host}: connect: {(error.os_error.strerror or str(error.os_error)).lower()}',
+            f'Get "{url}": dial tcp {host}: connect: {_why(error.os_error)}',
         )
     except (aiohttp.ClientError, ValueError) as error:
         return None, f'Get "{url}": {error}'
+
+
+def _why(error: OSError) -> str:
+    """In the kernel's words, as upstream has them."""
+    return os.strerror(error.errno).lower() if error.errno else str(error)
 
 
 async def run_tcp(action: TCPSocketAction, target: Target, timeout: float) -> Finding:
@@ -172,7 +178,7 @@ async def run_tcp(action: TCPSocketAction, target: Target, timeout: float) -> Fi
     except TimeoutError:
         return Finding(Verdict.FAILURE, f"dial tcp {host}:{port}: i/o timeout")
     except OSError as error:
-        return Finding(Verdict.FAILURE, f"dial tcp {host}:{port}: connect: {(error.strerror or str(error)).lower()}")
+        return Finding(Verdict.FAILURE, f"dial tcp {host}:{port}: connect: {_why(error)}")
     writer.close()
     return Finding(Verdict.SUCCESS)
 

@@ -79,7 +79,8 @@ def status_of(pod: Pod, observed: ObservedPod, context: StatusContext) -> PodSta
     conditions = conditions_of(pod, phase, main, init, observed.ready_sandbox is not None)
     ips = (context.host_ips if pod.spec.host_network else observed.ips) or _old_ips(old, phase)
     reason = context.failure or (Reason(old.reason, old.message) if old.reason else None)
-    return PodStatus(
+    return msgspec.structs.replace(
+        pod.status,
         phase=phase.value,
         reason=reason.reason if reason else "",
         message=reason.message if reason else "",
@@ -94,8 +95,6 @@ def status_of(pod: Pod, observed: ObservedPod, context: StatusContext) -> PodSta
         container_statuses=list(main.values()),
         ephemeral_container_statuses=ephemeral,
         observed_generation=pod.metadata.generation,
-        nominated_node_name=old.nominated_node_name,
-        resize=old.resize,
     )
 
 
@@ -118,9 +117,7 @@ def _merged(pod: Pod, old: Sequence[PodCondition], new: Sequence[PodCondition], 
                 observed_generation=pod.metadata.generation,
             )
         )
-    others = {c.type: c for c in pod.status.conditions or () if c.type not in OWNED}
-    others |= {c.type: c for c in old if c.type not in OWNED and c.type not in others}
-    return [*merged, *others.values()]
+    return [*merged, *(condition for condition in pod.status.conditions if condition.type not in OWNED)]
 
 
 def _statuses(

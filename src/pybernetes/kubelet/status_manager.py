@@ -67,11 +67,20 @@ class StatusManager:
         self._writing.pop(uid, None)
 
     def seen(self, pod: Pod) -> None:
-        """The pod as the API server shows it. When it lacks what we wrote, it is written again."""
+        """The pod as the API server shows it. Where somebody has changed what we wrote, it is written again.
+
+        The pod may be older than our last write: then what is written again is what is there, which changes nothing.
+        """
         entry = self._entries.get(pod.metadata.uid)
         if entry is None or entry.pod.metadata.resource_version == pod.metadata.resource_version:
             return
         entry.pod = pod
+        if entry.written is None or entry.pod.status == entry.status:
+            return
+        shown = to_document(pod.status)
+        if difference(shown, to_document(entry.status)):
+            entry.written = shown
+            self._enqueue(pod.metadata.uid)
 
     async def flush(self, uid: str) -> None:
         """Returns once the newest status of the pod has been written, or raises."""
