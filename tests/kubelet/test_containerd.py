@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import itertools
 import json
 import os
 import shutil
@@ -227,6 +229,19 @@ async def test_ends_of_containers_are_told_with_their_reason(node: Node) -> None
         limits = ContainerConfig("", "", resources=Resources(memory_limit=16 << 20, memory_swap_limit=16 << 20))
         greedy = await pod.run("greedy", "tail", "/dev/zero", config=limits)
         assert await pod.ended(greedy) == (137, "OOMKilled")
+
+
+@real
+async def test_the_end_of_a_container_is_told_at_once(node: Node) -> None:
+    async with node.pod("told") as pod:
+        told: asyncio.Queue[str] = asyncio.Queue()
+        assert pod.runtime.on_change(told.put_nowait)
+        # The subscription stands when the first end is told; ends before that are only listed.
+        for number in itertools.count():
+            await pod.ended(await pod.run(f"try-{number}", "true"))
+            with contextlib.suppress(TimeoutError):
+                assert await asyncio.wait_for(told.get(), 0.5) == "uid-told"
+                return
 
 
 @real

@@ -100,8 +100,8 @@ class Runtime(Protocol):
     """Sandboxes, containers, images, and streams into them.
 
     `runs_processes` is False where containers only seem to run: then probes, hooks and volumes' files make no sense.
-    `on_change` asks to be told the uid of a pod of which a container has ended by itself; it answers False when this
-    runtime cannot tell, and the kubelet must list from time to time.
+    `on_change` asks to be told the uid of a pod of which a container has ended; it answers False when this runtime
+    cannot tell. Telling is a matter of speed: who must know all lists from time to time.
     """
 
     @property

@@ -18,6 +18,7 @@ import grpc.aio
 from pybernetes.kubelet.runtime import (
     Container,
     ContainerConfig,
+    ContainerState,
     ContainerStats,
     ContainerStatus,
     Credentials,
@@ -36,6 +37,7 @@ from pybernetes.kubelet.runtime import (
     RuntimeStatus,
     Sandbox,
     SandboxConfig,
+    SandboxState,
     SandboxStatus,
     Session,
     Unavailable,
@@ -43,6 +45,7 @@ from pybernetes.kubelet.runtime import (
     cri_convert,
 )
 from pybernetes.kubelet.runtime import cri_v1_pb2 as pb
+from pybernetes.kubelet.runtime.cri_events import ContainerEvents
 from pybernetes.kubelet.runtime.cri_v1_pb2_grpc import ImageServiceStub, RuntimeServiceStub
 from pybernetes.kubelet.runtime.labels import POD_UID
 from pybernetes.kubelet.streaming import cri_streams
@@ -74,8 +77,10 @@ class CriRuntime:
         self._runtime: Any = RuntimeServiceStub(self._channel)  # type: ignore[no-untyped-call]
         self._images: Any = ImageServiceStub(self._channel)  # type: ignore[no-untyped-call]
         self._timeout = request_timeout
+        self._events = ContainerEvents(self._channel, self._ended_pod)
 
     async def close(self) -> None:
+        await self._events.close()
         await self._channel.close()
 
     @property
@@ -83,8 +88,24 @@ class CriRuntime:
         return True
 
     def on_change(self, handler: Callable[[str], None]) -> bool:
-        # GetContainerEvents is not there in every containerd that we support (1.6 has it not).
-        return False
+        """True, but listing is still needed: events are lost while the daemon is away."""
+        self._events.on_end(handler)
+        return True
+
+    async def _ended_pod(self, identifier: str) -> str | None:
+        """The pod of a container or sandbox, if that has ended."""
+        try:
+            status = await self.container_status(identifier)
+            return status.labels.get(POD_UID) if status.state is ContainerState.EXITED else None
+        except NotFound:
+            pass
+        except RuntimeFailure:
+            return None
+        try:
+            sandbox = (await self.sandbox_status(identifier)).sandbox
+            return sandbox.uid if sandbox.state is SandboxState.NOT_READY else None
+        except RuntimeFailure:
+            return None
 
     # ---- runtime
 
