@@ -13,6 +13,7 @@ import orjson
 from pybernetes.apiserver.assembly import Assembled, assemble
 from pybernetes.apiserver.http import ApiRequest, ApiResponse
 from pybernetes.apiserver.watching import WatchStream
+from pybernetes.store.contract import Store
 from pybernetes.store.memory import MemoryStore
 
 JSON_PATCH = "application/json-patch+json"
@@ -124,8 +125,8 @@ PODS = "/api/v1/namespaces/default/pods"
 
 
 @asynccontextmanager
-async def serving(**options: Any) -> AsyncIterator[Talk]:
-    assembled = assemble(MemoryStore(), random=Random(7), **options)
+async def serving(store: Store | None = None, **options: Any) -> AsyncIterator[Talk]:
+    assembled = assemble(store or MemoryStore(), random=Random(7), **options)
     await assembled.start()
     talk = Talk(assembled)
     made = await talk.post("/api/v1/namespaces/default/serviceaccounts", {"metadata": {"name": "default"}})

@@ -59,17 +59,21 @@ class WatchStream:
         self._waiting = 0
         self._wake: asyncio.Future[None] | None = None
         self._sink: Sink | None = None
+        self._after = 0
         self._ended = False
         self._timers: list[asyncio.TimerHandle] = []
         self._start_timers(times)
 
-    def begin(self, initial: Iterable[bytes]) -> None:
-        """Says what comes first, and listens from now on."""
+    def begin(self, initial: Iterable[bytes], after: int) -> None:
+        """Says what comes first, and then what happens later than ``after``."""
+        self._after = after
         for line in initial:
             self._push(line)
         self._kind.subscribers.add(self)
 
     def deliver(self, event: Event) -> None:
+        if event.revision <= self._after:
+            return
         if self._all:
             self._push(self._lines.of_event(event))
             return
@@ -181,10 +185,10 @@ class Watcher:
         try:
             initial = list(self._initial(options, selection, lines))
         except TooOld as error:
-            stream.begin([error_line(errors.expired(str(error)))])
+            stream.begin([error_line(errors.expired(str(error)))], 0)
             stream.end()
             return stream
-        stream.begin(initial)
+        stream.begin(initial, max(options.revision, watch_cache.revision))
         return stream
 
     async def _catch_up(self, options: ListOptions) -> None:
