@@ -3,7 +3,7 @@ from __future__ import annotations
 from controllers.make import replica_set, template
 
 from pybernetes.api import meta
-from pybernetes.api.models import apps_v1, core_v1, meta_v1
+from pybernetes.api.models import apps_v1, core_v1, meta_v1, scheduling_v1
 from pybernetes.testing.cluster import Cluster
 
 
@@ -80,4 +80,19 @@ async def test_a_replication_controller_does_the_same(cluster: Cluster) -> None:
     first, _ = await cluster.pods_of(web, ready=2)
     await cluster.delete(first)
     await cluster.settle()
+    assert len(await cluster.pods_of(web, ready=2)) == 2
+
+
+async def test_a_refused_pod_is_told_as_a_failure_until_it_is_not_any_more(cluster: Cluster) -> None:
+    wanted = replica_set("web", replicas=2)
+    wanted.spec.template.spec.priority_class_name = "nobody-made-it"
+    web = await cluster.apply(wanted)
+    await cluster.settle()
+    (failure,) = (await cluster.get(web)).status.conditions
+    assert (failure.type, failure.status, failure.reason) == ("ReplicaFailure", "True", "FailedCreate")
+    assert "nobody-made-it" in failure.message
+    priority = scheduling_v1.PriorityClass(metadata=meta_v1.ObjectMeta(name="nobody-made-it"), value=5)
+    await cluster.apply(priority)
+    await cluster.clock.advance(60)
+    assert (await cluster.get(web)).status.conditions == []
     assert len(await cluster.pods_of(web, ready=2)) == 2

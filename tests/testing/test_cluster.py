@@ -76,3 +76,11 @@ async def test_the_same_seed_gives_the_same_run() -> None:
             await cluster.settle()
             runs.append(sorted(pod.metadata.name for pod in await cluster.pods_of(web)))
     assert runs[0] == runs[1]
+
+
+@pytest.mark.cluster(nodes=3, controllers=("*", "-deployment-controller"))
+async def test_what_a_cluster_is_made_of_can_be_chosen(cluster: Cluster) -> None:
+    await cluster.apply(deployment("web"))
+    await cluster.settle()
+    assert len((await cluster.client.list(core_v1.Node)).items) == 3
+    assert (await cluster.client.list(core_v1.Pod)).items == []

@@ -12,12 +12,11 @@ Follows client-go tools/record/events_cache.go.
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 from datetime import datetime
 from random import Random
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 import msgspec
 import structlog
@@ -28,11 +27,10 @@ from pybernetes.api.errors import ApiError
 from pybernetes.api.models import core_v1
 from pybernetes.client.client import Client
 from pybernetes.client.objects import Document, PatchType
+from pybernetes.client.recent import Recent
 from pybernetes.client.resource import ResourceClient
 from pybernetes.client.transport import Unreachable
 
-K = TypeVar("K", bound=Hashable)
-V = TypeVar("V")
 log = structlog.get_logger(__name__)
 
 NORMAL, WARNING = "Normal", "Warning"
@@ -200,35 +198,14 @@ class _Bucket:
     at: datetime
 
 
-class Recent(Generic[K, V]):
-    """A map that keeps what was used last."""
-
-    def __init__(self, size: int = REMEMBERED) -> None:
-        self._size = size
-        self._items: OrderedDict[K, V] = OrderedDict()
-
-    def get(self, key: K) -> V | None:
-        if key not in self._items:
-            return None
-        self._items.move_to_end(key)
-        return self._items[key]
-
-    def put(self, key: K, value: V) -> V:
-        self._items[key] = value
-        self._items.move_to_end(key)
-        if len(self._items) > self._size:
-            self._items.popitem(last=False)
-        return value
-
-
 class Correlator:
     """Decides whether an occurrence is a new event, one more of a known event, or too much."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._known: Recent[Hashable, Known] = Recent()
-        self._similar: Recent[Hashable, _Similar] = Recent()
-        self._buckets: Recent[Hashable, _Bucket] = Recent()
+        self._known: Recent[Hashable, Known] = Recent(REMEMBERED)
+        self._similar: Recent[Hashable, _Similar] = Recent(REMEMBERED)
+        self._buckets: Recent[Hashable, _Bucket] = Recent(REMEMBERED)
 
     def correlate(self, occurrence: Occurrence) -> Known | None:
         message, key = self._fold(occurrence)

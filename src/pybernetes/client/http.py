@@ -57,7 +57,7 @@ class HttpTransport:
     @asynccontextmanager
     async def stream(self, request: Request) -> AsyncIterator[Stream]:
         try:
-            answer = await self._open(request, total=None)
+            answer = await self._open(request, total=None, between=request.patience)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise Unreachable(request, _reason(error)) from error
         try:
@@ -70,7 +70,9 @@ class HttpTransport:
             await self._session.close()
             self._session = None
 
-    def _open(self, request: Request, *, total: float | None) -> aiohttp.client._RequestContextManager:
+    def _open(
+        self, request: Request, *, total: float | None, between: float | None = None
+    ) -> aiohttp.client._RequestContextManager:
         headers = dict(request.headers)
         token = self._token.value()
         if token:
@@ -81,7 +83,7 @@ class HttpTransport:
             url.with_query(request.query) if request.query else url,
             data=request.body or None,
             headers=headers,
-            timeout=aiohttp.ClientTimeout(total=total, connect=CONNECT_SECONDS),
+            timeout=aiohttp.ClientTimeout(total=total, connect=CONNECT_SECONDS, sock_read=between),
             server_hostname=self._settings.server_name,
             allow_redirects=False,
         )

@@ -18,6 +18,9 @@ from pybernetes.client.watching import WatchDecoder, error_of
 
 T = TypeVar("T")
 
+BOOKMARK_PATIENCE = 180.0
+"""A server that was asked for bookmarks sends one about each minute."""
+
 JSON_HEADERS: Mapping[str, str] = {"Accept": "application/json", "Content-Type": "application/json"}
 
 
@@ -143,7 +146,8 @@ class ResourceClient(Generic[T]):
             timeoutSeconds=timeout,
         )
         decoder = WatchDecoder(self.type)
-        request = Request("GET", self._path(namespace), query, JSON_HEADERS)
+        patience = BOOKMARK_PATIENCE if bookmarks else None
+        request = Request("GET", self._path(namespace), query, JSON_HEADERS, patience=patience)
         async with self._transport.stream(request) as stream:
             if stream.status != 200:
                 raise error_of(stream.status, await stream.read())

@@ -23,6 +23,8 @@ class Request:
     query: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
+    patience: float | None = None
+    """Seconds without a byte of a stream after which it counts as broken; None waits for ever."""
 
     def __str__(self) -> str:
         return f"{self.method} {self.path}"

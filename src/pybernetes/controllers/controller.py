@@ -220,8 +220,7 @@ class Controller:
         return self.clock.now().replace(microsecond=0)
 
     async def run(self) -> None:
-        for informer in self.informers:
-            await informer.synced()
+        await self.ready()
         for key in self.periodic:
             self.queue.add(key)
         try:
@@ -230,6 +229,11 @@ class Controller:
                     tasks.create_task(self._work(), name=f"{self.name}:{number}")
         finally:
             self.queue.close()
+
+    async def ready(self) -> None:
+        """Returns when it may begin."""
+        for informer in self.informers:
+            await informer.synced()
 
     async def _work(self) -> None:
         while True:

@@ -26,13 +26,15 @@ from pybernetes.api.meta import Key
 from pybernetes.api.models import meta_v1
 from pybernetes.client import Informer, PatchType, Unreachable
 from pybernetes.client.discovery import Discovered, discover
+from pybernetes.client.recent import Recent
 from pybernetes.client.resource import ResourceClient
 from pybernetes.controllers.controller import DONE, Context, Controller, Result, Retry
 from pybernetes.controllers.ownership_graph import FOREGROUND, ORPHAN, Node, OwnershipGraph
 
 log = structlog.get_logger(__name__)
 
-REDISCOVER_SECONDS = 30.0
+REDISCOVER_SECONDS = READY_SECONDS = 30.0
+ABSENT_REMEMBERED = 500
 IGNORED = frozenset({"events", "events.events.k8s.io"})
 
 
@@ -61,6 +63,8 @@ class GarbageCollector(Controller):
         self.graph = OwnershipGraph()
         self._known: dict[tuple[str, str], KindInfo] = {}
         self._clients: dict[KindInfo, ResourceClient[Owned]] = {}
+        self._absent: Recent[str, bool] = Recent(ABSENT_REMEMBERED)
+        """Owners found absent: a uid that is gone never comes back."""
 
     async def run(self) -> None:
         """Keys are uids: `Key("", uid)`."""
@@ -68,6 +72,15 @@ class GarbageCollector(Controller):
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._keep_discovering(), name=f"{self.name}:discovery")
             tasks.create_task(super().run(), name=f"{self.name}:workers")
+
+    async def ready(self) -> None:
+        """A kind that may not be listed holds up the others for a while only: owners are asked for one by one."""
+        try:
+            async with asyncio.timeout(READY_SECONDS):
+                await super().ready()
+        except TimeoutError:
+            late = [informer.info.group_resource for informer in self.informers if not informer.has_synced]
+            log.warning("some kinds are not known yet", controller=self.name, kinds=late)
 
     async def _keep_discovering(self) -> None:
         while True:
@@ -153,7 +166,12 @@ class GarbageCollector(Controller):
         namespace = node.key.namespace if info.namespaced else ""
         if info.namespaced and not namespace:
             raise Retry(f"{reference.kind} {reference.name}, an owner of {node.key}, is namespaced, {node.key} is not")
-        return await self._live(info, Key(namespace, reference.name), reference.uid)
+        if self._absent.get(reference.uid):
+            return None
+        owner = await self._live(info, Key(namespace, reference.name), reference.uid)
+        if owner is None:
+            self._absent.put(reference.uid, True)
+        return owner
 
     async def _live(self, info: KindInfo, key: Key, uid: str) -> Owned | None:
         try:

@@ -16,15 +16,17 @@ from datetime import datetime
 
 import msgspec
 
+from pybernetes.api import kinds
 from pybernetes.api.errors import ApiError
 from pybernetes.api.meta import Key
 from pybernetes.api.models import core_v1, meta_v1
-from pybernetes.client.discovery import Discovered, Discovery, discover
+from pybernetes.client.discovery import Discovered, discover
 from pybernetes.client.resource import ResourceClient
 from pybernetes.controllers.controller import DONE, Controller, For, Requeue, Result
 
 FINALIZER = "kubernetes"
-LOOK_AGAIN = 5.0
+LOOK_AGAIN_FOR_PODS, LOOK_AGAIN = 1.0, 5.0
+PODS = Discovered(kinds.info_of(core_v1.Pod), frozenset({"list", "delete", "deletecollection"}))
 
 
 class Item(msgspec.Struct, kw_only=True):
@@ -43,7 +45,6 @@ class Remains:
     finalizers: Mapping[str, int]
     undiscovered: tuple[str, ...]
     errors: tuple[str, ...]
-    longest_grace: int = 0
 
     @property
     def is_empty(self) -> bool:
@@ -67,7 +68,8 @@ class NamespaceController(Controller):
             await self._finalize(namespace)
             return DONE
         await self._report(namespace, remains)
-        return Requeue(remains.longest_grace / 2 + 1 if remains.longest_grace else LOOK_AGAIN)
+        only_pods = remains.objects.keys() == {"pods."} and not remains.errors
+        return Requeue(LOOK_AGAIN_FOR_PODS if only_pods else LOOK_AGAIN)
 
     async def _mark_terminating(self, namespace: core_v1.Namespace) -> core_v1.Namespace:
         if namespace.status.phase == "Terminating":
@@ -76,20 +78,20 @@ class NamespaceController(Controller):
         return await self.client.update_status(msgspec.structs.replace(namespace, status=status))
 
     async def _empty(self, namespace: str) -> Remains:
-        discovery = await discover(self.client)
-        kinds = [each for each in discovery.supporting("list", "delete") if each.info.namespaced]
-        pods = [each for each in kinds if each.info.group == "" and each.info.plural == "pods"]
-        remains = await self._empty_of(namespace, pods, discovery)
-        if remains.objects or remains.errors:
-            return remains
-        return await self._empty_of(namespace, [each for each in kinds if each not in pods], discovery)
+        pods = await self._empty_of(namespace, (PODS,), ())
+        if not pods.is_empty:
+            return pods
+        found = await discover(self.client)
+        others = [
+            each for each in found.supporting("list", "delete") if each.info.namespaced and each.info != PODS.info
+        ]
+        return await self._empty_of(namespace, others, found.failed)
 
-    async def _empty_of(self, namespace: str, kinds: Sequence[Discovered], discovery: Discovery) -> Remains:
+    async def _empty_of(self, namespace: str, wanted: Sequence[Discovered], undiscovered: tuple[str, ...]) -> Remains:
         objects: dict[str, int] = {}
         finalizers: Counter[str] = Counter()
         errors: list[str] = []
-        grace = 0
-        for each in kinds:
+        for each in wanted:
             try:
                 left = await self._delete_all(namespace, each)
             except ApiError as error:
@@ -98,8 +100,7 @@ class NamespaceController(Controller):
             if left:
                 objects[f"{each.info.plural}.{each.info.group}"] = len(left)
                 finalizers.update(name for item in left for name in item.metadata.finalizers)
-                grace = max(grace, *(item.metadata.deletion_grace_period_seconds or 0 for item in left))
-        return Remains(objects, finalizers, discovery.failed, tuple(errors), grace)
+        return Remains(objects, finalizers, undiscovered, tuple(errors))
 
     async def _delete_all(self, namespace: str, kind: Discovered) -> list[Item]:
         items = ResourceClient(self.client.transport, kind.info, Item)

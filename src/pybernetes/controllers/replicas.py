@@ -10,11 +10,12 @@ Follows pkg/controller/replicaset/replica_set.go.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
+from pybernetes.api import meta
 from pybernetes.api.errors import ApiError
 from pybernetes.api.meta import Key
 from pybernetes.api.models import core_v1
@@ -113,6 +114,27 @@ def _next_available(goal: Goal, pods: Sequence[core_v1.Pod], now: datetime) -> f
     times = (available_at(pod, goal.min_ready_seconds, now) for pod in pods)
     waits = [(time - now).total_seconds() for time in times if time is not None and time > now]
     return min(waits, default=None)
+
+
+REPLICA_FAILURE = "ReplicaFailure"
+
+C = TypeVar("C", bound=meta.Condition)
+
+
+def conditions_after(old: Sequence[C], failure: Failure | None, now: datetime, make: Callable[..., C]) -> list[C]:
+    """ReplicaFailure comes with the first failure and goes with the next success."""
+    others = [condition for condition in old if condition.type != REPLICA_FAILURE]
+    if failure is None:
+        return others
+    known = [condition for condition in old if condition.type == REPLICA_FAILURE]
+    new = make(
+        type=REPLICA_FAILURE,
+        status="True",
+        reason=failure.reason,
+        message=failure.message,
+        last_transition_time=now,
+    )
+    return [*others, *(known or [new])]
 
 
 class ReplicaController(Controller):

@@ -11,9 +11,7 @@ from pybernetes.api import meta
 from pybernetes.api.models import apps_v1, core_v1
 from pybernetes.api.selectors import LabelSelector
 from pybernetes.controllers.controller import OWNED, Context, For, Maps, Owns
-from pybernetes.controllers.replicas import Counts, Failure, Goal, ReplicaController, orphan_owners
-
-REPLICA_FAILURE = "ReplicaFailure"
+from pybernetes.controllers.replicas import Counts, Failure, Goal, ReplicaController, conditions_after, orphan_owners
 
 
 class ReplicaSetController(ReplicaController):
@@ -52,27 +50,9 @@ class ReplicaSetController(ReplicaController):
             available_replicas=counts.available,
             terminating_replicas=counts.terminating,
             observed_generation=owner.metadata.generation,
-            conditions=_conditions(owner.status.conditions, failure, now),
+            conditions=conditions_after(owner.status.conditions, failure, now, apps_v1.ReplicaSetCondition),
         )
         return msgspec.structs.replace(owner, status=status)
-
-
-def _conditions(
-    old: Iterable[apps_v1.ReplicaSetCondition], failure: Failure | None, now: datetime
-) -> list[apps_v1.ReplicaSetCondition]:
-    known = next((condition for condition in old if condition.type == REPLICA_FAILURE), None)
-    others = [condition for condition in old if condition.type != REPLICA_FAILURE]
-    if failure is None:
-        return others
-    if known is None:
-        known = apps_v1.ReplicaSetCondition(
-            type=REPLICA_FAILURE,
-            status="True",
-            reason=failure.reason,
-            message=failure.message,
-            last_transition_time=now,
-        )
-    return [*others, known]
 
 
 def _controller_uid(replica_set: apps_v1.ReplicaSet) -> Iterable[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import datetime
 
 import msgspec
@@ -10,9 +9,7 @@ import msgspec
 from pybernetes.api.models import core_v1
 from pybernetes.api.selectors import LabelSelector
 from pybernetes.controllers.controller import For, Maps, Owns
-from pybernetes.controllers.replicas import Counts, Failure, Goal, ReplicaController, orphan_owners
-
-REPLICA_FAILURE = "ReplicaFailure"
+from pybernetes.controllers.replicas import Counts, Failure, Goal, ReplicaController, conditions_after, orphan_owners
 
 
 class ReplicationControllerController(ReplicaController):
@@ -38,24 +35,6 @@ class ReplicationControllerController(ReplicaController):
             ready_replicas=counts.ready,
             available_replicas=counts.available,
             observed_generation=owner.metadata.generation,
-            conditions=_conditions(owner.status.conditions, failure, now),
+            conditions=conditions_after(owner.status.conditions, failure, now, core_v1.ReplicationControllerCondition),
         )
         return msgspec.structs.replace(owner, status=status)
-
-
-def _conditions(
-    old: Iterable[core_v1.ReplicationControllerCondition], failure: Failure | None, now: datetime
-) -> list[core_v1.ReplicationControllerCondition]:
-    known = next((condition for condition in old if condition.type == REPLICA_FAILURE), None)
-    others = [condition for condition in old if condition.type != REPLICA_FAILURE]
-    if failure is None:
-        return others
-    if known is None:
-        known = core_v1.ReplicationControllerCondition(
-            type=REPLICA_FAILURE,
-            status="True",
-            reason=failure.reason,
-            message=failure.message,
-            last_transition_time=now,
-        )
-    return [*others, known]

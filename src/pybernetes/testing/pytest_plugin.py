@@ -19,6 +19,7 @@ LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "cluster(**options): what the fixture `cluster` is made of")
     config.addinivalue_line("markers", "virtual_time: runs in an event loop whose time jumps to the next timer")
 
 
@@ -29,9 +30,13 @@ def pytest_asyncio_loop_factories(config: pytest.Config, item: Any) -> Mapping[s
 
 
 @pytest_asyncio.fixture
-async def cluster() -> AsyncIterator[Any]:
-    """A whole control plane with hollow nodes, new for each test. See `pybernetes.testing.cluster`."""
+async def cluster(request: pytest.FixtureRequest) -> AsyncIterator[Any]:
+    """A whole control plane with hollow nodes, new for each test. See `pybernetes.testing.cluster`.
+
+    `@pytest.mark.cluster(nodes=3, controllers=("*", "-job-controller"))` chooses what it is made of.
+    """
     from pybernetes.testing.cluster import Cluster
 
-    async with Cluster() as running:
+    chosen = request.node.get_closest_marker("cluster")
+    async with Cluster(**(chosen.kwargs if chosen else {})) as running:
         yield running
