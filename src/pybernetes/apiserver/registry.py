@@ -130,20 +130,24 @@ class Registry:
         self._default(document)
         attributes = Attributes(Operation.CREATE, self.resource, namespace, metadata.get("name", ""), context, document)
         await self.admission.mutate(attributes)
+        if prefix:
+            metadata["name"] = await self._free_name(namespace, prefix)
+            self._default_name_dependent(document)
         self._prepare_create(document, context)
-        for attempt in range(ATTEMPTS):
-            if prefix:
-                metadata["name"] = generated_name(prefix, self._random)
-                self._default_name_dependent(document)
-            if attempt == 0:
-                reject(self.info, metadata.get("name", ""), self._problems_of_new(document))
-                await self.admission.validate(attributes)
-            created = await self._insert(namespace, document, context)
-            if created is not None:
-                return created
-            if not prefix:
-                break
-        raise self._taken(metadata["name"], generated=bool(prefix))
+        reject(self.info, metadata.get("name", ""), self._problems_of_new(document))
+        await self.admission.validate(attributes)
+        created = await self._insert(namespace, document, context)
+        if created is None:
+            raise self._taken(metadata["name"], generated=bool(prefix))
+        return created
+
+    async def _free_name(self, namespace: str, prefix: str) -> str:
+        """Known before the object is prepared: kinds put their name into labels."""
+        for _ in range(ATTEMPTS):
+            name = generated_name(prefix, self._random)
+            if await self.find(namespace, name) is None:
+                return name
+        raise self._taken(name, generated=True)
 
     def _place(self, namespace: str, document: Document) -> None:
         metadata = document.setdefault("metadata", {})

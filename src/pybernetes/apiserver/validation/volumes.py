@@ -7,6 +7,7 @@ required fields alone.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -56,6 +57,7 @@ SOURCES = (
         if field.name not in ("name", "empty_dir")
     ),
 )
+_sources_of = attrgetter(*(attribute for _, attribute in SOURCES))
 
 
 def check_volumes(volumes: Sequence[Volume], path: FieldPath) -> Iterator[FieldError]:
@@ -74,7 +76,8 @@ def check_volumes(volumes: Sequence[Volume], path: FieldPath) -> Iterator[FieldE
 
 
 def _check_source(volume: Volume, path: FieldPath) -> Iterator[FieldError]:
-    given = [(name, source) for name, attribute in SOURCES if (source := getattr(volume, attribute)) is not None]
+    sources = zip(SOURCES, _sources_of(volume), strict=True)
+    given = [(name, source) for (name, _), source in sources if source is not None]
     if not given:
         yield required(path, "must specify a volume type")
         return
