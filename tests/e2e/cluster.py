@@ -7,6 +7,8 @@ import os
 import socket
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,6 +42,18 @@ class UserCluster:
 
     def wait(self, *words: str, seconds: int = 90) -> None:
         self.kubectl("wait", f"--timeout={seconds}s", *words)
+
+    def until(self, what: str, holds: Callable[[], bool], seconds: float = 60) -> None:
+        """Other processes are waited for, not slept for: looks again until it holds, and fails by name."""
+        deadline = time.monotonic() + seconds
+        while not holds():
+            assert time.monotonic() < deadline, f"{what} did not come within {seconds} s"
+            time.sleep(0.1)
+
+    @property
+    def kubelet_root(self) -> Path:
+        """/var/lib/kubelet for the first cluster on a machine; another one keeps its pods apart."""
+        return Path(json.loads((self.data_dir / "cluster.json").read_text())["kubelet_root"])
 
     def pids(self) -> dict[str, int]:
         status = json.loads(self.p8s("status", "-o", "json", check=False).stdout)
