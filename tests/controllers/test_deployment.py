@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from controllers.make import deployment
+from controllers.make import deployment, replica_set
 
 from pybernetes.api import meta
 from pybernetes.api.models import apps_v1, core_v1
@@ -174,3 +174,44 @@ async def test_two_deployments_with_one_name_of_a_replica_set_do_not_share_it(cl
     await cluster.settle()
     assert again.metadata.uid != web.metadata.uid
     assert meta.is_controlled_by(await cluster.get(owned), again)
+
+
+async def test_a_rollout_that_is_overtaken_ends_at_the_last_template(cluster: Cluster) -> None:
+    web = await cluster.apply(deployment("web", replicas=4))
+    await cluster.settle()
+    for number in range(2, 5):
+        await patch(cluster, {"template": {"spec": {"containers": [{"name": "main", "image": f"nginx:{number}"}]}}})
+        await cluster.clock.advance(0.02)
+    await cluster.settle()
+    pods = await cluster.pods_of(web, ready=4)
+    assert {pod.spec.containers[0].image for pod in pods} == {"nginx:4"}
+
+
+async def test_a_stuck_rollout_is_resized_in_proportion(cluster: Cluster) -> None:
+    web = await cluster.apply(deployment("web", replicas=10, max_surge=3, max_unavailable=2))
+    await cluster.settle()
+    template = {"spec": {"containers": [{"name": "main", "image": "bad"}], "nodeSelector": {"no": "such-node"}}}
+    await patch(cluster, {"template": template})
+    await cluster.settle()
+    sets = await replica_sets(cluster)
+    assert (sets["nginx"].spec.replicas, sets["bad"].spec.replicas) == (8, 5)
+    await patch(cluster, {"replicas": 30})
+    await cluster.settle()
+    sets = await replica_sets(cluster)
+    assert (sets["nginx"].spec.replicas, sets["bad"].spec.replicas) == (20, 13)
+    assert (await cluster.get(web)).status.available_replicas == 20
+
+
+async def test_a_taken_name_is_got_around(cluster: Cluster) -> None:
+    wanted = deployment("web")
+    await cluster.apply(wanted)
+    await cluster.settle()
+    (owned,) = (await replica_sets(cluster)).values()
+    await cluster.client.delete(apps_v1.Deployment, "web", "default")
+    await cluster.settle(quiet=30)
+    squatter = replica_set(owned.metadata.name, image="other", replicas=0)
+    await cluster.apply(squatter)
+    web = await cluster.apply(wanted)
+    await cluster.settle()
+    assert len(await cluster.pods_of(web, ready=3)) == 3
+    assert (await cluster.get(web)).status.collision_count == 1

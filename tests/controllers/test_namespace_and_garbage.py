@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from controllers.make import deployment
+from controllers.make import deployment, replica_set, template
 
 from pybernetes.api import meta
 from pybernetes.api.errors import ApiError
@@ -146,3 +146,40 @@ async def test_a_circle_of_owners_is_left_alone_until_one_is_deleted(cluster: Cl
     await cluster.delete(ring[0], propagation="Foreground")
     await cluster.settle(quiet=60)
     assert [await is_gone(cluster, each) for each in ring] == [True] * length
+
+
+async def test_of_an_owner_that_waits_and_one_that_stays_the_staying_one_counts(cluster: Cluster) -> None:
+    leaving = await cluster.apply(replica_set("web", replicas=6))
+    staying = await cluster.apply(config_map("staying"))
+    pods = await cluster.pods_of(leaving, ready=6)
+    kept = {pod.metadata.name for pod in pods[:3]}
+    for pod in pods[:3]:
+        pod.metadata.owner_references.append(meta.owner_reference(staying, controller=False))
+        await cluster.client.update(pod)
+    await cluster.delete(leaving, propagation="Foreground")
+    await cluster.settle(quiet=60)
+    assert await is_gone(cluster, leaving)
+    left = (await cluster.client.list(core_v1.Pod, "default")).items
+    assert {pod.metadata.name for pod in left} == kept
+    assert all(pod.metadata.deletion_timestamp is None for pod in left)
+    assert all([owner.name for owner in pod.metadata.owner_references] == ["staying"] for pod in left)
+
+
+async def test_pods_go_before_what_else_is_in_a_namespace(cluster: Cluster) -> None:
+    team = await cluster.apply(namespace())
+    pod = core_v1.Pod(
+        metadata=meta_v1.ObjectMeta(name="held", namespace="team", finalizers=["example.com/hold"]),
+        spec=template().spec,
+    )
+    await cluster.apply(pod)
+    settings = config_map("settings")
+    settings.metadata.namespace = "team"
+    await cluster.apply(settings)
+    await cluster.settle()
+    await cluster.delete(team)
+    await cluster.clock.advance(60)
+    assert (await cluster.get(pod)).metadata.deletion_timestamp is not None
+    assert (await cluster.get(settings)).metadata.deletion_timestamp is None
+    await cluster.client.patch(core_v1.Pod, "held", "team", {"metadata": {"finalizers": None}})
+    await cluster.clock.advance(30)
+    assert await is_gone(cluster, team)
