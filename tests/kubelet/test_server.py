@@ -29,7 +29,7 @@ from pybernetes.kubelet.runtime.hollow import HollowRuntime
 from pybernetes.kubelet.runtime.labels import container_labels, sandbox_labels
 from pybernetes.kubelet.server import KubeletServer
 from pybernetes.kubelet.server_access import User, needed, user_of_certificate
-from pybernetes.kubelet.streaming.multiplexer import Multiplexer
+from pybernetes.kubelet.streaming.multiplexer import Multiplexer, SocketCarrier
 
 TOKEN = {"Authorization": "Bearer good"}
 
@@ -252,7 +252,7 @@ async def test_exec_ends_when_the_client_closes_its_stdin(client: TestClient, ru
         Frame(Channel.ERROR, b'{"metadata":{},"status":"Success"}'),
     ]
     assert runtime.asked == {"command": ["cat", "-"], "stdin": True, "stdout": True, "stderr": True, "tty": False}
-    assert runtime.session.closed.is_set()
+    await runtime.session.closed.wait()
 
 
 async def test_an_exit_code_is_told_in_the_status(client: TestClient, runtime: EchoRuntime) -> None:
@@ -370,3 +370,53 @@ def test_a_certificate_names_its_user_and_groups() -> None:
     assert user_of_certificate(certificate) == User("admin", ("system:masters",))
     assert user_of_certificate({}) is None
     assert user_of_certificate(None) is None
+
+
+# ---- clients that speak SPDY ---------------------------------------------------------------------------------------
+
+
+async def spdy_connection(client: TestClient, path: str, *offered: str) -> tuple[str, Multiplexer]:
+    """Upgrade a connection as client libraries of before WebSocket did; the head of the answer and the connection."""
+    reader, writer = await asyncio.open_connection(client.server.host, client.server.port)
+    lines = [f"POST {path} HTTP/1.1", "Host: x", "Connection: Upgrade", "Upgrade: SPDY/3.1", "Content-Length: 0"]
+    lines += [f"X-Stream-Protocol-Version: {name}" for name in offered]
+    lines += [f"{name}: {value}" for name, value in TOKEN.items()]
+    writer.write(("\r\n".join(lines) + "\r\n\r\n").encode())
+    head = (await reader.readuntil(b"\r\n\r\n")).decode()
+    connection = Multiplexer(SocketCarrier(reader, writer), spdy.Side.CLIENT)
+    connection.start()
+    return head, connection
+
+
+async def test_exec_over_spdy_gives_stdin_until_it_ends_and_tells_the_exit_code(
+    client: TestClient, runtime: EchoRuntime
+) -> None:
+    runtime.session = EchoSession(ExitStatus(exit_code=4))
+    path = "/exec/default/web/main?command=cat&input=1&output=1&error=1"
+    head, connection = await spdy_connection(
+        client, path, "v5.channel.k8s.io", "v4.channel.k8s.io", "v3.channel.k8s.io"
+    )
+    assert head.startswith("HTTP/1.1 101")
+    assert "X-Stream-Protocol-Version: v4.channel.k8s.io" in head
+    streams = {name: await connection.open({"streamType": name}) for name in ("error", "stdin", "stdout", "stderr")}
+    await streams["stdin"].write(b"typed")
+    await streams["stdin"].close_write()
+    assert await streams["stdout"].read_all() == b"typed"
+    assert await streams["stderr"].read_all() == b"5"
+    assert b'"ExitCode","message":"4"' in await streams["error"].read_all()
+    await connection.close()
+
+
+async def test_ports_are_forwarded_over_plain_spdy(client: TestClient) -> None:
+    head, connection = await spdy_connection(client, "/portForward/default/web", "portforward.k8s.io")
+    assert head.startswith("HTTP/1.1 101")
+    assert await through_tunnel(connection, "1", "80", b"x") == (b"x", b"")
+    assert await through_tunnel(connection, "2", "81", b"y") == (b"y", b"connection refused")
+    await connection.close()
+
+
+async def test_a_client_of_unknown_protocols_is_refused(client: TestClient) -> None:
+    path = "/exec/default/web/main?command=cat&output=1"
+    head, connection = await spdy_connection(client, path, "v9.channel.k8s.io")
+    assert head.startswith("HTTP/1.1 403")
+    await connection.close()

@@ -19,15 +19,17 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pybernetes.api import codec
 from pybernetes.api.models.core_v1 import Pod, PodList
 from pybernetes.api.streams import channels
+from pybernetes.api.streams.channels import Protocol as ChannelProtocol
 from pybernetes.kubelet import server_access
 from pybernetes.kubelet.container_lookup import Refusal, logged_container, pod_sandbox, running_container, spec_of
 from pybernetes.kubelet.log_format import LogOptionError, LogOptions
 from pybernetes.kubelet.logs import LogPlaces, WallClock, read_log
-from pybernetes.kubelet.runtime import ContainerState, NotFound, NotSupported, Runtime, RuntimeFailure
+from pybernetes.kubelet.runtime import ContainerState, NotFound, NotSupported, Runtime, RuntimeFailure, Session
 from pybernetes.kubelet.server_access import Access, ClusterAdministratorsOnly
 from pybernetes.kubelet.stats import Stats
 from pybernetes.kubelet.stats_metrics import resource_metrics
-from pybernetes.kubelet.streaming import forwarding, remote_command
+from pybernetes.kubelet.streaming import forwarding, remote_command, remote_command_spdy, upgrade
+from pybernetes.kubelet.streaming.cri_streams import Wanted
 
 log = structlog.get_logger(__name__)
 
@@ -191,50 +193,61 @@ class KubeletServer:
         pod, name = self._pod(request), request.match_info["container"]
         spec_of(pod, name)
         container = await running_container(self._runtime, pod, name)
-        stdin, stdout, stderr, tty = _streams_of(request)
+        wanted = _streams_of(request)
         session = await self._runtime.exec(
-            container.id, request.query.getall("command", []), stdin=stdin, stdout=stdout, stderr=stderr, tty=tty
+            container.id,
+            request.query.getall("command", []),
+            stdin=wanted.stdin,
+            stdout=wanted.stdout,
+            stderr=wanted.stderr,
+            tty=wanted.tty,
         )
-        socket = remote_command.accept()
-        try:
-            await socket.prepare(request)
-        except web.HTTPException:
-            await session.close()
-            raise
-        await remote_command.serve(socket, session, channels.greeting(stdout=stdout, stderr=stderr))
-        return socket
+        return await self._converse(request, session, wanted)
 
     async def _attach(self, request: web.Request) -> web.StreamResponse:
         self._need_processes()
         pod, name = self._pod(request), request.match_info["container"]
-        spec = spec_of(pod, name)
+        # Whether there is a terminal was decided when the container was made.
+        wanted = _streams_of(request, tty=bool(spec_of(pod, name).tty))
         container = await running_container(self._runtime, pod, name)
-        stdin, stdout, stderr, _ = _streams_of(request)
         session = await self._runtime.attach(
-            container.id, stdin=stdin, stdout=stdout, stderr=stderr, tty=bool(spec.tty)
+            container.id, stdin=wanted.stdin, stdout=wanted.stdout, stderr=wanted.stderr, tty=wanted.tty
         )
-        socket = remote_command.accept()
+        return await self._converse(request, session, wanted)
+
+    async def _converse(self, request: web.Request, session: Session, wanted: Wanted) -> web.StreamResponse:
+        """Carry the session in whichever way the client speaks."""
         try:
+            if upgrade.wanted(request):
+                protocol = _agree(request, remote_command_spdy.PROTOCOLS)
+                conversation, carrier = upgrade.take(request, protocol)
+                await remote_command_spdy.serve(carrier, ChannelProtocol(protocol), session, wanted)
+                return conversation
+            socket = remote_command.accept()
             await socket.prepare(request)
-        except web.HTTPException:
+            greeting = channels.greeting(stdout=wanted.stdout, stderr=wanted.stderr)
+            await remote_command.serve(socket, session, greeting)
+            return socket
+        finally:
             await session.close()
-            raise
-        await remote_command.serve(socket, session, channels.greeting(stdout=stdout, stderr=stderr))
-        return socket
 
     async def _port_forward(self, request: web.Request) -> web.StreamResponse:
         self._need_processes()
         sandbox = await pod_sandbox(self._runtime, self._pod(request))
         ports = [int(port) for port in request.query.getall("port", []) if port.isdigit()]
         forward = await self._runtime.port_forward(sandbox.id)
-        socket = forwarding.accept()
         try:
+            if upgrade.wanted(request):
+                protocol = _agree(request, (forwarding.PROTOCOL,))
+                conversation, carrier = upgrade.take(request, protocol)
+                await forwarding.serve_tunnel(carrier, forward)
+                return conversation
+            socket = forwarding.accept()
             await socket.prepare(request)
-        except web.HTTPException:
+            await forwarding.serve(socket, forward, ports)
+            return socket
+        finally:
             await forward.close()
-            raise
-        await forwarding.serve(socket, forward, ports)
-        return socket
 
     async def _run(self, request: web.Request) -> web.Response:
         self._need_processes()
@@ -255,17 +268,24 @@ class KubeletServer:
         return pod
 
 
-def _streams_of(request: web.Request) -> tuple[bool, bool, bool, bool]:
-    """stdin, stdout, stderr, tty; in the names of the API and in those that kubelets have had always."""
+def _agree(request: web.Request, served: tuple[str, ...]) -> str:
+    protocol = upgrade.choose(request, served)
+    if protocol is None:
+        raise Refusal(403, f"unable to negotiate protocol: server supports {list(served)}")
+    return protocol
+
+
+def _streams_of(request: web.Request, *, tty: bool | None = None) -> Wanted:
+    """What the query asks for, in the names of the API and in those that kubelets have had always."""
 
     def asked(*names: str) -> bool:
         return any(request.query.get(name, "").lower() in ("1", "true") for name in names)
 
-    stdin, stdout, tty = asked("stdin", "input"), asked("stdout", "output"), asked("tty")
-    stderr = asked("stderr", "error") and not tty
+    tty = asked("tty") if tty is None else tty
+    stdin, stdout, stderr = asked("stdin", "input"), asked("stdout", "output"), asked("stderr", "error") and not tty
     if not (stdin or stdout or stderr):
         raise Refusal(400, "you must specify at least 1 of stdin, stdout, stderr")
-    return stdin, stdout, stderr, tty
+    return Wanted(stdin=stdin, stdout=stdout, stderr=stderr, tty=tty)
 
 
 def _pod_list(pods: list[Pod]) -> web.Response:

@@ -19,6 +19,7 @@ from pybernetes.api.streams import channels, spdy
 from pybernetes.api.streams.channels import Frame, Protocol
 from pybernetes.kubelet.runtime import Connection, PortForward, RuntimeFailure
 from pybernetes.kubelet.streaming.multiplexer import (
+    Carrier,
     ConnectionEnded,
     MultiplexedStream,
     Multiplexer,
@@ -26,8 +27,9 @@ from pybernetes.kubelet.streaming.multiplexer import (
 )
 from pybernetes.kubelet.streaming.remote_command import send_frame
 
+PROTOCOL = "portforward.k8s.io"
+"""The stream protocol's name, for clients that speak SPDY without a tunnel."""
 _MAX_MESSAGE = 16 * 1024 * 1024
-_PAIR_TIMEOUT = 30.0
 
 
 class WebSocketCarrier:
@@ -65,7 +67,6 @@ async def serve(socket: web.WebSocketResponse, forward: PortForward, ports: Sequ
         else:
             await _serve_channels(socket, forward, ports)
     finally:
-        await forward.close()
         await socket.close()
 
 
@@ -78,7 +79,7 @@ class _Pair:
     data: MultiplexedStream | None = None
 
 
-async def serve_tunnel(carrier: WebSocketCarrier, forward: PortForward) -> None:
+async def serve_tunnel(carrier: Carrier, forward: PortForward) -> None:
     pairs: dict[str, _Pair] = {}
     async with Multiplexer(carrier, spdy.Side.SERVER) as connection, asyncio.TaskGroup() as tasks:
         while (stream := await connection.next_stream()) is not None:

@@ -1,7 +1,7 @@
 """Exec and attach towards the client: a `Session` of the runtime bridged to channels in a WebSocket.
 
-Guarantees  The Status of the end is the last message before the connection is closed. A client that goes away ends the
-            session. Standard input is closed when the client closes its channel (v5) or the connection.
+Guarantees  The Status of the end is the last message before the connection is closed. It ends when either side does.
+            Standard input is closed when the client closes its channel (v5) or the connection.
 Follows staging/src/k8s.io/kubelet/pkg/cri/streaming/remotecommand.
 """
 
@@ -39,7 +39,6 @@ async def serve(socket: web.WebSocketResponse, session: Session, greeting: Frame
         for task in (sending, receiving):
             task.cancel()
         await asyncio.gather(sending, receiving, return_exceptions=True)
-        await session.close()
         await socket.close()
 
 
