@@ -87,7 +87,7 @@ def schedule_problem(schedule: str) -> str | None:
         return None if known else f"unrecognized descriptor: {schedule}"
     fields = schedule.split()
     if len(fields) != len(_RANGES):
-        return f"expected exactly 5 fields, found {len(fields)}: {fields}"
+        return f"expected exactly 5 fields, found {len(fields)}: [{' '.join(fields)}]"
     for text, bounds, names in zip(fields, _RANGES, _NAMES, strict=True):
         for part in text.split(","):
             if (problem := _part_problem(part, bounds, names)) is not None:
