@@ -92,13 +92,13 @@ def conform(
     try:
         reading = shape.read(document)
     except DecodeError as error:
-        raise errors.bad_request(_cannot(info, str(error))) from error
+        raise errors.bad_request(cannot_be_handled(info, str(error))) from error
     read: Document = reading.document
     if mode is FieldValidation.IGNORE or not (reading.unknown or problems):
         return Decoded(read)
     found = [*(f'unknown field "{path}"' for path in reading.unknown), *problems]
     if mode is FieldValidation.STRICT:
-        raise errors.bad_request(_cannot(info, f"strict decoding error: {', '.join(found)}"))
+        raise errors.bad_request(cannot_be_handled(info, f"strict decoding error: {', '.join(found)}"))
     return Decoded(read, found)
 
 
@@ -121,7 +121,7 @@ def check_kind(document: Any, info: KindInfo) -> None:
     document["apiVersion"], document["kind"] = info.api_version, info.kind
 
 
-def _cannot(info: KindInfo, why: str) -> str:
+def cannot_be_handled(info: KindInfo, why: str) -> str:
     return f'{info.kind} in version "{info.version}" cannot be handled as a {info.kind}: {why}'
 
 

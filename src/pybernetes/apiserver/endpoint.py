@@ -7,7 +7,6 @@ Follows k8s.io/apiserver/pkg/endpoints/handlers.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cached_property
 from random import Random
 
 from pybernetes.api import errors
@@ -16,6 +15,14 @@ from pybernetes.api.fields import FieldPath, not_supported
 from pybernetes.api.schema import Shape, shape_of
 from pybernetes.apiserver import scale
 from pybernetes.apiserver.answers import document_answer, list_answer, object_answer
+from pybernetes.apiserver.applying import (
+    applied,
+    author_of,
+    check_patch_options,
+    ignored_fields,
+    manager_of,
+    read_configuration,
+)
 from pybernetes.apiserver.decoding import conform, decode, field_validation, parse_body
 from pybernetes.apiserver.delete_options import read_delete_options
 from pybernetes.apiserver.http import ApiRequest, ApiResponse
@@ -24,7 +31,7 @@ from pybernetes.apiserver.listing import Lister
 from pybernetes.apiserver.negotiation import media_of
 from pybernetes.apiserver.objects import StoredObject
 from pybernetes.apiserver.options import ServerOptions
-from pybernetes.apiserver.patching import change_of
+from pybernetes.apiserver.patching import PatchType, change_of, patch_type
 from pybernetes.apiserver.registry import Deleted, Proposal, Registry
 from pybernetes.apiserver.resource import (
     Context,
@@ -53,9 +60,9 @@ class Endpoint:
         self._main = MainRule(self.resource)
         self._verbs = self._table()
 
-    @cached_property
+    @property
     def shape(self) -> Shape:
-        return shape_of(self.info.group, self.info.version, self.info.kind)
+        return self.registry.shape
 
     def handler(self, verb: str, subresource: str) -> Handler | None:
         return self._verbs.get((verb, subresource))
@@ -166,6 +173,10 @@ class Endpoint:
         return await self._patch(call, self._main)
 
     async def _patch(self, call: Call, rule: UpdateRule) -> ApiResponse:
+        applies = patch_type(call.request) is PatchType.APPLY
+        check_patch_options(call.request, applies=applies)
+        if applies:
+            return await self._apply(call, rule)
         change = change_of(call.request, self.shape)
         mode = field_validation(call.request)
         warnings: list[str] = []
@@ -177,6 +188,32 @@ class Endpoint:
             return Proposal(read.document)
 
         return await self._write(call, propose, rule, warnings)
+
+    async def _apply(self, call: Call, rule: UpdateRule) -> ApiResponse:
+        mode = field_validation(call.request)
+        configuration = read_configuration(call.request, self.shape, self.info, mode)
+        context, namespace, name = self._context(call), self._namespace(call), call.info.name
+        author = author_of(self.info, context, rule.subresource)
+        ignored = ignored_fields(self.resource, rule.subresource)
+        metadata = configuration.document.setdefault("metadata", {})
+        if metadata.setdefault("name", name) != name:
+            raise errors.bad_request(
+                f"the name of the object ({metadata['name']}) does not match the name on the URL ({name})"
+            )
+        if not rule.subresource and await self.registry.find(namespace, name) is None:
+            made = applied(None, configuration, self.shape, author, ignored)
+            managers = made["metadata"].get("managedFields", ())
+            created = await self.registry.create(namespace, made, context, managers)
+            return object_answer(call.request, self.view, created, context.now, 201, configuration.warnings)
+
+        def propose(current: StoredObject) -> Proposal:
+            live = self.registry.fresh_document_of(current)
+            document = applied(live, configuration, self.shape, author, ignored)
+            stated = metadata.get("resourceVersion")
+            document["metadata"]["resourceVersion"] = stated or str(current.revision)
+            return Proposal(document, pinned=bool(stated), managed=True)
+
+        return await self._write(call, propose, rule, configuration.warnings)
 
     async def _write(
         self, call: Call, propose: Callable[[StoredObject], Proposal], rule: UpdateRule, warnings: Sequence[str]
@@ -250,7 +287,8 @@ class Endpoint:
     # shared
 
     def _context(self, call: Call, *, dry_run: bool = False) -> Context:
-        return Context(call.user, self._clock.now(), dry_run or reads_dry_run(call.request))
+        dry_run = dry_run or reads_dry_run(call.request)
+        return Context(call.user, self._clock.now(), dry_run, manager_of(call.request))
 
     def _warnings(self, document: Document) -> Sequence[str]:
         return tuple(self.resource.warnings(document)) if self.resource.warnings else ()

@@ -5,7 +5,7 @@ Follows k8s.io/apiserver/pkg/endpoints/handlers/patch.go.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from typing import Any
 
@@ -27,7 +27,7 @@ class PatchType(StrEnum):
 
 
 MOST_OPERATIONS = 10_000
-_SERVED = (PatchType.JSON, PatchType.MERGE, PatchType.STRATEGIC)
+_SERVED = tuple(PatchType)
 
 
 def patch_type(request: ApiRequest) -> PatchType:
@@ -38,7 +38,7 @@ def patch_type(request: ApiRequest) -> PatchType:
         raise unsupported(_SERVED) from error
 
 
-def unsupported(served: tuple[PatchType, ...]) -> errors.ApiError:
+def unsupported(served: Sequence[PatchType]) -> errors.ApiError:
     return errors.unsupported_media_type(
         f"the body of the request was in an unknown format - accepted media types include: {', '.join(served)}"
     )
@@ -48,7 +48,7 @@ def change_of(request: ApiRequest, shape: Shape) -> Change:
     """The change the request asks for; it can be made again on a newer object."""
     kind = patch_type(request)
     if kind is PatchType.APPLY:
-        raise unsupported(_SERVED)
+        raise unsupported((PatchType.JSON, PatchType.MERGE, PatchType.STRATEGIC))
     patch = parse_json(request.body)
     if kind is PatchType.JSON:
         return _refusing(_json_change(patch))

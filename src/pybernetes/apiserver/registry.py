@@ -11,7 +11,7 @@ Follows k8s.io/apiserver/pkg/registry/generic/registry/store.go.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from random import Random
@@ -22,8 +22,10 @@ import msgspec
 from pybernetes.api import errors
 from pybernetes.api.fields import FieldError, FieldPath, invalid
 from pybernetes.api.meta import format_time
+from pybernetes.api.schema import Shape, shape_of
 from pybernetes.apiserver import delete_plan
 from pybernetes.apiserver.admission.contract import Attributes, Chain, Operation
+from pybernetes.apiserver.applying import author_of, ignored_fields, tracked
 from pybernetes.apiserver.delete_plan import DeleteOptions, Mark, Pending
 from pybernetes.apiserver.naming import ATTEMPTS, generated_name, new_uid
 from pybernetes.apiserver.objects import Form, StoredObject
@@ -35,10 +37,13 @@ from pybernetes.store.contract import Committed, Delete, Entry, ModRevisionIs, P
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """What an object shall be: a document of the registry's own. ``pinned``: made for one version only."""
+    """What an object shall be: a document of the registry's own."""
 
     document: Document
     pinned: bool = False
+    """Made for one version only: a lost race is a conflict."""
+    managed: bool = False
+    """Its managers are worked out already."""
 
 
 Propose = Callable[[StoredObject], Proposal]
@@ -78,6 +83,10 @@ class Registry:
         self._reservations = reservations
         self._read = resource.stored.from_storage if resource.stored else None
         self._write = resource.stored.to_storage if resource.stored else None
+
+    @cached_property
+    def shape(self) -> Shape:
+        return shape_of(self.info.group, self.info.version, self.info.kind)
 
     # reading one object
 
@@ -123,7 +132,10 @@ class Registry:
 
     # create
 
-    async def create(self, namespace: str, document: Document, context: Context) -> StoredObject:
+    async def create(
+        self, namespace: str, document: Document, context: Context, managers: Sequence[Document] = ()
+    ) -> StoredObject:
+        """``managers`` are the managedFields of an object that an apply creates."""
         self._place(namespace, document)
         metadata = document["metadata"]
         prefix = "" if metadata.get("name") else metadata.get("generateName", "")
@@ -134,6 +146,8 @@ class Registry:
             metadata["name"] = await self._free_name(namespace, prefix)
             self._default_name_dependent(document)
         self._prepare_create(document, context)
+        if managers:
+            metadata["managedFields"] = list(managers)
         reject(self.info, metadata.get("name", ""), self._problems_of_new(document))
         await self.admission.validate(attributes)
         created = await self._insert(namespace, document, context)
@@ -245,6 +259,8 @@ class Registry:
             self._check_identity(new, old, current)
             self._keep_server_owned(new, old)
             self._default(new)
+            if not proposal.managed:
+                self._keep_managers(new, old, rule.subresource)
             attributes = Attributes(
                 Operation.UPDATE, self.resource, namespace, name, context, new, old, rule.subresource
             )
@@ -252,6 +268,8 @@ class Registry:
             await self.admission.mutate(attributes)
             if rule.subresource != STATUS:
                 self._raise_generation(new, old)
+            if not proposal.managed and "managedFields" in old["metadata"]:
+                new = self._tracked(new, old, context, rule.subresource)
             reject(self.info, name, rule.problems(Models(new, old, self._model)))
             await self.admission.validate(attributes)
             written = await self._replace(current, new, old, context)
@@ -306,9 +324,20 @@ class Registry:
             else:
                 metadata.pop(owned, None)
         metadata.pop("selfLink", None)
-        metadata.pop("managedFields", None)
         if "generateName" in before:
             metadata["generateName"] = before["generateName"]
+
+    def _keep_managers(self, new: Document, old: Document, subresource: str) -> None:
+        """Clients may reset the managers through the main door; nobody begins to be tracked by an update."""
+        metadata = new["metadata"]
+        if "managedFields" not in old["metadata"]:
+            metadata.pop("managedFields", None)
+        elif subresource or metadata.get("managedFields") is None:
+            metadata["managedFields"] = old["metadata"]["managedFields"]
+
+    def _tracked(self, new: Document, old: Document, context: Context, subresource: str) -> Document:
+        author = author_of(self.info, context, subresource)
+        return tracked(old, new, self.shape, author, ignored_fields(self.resource, subresource))
 
     def _raise_generation(self, new: Document, old: Document) -> None:
         rule = self.resource.generation

@@ -35,6 +35,8 @@ class Context:
     user: User
     now: datetime
     dry_run: bool = False
+    manager: str = ""
+    """Who is recorded as the manager of the fields that are changed."""
 
 
 Hook = Callable[[Document, Context], None]
