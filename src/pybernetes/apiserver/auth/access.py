@@ -1,7 +1,7 @@
 """Authentication and authorization of one API server, put together.
 
 `Access.start` brings the default roles into the store and follows the roles from then on; `register` adds the reviews,
-the token subresource and the issuer's documents to the server's routes.
+the token subresource and the issuer's documents to the server's routes; `plugins` go into its admission chain.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pybernetes.api.clock import Clock, SystemClock
+from pybernetes.apiserver.admission.contract import Plugin
 from pybernetes.apiserver.auth import bootstrap_roles
 from pybernetes.apiserver.auth.authenticators import (
     AccountTokens,
@@ -20,7 +21,10 @@ from pybernetes.apiserver.auth.authenticators import (
     TokenSource,
 )
 from pybernetes.apiserver.auth.authorizers import ClusterAuthorizer
+from pybernetes.apiserver.auth.escalation import EscalationCheck
 from pybernetes.apiserver.auth.issuer_documents import IssuerDocuments
+from pybernetes.apiserver.auth.node_graph import NodeGraph
+from pybernetes.apiserver.auth.node_restriction import NodeRestriction
 from pybernetes.apiserver.auth.rbac import Rbac
 from pybernetes.apiserver.auth.rbac_feed import RbacFeed
 from pybernetes.apiserver.auth.reviews import Reviews
@@ -51,7 +55,8 @@ class Access:
     def __post_init__(self) -> None:
         options = self.options
         self.rbac = Rbac()
-        self.authorizer = ClusterAuthorizer(self.rbac)
+        self._graph = NodeGraph(self.store)
+        self.authorizer = ClusterAuthorizer(self.rbac, self._graph)
         self.account_tokens = ServiceAccountTokens(
             options.service_account_key, self.store, options.issuer, options.audiences, self.clock
         )
@@ -65,9 +70,15 @@ class Access:
     async def start(self) -> None:
         await bootstrap_roles.ensure(self.store, self.clock.now())
         await self._feed.start()
+        await self._graph.start()
 
     async def close(self) -> None:
+        await self._graph.close()
         await self._feed.close()
+
+    def plugins(self) -> tuple[Plugin, ...]:
+        """What admission checks about who writes."""
+        return (NodeRestriction(), EscalationCheck(self.authorizer))
 
     def register(self, routes: Routes) -> None:
         Reviews(self._requests, self.authorizer, self.account_tokens).register(routes)

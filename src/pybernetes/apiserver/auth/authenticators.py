@@ -107,12 +107,10 @@ class RequestAuthenticator:
         self._certificates: dict[bytes, User] = {}
 
     async def authenticate(self, request: ApiRequest) -> User | None:
-        token = bearer_token(request.headers)
-        if token is not None:
-            return await self._of_token(token)
         if request.peer is not None:
             return self._of_certificate(request.peer.der)
-        return ANONYMOUS_USER
+        token = bearer_token(request.headers)
+        return ANONYMOUS_USER if token is None else await self._of_token(token)
 
     async def find(self, token: str) -> User | None:
         """The user that a bearer token stands for; None if nobody knows it. Raises `InvalidToken`."""

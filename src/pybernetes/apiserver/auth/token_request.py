@@ -11,6 +11,8 @@ from typing import Any
 import orjson
 
 from pybernetes.api import errors
+from pybernetes.apiserver.auth.authorizers import node_of
+from pybernetes.apiserver.auth.contract import User
 from pybernetes.apiserver.auth.reviews import read_body
 from pybernetes.apiserver.auth.service_accounts import LONGEST, BoundTo, ServiceAccountTokens
 from pybernetes.apiserver.http import ApiResponse, json_response
@@ -49,6 +51,7 @@ class TokenRequests:
                 f"spec.expirationSeconds: Invalid value: {seconds}: may not specify a duration larger than 2^32 seconds"
             )
         bound = await self._bound(spec.get("boundObjectRef"), info.namespace, info.name)
+        _check_node(call.user, bound)
         issued = self._tokens.issue(
             info.namespace,
             info.name,
@@ -108,3 +111,15 @@ class TokenRequests:
             raise errors.not_found(plural, name)
         document: Document = orjson.loads(entry.value)
         return document
+
+
+def _check_node(user: User, bound: list[BoundTo]) -> None:
+    """A kubelet gets tokens for its own pods only."""
+    node = node_of(user)
+    if not node:
+        return
+    if not any(one.kind == "Pod" for one in bound):
+        raise errors.forbidden("serviceaccounts", "", "node requested token not bound to a pod")
+    if not any((one.kind, one.name) == ("Node", node) for one in bound):
+        why = "node requested token bound to a pod scheduled on a different node"
+        raise errors.forbidden("serviceaccounts", "", why)

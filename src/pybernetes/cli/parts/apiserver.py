@@ -14,7 +14,6 @@ from pybernetes.apiserver import metrics_api
 from pybernetes.apiserver.assembly import assemble
 from pybernetes.apiserver.auth import kubeconfig, reviews
 from pybernetes.apiserver.auth.access import Access, AccessOptions
-from pybernetes.apiserver.auth.escalation import EscalationCheck
 from pybernetes.apiserver.auth.pki import KeyPair, Pki, client_context
 from pybernetes.apiserver.describe import describe
 from pybernetes.apiserver.options import ServerOptions
@@ -53,7 +52,7 @@ async def _serve(layout: Layout, settings: Settings, pki: Pki, serving: KeyPair,
         store,
         authenticator=access.authenticator,
         authorizer=access.authorizer,
-        more_plugins=(EscalationCheck(access.authorizer),),
+        more_plugins=access.plugins(),
         options=options,
     )
     describe(
