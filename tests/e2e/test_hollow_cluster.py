@@ -8,6 +8,8 @@ import signal
 
 from e2e.cluster import UserCluster
 
+from pybernetes.cli import processes
+
 
 def test_a_hollow_cluster_comes_up_runs_pods_and_goes_without_a_trace(hollow_cluster: UserCluster) -> None:
     cluster = hollow_cluster
@@ -21,7 +23,7 @@ def test_a_hollow_cluster_comes_up_runs_pods_and_goes_without_a_trace(hollow_clu
     pids = cluster.pids()
     cluster.p8s("down", "--purge")
     assert not cluster.data_dir.exists()
-    assert not any(os.path.exists(f"/proc/{pid}") for pid in pids.values())
+    assert [pid for pid in pids.values() if processes.of_pid(pid) is not None] == []
 
 
 def test_up_again_changes_nothing_and_up_after_kill_brings_everything_back(hollow_cluster: UserCluster) -> None:

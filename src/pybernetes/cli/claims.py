@@ -2,7 +2,7 @@
 
 Tools and tests look for pods under /var/lib/kubelet and for logs under /var/log/pods. The first cluster on a machine
 gets them and says so in a file; another one, or one beside a foreign kubelet, keeps them in its data directory.
-Likewise the first has the usual ranges and port, the next ones the next that are free. All is chosen once and kept.
+Likewise the first has the usual ranges and port, the next ones the next that are free. All but the port is chosen once.
 """
 
 from __future__ import annotations
@@ -23,16 +23,21 @@ MOST_CLUSTERS = 10
 
 
 def addresses(settings: Settings) -> Settings:
-    """The settings of a new cluster with ranges and a port that nothing on this machine uses."""
+    """The settings of a new cluster with address ranges that nothing on this machine uses."""
     if settings.runtime != "containerd":
         return settings
     taken = _own_addresses()
     for shift in range(MOST_CLUSTERS):
         pods, services = (_shifted(cidr, shift) for cidr in (settings.pod_cidr, settings.service_cidr))
         if not any(address in network for address in taken for network in (pods, services)):
-            port = next(port for port in range(settings.kubelet_port + shift, 65536) if _is_free_port(port))
-            return settings.with_(pod_cidr=str(pods), service_cidr=str(services), kubelet_port=port)
+            return settings.with_(pod_cidr=str(pods), service_cidr=str(services))
     raise Problem("every address range for pods is in use on this machine", "remove clusters with `p8s down --purge`")
+
+
+def kubelet_port(settings: Settings) -> Settings:
+    """The settings with the port that they name, or the next one that is free: clients learn it from the node."""
+    port = next(port for port in range(settings.kubelet_port, 65536) if _is_free_port(port))
+    return settings.with_(kubelet_port=port)
 
 
 def _shifted(cidr: str, shift: int) -> ipaddress.IPv4Network:

@@ -50,6 +50,12 @@ class ApiProbe:
         reply = self.get("/api/v1/nodes")
         return list(reply.document.get("items") or ()) if reply is not None and reply.status == 200 else []
 
+    def heartbeats(self) -> dict[str, str]:
+        """When each node last renewed its lease."""
+        reply = self.get("/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases")
+        leases = reply.document.get("items") or () if reply is not None and reply.status == 200 else ()
+        return {one["metadata"]["name"]: (one.get("spec") or {}).get("renewTime") or "" for one in leases}
+
     def close(self) -> None:
         if self._connection is not None:
             self._connection.close()

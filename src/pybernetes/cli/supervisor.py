@@ -19,6 +19,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pybernetes.cli import processes
 from pybernetes.cli.layout import PARTS, Layout, Settings
@@ -55,6 +56,15 @@ def delay_after(previous: float, ran_for: float) -> float:
     return min(previous * 2, LONGEST_DELAY)
 
 
+def read_record(layout: Layout) -> dict[str, Any]:
+    """What the supervisor last wrote about each part: pid, starts, lastExit, endedAt. Empty before the first time."""
+    try:
+        found = json.loads((layout.run / "supervisor.json").read_text())
+    except (FileNotFoundError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
 class Supervisor:
     def __init__(self, layout: Layout, settings: Settings, parts: Sequence[str] = PARTS) -> None:
         self._layout = layout
@@ -74,6 +84,7 @@ class Supervisor:
         signal.signal(signal.SIGTERM, self._stop)
         signal.signal(signal.SIGINT, self._stop)
         signal.signal(signal.SIGCHLD, lambda *_: None)
+        (self._layout.run / "supervisor.json").unlink(missing_ok=True)
         processes.write(self._layout.pid_file("supervisor"), os.getpid())
         self._gate_ends = time.monotonic() + GATE_PATIENCE
         while not self._stopping:

@@ -14,6 +14,7 @@ from pybernetes.cli import processes
 from pybernetes.cli.layout import PARTS, Layout, Settings
 from pybernetes.cli.options import require, which_cluster
 from pybernetes.cli.probe import ApiProbe, is_ready
+from pybernetes.cli.supervisor import read_record
 
 RECENT_SECONDS = 600
 """How long an end of a process is worth mentioning after it was started again."""
@@ -72,7 +73,7 @@ def inspect(layout: Layout, settings: Settings) -> Report:
     )
     if supervisor is None:
         report.problems.append("the cluster is not running: start it with `p8s up`")
-    history = _history(layout)
+    history = read_record(layout)
     for part in ("supervisor", *PARTS):
         report.components.append(_component(part, layout, history.get(part, {})))
     if ready:
@@ -108,14 +109,6 @@ def _component(part: str, layout: Layout, history: dict[str, Any]) -> Component:
         str(layout.log_of(part)),
         problem,
     )
-
-
-def _history(layout: Layout) -> dict[str, Any]:
-    try:
-        found = json.loads((layout.run / "supervisor.json").read_text())
-    except (FileNotFoundError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 def _memory(pid: int) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from pybernetes.cli import claims, preflight, processes
+from pybernetes.cli import claims, preflight, processes, supervisor
 from pybernetes.cli.layout import RUNTIMES, Layout, Settings
 from pybernetes.cli.options import find, which_cluster
 from pybernetes.cli.probe import ApiProbe, is_ready
@@ -17,6 +17,7 @@ from pybernetes.cli.problems import Problem
 
 READY_SECONDS = 60.0
 NODE_SECONDS = 90.0
+TOO_MANY_STARTS = 4
 
 EPILOG = """\b
 Examples:
@@ -41,12 +42,12 @@ def up(name: str, data_dir: Path | None, wait: bool, **given: Any) -> None:
     began = time.monotonic()
     layout = find(name, data_dir)
     settings = settled(layout.read_settings(), name, given)
-    start(layout, settings)
+    since = start(layout, settings)
     report = Progress()
     probe = ApiProbe(layout, settings.port)
     wait_for_api(layout, probe, report, began)
     if wait:
-        wait_for_nodes(layout, probe, settings, report, began)
+        wait_for_nodes(layout, probe, settings, report, began, since)
     probe.close()
     say_hello(layout, settings)
 
@@ -57,14 +58,17 @@ def settled(known: Settings | None, name: str, given: dict[str, Any]) -> Setting
     return base.with_(**{key: value for key, value in given.items() if value is not None})
 
 
-def start(layout: Layout, settings: Settings) -> None:
-    """Leaves a running cluster alone; otherwise checks the machine, writes the settings and starts the supervisor."""
+def start(layout: Layout, settings: Settings) -> str:
+    """Leaves a running cluster alone; otherwise checks the machine, writes the settings and starts the supervisor.
+
+    The answer is the moment from which on a node's sign of life counts.
+    """
     if processes.read(layout.pid_file("supervisor")) is not None:
         if layout.read_settings() != settings:  # settings given now differ from those it was started with
             raise Problem(
                 "the cluster runs with other options", "stop it with `p8s down` first, then `p8s up` with the new ones"
             )
-        return
+        return ""
     orphans = [
         one for one in (processes.read(layout.pid_file(part)) for part in ("node", "controllers", "apiserver")) if one
     ]
@@ -72,6 +76,7 @@ def start(layout: Layout, settings: Settings) -> None:
     preflight.check(settings, layout.root)
     if layout.read_settings() is None:
         settings = claims.addresses(settings)
+    settings = claims.kubelet_port(settings)
     settings = settings.with_(node_address=own_address() if settings.runtime == "containerd" else "127.0.0.1")
     try:
         settings = claims.claim(layout, settings)
@@ -82,9 +87,11 @@ def start(layout: Layout, settings: Settings) -> None:
         raise Problem(
             f"{error.filename} is not writable", "name another directory with --data-dir, or run as its owner"
         ) from error
+    since = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime())
     command = [sys.executable, "-m", "pybernetes.cli.supervisor", str(layout.root)]
     pid = processes.start_detached(command, layout.log_of("supervisor"))
     processes.write(layout.pid_file("supervisor"), pid)
+    return since
 
 
 def own_address() -> str:
@@ -132,17 +139,19 @@ def wait_for_api(layout: Layout, probe: ApiProbe, report: Progress, began: float
                 f"the API server does not get ready within {READY_SECONDS:.0f} s",
                 f"read {layout.log_of('apiserver')}; `p8s status` says more",
             )
-        if processes.read(layout.pid_file("supervisor")) is None:
-            report.stop()
-            raise Problem("the cluster ended while it started", f"read {layout.log_of('supervisor')}")
+        refuse_if_it_keeps_ending("apiserver", layout, report)
         time.sleep(0.01)
     report.done(f"API server ready on port {layout.read_settings().port} ({time.monotonic() - began:.1f} s)")  # type: ignore[union-attr]
 
 
-def wait_for_nodes(layout: Layout, probe: ApiProbe, settings: Settings, report: Progress, began: float) -> None:
+def wait_for_nodes(
+    layout: Layout, probe: ApiProbe, settings: Settings, report: Progress, began: float, since: str
+) -> None:
+    """A node that was Ready before the cluster was stopped counts only when it has shown life since."""
     report.begin("the node gets ready …" if settings.nodes == 1 else f"{settings.nodes} nodes get ready …")
     deadline = time.monotonic() + NODE_SECONDS
-    while (ready := sum(map(is_ready, probe.nodes()))) < settings.nodes:
+    while (ready := ready_nodes(probe, since)) < settings.nodes:
+        refuse_if_it_keeps_ending("node", layout, report)
         if time.monotonic() > deadline:
             report.stop()
             raise Problem(
@@ -152,6 +161,24 @@ def wait_for_nodes(layout: Layout, probe: ApiProbe, settings: Settings, report: 
         time.sleep(0.05)
     ended = f"({time.monotonic() - began:.1f} s)"
     report.done(f"node ready {ended}" if settings.nodes == 1 else f"{settings.nodes} nodes ready {ended}")
+
+
+def refuse_if_it_keeps_ending(part: str, layout: Layout, report: Progress) -> None:
+    if processes.read(layout.pid_file("supervisor")) is None:
+        report.stop()
+        raise Problem("the cluster ended while it started", f"read {layout.log_of('supervisor')}")
+    record = supervisor.read_record(layout).get(part)
+    if record is not None and record["starts"] > TOO_MANY_STARTS:
+        report.stop()
+        raise Problem(f"the {part} ends again and again ({record['lastExit']})", f"read {layout.log_of(part)}")
+
+
+def ready_nodes(probe: ApiProbe, since: str) -> int:
+    ready = [one["metadata"]["name"] for one in probe.nodes() if is_ready(one)]
+    if not since or not ready:
+        return len(ready)
+    seen = probe.heartbeats()
+    return sum(seen.get(name, "") >= since for name in ready)
 
 
 def say_hello(layout: Layout, settings: Settings) -> None:
