@@ -17,6 +17,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from pybernetes.kubelet import containerd_remains as remains
 from pybernetes.kubelet.containerd import (
     Containerd,
     ContainerdConfiguration,
@@ -408,29 +409,61 @@ async def test_containers_outlive_the_daemon_and_are_found_again(node: Node) -> 
         assert await pod.output(container, "echo", "here") == "here\n"
 
 
-@real
-async def test_nothing_remains_when_everything_was_killed(tmp_path: Path) -> None:
-    write_cni(tmp_path)
-    containerd = Containerd(configuration(tmp_path))
+async def killed_node(directory: Path) -> ContainerdConfiguration:
+    """A node with one pod, of which every process was killed at once."""
+    write_cni(directory)
+    containerd = Containerd(configuration(directory))
     await containerd.start()
-    await ImageStore(containerd, tmp_path / "images").ensure(["pause", "busybox"])
+    await ImageStore(containerd, directory / "images").ensure(["pause", "busybox"])
     runtime = CriRuntime(containerd.configuration.socket)
     config = SandboxConfig("killed", "test", "uid-killed", hostname="killed", cgroup_parent="/p8stest/killed")
     sandbox = await runtime.run_sandbox(config)
     assert (await runtime.sandbox_status(sandbox)).sandbox.state is SandboxState.READY
     await runtime.close()
-    ours = [process for process in psutil.process_iter() if str(tmp_path) in " ".join(_command_of(process))]
+    ours = processes_of(directory)
     assert len(ours) == 2, "containerd and a shim"
     for process in ours:
         process.kill()
     psutil.wait_procs(ours, timeout=10)
+    return containerd.configuration
 
-    await Containerd(containerd.configuration).purge()
 
+def processes_of(directory: Path) -> list[psutil.Process]:
+    return [process for process in psutil.process_iter() if str(directory) in " ".join(_command_of(process))]
+
+
+def addresses_in_use(directory: Path) -> list[str]:
+    return [file.name for file in (directory / "ipam" / "test").iterdir() if file.name.startswith("10.")]
+
+
+@real
+async def test_nothing_remains_when_everything_was_killed(tmp_path: Path) -> None:
+    settings = await killed_node(tmp_path)
+    assert len(addresses_in_use(tmp_path)) == 1
+    await Containerd(settings).purge()
     assert not (tmp_path / "containerd").exists()
     assert str(tmp_path) not in _mounts()
-    assert not [p for p in psutil.process_iter() if str(tmp_path) in " ".join(_command_of(p))]
-    assert not [address for address in (tmp_path / "ipam" / "test").iterdir() if address.name.startswith("10.")]
+    assert processes_of(tmp_path) == []
+    assert addresses_in_use(tmp_path) == []
+
+
+@real
+async def test_after_a_reboot_pods_are_known_as_ended_and_can_be_removed(tmp_path: Path) -> None:
+    settings = await killed_node(tmp_path)
+    remains.sweep(settings.state, settings.root)
+    settings.boot_file.write_text("an earlier boot")
+    containerd = Containerd(settings)
+    await containerd.start()
+    runtime = CriRuntime(settings.socket)
+    (sandbox,) = await runtime.list_sandboxes()
+    assert sandbox.state is SandboxState.NOT_READY
+    await runtime.stop_sandbox(sandbox.id)
+    await runtime.remove_sandbox(sandbox.id)
+    assert await runtime.list_sandboxes() == []
+    assert addresses_in_use(tmp_path) == []
+    assert await runtime.image_status("busybox") is not None
+    await runtime.close()
+    await containerd.purge()
 
 
 def _mounts() -> str:
