@@ -8,15 +8,17 @@ import secrets
 import shutil
 import subprocess
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
+from typing import Any
 
 from kubelet.worlds import api
 
 from pybernetes.api.clock import SystemClock
+from pybernetes.api.models.core_v1 import Pod
 from pybernetes.client import Client
 from pybernetes.kubelet.configuration import NodeConfiguration
 from pybernetes.kubelet.containerd import Containerd, ContainerdConfiguration
@@ -96,3 +98,33 @@ def _clean(root: Path, bridge: str, cgroup_root: str) -> None:
     cgroups.remove_all()
     cgroups.remove_root()
     shutil.rmtree(root)
+
+
+async def until(question: Callable[[], Awaitable[Any]], seconds: float = 40) -> Any:
+    async with asyncio.timeout(seconds):
+        while not (answer := await question()):  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+    return answer
+
+
+async def phase(node: Machine, name: str, wanted: str) -> Pod:
+    async def question() -> Pod | None:
+        found = await node.client.get(Pod, name, "default")
+        ready = all(s.ready for s in found.status.container_statuses) or wanted != "Running"
+        return found if found.status.phase == wanted and ready else None
+
+    found: Pod = await until(question)
+    return found
+
+
+async def output(node: Machine, found: Pod, name: str, *command: str) -> str:
+    (wanted,) = [s for s in found.status.container_statuses if s.name == name]
+    result = await node.runtime.exec_sync(wanted.container_id.partition("://")[2], list(command))
+    return (result.stdout + result.stderr).decode()
+
+
+async def gone(node: Machine, name: str) -> None:
+    async def question() -> bool:
+        return all(p.metadata.name != name for p in (await node.client.list(Pod, "default")).items)
+
+    await until(question)

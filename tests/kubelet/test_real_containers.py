@@ -3,54 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any
+from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
-from kubelet.real import Machine, machine
+from kubelet.real import Machine, gone, machine, output, phase, until
 from kubelet.worlds import container, pod
 
 from pybernetes.api.models import core_v1, meta_v1
 from pybernetes.api.models.core_v1 import ConfigMap, EmptyDirVolumeSource, ExecAction, Pod, Probe, Volume, VolumeMount
 
-pytestmark = pytest.mark.node
+pytestmark = [pytest.mark.node, pytest.mark.asyncio(loop_scope="module")]
 
 
-@pytest_asyncio.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def node() -> AsyncIterator[Machine]:
     async with machine() as found:
         yield found
-
-
-async def until(question: Callable[[], Awaitable[Any]], seconds: float = 40) -> Any:
-    async with asyncio.timeout(seconds):
-        while not (answer := await question()):  # noqa: ASYNC110
-            await asyncio.sleep(0.05)
-    return answer
-
-
-async def phase(node: Machine, name: str, wanted: str) -> Pod:
-    async def question() -> Pod | None:
-        found = await node.client.get(Pod, name, "default")
-        ready = all(s.ready for s in found.status.container_statuses) or wanted != "Running"
-        return found if found.status.phase == wanted and ready else None
-
-    found: Pod = await until(question)
-    return found
-
-
-async def output(node: Machine, found: Pod, name: str, *command: str) -> str:
-    (wanted,) = [s for s in found.status.container_statuses if s.name == name]
-    result = await node.runtime.exec_sync(wanted.container_id.partition("://")[2], list(command))
-    return (result.stdout + result.stderr).decode()
-
-
-async def gone(node: Machine, name: str) -> None:
-    async def question() -> bool:
-        return all(p.metadata.name != name for p in (await node.client.list(Pod, "default")).items)
-
-    await until(question)
 
 
 async def test_two_containers_share_localhost_and_a_volume(node: Machine) -> None:

@@ -46,8 +46,21 @@ def refusal(
     return _port_conflict(pod, active) or _out_of(pod, active, allocatable)
 
 
+def resize_refusal(pod: Pod, others: Iterable[Pod], allocatable: Mapping[str, str]) -> Reason | None:
+    """Why the node does not grant a pod that it runs what the pod asks for now."""
+    for name in ("cpu", "memory"):
+        wanted = resources.pod_request(pod, name)
+        capacity = quantity.milli(allocatable[name]) if name == "cpu" else quantity.value(allocatable[name])
+        if wanted > capacity:
+            numbers = f"requested: {wanted}, capacity: {capacity}"
+            return Reason("Infeasible", f"Node didn't have enough capacity: {name}, {numbers}")
+    active = [other for other in others if other.status.phase not in TERMINAL]
+    refusal = _out_of(pod, active, {name: allocatable[name] for name in ("cpu", "memory")})
+    return None if refusal is None else Reason("Deferred", refusal.message.removeprefix("Pod was rejected: "))
+
+
 def _out_of(pod: Pod, active: list[Pod], allocatable: Mapping[str, str]) -> Reason | None:
-    most = quantity.value(allocatable.get("pods", "110"))
+    most = quantity.value(allocatable["pods"]) if "pods" in allocatable else len(active) + 1
     if len(active) + 1 > most:
         return _rejected("pods", 1, len(active), most)
     for name in _COUNTED:

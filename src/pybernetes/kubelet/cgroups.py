@@ -174,7 +174,24 @@ class Cgroups:
         available = (self.mount / "cgroup.controllers").read_text().split()
         wanted = " ".join(f"+{name}" for name in _V2_CONTROLLERS if name in available)
         for depth in range(len(parts)):
-            self._write("/".join(parts[:depth]), Setting("", "cgroup.subtree_control", wanted))
+            ancestor = self.mount / "/".join(parts[:depth])
+            try:
+                (ancestor / "cgroup.subtree_control").write_text(wanted)
+            except OSError as error:
+                if error.errno != errno.EBUSY:
+                    raise CgroupFailure(f"enable controllers in {ancestor}: {error}") from error
+                self._evacuate(ancestor)
+                (ancestor / "cgroup.subtree_control").write_text(wanted)
+
+    def _evacuate(self, group: Path) -> None:
+        """Inside a container the top group has processes of its own, and a group that has any cannot hand controllers on."""
+        refuge = group / "init"
+        refuge.mkdir(exist_ok=True)
+        for process in (group / "cgroup.procs").read_text().split():
+            try:
+                (refuge / "cgroup.procs").write_text(process)
+            except ProcessLookupError:
+                continue
 
     def _set(self, path: str, resources: PodResources) -> None:
         for setting in settings_v2(resources) if self.unified else settings_v1(resources):

@@ -15,7 +15,7 @@ INITIALIZED = "Initialized"
 READY = "Ready"
 CONTAINERS_READY = "ContainersReady"
 READY_TO_START = "PodReadyToStartContainers"
-OWNED = (READY_TO_START, INITIALIZED, READY, CONTAINERS_READY)
+OURS = (READY_TO_START, INITIALIZED, READY, CONTAINERS_READY, "PodResizePending", "PodResizeInProgress")
 
 
 class Phase(enum.StrEnum):

@@ -8,7 +8,7 @@ Follows     pkg/kubelet/kuberuntime (killContainer, killPodWithSyncResult, termi
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 
 import msgspec
 
@@ -53,9 +53,14 @@ async def kill_pod(host: Host, pod: Pod, observed: ObservedPod, grace: int) -> N
 async def _kill_together(
     host: Host, pod: Pod, containers: Sequence[ObservedContainer], observed: ObservedPod, grace: int
 ) -> None:
-    async with asyncio.TaskGroup() as group:
-        for container in containers:
-            group.create_task(kill_container(host, pod, container, observed, grace))
+    await together([kill_container(host, pod, container, observed, grace) for container in containers])
+
+
+async def together(killings: Sequence[Coroutine[None, None, None]]) -> None:
+    """All at once; when they are over, the first failure is raised."""
+    for result in await asyncio.gather(*killings, return_exceptions=True):
+        if isinstance(result, BaseException):
+            raise result
 
 
 async def kill_container(

@@ -97,6 +97,7 @@ class Kubelet:
                     group.create_task(LogRotator(self.runtime, host.logs, self._clock).run(), name="log rotation")
                 await asyncio.Event().wait()
             finally:
+                self._tasks = None
                 host.objects.close()
 
     async def _build(self) -> Host:
@@ -156,7 +157,7 @@ class Kubelet:
             worker = self._workers.get(old.metadata.uid)
             if worker is not None:
                 worker.remove()
-        if new is None:
+        if new is None or self._tasks is None:
             return
         worker = self._workers.get(new.metadata.uid)
         if worker is not None:
@@ -166,7 +167,7 @@ class Kubelet:
 
     def _add(self, pod: Pod) -> None:
         uid = pod.metadata.uid
-        worker = PodWorker(self._host, pod, self._refusal(pod))
+        worker = PodWorker(self._host, pod, self._refusal(pod), self._resize_refusal)
         self._workers[uid] = worker
         assert self._tasks is not None
         label = f"pod {pod.metadata.namespace}/{pod.metadata.name}"
@@ -186,6 +187,10 @@ class Kubelet:
         if reason is not None:
             self._host.recorder.event(pod, "Warning", reason.reason, reason.message)
         return reason
+
+    def _resize_refusal(self, pod: Pod) -> Reason | None:
+        others = [w.pod for w in self._workers.values() if w.state is State.SYNCING and w.uid != pod.metadata.uid]
+        return admission.resize_refusal(pod, others, self._host.allocatable)
 
     async def _work(self, worker: PodWorker) -> None:
         """A defect that one pod brings to light is reported and does not stop the node's other pods."""
@@ -210,8 +215,8 @@ class Kubelet:
             worker.refresh_volumes()
 
     def _runtime_changed(self, uid: str) -> None:
-        assert self._tasks is not None
-        self._tasks.create_task(self._refresh(uid))
+        if self._tasks is not None:
+            self._tasks.create_task(self._refresh(uid))
 
     async def _refresh(self, uid: str) -> None:
         try:

@@ -29,6 +29,7 @@ from .observed import ObservedPod
 from .plan import Kill, PodActions, Start, plan
 from .pod_states import NEXT, Signal, State
 from .prober import Prober
+from .resizer import RefuseResize, Resizer
 from .runtime import RuntimeFailure
 from .status import Reason, StatusContext, status_of
 from .termination import message_of
@@ -37,6 +38,8 @@ from .volumes import Mounted, VolumeError
 log = structlog.get_logger(__name__)
 
 RETRY = 10.0
+UNCHANGED = 1.0
+HOLD = {"ErrImagePull": 3.0, "CreateContainerConfigError": 5.0}
 QUICK_RETRY = 0.5
 LONGEST_RETRY = 120.0
 
@@ -44,7 +47,9 @@ LONGEST_RETRY = 120.0
 class PodWorker:
     """`update`, `remove` and `wake` may be called at any time; `run` does the work until the pod is gone."""
 
-    def __init__(self, host: Host, pod: Pod, failure: Reason | None = None) -> None:
+    def __init__(
+        self, host: Host, pod: Pod, failure: Reason | None = None, refuse_resize: RefuseResize | None = None
+    ) -> None:
         self.pod = pod
         self.state = State.SYNCING
         self.removed = False
@@ -60,6 +65,7 @@ class PodWorker:
         self._grace: int | None = None
         self._failures = 0
         self._remount = True
+        self._resizer = Resizer(host, pod, refuse_resize or (lambda pod: None))
         self._prober = Prober(host.runtime, host.clock, host.random, self._say, self._wake.set)
 
     @property
@@ -142,7 +148,7 @@ class PodWorker:
         if self._must_stop():
             self._signal(Signal.STOP)
             return 0.0
-        host, pod = self._host, self.pod
+        host, pod = self._host, self._granted()
         observed = host.pleg.get(self.uid)
         if host.runtime.runs_processes:
             self._prober.follow(pod, observed)
@@ -154,12 +160,21 @@ class PodWorker:
         if self._remount and not await self._mount():
             return self._next_retry()
         self._failures = 0
+        if await self._resizer.resize(pod, observed):
+            self._report(observed)
         actions = self._without_held(actions)
         if actions.empty:
             return self._idle_for(actions)
         failed = await self._act(actions, observed)
-        await host.pleg.refresh(self.uid)
-        return self._hold_time() if failed else 0.0
+        after = await host.pleg.refresh(self.uid)
+        if failed:
+            return self._hold_time()
+        return 0.0 if after != observed else UNCHANGED
+
+    def _granted(self) -> Pod:
+        """The pod with the resources that the node has granted it."""
+        fixed = self.removed or self.pod.metadata.deletion_timestamp is not None
+        return self._resizer.granted(self.pod, fixed)
 
     def _must_stop(self) -> bool:
         pod, now = self.pod, self._host.clock.now()
@@ -218,6 +233,8 @@ class PodWorker:
     def _idle_for(self, actions: PodActions) -> float:
         """Until the next thing that time alone brings about."""
         times = [self._host.node.sync_period]
+        if self._resizer.unfinished:
+            times.append(RETRY)
         times += [max(0.01, entry.left.total_seconds()) for entry in actions.waiting]
         if self._held:
             times.append(self._hold_time())
@@ -266,12 +283,13 @@ class PodWorker:
         return not await self._start(actions.start, observed)
 
     async def _kill(self, kills: tuple[Kill, ...], observed: ObservedPod) -> None:
-        async with asyncio.TaskGroup() as group:
-            for kill in kills:
-                found = next(container for container in observed.containers if container.id == kill.id)
-                own = self._prober.probe_grace(kill.id)
-                grace = killing.grace_of(self.pod) if own is None else own
-                group.create_task(killing.kill_container(self._host, self.pod, found, observed, grace, kill.message))
+        killings = []
+        for kill in kills:
+            found = next(container for container in observed.containers if container.id == kill.id)
+            own = self._prober.probe_grace(kill.id)
+            grace = killing.grace_of(self.pod) if own is None else own
+            killings.append(killing.kill_container(self._host, self.pod, found, observed, grace, kill.message))
+        await killing.together(killings)
 
     async def _make_sandbox(self, attempt: int) -> bool:
         try:
@@ -286,13 +304,13 @@ class PodWorker:
         cgroups = self._host.cgroups
         if cgroups is None:
             return ""
-        return cgroups.make_pod(self.uid, resources.qos_of(self.pod), resources.of_pod(self.pod))
+        return cgroups.make_pod(self.uid, resources.qos_of(self.pod), resources.of_pod(self._granted()))
 
     async def _start(self, starts: tuple[Start, ...], observed: ObservedPod) -> bool:
         ready = observed.ready_sandbox
         if not starts or ready is None:
             return True
-        host, pod = self._host, self.pod
+        host, pod = self._host, self._granted()
         parent = host.cgroups.path_of(self.uid, resources.qos_of(pod)) if host.cgroups is not None else ""
         sandbox = sandbox_config(pod, host.node, ready.sandbox.attempt, host.resolver_of(pod), parent)
         done = True
@@ -300,12 +318,13 @@ class PodWorker:
             if start.failed_at is not None:
                 now = host.clock.now()
                 self._backoffs[start.name] = backoff.lengthened(self._backoffs.get(start.name), start.failed_at, now)
+            self._resizer.starts(pod, start)
             try:
                 await starting.start_container(host, pod, start, observed, self._mounted, sandbox)
                 self._reasons.pop(start.name, None)
             except StartFailure as error:
                 self._reasons[start.name] = Reason(error.reason, error.message)
-                self._held[start.name] = host.clock.monotonic() + (3.0 if error.reason == "ErrImagePull" else RETRY)
+                self._held[start.name] = host.clock.monotonic() + HOLD.get(error.reason, RETRY)
                 done = False
                 self._report(observed)
         return done
@@ -332,10 +351,11 @@ class PodWorker:
             started=started,
             messages=self._messages,
             ended=ended,
+            more=self._resizer.conditions(self.pod),
             failure=self._failure,
             old=host.statuses.get(self.uid),
         )
-        status = status_of(self.pod, observed, context)
+        status = status_of(self._resizer.as_granted(self.pod), observed, context)
         if not self.removed:
             host.statuses.set(self.pod, status)
         return status.phase
@@ -362,7 +382,7 @@ class PodWorker:
             return 0.0 if self._killing.done() else host.node.sync_period
         finished, self._killing = self._killing, None
         if not finished.cancelled() and (problem := finished.exception()) is not None:
-            raise _first(problem)
+            raise problem
         observed = await host.pleg.refresh(self.uid)
         if observed.alive:
             return 1.0
@@ -413,10 +433,3 @@ class PodWorker:
         except ApiError as error:
             if error.code not in (404, 409):
                 raise
-
-
-def _first(problem: BaseException) -> BaseException:
-    """The one failure inside a group of them."""
-    while isinstance(problem, BaseExceptionGroup):
-        problem = problem.exceptions[0]
-    return problem

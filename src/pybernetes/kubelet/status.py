@@ -29,7 +29,7 @@ from pybernetes.api.models.core_v1 import (
 )
 
 from . import plan, resources
-from .conditions import OWNED, TERMINAL, Phase, conditions_of, phase_of
+from .conditions import OURS, TERMINAL, Phase, conditions_of, phase_of
 from .observed import ObservedContainer, ObservedPod
 from .runtime import ContainerState as RuntimeState
 
@@ -57,6 +57,8 @@ class StatusContext:
     """Termination messages by container id."""
     ended: bool = False
     """The pod is being stopped for good."""
+    more: Sequence[PodCondition] = ()
+    """Conditions about a resize; those of an earlier one are dropped."""
     failure: Reason | None = None
     """The node itself has given the pod up: evicted, rejected, past its deadline."""
     old: PodStatus | None = None
@@ -84,7 +86,7 @@ def status_of(pod: Pod, observed: ObservedPod, context: StatusContext) -> PodSta
         phase=phase.value,
         reason=reason.reason if reason else "",
         message=reason.message if reason else "",
-        conditions=_merged(pod, old.conditions or (), conditions, context.now),
+        conditions=_merged(pod, old.conditions, [*conditions, *context.more], context.now),
         host_ip=next(iter(context.host_ips), ""),
         host_ips=[HostIP(ip=ip) for ip in context.host_ips],
         pod_ip=next(iter(ips), ""),
@@ -117,7 +119,7 @@ def _merged(pod: Pod, old: Sequence[PodCondition], new: Sequence[PodCondition], 
                 observed_generation=pod.metadata.generation,
             )
         )
-    return [*merged, *(condition for condition in pod.status.conditions if condition.type not in OWNED)]
+    return [*merged, *(condition for condition in pod.status.conditions if condition.type not in OURS)]
 
 
 def _statuses(
@@ -221,6 +223,8 @@ def _from_runtime(
         image=status.image or container.image or "",
         image_id=status.image_ref,
         container_id=f"{context.runtime_name}://{newest.id}",
+        allocated_resources=container.resources.requests,
+        resources=msgspec.structs.replace(container.resources, claims=[]),
     )
 
 

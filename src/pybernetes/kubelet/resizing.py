@@ -1,0 +1,150 @@
+"""Changing the resources of a pod that runs: what the node grants, and what must be done to containers for it.
+
+Guarantees  Pure. A resize is granted whole or not at all; until then the pod keeps what it has, a condition says why.
+            Containers are updated in place unless their resize policy asks for a restart.
+Follows     pkg/kubelet/allocation and pkg/kubelet/kuberuntime (computePodResizeAction).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+import msgspec
+
+from pybernetes.api.models.core_v1 import Container, ContainerStatus, Pod, PodCondition, ResourceRequirements
+
+from . import resources
+from .observed import ObservedPod
+from .resources import PodResources
+from .runtime import Resources
+from .status import Reason
+
+PENDING = "PodResizePending"
+IN_PROGRESS = "PodResizeInProgress"
+
+Allocation = Mapping[str, ResourceRequirements]
+"""What the node has granted, by container."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    allocation: Allocation
+    refusal: Reason | None = None
+
+
+def resizable(pod: Pod) -> list[Container]:
+    return [*pod.spec.containers, *(c for c in pod.spec.init_containers if c.restart_policy == "Always")]
+
+
+def asked_for(pod: Pod) -> dict[str, ResourceRequirements]:
+    return {container.name: container.resources for container in resizable(pod)}
+
+
+def granted_before(pod: Pod) -> dict[str, ResourceRequirements]:
+    """What an earlier kubelet granted, as the pod's status tells; what the pod asks for where it tells nothing."""
+    known: dict[str, ContainerStatus] = {
+        status.name: status for status in (*pod.status.container_statuses, *pod.status.init_container_statuses)
+    }
+    granted = asked_for(pod)
+    for name in granted:
+        status = known.get(name)
+        if status is not None and status.container_id and status.resources is not None:
+            granted[name] = status.resources
+    return granted
+
+
+def decide(pod: Pod, allocation: Allocation, refusal_of: Callable[[Pod], Reason | None]) -> Decision:
+    """Grants what the pod asks for, or keeps what it has."""
+    wanted = asked_for(pod)
+    if wanted == allocation:
+        return Decision(allocation)
+    refusal = refusal_of(pod)
+    return Decision(wanted) if refusal is None else Decision(allocation, refusal)
+
+
+def with_allocation(pod: Pod, allocation: Allocation) -> Pod:
+    """The pod as it is granted: itself when that is what it asks for."""
+    if asked_for(pod) == allocation:
+        return pod
+
+    def granted(container: Container) -> Container:
+        found = allocation.get(container.name)
+        return container if found is None else msgspec.structs.replace(container, resources=found)
+
+    spec = msgspec.structs.replace(
+        pod.spec,
+        containers=[granted(container) for container in pod.spec.containers],
+        init_containers=[granted(container) for container in pod.spec.init_containers],
+    )
+    return msgspec.structs.replace(pod, spec=spec)
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """One container's cgroup is not as granted. `restart` when its policy asks for that."""
+
+    id: str
+    name: str
+    resources: Resources
+    restart: bool
+
+
+def updates(pod: Pod, observed: ObservedPod, applied: Mapping[str, Resources], node_memory: int) -> list[Update]:
+    """`applied` is what each container is known to have, by its id; those without an entry are left alone."""
+    found: list[Update] = []
+    for container in resizable(pod):
+        newest = observed.newest(container.name)
+        if newest is None or not newest.running or newest.id not in applied:
+            continue
+        has, wanted = applied[newest.id], resources.of_container(pod, container, node_memory)
+        changed = set(_differences(has, wanted))
+        if changed:
+            restart = any(
+                p.resource_name in changed and p.restart_policy == "RestartContainer" for p in container.resize_policy
+            )
+            found.append(Update(newest.id, container.name, wanted, restart))
+    return found
+
+
+def _differences(has: Resources, wanted: Resources) -> Iterable[str]:
+    if (has.cpu_shares, has.cpu_quota) != (wanted.cpu_shares, wanted.cpu_quota):
+        yield "cpu"
+    if has.memory_limit != wanted.memory_limit:
+        yield "memory"
+
+
+def roomier(one: PodResources, other: PodResources) -> PodResources:
+    """Limits under which both fit: containers are changed while their pod's group has these."""
+
+    def most(a: int | None, b: int | None) -> int | None:
+        return None if a is None or b is None else max(a, b)
+
+    return PodResources(
+        max(one.cpu_milli, other.cpu_milli),
+        most(one.cpu_quota, other.cpu_quota),
+        most(one.memory_limit, other.memory_limit),
+    )
+
+
+def conditions(pod: Pod, refusal: Reason | None, failure: str) -> list[PodCondition]:
+    """What the pod's status says about a resize that is not done."""
+    generation = pod.metadata.generation
+    found: list[PodCondition] = []
+    if refusal is not None:
+        found.append(
+            PodCondition(
+                type=PENDING,
+                status="True",
+                reason=refusal.reason,
+                message=refusal.message,
+                observed_generation=generation,
+            )
+        )
+    if failure:
+        found.append(
+            PodCondition(
+                type=IN_PROGRESS, status="True", reason="Error", message=failure, observed_generation=generation
+            )
+        )
+    return found
