@@ -19,10 +19,12 @@ from pybernetes.api.models.core_v1 import (
 from pybernetes.api.models.meta_v1 import ObjectMeta
 from pybernetes.kubelet.cgroup_usage import CgroupUsage, Memory
 from pybernetes.kubelet.runtime import ContainerConfig, ContainerStats, SandboxConfig
+from pybernetes.kubelet.runtime import ContainerState as RunState
 from pybernetes.kubelet.runtime.hollow import HollowRuntime
 from pybernetes.kubelet.runtime.labels import container_labels
 from pybernetes.kubelet.stats import Rates, Stats
-from pybernetes.kubelet.stats_metrics import resource_metrics
+from pybernetes.kubelet.stats_cadvisor import cadvisor_metrics
+from pybernetes.kubelet.stats_metrics import resource_metrics, running_metrics
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -173,3 +175,20 @@ async def test_the_summary_is_also_told_as_metrics(tmp_path: Path) -> None:
     assert 'pod_memory_working_set_bytes{namespace="default",pod="web"} 8192.0' in text
     assert 'container_cpu_usage_seconds_total{container="main",namespace="default",pod="web"} 2.0' in text
     assert "resource_scrape_error 0.0" in text
+
+
+async def test_dashboards_find_their_usual_series(tmp_path: Path) -> None:
+    stats, _, _, pod = await measured(tmp_path)
+    images = {("default", "web", "main"): ("abc", "busybox")}
+    text = cadvisor_metrics(await stats.summary([pod]), images).decode()
+    labels = 'container="main",cpu="total",id="abc",image="busybox",name="abc",namespace="default",pod="web"'
+    assert f"container_cpu_usage_seconds_total{{{labels}}} 2.0" in text
+    assert 'container_memory_working_set_bytes{container="",id="poduid-1"' in text
+    assert "machine_cpu_cores" in text
+
+
+def test_what_runs_is_counted_by_state() -> None:
+    text = running_metrics([RunState.RUNNING, RunState.RUNNING, RunState.EXITED], 2).decode()
+    assert 'kubelet_running_containers{container_state="running"} 2.0' in text
+    assert 'kubelet_running_containers{container_state="exited"} 1.0' in text
+    assert "kubelet_running_pods 2.0" in text

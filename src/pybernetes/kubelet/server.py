@@ -25,9 +25,11 @@ from pybernetes.kubelet.container_lookup import Refusal, logged_container, pod_s
 from pybernetes.kubelet.log_format import LogOptionError, LogOptions
 from pybernetes.kubelet.logs import LogPlaces, WallClock, read_log
 from pybernetes.kubelet.runtime import ContainerState, NotFound, NotSupported, Runtime, RuntimeFailure, Session
+from pybernetes.kubelet.runtime.labels import POD_NAME, POD_NAMESPACE, POD_UID
 from pybernetes.kubelet.server_access import Access, ClusterAdministratorsOnly
 from pybernetes.kubelet.stats import Stats
-from pybernetes.kubelet.stats_metrics import resource_metrics
+from pybernetes.kubelet.stats_cadvisor import cadvisor_metrics
+from pybernetes.kubelet.stats_metrics import resource_metrics, running_metrics
 from pybernetes.kubelet.streaming import forwarding, remote_command, remote_command_spdy, upgrade
 from pybernetes.kubelet.streaming.cri_streams import Wanted
 
@@ -77,6 +79,7 @@ class KubeletServer:
         get("/stats/summary", self._summary)
         get("/metrics", self._metrics)
         get("/metrics/resource", self._resource_metrics)
+        get("/metrics/cadvisor", self._cadvisor_metrics)
         get("/containerLogs/{namespace}/{pod}/{container}", self._container_logs)
         for prefix, handler in (("exec", self._exec), ("attach", self._attach)):
             for path in ("{namespace}/{pod}/{container}", "{namespace}/{pod}/{uid}/{container}"):
@@ -134,7 +137,7 @@ class KubeletServer:
 
     async def _running_pods(self, request: web.Request) -> web.Response:
         running = {
-            container.labels.get("io.kubernetes.pod.uid")
+            container.labels.get(POD_UID)
             for container in await self._runtime.list_containers()
             if container.state is ContainerState.RUNNING
         }
@@ -146,11 +149,24 @@ class KubeletServer:
         return web.Response(body=codec.encode(summary), content_type="application/json")
 
     async def _metrics(self, request: web.Request) -> web.Response:
-        return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+        containers = await self._runtime.list_containers()
+        body = generate_latest() + running_metrics(
+            [container.state for container in containers], len(self._pods.pods())
+        )
+        return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     async def _resource_metrics(self, request: web.Request) -> web.Response:
         summary = await self._measured().summary(self._pods.pods(), only_cpu_and_memory=True)
         return web.Response(body=resource_metrics(summary), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    async def _cadvisor_metrics(self, request: web.Request) -> web.Response:
+        summary = await self._measured().summary(self._pods.pods())
+        images = {
+            (c.labels.get(POD_NAMESPACE, ""), c.labels.get(POD_NAME, ""), c.name): (c.id, c.image)
+            for c in await self._runtime.list_containers()
+            if c.state is ContainerState.RUNNING
+        }
+        return web.Response(body=cadvisor_metrics(summary, images), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     def _measured(self) -> Stats:
         if self._stats is None:

@@ -1,17 +1,19 @@
-"""The numbers of a summary in Prometheus' text format, as /metrics/resource serves them.
+"""Numbers in Prometheus' text format: those of a summary as /metrics/resource serves them, and of what runs.
 
 Follows pkg/kubelet/metrics/collectors/resource_metrics.go.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import CollectorRegistry, Gauge, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from pybernetes.api.meta import parse_time
+from pybernetes.kubelet.runtime import ContainerState
 
 Document = dict[str, Any]
 
@@ -19,6 +21,18 @@ Document = dict[str, Any]
 def resource_metrics(summary: Document) -> bytes:
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Summary(summary))
+    return generate_latest(registry)
+
+
+def running_metrics(states: Sequence[ContainerState], pods: int) -> bytes:
+    """How many pods and containers there are, for the kubelet's own metrics."""
+    registry = CollectorRegistry(auto_describe=False)
+    containers = Gauge(
+        "kubelet_running_containers", "Number of containers by state", ["container_state"], registry=registry
+    )
+    for state, count in Counter(states).items():
+        containers.labels(state.name.lower()).set(count)
+    Gauge("kubelet_running_pods", "Number of pods of this node", registry=registry).set(pods)
     return generate_latest(registry)
 
 
