@@ -11,7 +11,7 @@ from client.fake_server import FakeServer, status
 from pybernetes.api.meta import Key
 from pybernetes.api.models import core_v1
 from pybernetes.client import Client, DirectTransport, Informer, Informers, Request, Unreachable
-from pybernetes.client.mutation import SharedObjectChanged
+from pybernetes.client.mutation import MutationDetection, SharedObjectChanged
 
 pytestmark = pytest.mark.virtual_time
 
@@ -21,7 +21,9 @@ PODS = "/api/v1/namespaces/default/pods"
 class World:
     def __init__(self) -> None:
         self.server = FakeServer()
-        self.informers = Informers(Client(DirectTransport(self.server.handle)), Random(1), detect_mutations=True)
+        self.detection = MutationDetection()
+        client = Client(DirectTransport(self.server.handle), detection=self.detection)
+        self.informers = Informers(client, Random(1))
         self.pods: Informer[core_v1.Pod] = self.informers.get(core_v1.Pod)
         self.heard: list[tuple[str, str, str]] = []
         self.pods.on_change(self._hear)
@@ -135,10 +137,26 @@ async def test_an_informer_asked_for_later_starts_at_once(world: World) -> None:
 
 
 async def test_a_shared_object_that_is_written_to_is_found_out(world: World) -> None:
-    world.informers.check_unchanged()
+    world.detection.check()
     known = world.pods.get(Key("default", "a"))
     assert known is not None
     known.metadata.labels["app"] = "mine"
     with pytest.raises(SharedObjectChanged):
-        world.informers.check_unchanged()
+        world.detection.check()
     known.metadata.labels["app"] = "web"
+
+
+async def test_an_object_that_cannot_be_read_does_not_hide_the_others() -> None:
+    server = FakeServer()
+    server.put(f"{PODS}/broken", {"spec": {"containers": "none"}})
+    server.put(f"{PODS}/whole", {})
+    informers = Informers(Client(DirectTransport(server.handle)), Random(1))
+    pods = informers.get(core_v1.Pod)
+    running = asyncio.create_task(informers.run())
+    await pods.synced()
+    server.put(f"{PODS}/broken-too", {"spec": {"containers": "none"}})
+    server.put(f"{PODS}/later", {})
+    await asyncio.sleep(1)
+    assert sorted(pod.metadata.name for pod in pods.list()) == ["later", "whole"]
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)

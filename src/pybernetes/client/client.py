@@ -17,6 +17,7 @@ from pybernetes.api import kinds
 from pybernetes.api.kinds import KindInfo
 from pybernetes.client import kubeconfig
 from pybernetes.client.http import HttpTransport
+from pybernetes.client.mutation import MutationDetection
 from pybernetes.client.objects import Document, ObjectList, PatchType, WatchEvent
 from pybernetes.client.resource import JSON_HEADERS, ResourceClient, call
 from pybernetes.client.transport import Request, Response, Transport
@@ -25,8 +26,10 @@ T = TypeVar("T")
 
 
 class Client:
-    def __init__(self, transport: Transport) -> None:
+    def __init__(self, transport: Transport, *, detection: MutationDetection | None = None) -> None:
+        """With `detection`, all objects that informers share are watched for changes in place."""
         self.transport = transport
+        self.detection = detection
         self._typed: dict[type, ResourceClient[Any]] = {}
 
     @classmethod

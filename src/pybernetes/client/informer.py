@@ -37,12 +37,14 @@ Handler = Callable[[T | None, T | None], None]
 
 
 class Informer(Generic[T]):
-    def __init__(self, client: ResourceClient[T], random: Random, *, detect_mutations: bool = False, **scope: Any):
+    def __init__(
+        self, client: ResourceClient[T], random: Random, detector: MutationDetector | None = None, **scope: Any
+    ):
         self.info: KindInfo = client.info
         self._indexer: Indexer[T] = Indexer()
         self._handlers: list[Handler[T]] = []
         self._listed = asyncio.Event()
-        self._detector = MutationDetector() if detect_mutations else None
+        self._detector = detector
         self._reflector = Reflector(client, self, random, **scope)
 
     async def run(self) -> None:
@@ -75,11 +77,6 @@ class Informer(Generic[T]):
         self._handlers.append(handler)
         for value in self._indexer.list():
             handler(None, value)
-
-    def check_unchanged(self) -> None:
-        """Raises SharedObjectChanged if someone wrote to a shared object. Nothing to check unless detecting."""
-        if self._detector is not None:
-            self._detector.check()
 
     def replace(self, listed: ObjectList[T]) -> None:
         """The reflector's: the collection is exactly this now."""
@@ -125,10 +122,9 @@ class Informer(Generic[T]):
 class Informers:
     """One informer for each kind and scope, shared by all who ask; those asked for later start at once."""
 
-    def __init__(self, client: Client, random: Random, *, detect_mutations: bool = False) -> None:
+    def __init__(self, client: Client, random: Random) -> None:
         self._client = client
         self._random = random
-        self._detect_mutations = detect_mutations
         self._informers: dict[object, Informer[Any]] = {}
         self._tasks: asyncio.TaskGroup | None = None
 
@@ -157,7 +153,8 @@ class Informers:
         identity = (client.info.api_version, client.info.plural, client.type, *scope.values())
         found = self._informers.get(identity)
         if found is None:
-            found = Informer(client, self._random, detect_mutations=self._detect_mutations, **scope)
+            detection = self._client.detection
+            found = Informer(client, self._random, detection.detector() if detection else None, **scope)
             self._informers[identity] = found
             self._start(found)
         return found
@@ -172,10 +169,6 @@ class Informers:
     async def synced(self) -> None:
         for informer in tuple(self._informers.values()):
             await informer.synced()
-
-    def check_unchanged(self) -> None:
-        for informer in self._informers.values():
-            informer.check_unchanged()
 
     def _start(self, informer: Informer[Any]) -> None:
         if self._tasks is not None:

@@ -17,7 +17,26 @@ class SharedObjectChanged(AssertionError):
         super().__init__(f"{type(value).__name__} {key} was changed in place; objects of an informer are read-only")
 
 
+class MutationDetection:
+    """The detectors of all informers of a client."""
+
+    def __init__(self) -> None:
+        self._detectors: list[MutationDetector] = []
+
+    def detector(self) -> MutationDetector:
+        detector = MutationDetector()
+        self._detectors.append(detector)
+        return detector
+
+    def check(self) -> None:
+        """Raises SharedObjectChanged if someone wrote to a shared object."""
+        for detector in self._detectors:
+            detector.check()
+
+
 class MutationDetector:
+    """What one informer shares."""
+
     def __init__(self) -> None:
         self._seen: dict[Key, tuple[Any, int]] = {}
 

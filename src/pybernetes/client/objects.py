@@ -11,12 +11,15 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 import msgspec
+import structlog
 
+from pybernetes.api import codec
 from pybernetes.api.codec import Document as Document
 from pybernetes.api.codec import encode as encode
 from pybernetes.api.meta import Key
 
 T = TypeVar("T")
+log = structlog.get_logger(__name__)
 
 
 class PatchType(enum.StrEnum):
@@ -58,6 +61,25 @@ class ObjectList(msgspec.Struct, Generic[T], kw_only=True):
     @property
     def continue_(self) -> str:
         return self.metadata.continue_
+
+
+def decode_or_report(type_: type[T], data: bytes | msgspec.Raw) -> T | None:
+    """The object, or None with a line in the log: one object that cannot be read must not hide the others."""
+    try:
+        return codec.decode(type_, bytes(data))
+    except msgspec.ValidationError as error:
+        log.error("object cannot be decoded", type=getattr(type_, "__name__", str(type_)), error=str(error))
+        return None
+
+
+def decode_list(list_type: type[ObjectList[T]], type_: type[T], data: bytes) -> ObjectList[T]:
+    """A list without the objects that cannot be read."""
+    try:
+        return codec.decode(list_type, data)
+    except msgspec.ValidationError:
+        raw = codec.decode(ObjectList[msgspec.Raw], data)
+    items = [decode_or_report(type_, item) for item in raw.items]
+    return ObjectList(metadata=raw.metadata, items=[item for item in items if item is not None])
 
 
 def key_of(value: Any) -> Key:

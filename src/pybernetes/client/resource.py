@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 
 from pybernetes.api import codec
 from pybernetes.api.kinds import KindInfo
-from pybernetes.client.objects import Document, ObjectList, PatchType, WatchEvent, encode, key_of
+from pybernetes.client.objects import Document, ObjectList, PatchType, WatchEvent, decode_list, encode, key_of
 from pybernetes.client.retry import send_with_retries
 from pybernetes.client.transport import Request, Transport
 from pybernetes.client.watching import WatchDecoder, error_of
@@ -54,7 +54,7 @@ class ResourceClient(Generic[T]):
             resourceVersionMatch=resource_version_match,
             **{"continue": continue_},
         )
-        return codec.decode(self._list_type, await self._call("GET", self._path(namespace), query))
+        return decode_list(self._list_type, self.type, await self._call("GET", self._path(namespace), query))
 
     async def pages(self, namespace: str | None = None, *, limit: int = 500, **options: Any) -> AsyncIterator[T]:
         """Every object, page by page, all from one version."""

@@ -1,7 +1,7 @@
 """Watch framing, without I/O: bytes of a watch answer in, typed events out.
 
 An ERROR event is raised as the ApiError it carries; a version too old to watch from is therefore an ApiError of
-code 410, as it is when the server refuses at once.
+code 410, as it is when the server refuses at once. An object that is not of the wanted type is left out and logged.
 """
 
 from __future__ import annotations
@@ -11,9 +11,8 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from pybernetes.api import codec
 from pybernetes.api.errors import ApiError
-from pybernetes.client.objects import WatchEvent, WatchType
+from pybernetes.client.objects import WatchEvent, WatchType, decode_or_report
 
 T = TypeVar("T")
 
@@ -37,14 +36,16 @@ class WatchDecoder(Generic[T]):
         lines = (self._rest + chunk).split(b"\n") if self._rest else chunk.split(b"\n")
         self._rest = lines.pop()
         for line in lines:
-            if line:
-                yield self._event(line)
+            event = self._event(line) if line else None
+            if event is not None:
+                yield event
 
-    def _event(self, line: bytes) -> WatchEvent[T]:
+    def _event(self, line: bytes) -> WatchEvent[T] | None:
         frame = _frames.decode(line)
         if frame.type == "ERROR":
             raise error_of(500, bytes(frame.object))
-        return WatchEvent(WatchType(frame.type), codec.decode(self._type, bytes(frame.object)))
+        value = decode_or_report(self._type, bytes(frame.object))
+        return None if value is None else WatchEvent(WatchType(frame.type), value)
 
 
 def error_of(status: int, body: bytes) -> ApiError:

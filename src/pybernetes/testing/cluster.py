@@ -25,6 +25,7 @@ from pybernetes.api.errors import ApiError
 from pybernetes.api.meta import Key
 from pybernetes.api.models import apps_v1, core_v1
 from pybernetes.client import Client, Informers, key_of
+from pybernetes.client.mutation import MutationDetection
 from pybernetes.controllers import CONTROLLERS, ControllerManager, select
 from pybernetes.kubelet.configuration import NodeConfiguration
 from pybernetes.kubelet.kubelet import Kubelet
@@ -58,6 +59,9 @@ class Options:
     controllers: Sequence[str] = ("*",)
     scheduler: bool = True
     seed: int = 0
+    detect_mutations: bool = True
+    """Whether writes to shared objects are found; large clusters are quicker without."""
+
     capacity: dict[str, str] = field(
         default_factory=lambda: {"cpu": "8", "memory": "16Gi", "pods": "110", "ephemeral-storage": "100Gi"}
     )
@@ -78,8 +82,9 @@ class Cluster:
         self._tasks_before = asyncio.all_tasks()
         self.control_plane = await start_server(self.store, self.clock, self._random)
         self.server = self.control_plane.server
-        self.client = Client(direct_transport(self.server))
-        self.informers = Informers(self.client, self._random, detect_mutations=True)
+        self.detection = MutationDetection() if self.options.detect_mutations else None
+        self.client = Client(direct_transport(self.server), detection=self.detection)
+        self.informers = Informers(self.client, self._random)
         self.manager = ControllerManager(
             self.client,
             self.clock,
@@ -107,6 +112,7 @@ class Cluster:
         if kind is not None:
             return
         self._check()
+        self._check_shared_objects()
         if left:
             raise LeakedTasks(left)
 
@@ -164,6 +170,7 @@ class Cluster:
                 seen, since = self._changes, self._loop.time()
             timer = self._loop.next_timer()
             if (timer is None or timer > since + quiet) and self.manager.idle:
+                self._check_shared_objects()
                 return
             if timer is None or timer - began > patience:
                 raise NotSettled(f"things still change after {patience:.0f} seconds")
@@ -224,7 +231,10 @@ class Cluster:
             self._running.result()
         if self.defects:
             raise ExceptionGroup("defects in controllers", self.defects)
-        self.informers.check_unchanged()
+
+    def _check_shared_objects(self) -> None:
+        if self.detection is not None:
+            self.detection.check()
 
 
 def _described(pods: Sequence[core_v1.Pod]) -> str:
