@@ -286,6 +286,35 @@ async def test_nodes_and_pods_are_proxied_with_query_and_redirects(world: World)
         assert answer.headers["Location"] == f"/api/v1/namespaces/default/pods/https:web:{port}/proxy/hello/there"
 
 
+async def test_any_upgrade_passes_byte_for_byte_with_a_body_less_post(world: World) -> None:
+    heads: list[bytes] = []
+
+    async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heads.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\n\r\nfirst")
+        while data := await reader.read(4096):
+            writer.write(data[::-1])
+        writer.close()
+
+    backend = await asyncio.start_server(echo, "127.0.0.1", 0)
+    port = backend.sockets[0].getsockname()[1]
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(world.url.rpartition(":")[2]))
+    path = f"/api/v1/namespaces/default/pods/web:{port}/proxy/talk"
+    writer.write(
+        f"POST {path} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\n"
+        "X-Stream-Protocol-Version: v4.channel.k8s.io\r\nX-Stream-Protocol-Version: channel.k8s.io\r\n"
+        "Content-Length: 0\r\n\r\n".encode()
+    )
+    answered = await reader.readuntil(b"\r\n\r\n")
+    assert answered.startswith(b"HTTP/1.1 101 ")
+    assert await reader.readexactly(5) == b"first"
+    writer.write(b"\x80\x03abc")
+    assert await reader.readexactly(5) == b"cba\x03\x80"
+    assert heads[0].count(b"X-Stream-Protocol-Version") == 2
+    writer.close()
+    backend.close()
+
+
 async def test_metrics_tell_what_nodes_and_pods_use(world: World) -> None:
     root = f"{world.url}/apis/{metrics_api.GROUP}/{metrics_api.VERSION}"
     async with world.http.get(f"{root}/nodes") as answer:
