@@ -64,7 +64,7 @@ class Evictor:
         return document_answer(call.request, SUCCESS, 201)
 
     async def _take_disruption(self, namespace: str, pod: Document, context: Context) -> None:
-        budgets = self._budgets_of(namespace, pod)
+        budgets = await self._budgets_of(namespace, pod)
         if len(budgets) > 1:
             raise errors.internal_error(
                 "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support."
@@ -80,9 +80,10 @@ class Evictor:
 
         await self._budgets.update(namespace, budget.name, propose, context, self._rule)
 
-    def _budgets_of(self, namespace: str, pod: Document) -> list[StoredObject]:
+    async def _budgets_of(self, namespace: str, pod: Document) -> list[StoredObject]:
         if self._budgets is None:
             return []
+        await self._budgets.watch_cache.at_least(self._budgets.store.revision)
         labels = pod["metadata"].get("labels") or {}
         return [one for one in self._budgets.cache.under(namespace) if _selects(one.document, labels)]
 

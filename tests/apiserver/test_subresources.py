@@ -1,0 +1,109 @@
+"""Scale, binding, eviction."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from apiserver.serving import JSON_PATCH, PODS, Talk, pod, serving
+
+DEPLOYMENTS = "/apis/apps/v1/namespaces/default/deployments"
+
+
+def deployment(name: str, replicas: int) -> dict[str, Any]:
+    labels = {"app": name}
+    containers = [{"name": "main", "image": "busybox"}]
+    return {
+        "metadata": {"name": name},
+        "spec": {
+            "replicas": replicas,
+            "selector": {"matchLabels": labels},
+            "template": {"metadata": {"labels": labels}, "spec": {"containers": containers}},
+        },
+    }
+
+
+async def test_a_scale_shows_and_changes_the_replicas() -> None:
+    async with serving() as talk:
+        assert (await talk.post(DEPLOYMENTS, deployment("web", 2))).status == 201
+        scale = (await talk.get(f"{DEPLOYMENTS}/web/scale")).body
+        assert (scale["kind"], scale["apiVersion"]) == ("Scale", "autoscaling/v1")
+        assert (scale["spec"], scale["status"]["selector"]) == ({"replicas": 2}, "app=web")
+        scale["spec"]["replicas"] = 0
+        assert (await talk.put(f"{DEPLOYMENTS}/web/scale", scale)).body["spec"] == {"replicas": 0}
+        after = (await talk.get(f"{DEPLOYMENTS}/web")).body
+        assert (after["spec"]["replicas"], after["metadata"]["generation"]) == (0, 2)
+        stale = await talk.put(f"{DEPLOYMENTS}/web/scale", scale)
+        assert stale.status == 409
+        patched = await talk.patch(f"{DEPLOYMENTS}/web/scale", {"spec": {"replicas": 5}})
+        assert patched.body["spec"] == {"replicas": 5}
+        operations = [{"op": "replace", "path": "/spec/replicas", "value": -1}]
+        assert (await talk.patch(f"{DEPLOYMENTS}/web/scale", operations, JSON_PATCH)).status == 422
+
+
+async def test_a_kind_without_a_scale_has_none() -> None:
+    async with serving() as talk:
+        await talk.post(PODS, pod("one"))
+        assert (await talk.get(f"{PODS}/one/scale")).status == 404
+
+
+async def test_a_pod_is_bound_once() -> None:
+    async with serving() as talk:
+        await talk.post(PODS, pod("one"))
+        binding = {"kind": "Binding", "apiVersion": "v1", "target": {"kind": "Node", "name": "node-1"}}
+        done = await talk.post(f"{PODS}/one/binding", binding)
+        assert (done.status, done.body["status"]) == (201, "Success")
+        bound = (await talk.get(f"{PODS}/one")).body
+        assert bound["spec"]["nodeName"] == "node-1"
+        assert [(one["type"], one["status"]) for one in bound["status"]["conditions"]] == [("PodScheduled", "True")]
+        again = await talk.post(f"{PODS}/one/binding", binding)
+        assert again.status == 409
+        assert again.message.endswith('pod one is already assigned to node "node-1"')
+        assert (await talk.post(f"{PODS}/none/binding", binding)).status == 404
+        assert (await talk.post(f"{PODS}/one/binding", {"target": {}})).status == 422
+
+
+async def _budget(talk: Talk, allowed: int) -> None:
+    path = "/apis/policy/v1/namespaces/default/poddisruptionbudgets"
+    selector = {"matchLabels": {"app": "web"}}
+    made = await talk.post(path, {"metadata": {"name": "pdb"}, "spec": {"minAvailable": 1, "selector": selector}})
+    assert made.status == 201, made.message
+    document = made.body
+    document["status"] = {
+        "observedGeneration": 1,
+        "disruptionsAllowed": allowed,
+        "currentHealthy": 1 + allowed,
+        "desiredHealthy": 1,
+        "expectedPods": 2,
+    }
+    assert (await talk.put(f"{path}/pdb/status", document)).status == 200
+
+
+async def _running(talk: Talk, name: str) -> None:
+    document = pod(name)
+    document["metadata"]["labels"] = {"app": "web"}
+    made = (await talk.post(PODS, document)).body
+    made["status"]["phase"] = "Running"
+    made["status"]["conditions"] = [{"type": "Ready", "status": "True"}]
+    assert (await talk.put(f"{PODS}/{name}/status", made)).status == 200
+
+
+async def test_an_eviction_takes_from_the_budget_until_it_is_spent() -> None:
+    async with serving() as talk:
+        await _budget(talk, 1)
+        for name in ("one", "two"):
+            await _running(talk, name)
+        first = await talk.post(f"{PODS}/one/eviction", {"metadata": {"name": "one"}})
+        assert (first.status, first.body["status"]) == (201, "Success")
+        second = await talk.post(f"{PODS}/two/eviction", {"metadata": {"name": "two"}})
+        assert second.status == 429
+        assert second.message == "Cannot evict pod as it would violate the pod's disruption budget."
+        [cause] = second.body["details"]["causes"]
+        assert cause["reason"] == "DisruptionBudget"
+        assert (await talk.get(f"{PODS}/two")).status == 200
+
+
+async def test_an_eviction_without_a_budget_deletes() -> None:
+    async with serving() as talk:
+        await talk.post(PODS, pod("one"))
+        assert (await talk.post(f"{PODS}/one/eviction", {"metadata": {"name": "one"}})).status == 201
+        assert (await talk.get(f"{PODS}/one")).status == 404
