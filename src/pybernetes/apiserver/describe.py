@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import orjson
+
 from pybernetes.apiserver.discovery import served
 from pybernetes.apiserver.discovery.handler import Discovery
+from pybernetes.apiserver.http import ApiResponse, json_response
 from pybernetes.apiserver.openapi.handler import OpenApi
+from pybernetes.apiserver.routes import Call, Handler, Routes
 from pybernetes.apiserver.server import ApiServer
 
 
@@ -19,4 +23,14 @@ def describe(
     discovery.update("virtual", virtual)
     discovery.register(server.routes)
     OpenApi(lambda: discovery.groups, version).register(server.routes)
+    server.routes.exact("/", _index(server.routes, discovery))
     return discovery
+
+
+def _index(routes: Routes, discovery: Discovery) -> Handler:
+    async def index(call: Call) -> ApiResponse:
+        """`/`: every path that leads somewhere."""
+        paths = sorted({*routes.paths, *discovery.paths} - {"/"})
+        return json_response(orjson.dumps({"paths": paths}, option=orjson.OPT_INDENT_2))
+
+    return index

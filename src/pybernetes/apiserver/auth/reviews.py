@@ -14,6 +14,7 @@ from typing import Any
 import orjson
 
 from pybernetes.api import errors
+from pybernetes.api.fields import FieldError, at, invalid, required
 from pybernetes.apiserver.auth.authenticators import RequestAuthenticator
 from pybernetes.apiserver.auth.authorizers import ClusterAuthorizer
 from pybernetes.apiserver.auth.contract import Attributes, User
@@ -92,6 +93,9 @@ class Reviews:
         document["status"] = await answer(document.get("spec") or {}, call)
         return json_response(orjson.dumps(document), 201)
 
+    def _kind(self, call: Call) -> str:
+        return self._answers[call.info.group, call.info.resource][0]
+
     async def _token(self, spec: Document, call: Call) -> Document:
         token, audiences = spec.get("token", ""), tuple(spec.get("audiences") or ())
         if not token:
@@ -121,20 +125,20 @@ class Reviews:
             {key.lower(): tuple(values) for key, values in (spec.get("extra") or {}).items()},
         )
         if not user.name and not user.groups:
-            raise errors.bad_request("spec.user: Required value: at least one of user or group must be specified")
-        return self._access(user, spec)
+            problem = required(at.spec.user, "at least one of user or group must be specified")
+            raise errors.invalid(AUTHORIZATION, self._kind(call), "", [problem])
+        return self._access(user, spec, call)
 
     async def _local_access(self, spec: Document, call: Call) -> Document:
         asked = spec.get("resourceAttributes") or {}
         if asked.get("namespace", "") != call.info.namespace:
-            raise errors.bad_request(
-                f'spec.resourceAttributes.namespace: Invalid value: "{asked.get("namespace", "")}": '
-                "must match metadata.namespace"
-            )
+            path = at.spec.resourceAttributes.namespace
+            problem = invalid(path, asked.get("namespace", ""), "must match metadata.namespace")
+            raise errors.invalid(AUTHORIZATION, "LocalSubjectAccessReview", "", [problem])
         return await self._subject_access(spec, call)
 
     async def _self_access(self, spec: Document, call: Call) -> Document:
-        return self._access(call.user, spec)
+        return self._access(call.user, spec, call)
 
     async def _self_rules(self, spec: Document, call: Call) -> Document:
         namespace = spec.get("namespace", "")
@@ -147,7 +151,10 @@ class Reviews:
             "incomplete": False,
         }
 
-    def _access(self, user: User, spec: Document) -> Document:
+    def _access(self, user: User, spec: Document, call: Call) -> Document:
+        problem = _attributes_problem(spec)
+        if problem is not None:
+            raise errors.invalid(AUTHORIZATION, self._kind(call), "", [problem])
         decision = self._authorizer.decide(user, asked_attributes(spec))
         status: Document = {"allowed": decision.allowed}
         if decision.reason:
@@ -155,10 +162,23 @@ class Reviews:
         return status
 
 
-def asked_attributes(spec: Mapping[str, Any]) -> Attributes:
+def _attributes_problem(spec: Mapping[str, Any]) -> FieldError | None:
     resource, path = spec.get("resourceAttributes"), spec.get("nonResourceAttributes")
-    if (resource is None) == (path is None):
-        raise errors.bad_request("exactly one of nonResourceAttributes or resourceAttributes must be specified")
+    if resource is not None and path is not None:
+        why = "cannot be specified in combination with resourceAttributes"
+        return invalid(at.spec.nonResourceAttributes, path, why)
+    if resource is None and path is None:
+        return invalid(
+            at.spec.resourceAttributes,
+            None,
+            "exactly one of nonResourceAttributes or resourceAttributes must be specified",
+        )
+    return None
+
+
+def asked_attributes(spec: Mapping[str, Any]) -> Attributes:
+    """What a review's spec asks about."""
+    resource, path = spec.get("resourceAttributes"), spec.get("nonResourceAttributes")
     if resource is None:
         return Attributes((path or {}).get("verb", ""), (path or {}).get("path", ""), is_resource=False)
     return Attributes(

@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from pybernetes.api import errors
+from pybernetes.api.fields import at, invalid
 from pybernetes.apiserver.auth.authorizers import node_of
 from pybernetes.apiserver.auth.contract import User
 from pybernetes.apiserver.auth.reviews import read_body
@@ -42,14 +43,7 @@ class TokenRequests:
         key = f"/registry/serviceaccounts/{info.namespace}/{info.name}"
         account = await self._read("serviceaccounts", key, info.name)
         seconds = spec.get("expirationSeconds") or 3600
-        if seconds < SHORTEST:
-            raise errors.bad_request(
-                f"spec.expirationSeconds: Invalid value: {seconds}: may not specify a duration less than 10 minutes"
-            )
-        if seconds > LONGEST:
-            raise errors.bad_request(
-                f"spec.expirationSeconds: Invalid value: {seconds}: may not specify a duration larger than 2^32 seconds"
-            )
+        _check_duration(seconds)
         bound = await self._bound(spec.get("boundObjectRef"), info.namespace, info.name)
         _check_node(call.user, bound)
         issued = self._tokens.issue(
@@ -123,3 +117,14 @@ def _check_node(user: User, bound: list[BoundTo]) -> None:
     if not any((one.kind, one.name) == ("Node", node) for one in bound):
         why = "node requested token bound to a pod scheduled on a different node"
         raise errors.forbidden("serviceaccounts", "", why)
+
+
+def _check_duration(seconds: int) -> None:
+    problem = ""
+    if seconds < SHORTEST:
+        problem = "may not specify a duration less than 10 minutes"
+    elif seconds > LONGEST:
+        problem = "may not specify a duration larger than 2^32 seconds"
+    if problem:
+        found = invalid(at.spec.expirationSeconds, seconds, problem)
+        raise errors.invalid("authentication.k8s.io", "TokenRequest", "", [found])

@@ -69,6 +69,10 @@ class Discovery:
             for version in AGGREGATED_VERSIONS
         }
 
+    @property
+    def paths(self) -> list[str]:
+        return sorted(self._plain)
+
     async def handle(self, call: Call) -> ApiResponse:
         return self.answer(call.request)
 
