@@ -65,10 +65,7 @@ async def test_a_namespace_in_the_body_must_be_that_of_the_path() -> None:
         document["metadata"]["namespace"] = "kube-system"
         answer = await talk.post(CONFIG_MAPS, document)
         assert answer.status == 400
-        assert (
-            answer.message
-            == "the namespace of the provided object does not match the namespace sent on the request"
-        )
+        assert answer.message == "the namespace of the provided object does not match the namespace sent on the request"
 
 
 async def test_an_update_of_an_old_version_is_a_conflict() -> None:
@@ -120,9 +117,7 @@ async def test_an_update_of_what_is_not_there_is_not_found() -> None:
 async def test_concurrent_patches_all_count() -> None:
     async with serving() as talk:
         await talk.post(CONFIG_MAPS, config_map("web"))
-        await asyncio.gather(
-            *(talk.patch(f"{CONFIG_MAPS}/web", {"data": {f"key{index}": "x"}}) for index in range(8))
-        )
+        await asyncio.gather(*(talk.patch(f"{CONFIG_MAPS}/web", {"data": {f"key{index}": "x"}}) for index in range(8)))
         assert len((await talk.get(f"{CONFIG_MAPS}/web")).body["data"]) == 8
 
 
