@@ -74,10 +74,12 @@ async def test_a_client_that_goes_is_no_longer_told() -> None:
 
 
 async def test_a_body_over_the_limit_is_too_large() -> None:
-    async with listening(ServerOptions(max_body=1000)) as (_, _, session):
-        async with session.post(CONFIG_MAPS, json=config_map("web", key="x" * 2000)) as refused:
-            assert refused.status == 413
-            assert (await refused.json())["reason"] == "RequestEntityTooLarge"
+    async with (
+        listening(ServerOptions(max_body=1000)) as (_, _, session),
+        session.post(CONFIG_MAPS, json=config_map("web", key="x" * 2000)) as refused,
+    ):
+        assert refused.status == 413
+        assert (await refused.json())["reason"] == "RequestEntityTooLarge"
 
 
 async def test_health_is_told_check_by_check() -> None:
