@@ -8,11 +8,11 @@ from collections.abc import AsyncIterator
 import click
 import uvloop
 
-from benchmarks import api, life, scheduler
+from benchmarks import api, fixture, life, scheduler
 from benchmarks.connection import Target
 from benchmarks.report import Figure, show
 
-SUITES = ("api", "scheduler", "life")
+SUITES = ("api", "scheduler", "life", "fixture")
 
 
 @click.command(epilog="Example:  python -m benchmarks --only api --url https://127.0.0.1:6443 --token …")
@@ -34,6 +34,8 @@ def main(url: str | None, token: str, server_pid: int | None, only: tuple[str, .
     else:
         if "life" in wanted:
             figures += life.measure()
+        if "fixture" in wanted:
+            figures += fixture.measure()
         if {"api", "scheduler"} & set(wanted):
             with life.running_cluster() as (target, pid):
                 figures += uvloop.run(_collect(target, pid, wanted))
