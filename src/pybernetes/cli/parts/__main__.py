@@ -6,6 +6,7 @@ import asyncio
 import sys
 from pathlib import Path
 
+import pybernetes.cli.lean  # noqa: F401  first
 from pybernetes.cli.layout import PROCESSES, Layout
 from pybernetes.cli.parts.running import configure_logs, run_parts
 
