@@ -302,3 +302,27 @@ def test_a_pod_being_deleted_is_terminating() -> None:
     stored = changed(created(PODS, pod()), metadata__deletionTimestamp="2030-01-01T12:00:00Z")
     assert cells(PODS, stored)["Status"] == "Terminating"
     assert cells(PODS, stored, wide=True)["Node"] == "<none>"
+
+
+def test_a_pod_level_limit_makes_requests_of_what_the_containers_ask_for() -> None:
+    containers = [
+        {"name": "a", "image": "x", "resources": {"requests": {"cpu": "500m"}}},
+        {"name": "b", "image": "x", "resources": {"requests": {"cpu": "250m"}}},
+    ]
+    stored = created(PODS, pod(containers=containers, resources={"limits": {"cpu": "1", "memory": "1Gi"}}))
+    assert stored["spec"]["resources"]["requests"] == {"cpu": "750m", "memory": "1Gi"}
+
+
+def test_on_the_hosts_network_both_ports_are_one() -> None:
+    ports = [{"containerPort": 80, "hostPort": 81}]
+    manifest = pod(hostNetwork=True, containers=[{"name": "a", "image": "x", "ports": ports}])
+    assert problems(PODS, manifest) == [
+        "spec.containers[0].ports[0].hostPort: Invalid value: 81: must match `containerPort` when `hostNetwork` is true"
+    ]
+
+
+def test_every_kind_of_volume_is_known_by_its_fields() -> None:
+    from pybernetes.apiserver.validation.volumes import _CHECKS, _REQUIRED, SOURCES
+
+    names = {name for name, _ in SOURCES}
+    assert set(_CHECKS) | set(_REQUIRED) <= names

@@ -58,6 +58,16 @@ def compile_defaults(*tables: Table) -> Default:
     return _compile(root)
 
 
+def in_order(*defaults: Default) -> Default:
+    """For rules that need what the rows below them have filled in."""
+
+    def run(holder: Document) -> None:
+        for default in defaults:
+            default(holder)
+
+    return run
+
+
 def _insert(root: _Node, path: str, value: Value) -> None:
     *parents, name = path.split(".")
     if isinstance(value, Rule):

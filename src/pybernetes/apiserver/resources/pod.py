@@ -19,8 +19,8 @@ from pybernetes.apiserver.resource import (
     spec_changed,
 )
 from pybernetes.apiserver.resources.cells import text_at
-from pybernetes.apiserver.resources.defaults import compile_defaults, under
-from pybernetes.apiserver.resources.pod_defaults import POD_ONLY, POD_SPEC
+from pybernetes.apiserver.resources.defaults import compile_defaults, in_order, under
+from pybernetes.apiserver.resources.pod_defaults import POD_AFTER, POD_ONLY, POD_SPEC
 from pybernetes.apiserver.resources.pod_printing import POD_COLUMNS
 from pybernetes.apiserver.resources.pod_quality import quality_of_service
 from pybernetes.apiserver.validation.metadata import check_metadata, check_metadata_update
@@ -93,11 +93,21 @@ def grace_of(pod: Document, asked: int | None) -> int:
 def validate(pod: Pod) -> Iterator[FieldError]:
     yield from check_metadata(pod.metadata, is_dns_subdomain)
     yield from check_pod_spec(pod.spec, at.spec)
+    if not pod.spec.service_account_name:
+        yield from _check_no_tokens(pod)
     created = not pod.metadata.resource_version
     if created and pod.spec.ephemeral_containers:
         yield forbidden(at.spec.ephemeralContainers, "cannot be set on create")
     if created and pod.spec.scheduling_gates and pod.spec.node_name:
         yield forbidden(at.spec.nodeName, "cannot be set until all schedulingGates have been cleared")
+
+
+def _check_no_tokens(pod: Pod) -> Iterator[FieldError]:
+    for index, volume in enumerate(pod.spec.volumes):
+        for position, source in enumerate(volume.projected.sources if volume.projected else ()):
+            if source.service_account_token is not None:
+                path = at.spec.volumes[index].projected.sources[position].serviceAccountToken
+                yield forbidden(path, "must not be specified when serviceAccountName is not set")
 
 
 def validate_update(new: Pod, old: Pod) -> Iterator[FieldError]:
@@ -110,11 +120,13 @@ def validate_status(new: Pod, old: Pod) -> Iterator[FieldError]:
 
 
 def validate_ephemeral_containers(new: Pod, old: Pod) -> Iterator[FieldError]:
+    yield from validate(new)
     yield from check_metadata_update(new.metadata, old.metadata)
     yield from check_ephemeral_containers_update(new, old)
 
 
 def validate_resize(new: Pod, old: Pod) -> Iterator[FieldError]:
+    yield from validate(new)
     yield from check_metadata_update(new.metadata, old.metadata)
     yield from check_resize(new, old)
 
@@ -123,7 +135,9 @@ PODS = Resource(
     info=info_of(Pod),
     short_names=("po",),
     categories=("all",),
-    defaults=compile_defaults(under("spec", POD_SPEC), under("spec", POD_ONLY)),
+    defaults=in_order(
+        compile_defaults(under("spec", POD_SPEC), under("spec", POD_ONLY)), compile_defaults(under("spec", POD_AFTER))
+    ),
     validate=validate,
     validate_update=validate_update,
     initial_status=initial_status,

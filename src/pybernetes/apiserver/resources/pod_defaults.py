@@ -5,9 +5,12 @@ Follows pkg/apis/core/v1/defaults.go.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgspec
 
 from pybernetes.api.models.core_v1 import Volume
+from pybernetes.api.quantity import ZERO, Quantity, parse
 from pybernetes.apiserver.resources.defaults import Document, OverZero, Rule, Table, under
 
 
@@ -118,11 +121,53 @@ POD_SPEC: Table = {
     **under("volumes[]", VOLUME),
 }
 
+
+def pod_level_resources(spec: Document) -> None:
+    """Requests of the pod as a whole: what its containers ask for together, or else its limits."""
+    whole = spec.get("resources")
+    if not whole or not whole.get("limits"):
+        return
+    requests = dict(whole.get("requests", {}))
+    for name, amount in _together(spec).items():
+        requests.setdefault(name, amount)
+    for name, amount in whole["limits"].items():
+        requests.setdefault(name, amount)
+    whole["requests"] = requests
+
+
+def _together(spec: Document) -> dict[str, str]:
+    """What the containers need at any time: all that run side by side, or an init container if it needs more."""
+    running: dict[str, Quantity] = {}
+    needed: dict[str, Quantity] = {}
+    for container in spec.get("initContainers", ()):
+        asked = _requests(container)
+        if container.get("restartPolicy") == "Always":
+            _add(running, asked)
+            asked = {}
+        for name in asked | running:
+            needed[name] = max(needed.get(name, ZERO), asked.get(name, ZERO) + running.get(name, ZERO))
+    for container in spec.get("containers", ()):
+        _add(running, _requests(container))
+    return {name: str(max(running.get(name, ZERO), needed.get(name, ZERO))) for name in running | needed}
+
+
+def _requests(container: Document) -> dict[str, Quantity]:
+    requests = (container.get("resources") or {}).get("requests") or {}
+    return {name: parse(amount) for name, amount in requests.items() if name in ("cpu", "memory")}
+
+
+def _add(total: dict[str, Quantity], more: Mapping[str, Quantity]) -> None:
+    for name, amount in more.items():
+        total[name] = total.get(name, ZERO) + amount
+
+
 # What a pod has beyond a pod template.
 POD_ONLY: Table = {
     "enableServiceLinks": True,
     "": Rule(host_network_ports),
     "containers[].resources": Rule(requests_from_limits),
     "initContainers[].resources": Rule(requests_from_limits),
-    "resources": Rule(requests_from_limits),
 }
+
+# Once the containers have their defaults.
+POD_AFTER: Table = {"": Rule(pod_level_resources)}

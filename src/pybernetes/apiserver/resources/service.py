@@ -54,6 +54,13 @@ def default_traffic(spec: Document) -> None:
         spec.setdefault("allocateLoadBalancerNodePorts", True)
 
 
+def default_ip_mode(service: Document) -> None:
+    if (service.get("spec") or {}).get("type") == "LoadBalancer":
+        for ingress in at_path(service, "status.loadBalancer.ingress", ()):
+            if ingress.get("ip"):
+                ingress.setdefault("ipMode", "VIP")
+
+
 def target_port(port: Document) -> int | None:
     return port.get("port")
 
@@ -136,7 +143,7 @@ SERVICES = Resource(
             "spec.ports[].protocol": "TCP",
             "spec.ports[].targetPort": target_port,
         },
-        {"spec": Rule(default_traffic)},
+        {"spec": Rule(default_traffic), "": Rule(default_ip_mode)},
     ),
     validate=validate,
     validate_update=validate_update,

@@ -43,7 +43,7 @@ from pybernetes.apiserver.validation.simple import check_ip
 
 PROTOCOLS = ("SCTP", "TCP", "UDP")
 PULL_POLICIES = ("Always", "IfNotPresent", "Never")
-TERMINATION_POLICIES = ("FallbackToLogsOnError", "File")
+TERMINATION_POLICIES = ("File", "FallbackToLogsOnError")
 PROPAGATIONS = ("Bidirectional", "HostToContainer", "None")
 _ONLY_SIDECARS = "may not be set for init containers without restartPolicy=Always"
 _NOT_EPHEMERAL = "cannot be set for an Ephemeral Container"
@@ -82,7 +82,7 @@ def check_containers(pod: PodFacts, path: FieldPath) -> Iterator[FieldError]:
     yield from _check_init_containers(pod, path.initContainers, names)
     yield from _check_ephemeral_containers(pod, path.ephemeralContainers, names)
     if spec.host_network:
-        yield from _check_host_network(spec, path)
+        yield from _check_host_network(pod, path)
 
 
 def _check_init_containers(pod: PodFacts, path: FieldPath, names: set[str]) -> Iterator[FieldError]:
@@ -107,7 +107,7 @@ def _check_init_containers(pod: PodFacts, path: FieldPath, names: set[str]) -> I
             ):
                 if value is not None:
                     yield forbidden(getattr(each, name), _ONLY_SIDECARS)
-        yield from _check_host_ports([container], each)
+        yield from _check_host_ports([container], path)
 
 
 def _check_ephemeral_containers(pod: PodFacts, path: FieldPath, names: set[str]) -> Iterator[FieldError]:
@@ -133,6 +133,8 @@ def _check_ephemeral_containers(pod: PodFacts, path: FieldPath, names: set[str])
         for position, mount in enumerate(container.volume_mounts):
             if mount.sub_path:
                 yield forbidden(each.volumeMounts[position].subPath, _NOT_EPHEMERAL)
+            if mount.sub_path_expr:
+                yield forbidden(each.volumeMounts[position].subPathExpr, _NOT_EPHEMERAL)
         if container.target_container_name and container.target_container_name not in targets:
             yield not_found(each.targetContainerName, container.target_container_name)
 
@@ -169,15 +171,31 @@ def _check_common(container: Container | EphemeralContainer, path: FieldPath, po
     elif container.image_pull_policy not in PULL_POLICIES:
         yield not_supported(path.imagePullPolicy, container.image_pull_policy, PULL_POLICIES)
     yield from check_requirements(container.resources, path.resources)
-    for index, policy in enumerate(container.resize_policy):
-        if policy.resource_name not in ("cpu", "memory"):
-            yield not_supported(path.resizePolicy[index].resourceName, policy.resource_name, ("cpu", "memory"))
-        if policy.restart_policy not in ("NotRequired", "RestartContainer"):
-            allowed = ("NotRequired", "RestartContainer")
-            yield not_supported(path.resizePolicy[index].restartPolicy, policy.restart_policy, allowed)
+    if container.resize_policy:
+        yield from _check_resize_policy(container, path.resizePolicy, pod)
     yield from check_security_context(
         container.security_context, path.securityContext, host_users=pod.spec.host_users is not False
     )
+
+
+def _check_resize_policy(
+    container: Container | EphemeralContainer, path: FieldPath, pod: PodFacts
+) -> Iterator[FieldError]:
+    names: set[str] = set()
+    for index, policy in enumerate(container.resize_policy):
+        if policy.resource_name in names:
+            yield duplicate(path[index], policy.resource_name)
+        names.add(policy.resource_name)
+        for value, allowed in (
+            (policy.resource_name, ("cpu", "memory")),
+            (policy.restart_policy, ("NotRequired", "RestartContainer")),
+        ):
+            if not value:
+                yield required(path)
+            elif value not in allowed:
+                yield not_supported(path, value, allowed)
+        if pod.spec.restart_policy == "Never" and policy.restart_policy != "NotRequired":
+            yield invalid(path, policy.restart_policy, "must be 'NotRequired' when `restartPolicy` is 'Never'")
 
 
 def _check_ports(ports: Sequence[ContainerPort], path: FieldPath) -> Iterator[FieldError]:
@@ -216,14 +234,14 @@ def _check_host_ports(containers: Sequence[Container], path: FieldPath) -> Itera
             taken.add(identity)
 
 
-def _check_host_network(spec: PodSpec, path: FieldPath) -> Iterator[FieldError]:
-    for field, containers in (("containers", spec.containers), ("initContainers", spec.init_containers)):
-        for index, container in enumerate(containers):
-            for position, port in enumerate(container.ports):
-                if port.host_port and port.host_port != port.container_port:
-                    each = getattr(path, field)[index].ports[position]
-                    message = "must match `hostPort` when `hostNetwork` is true"
-                    yield invalid(each.containerPort, port.container_port, message)
+def _check_host_network(pod: PodFacts, path: FieldPath) -> Iterator[FieldError]:
+    """In a template the host's port may be left out: it is filled in when the pod is made."""
+    for index, container in enumerate(pod.spec.containers):
+        for position, port in enumerate(container.ports):
+            given = not pod.in_template or port.host_port
+            if given and port.host_port != port.container_port:
+                message = "must match `containerPort` when `hostNetwork` is true"
+                yield invalid(path.containers[index].ports[position].hostPort, port.host_port, message)
 
 
 def _check_mounts(container: Container | EphemeralContainer, path: FieldPath, pod: PodFacts) -> Iterator[FieldError]:
@@ -238,25 +256,25 @@ def _check_mounts(container: Container | EphemeralContainer, path: FieldPath, po
             yield required(each.mountPath)
         elif mount.mount_path in taken:
             yield invalid(each.mountPath, mount.mount_path, "must be unique")
-        elif mount.mount_path in devices:
+        if mount.mount_path in devices:
             yield invalid(each.mountPath, mount.mount_path, "must not already exist as a path in volumeDevices")
         taken.add(mount.mount_path)
         if mount.name not in pod.volumes:
             yield not_found(each.name, mount.name)
         if mount.sub_path:
-            yield from check_descending(mount.sub_path, each.subPath)
+            yield from check_descending(mount.sub_path, path.subPath)
         if mount.sub_path_expr:
             if mount.sub_path:
                 message = "subPathExpr and subPath are mutually exclusive"
                 yield invalid(each.subPathExpr, mount.sub_path_expr, message)
-            yield from check_descending(mount.sub_path_expr, each.subPathExpr)
-        yield from _check_propagation(mount, container, each)
+            yield from check_descending(mount.sub_path_expr, path.subPathExpr)
+        yield from _check_propagation(mount, container, path)
         recursive = mount.recursive_read_only
         if recursive is not None:
             if recursive not in ("Disabled", "Enabled", "IfPossible"):
-                yield not_supported(each.recursiveReadOnly, recursive, ("Disabled", "Enabled", "IfPossible"))
+                yield not_supported(path.recursiveReadOnly, recursive, ("Disabled", "Enabled", "IfPossible"))
             elif recursive != "Disabled" and not mount.read_only:
-                yield forbidden(each.recursiveReadOnly, "may only be specified when readOnly is true")
+                yield forbidden(path.recursiveReadOnly, "may only be specified when readOnly is true")
 
 
 def _check_propagation(

@@ -106,7 +106,7 @@ def check_field_selector(
             yield invalid(path.fieldPath, selector.field_path, message)
         else:
             subscript = key.lower() if field == "metadata.annotations" else key
-            yield from (invalid(path, key, message) for message in label_key_messages(subscript))
+            yield from (invalid(path, subscript, message) for message in label_key_messages(subscript))
     elif selector.field_path not in _KNOWN_FIELDS:
         message = f"error converting fieldPath: field label not supported: {selector.field_path}"
         yield invalid(path.fieldPath, selector.field_path, message)
@@ -149,6 +149,6 @@ def check_env_from(sources: Sequence[EnvFromSource], path: FieldPath) -> Iterato
             else:
                 yield from check_reference_name(reference.name, getattr(each, name).name)
         if not given:
-            yield invalid(each, "", "must specify one of: `configMapRef` or `secretRef`")
+            yield invalid(path, "", "must specify one of: `configMapRef` or `secretRef`")
         elif len(given) > 1:
-            yield invalid(each, "", _MORE_THAN_ONE)
+            yield invalid(path, "", _MORE_THAN_ONE)

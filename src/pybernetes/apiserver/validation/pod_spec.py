@@ -32,7 +32,7 @@ from pybernetes.apiserver.validation.simple import NOT_NEGATIVE, check_ip, in_ra
 from pybernetes.apiserver.validation.volumes import check_volumes
 
 RESTART_POLICIES = ("Always", "OnFailure", "Never")
-DNS_POLICIES = ("ClusterFirst", "ClusterFirstWithHostNet", "Default", "None")
+DNS_POLICIES = ("ClusterFirstWithHostNet", "ClusterFirst", "Default", "None")
 MAXIMUM_NAMESERVERS = 3
 MAXIMUM_SEARCHES = 32
 MAXIMUM_SEARCH_LENGTH = 2048
@@ -72,7 +72,7 @@ def check_pod_spec(spec: PodSpec, path: FieldPath, *, in_template: bool = False)
     if spec.host_aliases:
         yield from _check_host_aliases(spec.host_aliases, path.hostAliases)
     if spec.preemption_policy is not None and spec.preemption_policy not in ("Never", "PreemptLowerPriority"):
-        yield not_supported(path.preemptionPolicy, spec.preemption_policy, ("Never", "PreemptLowerPriority"))
+        yield not_supported(path.preemptionPolicy, spec.preemption_policy, ("PreemptLowerPriority", "Never"))
     if spec.overhead:
         yield from check_resource_list(spec.overhead, path.overhead)
     if spec.os is not None:
@@ -107,6 +107,7 @@ def _check_dns(config: PodDNSConfig | None, policy: str | None, path: FieldPath)
             return
         if not config.nameservers:
             yield required(path.nameservers, "must provide at least one DNS nameserver when `dnsPolicy` is None")
+            return
     if config is None:
         return
     if len(config.nameservers) > MAXIMUM_NAMESERVERS:

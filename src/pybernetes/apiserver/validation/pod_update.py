@@ -47,10 +47,10 @@ def check_pod_update(new: Pod, old: Pod) -> Iterator[FieldError]:
         message = "existing toleration can not be modified except its tolerationSeconds"
         yield forbidden(at.spec.tolerations, message)
     gates = {gate.name for gate in before.scheduling_gates}
-    for gate in after.scheduling_gates:
+    for index, gate in enumerate(after.scheduling_gates):
         if gate.name not in gates:
             message = f"only deletion is allowed, but found new scheduling gate '{gate.name}'"
-            yield forbidden(at.spec.schedulingGates[gate.name], message)
+            yield forbidden(at.spec.schedulingGates[index].name, message)
     munged = _without_allowed_changes(after, before)
     if munged != before:
         fields = ",".join(_UPDATABLE)

@@ -59,7 +59,7 @@ def check_handler(
         if handler.grpc is not None:
             count += 1
             if count > 1:
-                yield forbidden(path.gRPC, "may not specify more than 1 handler type")
+                yield forbidden(path.grpc, "may not specify more than 1 handler type")
             else:
                 yield from check_port_number(handler.grpc.port, path.grpc.port)
     elif handler.sleep is not None:

@@ -52,7 +52,7 @@ def check_affinity(affinity: Affinity | None, path: FieldPath) -> Iterator[Field
             if not 1 <= preferred.weight <= 100:
                 yield invalid(each.weight, preferred.weight, _WEIGHT)
             if preferred.preference is not None:
-                yield from check_node_term(preferred.preference, each.preference)
+                yield from check_node_term(preferred.preference, each.preference, strict=False)
     yield from _check_pod_affinity(affinity.pod_affinity, path.podAffinity)
     yield from _check_pod_affinity(affinity.pod_anti_affinity, path.podAntiAffinity)
 
@@ -65,9 +65,13 @@ def check_node_selector(selector: NodeSelector, path: FieldPath) -> Iterator[Fie
         yield from check_node_term(term, terms[index])
 
 
-def check_node_term(term: NodeSelectorTerm, path: FieldPath) -> Iterator[FieldError]:
+def check_node_term(term: NodeSelectorTerm, path: FieldPath, *, strict: bool = True) -> Iterator[FieldError]:
+    """`strict`: values must be such as labels can have."""
     for index, requirement in enumerate(term.match_expressions):
-        yield from _check_node_requirement(requirement, path.matchExpressions[index])
+        each = path.matchExpressions[index]
+        yield from _check_node_requirement(requirement, each)
+        for position, value in enumerate(requirement.values if strict else ()):
+            yield from (invalid(each.values[position], value, message) for message in label_value_messages(value))
     for index, requirement in enumerate(term.match_fields):
         yield from _check_field_requirement(requirement, path.matchFields[index])
 
@@ -86,8 +90,6 @@ def _check_node_requirement(requirement: NodeSelectorRequirement, path: FieldPat
         case other:
             yield invalid(path.operator, other, "not a valid selector operator")
     yield from _check_label_key(requirement.key, path.key)
-    for index, value in enumerate(requirement.values):
-        yield from (invalid(path.values[index], value, message) for message in label_value_messages(value))
 
 
 def _check_field_requirement(requirement: NodeSelectorRequirement, path: FieldPath) -> Iterator[FieldError]:

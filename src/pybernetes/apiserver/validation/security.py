@@ -142,8 +142,8 @@ def check_pod_security_context(
     if spec.host_users is False:
         for name, shared in (
             ("hostNetwork", spec.host_network),
-            ("hostPID", spec.host_pid),
-            ("hostIPC", spec.host_ipc),
+            ("HostPID", spec.host_pid),
+            ("HostIPC", spec.host_ipc),
         ):
             if shared:
-                yield forbidden(getattr(spec_path, name), "when `hostUsers` is false")
+                yield forbidden(getattr(spec_path, name), "when `pod.Spec.HostUsers` is false")
