@@ -11,8 +11,6 @@ import re
 import subprocess
 import threading
 import urllib.request
-import uuid
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +21,8 @@ pytestmark = pytest.mark.node
 
 
 @pytest.fixture(scope="module")
-def user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[UserCluster]:
-    cluster = UserCluster(f"u{uuid.uuid4().hex[:6]}", tmp_path_factory.mktemp("transcript") / "cluster", free_port())
-    cluster.up()
-    cluster.p8s("image", "build", "busybox")
-    yield cluster
-    cluster.p8s("down", "--purge")
+def user(shared_cluster: UserCluster) -> UserCluster:
+    return shared_cluster
 
 
 def container(name: str, script: str, **more: Any) -> dict[str, Any]:
