@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 from random import Random
 
@@ -125,3 +126,14 @@ async def test_leaving_a_stream_ends_the_exchange(server: Server) -> None:
     async with transport.stream(Request("GET", "/api/v1/pods", {"watch": "true"})) as stream:
         assert stream.status == 200
     await transport.close()
+
+
+async def test_watches_do_not_take_the_connections_of_calls(server: Server) -> None:
+    transport = HttpTransport(ConnectionSettings(server.url, connections=1))
+    client = Client(transport)
+    async with AsyncExitStack() as streams:
+        for _ in range(5):
+            await streams.enter_async_context(transport.stream(Request("GET", "/api/v1/pods", {"watch": "true"})))
+        async with asyncio.timeout(10):
+            assert (await client.get(core_v1.Node, "n")).metadata.name == "n"
+    await client.close()

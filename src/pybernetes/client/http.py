@@ -10,7 +10,7 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import aiohttp
@@ -19,8 +19,12 @@ from yarl import URL
 from pybernetes.client.transport import Request, Response, Stream, Unreachable
 
 CONNECT_SECONDS = 10.0
-ANSWER_SECONDS = 65.0
+ANSWER_TIMEOUT = aiohttp.ClientTimeout(total=65.0, sock_connect=CONNECT_SECONDS)
 """A little more than the minute after which an API server gives up on a request itself."""
+
+UNLIMITED = 0
+KEPT_SECONDS = 30.0
+"""Less than servers keep an idle connection: a create must not meet one that is just being closed."""
 
 TOKEN_CHECK_SECONDS = 10.0
 
@@ -35,21 +39,24 @@ class ConnectionSettings:
     token_file: Path | None = None
     server_name: str | None = None
     user_agent: str = "pybernetes"
-    connections: int = field(default=100)
+    connections: int = 100
+    """The most at once, for calls; streams have theirs besides."""
 
 
 class HttpTransport:
-    """Requests over one pool of kept connections. Made and closed inside a running event loop."""
+    """Calls over a pool of kept connections, streams over one each. Closed in the event loop in which it was used."""
 
     def __init__(self, settings: ConnectionSettings) -> None:
         self._settings = settings
         self._base = settings.server.rstrip("/")
-        self._session: aiohttp.ClientSession | None = None
+        self._calls: aiohttp.ClientSession | None = None
+        self._streams: aiohttp.ClientSession | None = None
         self._token = _Token(settings.token, settings.token_file)
 
     async def send(self, request: Request) -> Response:
         try:
-            async with self._open(request, total=ANSWER_SECONDS) as answer:
+            session = self._calls = self._calls or self._session(self._settings.connections)
+            async with self._open(session, request, ANSWER_TIMEOUT) as answer:
                 return Response(answer.status, answer.headers, await answer.read())
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise Unreachable(request, _reason(error)) from error
@@ -57,7 +64,9 @@ class HttpTransport:
     @asynccontextmanager
     async def stream(self, request: Request) -> AsyncIterator[Stream]:
         try:
-            answer = await self._open(request, total=None, between=request.patience)
+            session = self._streams = self._streams or self._session(UNLIMITED)
+            timeout = aiohttp.ClientTimeout(sock_connect=CONNECT_SECONDS, sock_read=request.patience)
+            answer = await self._open(session, request, timeout)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise Unreachable(request, _reason(error)) from error
         try:
@@ -66,38 +75,36 @@ class HttpTransport:
             answer.close()
 
     async def close(self) -> None:
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        for session in (self._calls, self._streams):
+            if session is not None:
+                await session.close()
+        self._calls = self._streams = None
 
     def _open(
-        self, request: Request, *, total: float | None, between: float | None = None
+        self, session: aiohttp.ClientSession, request: Request, timeout: aiohttp.ClientTimeout
     ) -> aiohttp.client._RequestContextManager:
         headers = dict(request.headers)
         token = self._token.value()
         if token:
             headers["Authorization"] = f"Bearer {token}"
         url = URL(self._base + request.path, encoded=True)
-        return self._open_session().request(
+        return session.request(
             request.method,
             url.with_query(request.query) if request.query else url,
             data=request.body or None,
             headers=headers,
-            timeout=aiohttp.ClientTimeout(total=total, connect=CONNECT_SECONDS, sock_read=between),
+            timeout=timeout,
             server_hostname=self._settings.server_name,
             allow_redirects=False,
         )
 
-    def _open_session(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            tls: ssl.SSLContext | bool = self._settings.tls or True
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(ssl=tls, limit=self._settings.connections, keepalive_timeout=75),
-                headers={"User-Agent": self._settings.user_agent},
-                cookie_jar=aiohttp.DummyCookieJar(),
-                auto_decompress=True,
-            )
-        return self._session
+    def _session(self, connections: int) -> aiohttp.ClientSession:
+        tls: ssl.SSLContext | bool = self._settings.tls or True
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(ssl=tls, limit=connections, keepalive_timeout=KEPT_SECONDS),
+            headers={"User-Agent": self._settings.user_agent},
+            cookie_jar=aiohttp.DummyCookieJar(),
+        )
 
 
 class _Token:
