@@ -18,7 +18,7 @@ from pybernetes.apiserver.auth.pki import KeyPair, Pki, client_context
 from pybernetes.apiserver.describe import describe
 from pybernetes.apiserver.options import ServerOptions
 from pybernetes.apiserver.proxy import install as proxies
-from pybernetes.apiserver.serve import Edge, tls_context
+from pybernetes.apiserver.serve import Edge, tls_context, tune_process
 from pybernetes.cli.layout import Layout, Settings
 from pybernetes.cli.parts.nodes import node_names
 from pybernetes.store.sqlite import SqliteStore
@@ -64,6 +64,7 @@ async def _serve(layout: Layout, settings: Settings, pki: Pki, serving: KeyPair,
     access.register(assembled.server.routes)
     behind = proxies.install(assembled.server, client_context(pki.apiserver_kubelet_client(), pki.ca_file))
     tls = tls_context(serving.certificate, serving.key, pki.ca_file)
+    tune_process()
     edge = Edge(assembled.server, host=settings.bind, port=settings.port, tls=tls)
     await access.start()
     try:
