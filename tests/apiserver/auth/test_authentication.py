@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -198,3 +199,34 @@ async def test_who_may_impersonate_is_whom_they_ask_to_be(access: Access, tmp_pa
         'users "jane" is forbidden: User "system:serviceaccount:default:robot" cannot impersonate resource "users" '
         'in API group "" at the cluster scope'
     )
+
+
+async def test_a_bootstrap_secret_is_a_token_until_it_expires(access: Access, clock: StoppedClock) -> None:
+    data = {
+        "token-secret": "0123456789abcdef",
+        "usage-bootstrap-authentication": "true",
+        "expiration": "2026-01-01T01:00:00Z",
+        "auth-extra-groups": "system:bootstrappers:mine",
+    }
+    encoded = {key: base64.b64encode(value.encode()).decode() for key, value in data.items()}
+    secret = {"metadata": {}, "type": "bootstrap.kubernetes.io/token", "data": encoded}
+    key = "/registry/secrets/kube-system/bootstrap-token-abcdef"
+    await access.store.transact(write=[Put(key, orjson.dumps(secret))])
+    user = await user_of(access, "abcdef.0123456789abcdef")
+    assert user is not None
+    assert user.name == "system:bootstrap:abcdef"
+    assert user.groups == ("system:bootstrappers", "system:bootstrappers:mine", "system:authenticated")
+    with pytest.raises(ApiError):
+        await user_of(access, "abcdef.0123456789abcdee")
+    await clock.sleep(3600)
+    with pytest.raises(ApiError):
+        await user_of(access, "abcdef.0123456789abcdef")
+
+
+async def test_a_token_may_come_as_a_websocket_protocol(access: Access, tmp_path: Path) -> None:
+    token = TokenFile(tmp_path / "tokens.json").add_admin()
+    encoded = base64.urlsafe_b64encode(token.encode()).decode().rstrip("=")
+    protocols = f"v5.channel.k8s.io, base64url.bearer.authorization.k8s.io.{encoded}"
+    user = await access.authenticator.authenticate(request(sec_websocket_protocol=protocols))
+    assert user is not None
+    assert user.name == "kubernetes-admin"

@@ -15,6 +15,7 @@ import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from hmac import compare_digest
 from typing import Protocol
 from urllib.parse import unquote
 
@@ -87,10 +88,15 @@ class BootstrapTokens:
         if entry is None:
             return None
         document = orjson.loads(entry.value)
-        data = {key: base64.b64decode(value).decode() for key, value in (document.get("data") or {}).items()}
-        if document.get("type") != "bootstrap.kubernetes.io/token" or data.get("token-secret") != secret:
+        try:
+            data = {key: base64.b64decode(value).decode() for key, value in (document.get("data") or {}).items()}
+            expired = self._expired(data.get("expiration", ""))
+        except ValueError:
             return None
-        if data.get("usage-bootstrap-authentication") != "true" or self._expired(data.get("expiration", "")):
+        known = data.get("token-secret", "").encode()
+        if document.get("type") != "bootstrap.kubernetes.io/token" or not compare_digest(known, secret.encode()):
+            return None
+        if data.get("usage-bootstrap-authentication") != "true" or expired:
             return None
         extra_groups = [group for group in data.get("auth-extra-groups", "").split(",") if group]
         return User(f"system:bootstrap:{identity}", groups=(BOOTSTRAPPERS, *extra_groups))
