@@ -84,3 +84,15 @@ async def test_what_a_cluster_is_made_of_can_be_chosen(cluster: Cluster) -> None
     await cluster.settle()
     assert len((await cluster.client.list(core_v1.Node)).items) == 3
     assert (await cluster.client.list(core_v1.Pod)).items == []
+
+
+async def test_a_manifest_can_be_applied_as_text(cluster: Cluster) -> None:
+    team, settings = await cluster.apply_yaml(
+        """
+        {apiVersion: v1, kind: Namespace, metadata: {name: team}}
+        ---
+        {apiVersion: v1, kind: ConfigMap, metadata: {name: settings}, data: {colour: blue}}
+        """
+    )
+    assert team.metadata.uid
+    assert (settings.metadata.namespace, settings.data) == ("default", {"colour": "blue"})

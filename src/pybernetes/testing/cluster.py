@@ -15,12 +15,14 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from random import Random
+from textwrap import dedent
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import msgspec
+import yaml
 
-from pybernetes.api import meta
+from pybernetes.api import codec, kinds, meta
 from pybernetes.api.errors import ApiError
 from pybernetes.api.meta import Key
 from pybernetes.api.models import apps_v1, core_v1
@@ -189,6 +191,11 @@ class Cluster:
         metadata = msgspec.structs.replace(wanted.metadata, resource_version=present.metadata.resource_version)
         return await self.client.update(msgspec.structs.replace(wanted, metadata=metadata))
 
+    async def apply_yaml(self, text: str) -> list[Any]:
+        """Applies each document of a manifest (which may be indented), in order, as the model of its kind."""
+        documents = [document for document in yaml.safe_load_all(dedent(text)) if document]
+        return [await self.apply(_model_of(document)) for document in documents]
+
     async def delete(self, value: Any, *, grace_period: int | None = None, propagation: str | None = None) -> None:
         key = key_of(value)
         await self.client.delete(
@@ -235,6 +242,13 @@ class Cluster:
     def _check_shared_objects(self) -> None:
         if self.detection is not None:
             self.detection.check()
+
+
+def _model_of(document: dict[str, Any]) -> Any:
+    info = kinds.by_api_version(document["apiVersion"], document["kind"])
+    if info.namespaced:
+        document = {**document, "metadata": {"namespace": "default", **document["metadata"]}}
+    return codec.from_document(info.model, document)
 
 
 def _described(pods: Sequence[core_v1.Pod]) -> str:
