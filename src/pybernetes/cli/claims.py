@@ -1,13 +1,16 @@
 """What clusters on one machine must not share: the well-known directories, address ranges, the kubelet's port.
 
 Tools and tests look for pods under /var/lib/kubelet and for logs under /var/log/pods. The first cluster on a machine
-gets them and says so in a file; another one, or one beside a foreign kubelet, keeps them in its data directory.
+gets them and says so in a file. Another one keeps them in its data directory, and has links to them under the
+well-known paths. One beside a foreign kubelet keeps to its data directory altogether.
 Likewise the first has the usual ranges and port, the next ones the next that are free. All but the port is chosen once.
 """
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
+import os
 import shutil
 import socket
 from pathlib import Path
@@ -64,34 +67,64 @@ def _is_free_port(port: int) -> bool:
 
 def claim(layout: Layout, settings: Settings) -> Settings:
     """The settings with the directories that this cluster shall use from now on."""
-    if settings.runtime != "containerd":
-        root = layout.root
-        return settings.with_(kubelet_root=str(root / "kubelet"), pod_logs=str(root / "pod-logs"), container_logs="")
-    if _is_free(layout.root):
-        KUBELET_ROOT.mkdir(parents=True, exist_ok=True)
-        (KUBELET_ROOT / CLAIM).write_text(f"{layout.root}\n")
-        return settings.with_(
-            kubelet_root=str(KUBELET_ROOT), pod_logs=str(POD_LOGS), container_logs=str(CONTAINER_LOGS)
-        )
+    known = layout.read_settings()
+    if known is not None and known.runtime == settings.runtime:
+        return settings
     root = layout.root
-    return settings.with_(
-        kubelet_root=str(root / "kubelet"), pod_logs=str(root / "pod-logs"), container_logs=str(root / "container-logs")
-    )
+    own = settings.with_(kubelet_root=str(root / "kubelet"), pod_logs=str(root / "pod-logs"))
+    if settings.runtime != "containerd":
+        return own.with_(container_logs="")
+    if _is_foreign():
+        return own.with_(container_logs=str(root / "container-logs"))
+    well_known = settings.with_(container_logs=str(CONTAINER_LOGS))
+    if not _is_free(root):
+        links = {"pod_links": str(KUBELET_ROOT / "pods"), "log_links": str(POD_LOGS)}
+        return well_known.with_(kubelet_root=own.kubelet_root, pod_logs=own.pod_logs, **links)
+    KUBELET_ROOT.mkdir(parents=True, exist_ok=True)
+    (KUBELET_ROOT / CLAIM).write_text(f"{root}\n")
+    return well_known.with_(kubelet_root=str(KUBELET_ROOT), pod_logs=str(POD_LOGS))
 
 
 def release(settings: Settings, root: Path) -> None:
-    """Removes what the cluster kept in the well-known directories, if they were its own."""
-    if _owner() != root or settings.kubelet_root != str(KUBELET_ROOT):
-        return
-    for directory in (KUBELET_ROOT, POD_LOGS, CONTAINER_LOGS):
-        shutil.rmtree(directory, ignore_errors=True)
+    """Removes what the cluster kept in the well-known directories, and the links into its own."""
+    if _owner() == root and settings.kubelet_root == str(KUBELET_ROOT):
+        (KUBELET_ROOT / CLAIM).unlink()
+        for directory in (KUBELET_ROOT, KUBELET_ROOT / "pods", POD_LOGS):
+            _remove_all_but_links(directory, keep=KUBELET_ROOT / "pods")
+    for directory in (KUBELET_ROOT / "pods", POD_LOGS, CONTAINER_LOGS):
+        _remove_dead_links(directory, root)
+    for directory in (KUBELET_ROOT / "pods", KUBELET_ROOT, POD_LOGS, CONTAINER_LOGS):
+        with contextlib.suppress(OSError):
+            directory.rmdir()  # only when no other cluster has anything there
+
+
+def _remove_all_but_links(directory: Path, keep: Path) -> None:
+    for entry in directory.iterdir() if directory.is_dir() else ():
+        if entry.is_dir() and not entry.is_symlink() and entry != keep:
+            shutil.rmtree(entry, ignore_errors=True)
+        elif not entry.is_symlink() and entry != keep:
+            entry.unlink(missing_ok=True)
+
+
+def _remove_dead_links(directory: Path, root: Path) -> None:
+    """Those that lead into the cluster's own directory, or nowhere."""
+    for link in directory.iterdir() if directory.is_dir() else ():
+        if link.is_symlink() and (not link.exists() or Path(os.readlink(link)).is_relative_to(root)):
+            link.unlink(missing_ok=True)
 
 
 def _is_free(root: Path) -> bool:
     owner = _owner()
-    if owner is not None:
-        return owner == root or not (owner / "cluster.json").exists()
-    return not KUBELET_ROOT.exists() or not any(KUBELET_ROOT.iterdir())
+    return owner is None or owner == root or not (owner / "cluster.json").exists()
+
+
+def _is_foreign() -> bool:
+    """Whether something that is not one of our clusters has pods there. Nobody's links are no pods."""
+    if _owner() is not None or not KUBELET_ROOT.is_dir():
+        return False
+    pods = KUBELET_ROOT / "pods"
+    others = [entry for entry in KUBELET_ROOT.iterdir() if entry != pods]
+    return bool(others) or (pods.is_dir() and not all(entry.is_symlink() for entry in pods.iterdir()))
 
 
 def _owner() -> Path | None:

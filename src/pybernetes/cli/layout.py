@@ -42,6 +42,8 @@ class Settings:
     kubelet_root: str = "/var/lib/kubelet"
     pod_logs: str = "/var/log/pods"
     container_logs: str = "/var/log/containers"
+    pod_links: str = ""
+    log_links: str = ""
     kubeconfig: str = ""
 
     @property

@@ -34,6 +34,9 @@ class NodeConfiguration:
     root: Path = Path("/var/lib/kubelet")
     pod_logs: Path = Path("/var/log/pods")
     container_logs: Path | None = Path("/var/log/containers")
+    pod_links: Path | None = None
+    log_links: Path | None = None
+    """Where links lead to the pods' directories and logs, when these are not where tools look for them."""
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
     taints: tuple[Taint, ...] = ()
@@ -70,7 +73,7 @@ class NodeConfiguration:
 
     @property
     def paths(self) -> Paths:
-        return Paths(self.root, self.pod_logs)
+        return Paths(self.root, self.pod_logs, self.pod_links)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,7 @@ class Paths:
 
     root: Path
     pod_logs: Path
+    pod_links: Path | None = None
 
     @property
     def pods(self) -> Path:

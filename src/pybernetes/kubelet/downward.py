@@ -27,7 +27,7 @@ _SUBSCRIPT = re.compile(r"^(metadata\.(?:labels|annotations))\['(.*)'\]$", re.DO
 
 def format_map(values: Mapping[str, str]) -> str:
     """Labels or annotations as lines of `key="quoted value"`, sorted by key."""
-    return "".join(f"{key}={json.dumps(value, ensure_ascii=False)}\n" for key, value in sorted(values.items()))
+    return "\n".join(f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in sorted(values.items()))
 
 
 def field_text(pod: Pod, path: str, host_ips: tuple[str, ...] = (), pod_ips: tuple[str, ...] = ()) -> str:

@@ -124,7 +124,7 @@ class Kubelet:
             tokens=ServiceAccountTokens(client, clock, random),
             mounter=self._mounter,
             volumes=Volumes(node.paths, self._mounter),
-            logs=LogPlaces(node.pod_logs, node.container_logs),
+            logs=LogPlaces(node.pod_logs, node.container_logs, node.log_links),
             cgroups=Cgroups(node.cgroup_root) if node.manage_cgroups and runtime.runs_processes else None,
             services=lambda: self._services.list(),
             allocatable=node_status.allocatable_of(capacity, node.reserved),

@@ -22,6 +22,7 @@ from typing import BinaryIO, Protocol
 
 import structlog
 
+from pybernetes.kubelet import links
 from pybernetes.kubelet.log_format import LogOptions, Renderer
 from pybernetes.kubelet.runtime import Container, ContainerState, Runtime, RuntimeFailure
 from pybernetes.kubelet.runtime.labels import (
@@ -148,10 +149,11 @@ def _nth_last(data: bytes, count: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class LogPlaces:
-    """The folders of logs and of the links to them; no links are made when `links` is None."""
+    """The folders of logs, of links to the logs, and of links to the pods' folders; None: no such links are made."""
 
     root: Path = DEFAULT_LOG_ROOT
     links: Path | None = DEFAULT_LOG_LINKS
+    pod_links: Path | None = None
 
     def log_of(self, container: Container) -> Path | None:
         """None for a container that was not made by a kubelet."""
@@ -163,7 +165,8 @@ class LogPlaces:
             return None
 
     def link(self, namespace: str, pod: str, container: str, container_id: str, target: Path) -> None:
-        """Make the container's log known under the folder of links."""
+        """Make the container's log known under the folders of links."""
+        links.publish(target.parents[1], self.pod_links)
         if self.links is None:
             return
         self.links.mkdir(parents=True, exist_ok=True)
@@ -179,7 +182,9 @@ class LogPlaces:
                 link.unlink(missing_ok=True)
 
     def remove_pod_logs(self, namespace: str, pod: str, uid: str) -> None:
-        shutil.rmtree(pod_log_directory(namespace, pod, uid, self.root), ignore_errors=True)
+        folder = pod_log_directory(namespace, pod, uid, self.root)
+        links.withdraw(folder, self.pod_links)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 # ---- rotation ----------------------------------------------------------------------------------------------------

@@ -257,7 +257,7 @@ class PodWorker:
             return True
         host.objects.use(pod)
         self._remount = False
-        host.node.paths.pod(self.uid).mkdir(mode=0o750, parents=True, exist_ok=True)
+        host.volumes.make_directory(self.uid)
         try:
             self._mounted = await host.volumes.mount_all(pod, host.volume_context)
         except VolumeError as error:

@@ -84,6 +84,8 @@ def _real_node(name: str, settings: Settings, pod_cidr: str) -> NodeConfiguratio
         root=Path(settings.kubelet_root),
         pod_logs=Path(settings.pod_logs),
         container_logs=Path(settings.container_logs),
+        pod_links=Path(settings.pod_links) if settings.pod_links else None,
+        log_links=Path(settings.log_links) if settings.log_links else None,
         pod_cidr=pod_cidr,
         cluster_dns=(settings.dns_address,),
         port=settings.kubelet_port,

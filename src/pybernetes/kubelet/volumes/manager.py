@@ -15,7 +15,7 @@ from pathlib import Path
 
 from pybernetes.api.models.core_v1 import Container, Pod
 
-from .. import expansion
+from .. import expansion, links
 from ..configuration import Paths
 from ..container_config import mount_of
 from ..runtime import Mount
@@ -30,6 +30,12 @@ class Volumes:
     def __init__(self, paths: Paths, mounter: Mounter) -> None:
         self._paths = paths
         self._mounter = mounter
+
+    def make_directory(self, uid: str) -> None:
+        """The directory below which everything of the pod lies."""
+        directory = self._paths.pod(uid)
+        directory.mkdir(mode=0o750, parents=True, exist_ok=True)
+        links.publish(directory, self._paths.pod_links)
 
     async def mount_all(self, pod: Pod, make_context: MakeContext) -> dict[str, Mounted]:
         """Every volume of the pod by name, brought up to date."""
@@ -84,6 +90,7 @@ class Volumes:
 
     def _tear_down(self, uid: str) -> None:
         root = self._paths.pod(uid)
+        links.withdraw(root, self._paths.pod_links)
         if not uid or root.parent != self._paths.pods or not root.exists():
             return
         self._mounter.unmount_below(root)
@@ -92,9 +99,10 @@ class Volumes:
         shutil.rmtree(root)
 
     def orphans(self, known: Iterable[str]) -> list[str]:
-        """Pod directories that belong to no pod of this node any more."""
+        """Pod directories that belong to no pod of this node any more. Links are those of other nodes."""
         wanted = set(known)
         try:
-            return sorted(entry.name for entry in self._paths.pods.iterdir() if entry.name not in wanted)
+            entries = [entry for entry in self._paths.pods.iterdir() if not entry.is_symlink()]
+            return sorted(entry.name for entry in entries if entry.name not in wanted)
         except FileNotFoundError:
             return []
