@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 import signal
 import subprocess
@@ -32,7 +33,7 @@ def test_init_containers_run_one_after_another_before_the_others(space: Space) -
     assert space.kubectl("logs", "ordered", "-c", "third") == "2\n"
     done = [one["state"]["terminated"] for one in space.get("pod", "ordered")["status"]["initContainerStatuses"]]
     assert [one["reason"] for one in done] == ["Completed"] * 3
-    assert all(before["finishedAt"] <= after["startedAt"] for before, after in zip(done, done[1:], strict=False))
+    assert all(before["finishedAt"] <= after["startedAt"] for before, after in itertools.pairwise(done))
 
 
 def test_a_failing_init_container_keeps_the_others_from_starting(space: Space) -> None:
