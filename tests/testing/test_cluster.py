@@ -96,3 +96,10 @@ async def test_a_manifest_can_be_applied_as_text(cluster: Cluster) -> None:
     )
     assert team.metadata.uid
     assert (settings.metadata.namespace, settings.data) == ("default", {"colour": "blue"})
+
+
+@pytest.mark.cluster(nodes=0, simulated_nodes=100)
+async def test_many_nodes_can_be_simulated(cluster: Cluster) -> None:
+    web = await cluster.apply(deployment("web", replicas=50))
+    pods = await cluster.pods_of(web, ready=50)
+    assert len({pod.spec.node_name for pod in pods}) == 50

@@ -30,6 +30,7 @@ from pybernetes.client import Client, Informers, key_of
 from pybernetes.client.mutation import MutationDetection
 from pybernetes.controllers import CONTROLLERS, ControllerManager, select
 from pybernetes.kubelet.configuration import NodeConfiguration
+from pybernetes.kubelet.hollow_nodes import HollowNodes, configurations
 from pybernetes.kubelet.kubelet import Kubelet
 from pybernetes.kubelet.runtime.hollow import HollowRuntime
 from pybernetes.scheduler.scheduler import Scheduler
@@ -58,6 +59,11 @@ class Options:
     """What a cluster is made of."""
 
     nodes: int = 1
+    """Nodes with a kubelet each, over a hollow runtime."""
+
+    simulated_nodes: int = 0
+    """Further nodes that cost next to nothing: no kubelet, only what one would report."""
+
     controllers: Sequence[str] = ("*",)
     scheduler: bool = True
     seed: int = 0
@@ -129,6 +135,8 @@ class Cluster:
             self._tasks = tasks
             for number in range(self.options.nodes):
                 self.add_node(number)
+            if self.options.simulated_nodes:
+                tasks.create_task(self._simulated_nodes().run(), name="simulated nodes")
 
     def add_node(self, number: int) -> None:
         """Starts the kubelet of `node-<number>`."""
@@ -152,6 +160,11 @@ class Cluster:
         )
         runtime = HollowRuntime(self.clock, name=name, pod_cidr=cidr)
         return Kubelet(self.client, runtime, configuration, self.clock, self._random)
+
+    def _simulated_nodes(self) -> HollowNodes:
+        template = NodeConfiguration(name="simulated", capacity=self.options.capacity)
+        nodes = configurations(self.options.simulated_nodes, template, prefix="simulated-")
+        return HollowNodes(self.client, nodes, self.clock, self._random, informers=self.informers)
 
     async def _count_changes(self) -> None:
         async with self.store.watch("/registry/", after=self.store.revision) as watch:
