@@ -12,7 +12,7 @@ Assumes  The running loop is a `VirtualLoop`: use the fixture `cluster`, or the 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from textwrap import dedent
@@ -26,7 +26,7 @@ from pybernetes.api import codec, kinds, meta
 from pybernetes.api.errors import ApiError
 from pybernetes.api.meta import Key
 from pybernetes.api.models import apps_v1, core_v1
-from pybernetes.client import Client, Informers, key_of
+from pybernetes.client import Client, Informers, Transport, key_of
 from pybernetes.client.mutation import MutationDetection
 from pybernetes.controllers import CONTROLLERS, ControllerManager, select
 from pybernetes.kubelet.configuration import NodeConfiguration
@@ -70,6 +70,9 @@ class Options:
     detect_mutations: bool = True
     """Whether writes to shared objects are found; large clusters are quicker without."""
 
+    transport: Callable[[Transport], Transport] = lambda transport: transport
+    """What lies between the components and the API server: delays and faults, in tests of them."""
+
     capacity: dict[str, str] = field(
         default_factory=lambda: {"cpu": "8", "memory": "16Gi", "pods": "110", "ephemeral-storage": "100Gi"}
     )
@@ -91,10 +94,12 @@ class Cluster:
         self.control_plane = await start_server(self.store, self.clock, self._random)
         self.server = self.control_plane.server
         self.detection = MutationDetection() if self.options.detect_mutations else None
-        self.client = Client(direct_transport(self.server), detection=self.detection)
-        self.informers = Informers(self.client, self._random)
+        self.client = Client(direct_transport(self.server))
+        components = Client(self.options.transport(self.client.transport), detection=self.detection)
+        self._components = components
+        self.informers = Informers(components, self._random)
         self.manager = ControllerManager(
-            self.client,
+            components,
             self.clock,
             self._random,
             select(CONTROLLERS, self.options.controllers),
@@ -130,7 +135,7 @@ class Cluster:
             tasks.create_task(self.informers.run(), name="informers")
             tasks.create_task(self.manager.run(), name="controllers")
             if self.options.scheduler:
-                scheduler = Scheduler(self.client, self.clock, self._random)
+                scheduler = Scheduler(self._components, self.clock, self._random)
                 tasks.create_task(scheduler.run(), name="scheduler")
             self._tasks = tasks
             for number in range(self.options.nodes):
@@ -159,12 +164,12 @@ class Cluster:
             privileged_mounts=False,
         )
         runtime = HollowRuntime(self.clock, name=name, pod_cidr=cidr)
-        return Kubelet(self.client, runtime, configuration, self.clock, self._random)
+        return Kubelet(self._components, runtime, configuration, self.clock, self._random)
 
     def _simulated_nodes(self) -> HollowNodes:
         template = NodeConfiguration(name="simulated", capacity=self.options.capacity)
         nodes = configurations(self.options.simulated_nodes, template, prefix="simulated-")
-        return HollowNodes(self.client, nodes, self.clock, self._random, informers=self.informers)
+        return HollowNodes(self._components, nodes, self.clock, self._random, informers=self.informers)
 
     async def _count_changes(self) -> None:
         async with self.store.watch("/registry/", after=self.store.revision) as watch:
