@@ -122,7 +122,8 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
     for key, document in _objects(int(runner.addresses[0][1])):
         await store.transact(write=[Put(f"/registry/{key}", orjson.dumps(document))])
     assembled = assemble(store, authenticator=EveryoneIs(ADMIN))
-    behind = install(assembled.server, client_context(pki.apiserver_kubelet_client(), pki.ca_file))
+    tls = client_context(pki.apiserver_kubelet_client(), pki.ca_file)
+    behind = install(assembled.server, tls, may_dial=lambda host: True)
     describe(assembled.server, address="127.0.0.1:0", version="v1.36.0", virtual=metrics_api.SERVED)
     await assembled.start()
     edge = Edge(assembled.server, port=0)

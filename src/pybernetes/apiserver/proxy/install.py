@@ -6,12 +6,13 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from pybernetes.apiserver.metrics_api import MetricsApi
 from pybernetes.apiserver.proxy.backend import Backend
 from pybernetes.apiserver.proxy.pods import PodStreams
-from pybernetes.apiserver.proxy.reverse import ReverseProxy
+from pybernetes.apiserver.proxy.reverse import ReverseProxy, is_proxyable
 from pybernetes.apiserver.server import ApiServer
 
 
@@ -25,11 +26,14 @@ class Proxies:
         await self.workloads.close()
 
 
-def install(server: ApiServer, kubelet_tls: ssl.SSLContext) -> Proxies:
-    """`kubelet_tls` shows the API server's client certificate and trusts the kubelets' authority."""
+def install(server: ApiServer, kubelet_tls: ssl.SSLContext, may_dial: Callable[[str], bool] = is_proxyable) -> Proxies:
+    """`kubelet_tls` shows the API server's client certificate and trusts the kubelets' authority.
+
+    `may_dial` says which addresses pods, services and nodes' other ports are proxied to.
+    """
     proxies = Proxies(Backend(kubelet_tls), Backend(_unchecked()))
     PodStreams(server.reader, proxies.kubelets).register(server.routes)
-    ReverseProxy(server.reader, proxies.kubelets, proxies.workloads, server.random).register(server.routes)
+    ReverseProxy(server.reader, proxies.kubelets, proxies.workloads, server.random, may_dial).register(server.routes)
     MetricsApi(server.reader, proxies.kubelets, server.clock).register(server.routes)
     return proxies
 

@@ -3,13 +3,17 @@
 A name may say how: `web`, `web:8080`, `https:web:8443`; services' ports go by name too. Redirects that the server
 behind answers with are turned to lead through the proxy again.
 
+Guarantees  Nobody reaches the API server's own machine or its link by what an object's status claims: addresses of
+pods and nodes must be `is_proxyable`, and a service's endpoint must be the address of a pod in its namespace.
+
 Follows k8s.io/apimachinery/pkg/util/proxy and pkg/registry/core/{node,pod,service}.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
+from ipaddress import ip_address
 from random import Random
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -61,8 +65,11 @@ def pod_address(pod: Document, port: str) -> Address:
     return Address(host, named if named is not None else int(port))
 
 
-def endpoints_of(service: Document, slices: Sequence[Document], port: str) -> list[Address]:
-    """Where the service's port is served: its ready endpoints. Raises 503 for a port that it does not have."""
+def endpoints_of(service: Document, slices: Sequence[Document], port: str, pods: Set[tuple[str, str]]) -> list[Address]:
+    """Where the service's port is served: its ready endpoints that are addresses of `pods` (pairs of name and address).
+
+    Raises 503 for a port that the service does not have.
+    """
     name = service["metadata"]["name"]
     ports = service["spec"].get("ports") or ()
     wanted = [one for one in ports if not port or one.get("name", "") == port or str(one["port"]) == port]
@@ -77,15 +84,34 @@ def endpoints_of(service: Document, slices: Sequence[Document], port: str) -> li
         for endpoint in endpoint_slice.get("endpoints") or ()
         if (endpoint.get("conditions") or {}).get("ready", True)
         for address in endpoint.get("addresses") or ()
+        if ((endpoint.get("targetRef") or {}).get("name", ""), address) in pods
     ]
 
 
+def is_proxyable(host: str) -> bool:
+    """False for addresses that mean this machine, its link or no host at all; names are for the resolver."""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return host != "localhost"
+    address = getattr(address, "ipv4_mapped", None) or address
+    return not (address.is_loopback or address.is_link_local or address.is_multicast or address.is_unspecified)
+
+
 class ReverseProxy:
-    def __init__(self, reader: Reader, kubelets: Backend, workloads: Backend, random: Random) -> None:
+    def __init__(
+        self,
+        reader: Reader,
+        kubelets: Backend,
+        workloads: Backend,
+        random: Random,
+        may_dial: Callable[[str], bool] = is_proxyable,
+    ) -> None:
         self._reader = reader
         self._kubelets = kubelets
         self._workloads = workloads
         self._random = random
+        self._may_dial = may_dial
 
     def register(self, routes: Routes) -> None:
         routes.subresource("", "nodes", "proxy", self.node)
@@ -97,13 +123,13 @@ class ReverseProxy:
         node = self._found("nodes", "", named.name)
         address = kubelet_address(node)
         if named.port and int(named.port) != address.port:
-            return await self._relay(call, self._workloads, named.scheme, Address(address.host, int(named.port)))
+            return await self._to_workload(call, named.scheme, Address(address.host, int(named.port)))
         return await self._relay(call, self._kubelets, "https", address)
 
     async def pod(self, call: Call) -> ApiResponse:
         named = parse_name(call.info.name, "pod")
         pod = self._found("pods", call.info.namespace, named.name)
-        return await self._relay(call, self._workloads, named.scheme, pod_address(pod, named.port))
+        return await self._to_workload(call, named.scheme, pod_address(pod, named.port))
 
     async def service(self, call: Call) -> ApiResponse:
         named = parse_name(call.info.name, "service")
@@ -114,10 +140,30 @@ class ReverseProxy:
             for one in self._reader.list("endpointslices.discovery.k8s.io", namespace)
             if (one["metadata"].get("labels") or {}).get(SERVICE_LABEL) == named.name
         ]
-        addresses = endpoints_of(service, slices, named.port)
+        addresses = endpoints_of(service, slices, named.port, self._addresses_of_pods(namespace, slices))
         if not addresses:
             raise errors.service_unavailable(f'no endpoints available for service "{named.name}"')
-        return await self._relay(call, self._workloads, named.scheme, self._random.choice(addresses))
+        return await self._to_workload(call, named.scheme, self._random.choice(addresses))
+
+    def _addresses_of_pods(self, namespace: str, slices: Sequence[Document]) -> set[tuple[str, str]]:
+        """(pod, address) of the pods that the slices name."""
+        names = {
+            reference["name"]
+            for endpoint_slice in slices
+            for endpoint in endpoint_slice.get("endpoints") or ()
+            if (reference := endpoint.get("targetRef") or {}).get("kind") == "Pod"
+        }
+        pods = [pod for name in names if (pod := self._reader.get("pods", namespace, name)) is not None]
+        return {
+            (pod["metadata"]["name"], one["ip"])
+            for pod in pods
+            for one in (pod.get("status") or {}).get("podIPs") or [{"ip": (pod.get("status") or {}).get("podIP", "")}]
+        }
+
+    async def _to_workload(self, call: Call, scheme: str, address: Address) -> ApiResponse:
+        if not self._may_dial(address.host):
+            raise errors.bad_request("address not allowed")
+        return await self._relay(call, self._workloads, scheme, address)
 
     def _found(self, resource: str, namespace: str, name: str) -> dict[str, Any]:
         document = self._reader.get(resource, namespace, name)
