@@ -44,6 +44,7 @@ class Settings:
     container_logs: str = "/var/log/containers"
     pod_links: str = ""
     log_links: str = ""
+    resolv_conf: str = "/etc/resolv.conf"
     kubeconfig: str = ""
 
     @property

@@ -33,6 +33,11 @@ Examples:
 @click.option("--runtime", type=click.Choice(RUNTIMES), help="What runs the containers. [default: containerd]")
 @click.option("--store", help="Where objects are kept. [default: sqlite]")
 @click.option("--port", type=int, help="The API server's port. [default: 6443]")
+@click.option(
+    "--resolv-conf",
+    type=click.Path(exists=True, dir_okay=False, resolve_path=True),
+    help="Who resolves names outside the cluster. [default: /etc/resolv.conf]",
+)
 @click.option("--wait/--no-wait", default=True, help="Wait until the nodes are Ready. [default: wait]")
 def up(name: str, data_dir: Path | None, wait: bool, **given: Any) -> None:
     """Start a cluster on this machine, or bring it back after `down`, a crash or a reboot.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from pathlib import Path
 
 from pybernetes.api.models.core_v1 import Namespace, Pod, Service
 from pybernetes.api.models.discovery_v1 import EndpointSlice
@@ -44,7 +45,7 @@ async def run(client: Client, settings: Settings, node_name: str, pod_cidr: str)
     )
     proxy = ServiceProxy(services, slices, pods, facts)
     zone = Zone(InformedRecords(services, slices, informers.get(Namespace)), settings.dns_address)
-    dns = DnsServer(zone, Forwarder(settings.dns_address), seed)
+    dns = DnsServer(zone, Forwarder(settings.dns_address, Path(settings.resolv_conf)), seed)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(informers.run(), name="network informers")
         tasks.create_task(proxy.run(), name="proxy")

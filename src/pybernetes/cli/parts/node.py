@@ -88,6 +88,7 @@ def _real_node(name: str, settings: Settings, pod_cidr: str) -> NodeConfiguratio
         log_links=Path(settings.log_links) if settings.log_links else None,
         pod_cidr=pod_cidr,
         cluster_dns=(settings.dns_address,),
+        resolver_file=Path(settings.resolv_conf),
         port=settings.kubelet_port,
         cgroup_root=settings.cgroup_root,
     )
