@@ -66,6 +66,7 @@ async def _serve(layout: Layout, settings: Settings, pki: Pki, serving: KeyPair,
     tls = tls_context(serving.certificate, serving.key, pki.ca_file)
     tune_process()
     edge = Edge(assembled.server, host=settings.bind, port=settings.port, tls=tls)
+    assembled.server.routes.exact("/metrics", edge.metrics.serve)
     await access.start()
     try:
         await assembled.start()
