@@ -12,15 +12,12 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from pybernetes.api.models import core_v1
-from pybernetes.scheduler.framework import Ints, Mask
+from pybernetes.scheduler.arrays import ABSENT, Ids, Ints, Mask
 from pybernetes.scheduler.pod_info import HostPort, PodInfo, amount_of
 
 POD_SLOTS = "pods"
-Ids = npt.NDArray[np.int32]
-ABSENT = -1
 ANY_ADDRESS = "0.0.0.0"
 _INITIAL_ROWS = 16
 _LOG_LIMIT = 1 << 20

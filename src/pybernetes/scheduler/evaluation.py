@@ -12,9 +12,10 @@ from random import Random
 
 import numpy as np
 
+from pybernetes.scheduler.arrays import EVERY_ROW, Ints, Mask, Rows
 from pybernetes.scheduler.cluster import ClusterState
 from pybernetes.scheduler.columns import NodeColumns
-from pybernetes.scheduler.framework import EVERY_ROW, Code, Ints, Mask, Profile, Rows, Scope
+from pybernetes.scheduler.framework import Code, Profile, Scope
 from pybernetes.scheduler.pod_info import PodInfo
 
 _MOST_TEMPLATES = 256

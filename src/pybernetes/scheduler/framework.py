@@ -18,19 +18,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
-if TYPE_CHECKING:
-    from pybernetes.scheduler.columns import NodeColumns
-    from pybernetes.scheduler.pod_info import PodInfo
+from pybernetes.scheduler.arrays import Ints, Mask, Rows
+from pybernetes.scheduler.columns import NodeColumns
+from pybernetes.scheduler.pod_info import PodInfo
 
-Mask = npt.NDArray[np.bool_]
-Ints = npt.NDArray[np.int64]
-Rows = slice | npt.NDArray[np.intp]
-EVERY_ROW = slice(None)
 MAX_SCORE = 100
 
 

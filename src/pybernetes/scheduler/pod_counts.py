@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from pybernetes.scheduler.framework import Ints
+from pybernetes.scheduler.arrays import Ints
 from pybernetes.scheduler.pod_info import PodInfo
 
 Weigh = Callable[[PodInfo], int]

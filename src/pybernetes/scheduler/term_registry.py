@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pybernetes.scheduler.affinity import AffinityTerm
-from pybernetes.scheduler.framework import Ints
+from pybernetes.scheduler.arrays import Ints
 from pybernetes.scheduler.pod_info import PodInfo
 
 HARD_AFFINITY_WEIGHT = 1

@@ -24,17 +24,15 @@ from pybernetes.store.contract import (
     Condition,
     Entry,
     FutureRevision,
-    Range,
     Refused,
     Revision,
     StoreClosed,
     StoreUnavailable,
-    Watch,
     Write,
 )
+from pybernetes.store.embedded import EmbeddedReads
 from pybernetes.store.log import Log, StoreInUse
 from pybernetes.store.state import State, plan_changes
-from pybernetes.store.watch import WatchHub
 from pybernetes.store.writer import Compaction, GroupWriter, Outcome
 
 __all__ = ["SqliteStore", "StoreInUse"]
@@ -56,12 +54,11 @@ class _Ahead:
     value: Entry | None
 
 
-class SqliteStore:
+class SqliteStore(EmbeddedReads):
     """``Store`` on one SQLite file. Open with ``await SqliteStore.open(path)``."""
 
     def __init__(self, log: Log, state: State) -> None:
-        self._state = state
-        self._hub = WatchHub()
+        super().__init__(state)
         self._loop = asyncio.get_running_loop()
         self._accepted: dict[Revision, _Accepted] = {}
         self._ahead: dict[str, _Ahead] = {}
@@ -74,33 +71,6 @@ class SqliteStore:
         """Reads the file, creating it if it is absent. Raises ``StoreInUse`` or ``StoreUnavailable``."""
         log = Log(path)
         return cls(log, log.load())
-
-    @property
-    def revision(self) -> Revision:
-        return self._state.revision
-
-    @property
-    def compacted(self) -> Revision:
-        return self._state.compacted
-
-    @property
-    def state(self) -> State:
-        return self._state
-
-    async def get(self, key: str) -> Entry | None:
-        return self.get_now(key)
-
-    def get_now(self, key: str) -> Entry | None:
-        entry: Entry | None = self._state.entries.get(key)
-        return entry
-
-    async def range(
-        self, prefix: str, *, start: str = "", limit: int | None = None, at: Revision | None = None
-    ) -> Range:
-        return self._state.range(prefix, start, limit, at)
-
-    def watch(self, prefix: str, *, after: Revision) -> Watch:
-        return self._hub.open(prefix, self._state.since(prefix, after), after)
 
     async def transact(self, *, require: Sequence[Condition] = (), write: Sequence[Write]) -> Committed | Refused:
         if self._closed:

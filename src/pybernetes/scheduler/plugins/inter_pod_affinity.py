@@ -11,10 +11,11 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from pybernetes.scheduler.affinity import AffinityTerm
+from pybernetes.scheduler.arrays import ABSENT, Ints, Mask, Rows
 from pybernetes.scheduler.cluster import ClusterState
-from pybernetes.scheduler.columns import ABSENT, NodeColumns
+from pybernetes.scheduler.columns import NodeColumns
 from pybernetes.scheduler.domains import sum_by_domain
-from pybernetes.scheduler.framework import MAX_SCORE, ClusterEvent, Code, Ints, Mask, Refusal, Rows, Scope
+from pybernetes.scheduler.framework import MAX_SCORE, ClusterEvent, Code, Refusal, Scope
 from pybernetes.scheduler.pod_info import PodInfo
 from pybernetes.scheduler.term_registry import PlacedTerms
 

@@ -8,18 +8,9 @@ import numpy as np
 
 from pybernetes.api.models import core_v1
 from pybernetes.api.placement import integer
-from pybernetes.scheduler.columns import ABSENT, NodeColumns
-from pybernetes.scheduler.framework import (
-    EVERY_ROW,
-    ClusterEvent,
-    Code,
-    Ints,
-    Mask,
-    Refusal,
-    Rows,
-    Scope,
-    scaled_to_highest,
-)
+from pybernetes.scheduler.arrays import ABSENT, EVERY_ROW, Ints, Mask, Rows
+from pybernetes.scheduler.columns import NodeColumns
+from pybernetes.scheduler.framework import ClusterEvent, Code, Refusal, Scope, scaled_to_highest
 from pybernetes.scheduler.pod_info import PodInfo
 
 REASON = "node(s) didn't match Pod's node affinity/selector"

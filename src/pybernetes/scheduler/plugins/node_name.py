@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pybernetes.scheduler.arrays import Rows
 from pybernetes.scheduler.columns import NodeColumns
-from pybernetes.scheduler.framework import ClusterEvent, Code, Refusal, Rows, Scope
+from pybernetes.scheduler.framework import ClusterEvent, Code, Refusal, Scope
 from pybernetes.scheduler.pod_info import PodInfo
 
 REASON = "node(s) didn't match the requested node name"

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from pybernetes.scheduler.arrays import Ints, Mask, Rows
 from pybernetes.scheduler.columns import NodeColumns
-from pybernetes.scheduler.framework import MAX_SCORE, ClusterEvent, Ints, Mask, Rows, Scope
+from pybernetes.scheduler.framework import MAX_SCORE, ClusterEvent, Scope
 from pybernetes.scheduler.pod_info import PodInfo
 
 

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from pybernetes.scheduler.arrays import Ints, Mask, Rows
 from pybernetes.scheduler.columns import POD_SLOTS, NodeColumns
-from pybernetes.scheduler.framework import MAX_SCORE, ClusterEvent, Code, Ints, Mask, Refusal, Rows, Scope
+from pybernetes.scheduler.framework import MAX_SCORE, ClusterEvent, Code, Refusal, Scope
 from pybernetes.scheduler.pod_info import PodInfo
 
 

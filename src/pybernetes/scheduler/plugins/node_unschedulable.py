@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from pybernetes.api.models import core_v1
 from pybernetes.api.placement import tolerates
+from pybernetes.scheduler.arrays import Rows
 from pybernetes.scheduler.columns import NodeColumns
-from pybernetes.scheduler.framework import ClusterEvent, Code, Refusal, Rows, Scope
+from pybernetes.scheduler.framework import ClusterEvent, Code, Refusal, Scope
 from pybernetes.scheduler.pod_info import PodInfo
 
 REASON = "node(s) were unschedulable"

@@ -15,10 +15,11 @@ import numpy as np
 
 from pybernetes.api.models import core_v1, meta_v1
 from pybernetes.api.selectors import LabelSelector
+from pybernetes.scheduler.arrays import ABSENT, Ints, Mask, Rows
 from pybernetes.scheduler.cluster import ClusterState
-from pybernetes.scheduler.columns import ABSENT, NodeColumns
+from pybernetes.scheduler.columns import NodeColumns
 from pybernetes.scheduler.domains import domains_among, totals_of
-from pybernetes.scheduler.framework import MAX_SCORE, ClusterEvent, Code, Ints, Mask, Refusal, Rows, Scope
+from pybernetes.scheduler.framework import MAX_SCORE, ClusterEvent, Code, Refusal, Scope
 from pybernetes.scheduler.plugins.node_affinity import required_nodes
 from pybernetes.scheduler.plugins.taint_toleration import TaintToleration
 from pybernetes.scheduler.pod_info import PodInfo

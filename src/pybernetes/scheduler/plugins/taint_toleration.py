@@ -10,8 +10,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from pybernetes.api.placement import tolerates
+from pybernetes.scheduler.arrays import Ints, Mask, Rows
 from pybernetes.scheduler.columns import NodeColumns
-from pybernetes.scheduler.framework import ClusterEvent, Code, Ints, Mask, Refusal, Rows, Scope, scaled_to_highest
+from pybernetes.scheduler.framework import ClusterEvent, Code, Refusal, Scope, scaled_to_highest
 from pybernetes.scheduler.pod_info import PodInfo
 
 REASON = "node(s) had untolerated taint(s)"
