@@ -30,6 +30,7 @@ SANDBOX_IMAGE = "localhost/pybernetes/pause:1"
 NAMESPACE = "k8s.io"
 _CAP_SYS_RESOURCE = 24
 _SOCKET_PATH_LIMIT = 100
+_LOG_LIMIT = 10 * 1024 * 1024
 
 
 class ContainerdFailure(Exception):
@@ -45,7 +46,7 @@ class ContainerdConfiguration:
     cni_programs: Path = Path("/usr/lib/cni")
     sandbox_image: str = SANDBOX_IMAGE
     network_namespace: Path | None = None
-    log_level: str = "info"
+    log_level: str = "warn"
 
     @property
     def root(self) -> Path:
@@ -260,6 +261,8 @@ class Containerd:
         remains.forget_before_reboot(c.boot_file, c.state)
         c.file.write_text(render(c, self.host))
         namespace = () if c.network_namespace is None else ("nsenter", f"--net={c.network_namespace}")
+        if c.log_file.exists() and c.log_file.stat().st_size > _LOG_LIMIT:
+            c.log_file.rename(c.log_file.with_suffix(".log.old"))
         with c.log_file.open("ab") as output:
             self._process = subprocess.Popen(
                 (*namespace, "containerd", "--config", str(c.file)),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import platform
 import re
 import shutil
 import subprocess
@@ -19,6 +20,7 @@ from pathlib import Path
 from pybernetes.kubelet.containerd import SANDBOX_IMAGE
 from pybernetes.kubelet.image_references import normalise
 from pybernetes.kubelet.oci import Directory, Entry, File, ImageConfig, Link, archive_bytes, machine_architecture
+from pybernetes.kubelet.pause import program
 
 _LIBRARY = re.compile(rb"(?:=> )?(/\S+) \(0x[0-9a-f]+\)")
 _PATH = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
@@ -175,7 +177,7 @@ def base_layer() -> Iterator[Entry]:
 
 # ---- the recipes -------------------------------------------------------------------------------------------------
 
-_PAUSE = b"""#!/bin/sh
+_PAUSE_SCRIPT = b"""#!/bin/sh
 # Holds a pod's namespaces; collects orphans; ends at once when told to.
 trap 'exit 0' TERM INT
 while :; do sleep 2147483 & wait $!; done
@@ -183,13 +185,18 @@ while :; do sleep 2147483 & wait $!; done
 
 
 def pause() -> Recipe:
-    binary = _find("busybox", "busybox-static")
-    layer: tuple[Entry, ...] = (
-        File("/bin/busybox", binary, mode=0o755),
-        Link("/bin/sh", "busybox"),
-        Link("/bin/sleep", "busybox"),
-        File("/pause", _PAUSE, mode=0o755),
-    )
+    """Our own program where we have one for the machine, else the same in busybox's shell."""
+    own = program(platform.machine())
+    layer: tuple[Entry, ...]
+    if own is not None:
+        layer = (File("/pause", own, mode=0o755),)
+    else:
+        layer = (
+            File("/bin/busybox", _find("busybox", "busybox-static"), mode=0o755),
+            Link("/bin/sh", "busybox"),
+            Link("/bin/sleep", "busybox"),
+            File("/pause", _PAUSE_SCRIPT, mode=0o755),
+        )
     config = ImageConfig(entrypoint=("/pause",), user="65535:65535", env={"PATH": "/bin"})
     return Recipe(SANDBOX_IMAGE, (layer,), config)
 

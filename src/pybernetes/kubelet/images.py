@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from pybernetes.kubelet import image_recipes, oci
 from pybernetes.kubelet.containerd import Containerd
 from pybernetes.kubelet.image_recipes import RECIPES, Recipe
+from pybernetes.kubelet.image_references import normalise
 from pybernetes.kubelet.runtime import Image
 from pybernetes.kubelet.runtime.cri import CriRuntime
 
@@ -21,10 +23,13 @@ class UnknownRecipe(Exception):
         super().__init__(f"no recipe for an image {name!r}; there are: {', '.join(sorted(RECIPES))}")
 
 
-def recipe(name: str) -> Recipe:
+def recipe(text: str) -> Recipe:
+    """A recipe by its name; `redis=redis:7` gives the image another reference than its own."""
+    name, _, reference = text.partition("=")
     if name not in RECIPES:
         raise UnknownRecipe(name)
-    return RECIPES[name]()
+    made = RECIPES[name]()
+    return replace(made, reference=normalise(reference)) if reference else made
 
 
 class ImageStore:
