@@ -34,6 +34,11 @@ def refusal(
             "PodOSSelectorNodeLabelDoesNotMatch",
             "Failed to admit pod as the `kubernetes.io/os` label doesn't match node label",
         )
+    strict = pod.spec.security_context is not None and pod.spec.security_context.supplemental_groups_policy == "Strict"
+    if strict:
+        return Reason(
+            "SupplementalGroupsPolicyNotSupported", "SupplementalGroupsPolicy=Strict is not supported in this node"
+        )
     forbidden = security.forbidden_sysctl(pod, unsafe_sysctls)
     if forbidden is not None:
         return Reason("SysctlForbidden", forbidden)

@@ -184,7 +184,7 @@ class Cgroups:
                 (ancestor / "cgroup.subtree_control").write_text(wanted)
 
     def _evacuate(self, group: Path) -> None:
-        """Inside a container the top group has processes of its own, and a group that has any cannot hand controllers on."""
+        """Inside a container the top group has processes itself, and such a group cannot hand controllers on."""
         refuge = group / "init"
         refuge.mkdir(exist_ok=True)
         for process in (group / "cgroup.procs").read_text().split():

@@ -66,6 +66,9 @@ class NodeConfiguration:
     housekeeping_period: float = 60.0
     allowed_unsafe_sysctls: tuple[str, ...] = ()
     max_dead_containers_per_container: int = 1
+    image_gc_high_percent: int | None = None
+    """Unused images are removed when their disk is fuller than this; None never removes any."""
+    image_gc_low_percent: int = 80
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?", self.name):

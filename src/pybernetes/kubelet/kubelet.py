@@ -29,6 +29,7 @@ from .cgroups import CgroupFailure, Cgroups
 from .conditions import TERMINAL
 from .configuration import NodeConfiguration
 from .host import Host
+from .image_gc import ImageCollector
 from .image_manager import ImageManager
 from .logs import LogPlaces, LogRotator
 from .machine import Machine
@@ -51,6 +52,8 @@ from .volumes.mounter import Mounter, PlainDirectories, SystemMounter
 log = structlog.get_logger(__name__)
 
 DEFECT_PAUSE = 10.0
+RELIST_WHEN_TOLD = 10
+"""A runtime that tells of changes is listed so many times less often."""
 
 
 class Kubelet:
@@ -78,7 +81,10 @@ class Kubelet:
         )
         self._workers: dict[str, PodWorker] = {}
         self._tasks: asyncio.TaskGroup | None = None
-        self._readings = Readings()
+        high = node.image_gc_high_percent
+        self._collector = (
+            None if high is None else ImageCollector(runtime, self._clock, high, node.image_gc_low_percent)
+        )
         self._pods_known = asyncio.Event()
 
     async def run(self) -> None:
@@ -137,7 +143,7 @@ class Kubelet:
             allocatable = host.allocatable
             host.cgroups.set_up(quantity.milli(allocatable["cpu"]), quantity.value(allocatable["memory"]))
         if runtime.on_change(self._runtime_changed):
-            log.debug("the runtime tells of changes", node=node.name)
+            host.pleg.period = node.relist_period * RELIST_WHEN_TOLD
         return host
 
     # ---- pods
@@ -267,6 +273,8 @@ class Kubelet:
         await removal.collect(host, observed, list(self._workers))
         if not host.runtime.runs_processes:
             return
+        if self._collector is not None:
+            await self._collector.collect()
         for uid in host.volumes.orphans({*self._workers, *host.pleg.pods()}):
             await host.volumes.tear_down(uid)
         if host.cgroups is not None:

@@ -36,7 +36,7 @@ class Pleg:
     def __init__(self, runtime: Runtime, clock: Clock, period: float, changed: Callable[[str], None]) -> None:
         self._runtime = runtime
         self._clock = clock
-        self._period = period
+        self.period = period
         self._changed = changed
         self._pods: dict[str, ObservedPod] = {}
         self._containers: dict[str, ContainerStatus] = {}
@@ -71,7 +71,7 @@ class Pleg:
                 if str(error) != self.last_error:
                     log.warning("relist failed", error=str(error))
                 self.last_error = str(error)
-            await asyncio.sleep(self._period)
+            await asyncio.sleep(self.period)
 
     async def relist(self) -> None:
         """One look at everything; tells of each pod whose report differs from the last."""

@@ -39,6 +39,7 @@ log = structlog.get_logger(__name__)
 
 RETRY = 10.0
 UNCHANGED = 1.0
+WAIT_FOR_REMOVAL = 15.0
 HOLD = {"ErrImagePull": 3.0, "CreateContainerConfigError": 5.0}
 QUICK_RETRY = 0.5
 LONGEST_RETRY = 120.0
@@ -417,9 +418,10 @@ class PodWorker:
             await host.statuses.flush(self.uid)
             if metadata.deletion_timestamp is None:
                 return 3600.0
-            await self._delete()
+            if metadata.deletion_grace_period_seconds != 0 or not metadata.finalizers:
+                await self._delete()
             if not self.removed:
-                return 5.0
+                return WAIT_FOR_REMOVAL
         await removal.remove_pod(host, self.uid, metadata.namespace, metadata.name)
         host.statuses.forget(self.uid)
         self._signal(Signal.REMOVED)

@@ -13,6 +13,7 @@ import os
 import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 
 import aiohttp
 
@@ -130,14 +131,19 @@ def http_url(action: HTTPGetAction, host: str, port: int) -> str:
     return f"{scheme}://{shown}:{port}{path if path.startswith('/') else '/' + path}"
 
 
+@cache
+def _insecure() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
 async def http_get(url: str, headers: Mapping[str, str], timeout: float) -> tuple[int | None, str]:
     """Status and body, or None and why there was no answer. Certificates are not checked."""
-    insecure = ssl.create_default_context()
-    insecure.check_hostname = False
-    insecure.verify_mode = ssl.CERT_NONE
     limit = aiohttp.ClientTimeout(total=timeout)
     try:
-        async with aiohttp.ClientSession(timeout=limit, connector=aiohttp.TCPConnector(ssl=insecure)) as session:
+        async with aiohttp.ClientSession(timeout=limit, connector=aiohttp.TCPConnector(ssl=_insecure())) as session:
             for _ in range(10):
                 async with session.get(url, headers=headers, allow_redirects=False) as answer:
                     body = (await answer.content.read(MAX_BODY)).decode("utf-8", "replace")

@@ -36,12 +36,21 @@ class SandboxFailure(Exception):
 
 async def make_sandbox(host: Host, pod: Pod, attempt: int, cgroup_parent: str) -> str:
     try:
+        _check_built(pod)
         handler = await _runtime_handler(host, pod)
         config = sandbox_config(pod, host.node, attempt, host.resolver_of(pod), cgroup_parent)
         return await host.runtime.run_sandbox(config, runtime_handler=handler)
     except (RuntimeFailure, ApiError, Unreachable, OSError, ValueError) as error:
         host.recorder.event(pod, "Warning", "FailedCreatePodSandBox", f"Failed to create pod sandbox: {error}")
         raise SandboxFailure(str(error)) from error
+
+
+def _check_built(pod: Pod) -> None:
+    """What a pod may ask for and this node cannot give: better no pod than one that is not what it seems."""
+    if pod.spec.host_users is False:
+        raise ValueError("user namespaces (hostUsers: false) are not built")
+    if pod.spec.resource_claims:
+        raise ValueError("resource claims are not built")
 
 
 async def _runtime_handler(host: Host, pod: Pod) -> str:
@@ -59,7 +68,11 @@ async def start_container(
         raise StartFailure("CreateContainerError", "the pod's sandbox is not ready")
     container = container_named(pod, start.name)
     say = sayer(host, pod, start.name)
-    reference, image = await host.images.ensure(pod, container, sandbox, say)
+    try:
+        reference, image = await host.images.ensure(pod, container, sandbox, say)
+    except StartFailure as error:
+        say("Warning", "Failed", f"Error: {error.reason}")
+        raise
     prepared = await _prepare(host, pod, container, start, observed, mounted, reference, image, say)
     config = container_config(pod, container, host.node, prepared, start.restart_count, host.node_memory)
     try:
@@ -105,6 +118,8 @@ async def _prepare(
 ) -> Prepared:
     try:
         security.check_non_root(pod, container, image)
+        if container.volume_devices:
+            raise env.ConfigError("raw block volumes (volumeDevices) are not built")
         environment = await env.environment(pod, container, host.objects, host.env_context(pod))
         mounts: list[Mount] = []
         if host.runtime.runs_processes:

@@ -60,6 +60,8 @@ class Volumes:
             volume = mounted.get(wanted.name)
             if volume is None:
                 raise VolumeError(f'volume "{wanted.name}" of container "{container.name}" is not mounted')
+            if wanted.recursive_read_only == "Enabled":
+                raise VolumeError(f'volume "{wanted.name}": the runtime cannot mount recursively read-only')
             path = volume.path
             part = self._subpath(wanted.sub_path, wanted.sub_path_expr, environment)
             if part:
