@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from pybernetes.scheduler.arrays import ABSENT, Ids, Ints, Mask
+
 
 def sum_by_domain(ids: Ids, counts: Ints, counted: Mask) -> Ints:
     """For each row the sum of ``counts`` over the counted rows of its domain; 0 for rows without the label."""

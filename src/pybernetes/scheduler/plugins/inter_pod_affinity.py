@@ -69,7 +69,7 @@ class InterPodAffinity:
         if not len(scores) or scores.min() == scores.max():
             return np.zeros_like(raw)
         least, most = int(scores.min()), int(scores.max())
-        return MAX_SCORE * (raw - least) // (most - least)
+        return np.asarray(MAX_SCORE * (raw - least) // (most - least))
 
     def _refusals(self, pod: PodInfo, nodes: NodeColumns) -> Iterator[tuple[Mask, str, Code]]:
         if pod.inter_pod.required:
