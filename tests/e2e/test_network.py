@@ -281,7 +281,7 @@ def test_names_outside_the_cluster_come_from_the_hosts_resolver(cluster: UserClu
     by_host = pod("by-host", container(stay()), dnsPolicy="Default")
     space.start(client(), by_host)
     assert "198.51.100.7" in space.run("client", "nslookup -type=a www.example.test")
-    assert "198.51.100.7" in space.run("client", "wget -T 1 http://www/ 2>&1 || true")
+    assert "198.51.100.7" in space.run("client", "timeout 1 wget http://www/ 2>&1 || true")
     assert ask(resolver(space), "none.example.test").rcode() == dns.rcode.NXDOMAIN
     assert space.run("by-host", "cat /etc/resolv.conf").split() == [
         "search",
