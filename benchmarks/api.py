@@ -46,7 +46,7 @@ async def _gets(target: Target, namespace: str) -> Figure:
 
 async def _creates(target: Target, namespace: str) -> list[Figure]:
     path = f"/api/v1/namespaces/{namespace}/pods"
-    bodies = [objects.pod(f"created-{number}", {"app": "bench"}, namespace=namespace) for number in range(CREATED - 1)]
+    bodies = [objects.pod(f"created-{number}", {"app": "bench"}) for number in range(CREATED - 1)]
     run = await load.each(target, [target.request("POST", path, body) for body in bodies])
     p99 = percentile(run.latencies, 0.99) * 1000
     return [
@@ -140,8 +140,7 @@ class _Watcher(asyncio.Protocol):
 async def _fill(target: Target, namespace: str, count: int) -> None:
     path = f"/api/v1/namespaces/{namespace}/pods"
     bodies = [
-        objects.pod(f"pod-{n}", {"app": "bench", "tier": "rare" if n % 100 == 0 else "common"}, namespace=namespace)
-        for n in range(count)
+        objects.pod(f"pod-{n}", {"app": "bench", "tier": "rare" if n % 100 == 0 else "common"}) for n in range(count)
     ]
     await load.each(target, [target.request("POST", path, body) for body in bodies])
 
@@ -152,7 +151,7 @@ async def _namespace(target: Target, name: str) -> AsyncIterator[str]:
     name = f"{name}-{time.time_ns() % 10**8}"
     connection = await target.connect()
     await connection.send(target.request("POST", "/api/v1/namespaces", objects.namespace(name)))
-    await _wait_for_account(connection, target, name)
+    await make_account(connection, target, name)
     try:
         yield name
     finally:
@@ -162,17 +161,15 @@ async def _namespace(target: Target, name: str) -> AsyncIterator[str]:
         connection.close()
 
 
-async def _wait_for_account(connection: Connection, target: Target, namespace: str) -> None:
-    """Pods cannot be made before the namespace has its service account; without controllers one is made here."""
+async def make_account(connection: Connection, target: Target, namespace: str) -> None:
+    """Pods cannot be made before their namespace has its service account; without controllers nobody makes it."""
     path = f"/api/v1/namespaces/{namespace}/serviceaccounts"
-    for _ in range(20):
-        try:
-            await connection.send(target.request("GET", f"{path}/default"))
-            return
-        except Refused:
-            await asyncio.sleep(0.1)
     account = orjson.dumps({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default"}})
-    await connection.send(target.request("POST", path, account))
+    try:
+        await connection.send(target.request("POST", path, account))
+    except Refused as error:
+        if "AlreadyExists" not in str(error):
+            raise
 
 
 def cpu_seconds(pid: int | None) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import orjson
 
 
-def pod(name: str, labels: dict[str, str], *, scheduler: str = "none", namespace: str = "default") -> bytes:
+def pod(name: str, labels: dict[str, str], *, scheduler: str = "none") -> bytes:
     """About 1.7 kB once defaulted. No scheduler takes it unless one is named."""
     container = {
         "name": "main",
@@ -18,7 +18,7 @@ def pod(name: str, labels: dict[str, str], *, scheduler: str = "none", namespace
         {
             "apiVersion": "v1",
             "kind": "Pod",
-            "metadata": {"name": name, "namespace": namespace, "labels": labels},
+            "metadata": {"name": name, "labels": labels},
             "spec": {
                 "containers": [container],
                 "schedulerName": scheduler,

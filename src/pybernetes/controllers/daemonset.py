@@ -17,8 +17,8 @@ from pybernetes.api.errors import ApiError
 from pybernetes.api.meta import Key
 from pybernetes.api.models import apps_v1, core_v1, meta_v1
 from pybernetes.api.selectors import LabelSelector
-from pybernetes.client import Unreachable, key_of
-from pybernetes.client.events import NORMAL, WARNING
+from pybernetes.client import key_of
+from pybernetes.client.events import WARNING
 from pybernetes.controllers.controller import (
     DONE,
     ORPHANS,
@@ -36,6 +36,7 @@ from pybernetes.controllers.daemonset_plan import Plan, daemon_template, node_of
 from pybernetes.controllers.expectations import TIMEOUT
 from pybernetes.controllers.failure_backoff import FailureBackoff
 from pybernetes.controllers.ownership import apply_claim, claim
+from pybernetes.controllers.pod_control import create_pod, delete_pod
 from pybernetes.controllers.pods import available_at, pod_from_template
 from pybernetes.controllers.slow_start import BURST, all_at_once, slow_start
 
@@ -143,28 +144,14 @@ class DaemonSetController(Controller):
 
     async def _create_pod(self, daemon_set: apps_v1.DaemonSet, node: str, digest: str) -> None:
         template = daemon_template(daemon_set.spec.template, node, digest)
-        try:
-            pod = await self.client.create(pod_from_template(template, daemon_set))
-        except ApiError as error:
-            self.recorder.event(daemon_set, WARNING, "FailedCreate", f"Error creating: {error}")
-            raise
-        self.recorder.event(daemon_set, NORMAL, "SuccessfulCreate", f"Created pod: {pod.metadata.name}")
+        await create_pod(self, daemon_set, pod_from_template(template, daemon_set))
 
     async def _delete_pod(self, daemon_set: apps_v1.DaemonSet, pod: core_v1.Pod) -> None:
-        metadata = pod.metadata
         if pod.status.phase == "Failed":
-            found = f"{metadata.namespace}/{metadata.name} on node {node_of(pod)}"
+            found = f"{pod.metadata.namespace}/{pod.metadata.name} on node {node_of(pod)}"
             message = f"Found failed daemon pod {found}, will try to kill it"
             self.recorder.event(daemon_set, WARNING, "FailedDaemonPod", message)
-        try:
-            await self.client.delete(core_v1.Pod, metadata.name, metadata.namespace, uid=metadata.uid)
-        except (ApiError, Unreachable) as error:
-            self.expectations.deletion_observed(key_of(daemon_set), metadata.uid)
-            if isinstance(error, ApiError) and error.code == 404:
-                return
-            self.recorder.event(daemon_set, WARNING, "FailedDelete", f"Error deleting: {error}")
-            raise
-        self.recorder.event(daemon_set, NORMAL, "SuccessfulDelete", f"Deleted pod: {metadata.name}")
+        await delete_pod(self, daemon_set, pod)
 
     async def _write_status(self, daemon_set: apps_v1.DaemonSet, wanted: apps_v1.DaemonSetStatus) -> None:
         if wanted != daemon_set.status:

@@ -18,7 +18,7 @@ from pybernetes.api.errors import ApiError
 from pybernetes.api.meta import Key
 from pybernetes.api.models import batch_v1, core_v1, meta_v1
 from pybernetes.api.selectors import LabelSelector
-from pybernetes.client import PatchType, Unreachable, key_of
+from pybernetes.client import PatchType, key_of
 from pybernetes.client.events import NORMAL, WARNING
 from pybernetes.controllers.controller import (
     DONE,
@@ -36,6 +36,7 @@ from pybernetes.controllers.expectations import TIMEOUT
 from pybernetes.controllers.job_indexes import INDEX, INDEX_FAILURES
 from pybernetes.controllers.job_plan import TRACKING, NewPod, Plan, is_indexed, plan
 from pybernetes.controllers.ownership import apply_claim, claim
+from pybernetes.controllers.pod_control import create_pod, delete_pod
 from pybernetes.controllers.pods import pod_from_template
 from pybernetes.controllers.slow_start import all_at_once, slow_start
 
@@ -90,31 +91,11 @@ class JobController(Controller):
         if not create and not delete:
             return
         self.expectations.expect(key, len(create), [pod.metadata.uid for pod in delete])
-        made = await slow_start(len(create), lambda number: self._create_pod(job, create[number]))
+        made = await slow_start(len(create), lambda number: create_pod(self, job, job_pod(job, create[number])))
         self.expectations.creation_observed(key, len(create) - made.succeeded)
-        deleted = await all_at_once([self._delete_pod(job, pod) for pod in delete])
+        deleted = await all_at_once([delete_pod(self, job, pod) for pod in delete])
         for error in (*made.errors, *deleted.errors):
             raise error
-
-    async def _create_pod(self, job: batch_v1.Job, new: NewPod) -> None:
-        try:
-            pod = await self.client.create(job_pod(job, new))
-        except ApiError as error:
-            self.recorder.event(job, WARNING, "FailedCreate", f"Error creating: {error}")
-            raise
-        self.recorder.event(job, NORMAL, "SuccessfulCreate", f"Created pod: {pod.metadata.name}")
-
-    async def _delete_pod(self, job: batch_v1.Job, pod: core_v1.Pod) -> None:
-        metadata = pod.metadata
-        try:
-            await self.client.delete(core_v1.Pod, metadata.name, metadata.namespace, uid=metadata.uid)
-        except (ApiError, Unreachable) as error:
-            self.expectations.deletion_observed(key_of(job), metadata.uid)
-            if isinstance(error, ApiError) and error.code == 404:
-                return
-            self.recorder.event(job, WARNING, "FailedDelete", f"Error deleting: {error}")
-            raise
-        self.recorder.event(job, NORMAL, "SuccessfulDelete", f"Deleted pod: {metadata.name}")
 
     async def _write(self, job: batch_v1.Job, planned: Plan) -> None:
         if planned.status == job.status:

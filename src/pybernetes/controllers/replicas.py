@@ -26,6 +26,7 @@ from pybernetes.controllers.controller import DONE, ORPHANS, OWNED, Controller, 
 from pybernetes.controllers.deletion_order import order_for_deletion
 from pybernetes.controllers.expectations import TIMEOUT
 from pybernetes.controllers.ownership import apply_claim, claim
+from pybernetes.controllers.pod_control import delete_pod
 from pybernetes.controllers.pods import (
     available_at,
     is_active,
@@ -211,20 +212,8 @@ class ReplicaController(Controller):
 
     async def _delete(self, owner: Any, doomed: Sequence[core_v1.Pod]) -> Failure | None:
         self.expectations.expect_deletions(key_of(owner), [pod.metadata.uid for pod in doomed])
-        outcome = await all_at_once([self._delete_one(owner, pod) for pod in doomed])
+        outcome = await all_at_once([delete_pod(self, owner, pod) for pod in doomed])
         return _failure("FailedDelete", outcome.errors)
-
-    async def _delete_one(self, owner: Any, pod: core_v1.Pod) -> None:
-        key = key_of(pod)
-        try:
-            await self.client.delete(core_v1.Pod, key.name, key.namespace, uid=pod.metadata.uid)
-        except (ApiError, Unreachable) as error:
-            self.expectations.deletion_observed(key_of(owner), pod.metadata.uid)
-            if isinstance(error, ApiError) and error.code == 404:
-                return
-            self.recorder.event(owner, WARNING, "FailedDelete", f"Error deleting: {error}")
-            raise
-        self.recorder.event(owner, NORMAL, "SuccessfulDelete", f"Deleted pod: {key.name}")
 
     async def _write_status(self, owner: Any, counts: Counts, failure: Failure | None) -> None:
         updated = self.with_status(owner, counts, failure, self.now())
