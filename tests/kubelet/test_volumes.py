@@ -144,7 +144,7 @@ async def test_the_downward_api_tells_a_pod_of_itself(world: World) -> None:
         ]
     )
     path = (await world.mount(Volume(name="v", downward_api=source)))["v"]
-    assert files(path) == {"labels": 'app="web"\ntier="a\\"b"\n', "name": "pod", "one": "web", "cpu": "4000"}
+    assert files(path) == {"labels": 'app="web"\ntier="a\\"b"', "name": "pod", "one": "web", "cpu": "4000"}
 
 
 async def test_projected_sources_share_a_directory(world: World) -> None:
