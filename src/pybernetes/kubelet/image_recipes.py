@@ -239,6 +239,9 @@ def php() -> Recipe:
     extensions, settings = Path(facts[0]), Path(f"/etc/php/{facts[1]}/cli")
     modules = sorted(extensions.glob("*.so"))
     files: list[Entry] = [*collect(modules), *tree(settings, str(settings)), Directory("/var/www/html", 0o777)]
+    # Debian's PHP has no time zones of its own and wants at least to find UTC in the system's.
+    zones = (Path("/usr/share/zoneinfo") / name for name in ("UTC", "zone.tab", "iso3166.tab"))
+    files += (File(str(zone), zone.resolve()) for zone in zones if zone.exists())
     return build_from_packages(
         "php",
         {str(binary): "php-cli"},
