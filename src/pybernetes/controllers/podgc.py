@@ -3,7 +3,7 @@
 Guarantees, every 20 seconds
   Of finished pods at most 12,500 stay; the oldest go first.
   Pods on a node that has not existed for 40 seconds are marked failed and deleted.
-  Pods that are being deleted and were never given a node are deleted for good.
+  Pods that are being deleted and were never given a node are marked failed and deleted for good.
 Follows pkg/controller/podgc.
 """
 
@@ -63,6 +63,8 @@ class PodGarbageCollector(Controller):
         pods = self.pods.list()
         planned = plan(pods, await self._missing(pods))
         for pod in planned.orphaned:
+            await self._mark_failed(pod, self._node_is_gone())
+        for pod in planned.unscheduled:
             await self._mark_failed(pod)
         for pod in {pod.metadata.uid: pod for pod in _all(planned)}.values():
             await self._delete(pod)
@@ -86,17 +88,20 @@ class PodGarbageCollector(Controller):
             raise
         return True
 
-    async def _mark_failed(self, pod: core_v1.Pod) -> None:
-        condition = {
+    def _node_is_gone(self) -> dict[str, str]:
+        return {
             "type": "DisruptionTarget",
             "status": "True",
             "reason": "DeletionByPodGC",
             "message": "PodGC: node no longer exists",
             "lastTransitionTime": format_time(self.now()),
         }
+
+    async def _mark_failed(self, pod: core_v1.Pod, *conditions: dict[str, str]) -> None:
+        """No kubelet will ever say how the pod ended, and owners (jobs) wait for that."""
         if pod.status.phase in _FINISHED:
             return
-        patch = {"status": {"phase": "Failed", "conditions": [condition]}}
+        patch = {"status": {"phase": "Failed", "conditions": list(conditions)}}
         try:
             await self.client.patch(
                 core_v1.Pod, pod.metadata.name, pod.metadata.namespace, patch, PatchType.STRATEGIC, subresource="status"
