@@ -77,7 +77,7 @@ class CriRuntime:
         self._runtime: Any = RuntimeServiceStub(self._channel)  # type: ignore[no-untyped-call]
         self._images: Any = ImageServiceStub(self._channel)  # type: ignore[no-untyped-call]
         self._timeout = request_timeout
-        self._events = ContainerEvents(self._channel, self._ended_pod)
+        self._events = ContainerEvents(self._channel, self._ended_pod, self._running_pods)
 
     async def close(self) -> None:
         await self._events.close()
@@ -91,6 +91,10 @@ class CriRuntime:
         """True, but listing is still needed: events are lost while the daemon is away."""
         self._events.on_end(handler)
         return True
+
+    async def _running_pods(self) -> dict[str, str]:
+        containers = await self.list_containers()
+        return {c.id: c.labels.get(POD_UID, "") for c in containers if c.state is ContainerState.RUNNING}
 
     async def _ended_pod(self, identifier: str) -> str | None:
         """The pod of a container or sandbox, if that has ended."""
