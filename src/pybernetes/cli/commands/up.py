@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
+import os
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +72,23 @@ def start(layout: Layout, settings: Settings) -> str:
 
     The answer is the moment from which on a node's sign of life counts.
     """
+    with only_one_at_a_time(layout):
+        return start_alone(layout, settings)
+
+
+@contextlib.contextmanager
+def only_one_at_a_time(layout: Layout) -> Iterator[None]:
+    """Two `p8s up` at once: the second waits, and then finds the cluster running."""
+    existing = next(path for path in (layout.root, *layout.root.parents) if path.is_dir())
+    directory = os.open(existing, os.O_RDONLY)
+    try:
+        fcntl.flock(directory, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(directory)
+
+
+def start_alone(layout: Layout, settings: Settings) -> str:
     if processes.read(layout.pid_file("supervisor")) is not None:
         if layout.read_settings() != settings:  # settings given now differ from those it was started with
             raise Problem(
@@ -92,7 +113,7 @@ def start(layout: Layout, settings: Settings) -> str:
         raise Problem(
             f"{error.filename} is not writable", "name another directory with --data-dir, or run as its owner"
         ) from error
-    since = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime())
+    since = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime()) if layout.database.exists() else ""
     command = [sys.executable, "-m", "pybernetes.cli.supervisor", str(layout.root)]
     pid = processes.start_detached(command, layout.log_of("supervisor"))
     processes.write(layout.pid_file("supervisor"), pid)

@@ -13,7 +13,7 @@ from pybernetes.api.models.core_v1 import Pod
 from pybernetes.apiserver.auth.pki import Pki
 from pybernetes.cli.layout import Layout, Settings
 from pybernetes.cli.parts.clients import client_as, close
-from pybernetes.cli.parts.nodes import node_names, pod_cidr_of
+from pybernetes.cli.parts.nodes import FEW_NODES, node_names, pod_cidr_of
 from pybernetes.kubelet.configuration import NodeConfiguration
 from pybernetes.kubelet.kubelet import Kubelet
 from pybernetes.kubelet.server import KubeletServer
@@ -103,6 +103,25 @@ async def _start_server(server: KubeletServer, name: str, pki: Pki, settings: Se
 
 
 async def _run_hollow(layout: Layout, settings: Settings) -> None:
+    if settings.nodes > FEW_NODES:
+        await _run_many_hollow(layout, settings)
+    else:
+        await _run_few_hollow(layout, settings)
+
+
+async def _run_many_hollow(layout: Layout, settings: Settings) -> None:
+    """One client and one event loop for all of them, instead of a kubelet each."""
+    from pybernetes.kubelet.hollow_nodes import HollowNodes, configurations
+
+    template = NodeConfiguration("node", container_logs=None, manage_cgroups=False, privileged_mounts=False)
+    client = client_as(Pki(layout.pki).admin(), layout, settings, "p8s-hollow-nodes")
+    try:
+        await HollowNodes(client, configurations(settings.nodes, template)).run()
+    finally:
+        await close(client)
+
+
+async def _run_few_hollow(layout: Layout, settings: Settings) -> None:
     from pybernetes.kubelet.runtime.hollow import HollowRuntime
 
     pki = Pki(layout.pki)

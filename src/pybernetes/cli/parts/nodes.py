@@ -9,10 +9,14 @@ import socket
 from pybernetes.cli.layout import Settings
 
 NODE_PREFIX_LENGTH = 24
+FEW_NODES = 16
+"""Up to so many hollow nodes are whole kubelets with certificates of their own; more share one client."""
 
 
 def node_names(settings: Settings) -> list[str]:
-    """One real node has the machine's name; several hollow ones are numbered."""
+    """Those with a kubelet of their own. One has the machine's name; several hollow ones are numbered."""
+    if settings.nodes > FEW_NODES:
+        return []
     if settings.runtime == "containerd" or settings.nodes == 1:
         return [machine_name()]
     return [f"node-{number}" for number in range(1, settings.nodes + 1)]
