@@ -326,3 +326,10 @@ def test_every_kind_of_volume_is_known_by_its_fields() -> None:
 
     names = {name for name, _ in SOURCES}
     assert set(_CHECKS) | set(_REQUIRED) <= names
+
+
+def test_binding_a_pod_does_not_raise_its_generation() -> None:
+    stored = created(PODS, pod())
+    assert PODS.generation is not None
+    assert not PODS.generation(changed(stored, spec__nodeName="n"), stored)
+    assert PODS.generation(changed(stored, spec__activeDeadlineSeconds=5), stored)

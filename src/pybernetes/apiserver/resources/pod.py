@@ -16,7 +16,6 @@ from pybernetes.apiserver.resource import (
     Resource,
     SpecialSubresource,
     StatusSubresource,
-    spec_changed,
 )
 from pybernetes.apiserver.resources.cells import text_at
 from pybernetes.apiserver.resources.defaults import compile_defaults, in_order, under
@@ -52,6 +51,12 @@ def initial_status(pod: Document) -> Document:
     return status
 
 
+def generation_rises(new: Document, old: Document) -> bool:
+    """Being bound to a node is no change of what is asked for."""
+    after, before = new.get("spec") or {}, old.get("spec") or {}
+    return bool(after != before and {**after, "nodeName": ""} != {**before, "nodeName": ""})
+
+
 def prepare_status(new: Document, old: Document, context: Context) -> None:
     for field in ("ownerReferences", "deletionTimestamp", "deletionGracePeriodSeconds"):
         if field in old["metadata"]:
@@ -67,11 +72,15 @@ def prepare_ephemeral_containers(new: Document, old: Document, context: Context)
 
 
 def prepare_resize(new: Document, old: Document, context: Context) -> None:
+    """Only resources change; other containers than there are stay in, for validation to refuse."""
     spec = {**old["spec"]}
     for field in ("containers", "initContainers"):
-        asked = {container.get("name"): container for container in (new.get("spec") or {}).get(field, ())}
-        if field in spec:
-            spec[field] = [_resized(container, asked.get(container["name"], {})) for container in spec[field]]
+        asked = (new.get("spec") or {}).get(field, [])
+        known = spec.get(field, [])
+        if [container.get("name") for container in asked] != [container["name"] for container in known]:
+            spec[field] = asked
+        elif known:
+            spec[field] = [_resized(before, after) for before, after in zip(known, asked, strict=True)]
     new["spec"] = spec
     new["status"] = {**old.get("status", {}), "qosClass": quality_of_service(spec)}
 
@@ -141,7 +150,7 @@ PODS = Resource(
     validate=validate,
     validate_update=validate_update,
     initial_status=initial_status,
-    generation=spec_changed,
+    generation=generation_rises,
     grace=grace_of,
     returns_deleted=True,
     columns=POD_COLUMNS,
