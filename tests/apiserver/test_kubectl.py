@@ -134,6 +134,15 @@ async def test_fields_are_explained_and_unknown_ones_refused(served: Served) -> 
     assert said.code == 0
 
 
+async def test_a_list_is_created_and_its_members_are_checked(served: Served) -> None:
+    member = "{apiVersion: v1, kind: Namespace, metadata: {name: a}}"
+    said = await served.kubectl("create", "-f", "-", given=f"{{apiVersion: v1, kind: List, items: [{member}]}}")
+    assert (said.code, said.out, said.err) == (0, "namespace/a created\n", "")
+    wrong = member.replace("metadata", "metadate")
+    said = await served.kubectl("create", "-f", "-", given=f"{{apiVersion: v1, kind: List, items: [{wrong}]}}")
+    assert 'unknown field "metadate" in io.k8s.api.core.v1.Namespace' in said.err
+
+
 async def test_everything_served_is_told(served: Served) -> None:
     said = await served.kubectl("api-resources", "--no-headers", "-o", "name")
     told = set(said.out.split())

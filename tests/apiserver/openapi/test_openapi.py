@@ -22,9 +22,7 @@ def openapi() -> OpenApi:
     return OpenApi(lambda: groups, "v1.36.0")
 
 
-async def answer(
-    openapi: OpenApi, path: str, *, hash: str = "", accept: str = "application/json"
-) -> ApiResponse:
+async def answer(openapi: OpenApi, path: str, *, hash: str = "", accept: str = "application/json") -> ApiResponse:
     query = {"hash": [hash]} if hash else {}
     return await openapi.answer(ApiRequest("GET", path, query, {"accept": accept}))
 
@@ -104,7 +102,16 @@ def test_kinds_are_found_in_the_facts() -> None:
     assert type_of_kind("example.com", "v1", "Widget") is None
 
 
-async def test_who_accepts_only_protobuf_is_told_that_there_is_none(openapi: OpenApi) -> None:
+PROTOBUF = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
+
+
+async def test_the_second_version_is_had_as_protobuf(openapi: OpenApi) -> None:
+    found = await answer(openapi, "/openapi/v2", accept=PROTOBUF)
+    assert found.headers["Content-Type"] == "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
+    assert found.content.startswith(b"\x0a\x032.0\x12")  # swagger: "2.0", then info
+
+
+async def test_who_accepts_only_protobuf_of_the_third_version_is_told_that_there_is_none(openapi: OpenApi) -> None:
     with pytest.raises(ApiError) as refused:
-        await answer(openapi, "/openapi/v2", accept="application/com.github.proto-openapi.spec.v2@v1.0+protobuf")
+        await answer(openapi, "/openapi/v3", accept=PROTOBUF)
     assert refused.value.code == 406

@@ -3,7 +3,8 @@
 Guarantees
   A document is built when it is first asked for after the served resources changed, and kept as bytes.
   The index names each document with a hash; asked with that hash it may be cached for good, with an older one the
-  client is sent to the present address (301). JSON is the only form: a client that accepts no JSON is told so (406).
+  client is sent to the present address (301). JSON is the only form of v3: a client that accepts no JSON is told so
+  (406). v2 is had as protobuf too, which is all that client-go asks for.
 
 Follows k8s.io/kube-openapi/pkg/handler3.
 """
@@ -12,13 +13,15 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
+from typing import Any
 
 import orjson
 
 from pybernetes.api import errors
 from pybernetes.apiserver.discovery.served import ServedGroup, ServedVersion
 from pybernetes.apiserver.http import JSON, ApiRequest, ApiResponse
+from pybernetes.apiserver.openapi import gnostic
 from pybernetes.apiserver.openapi.paths import Paths
 from pybernetes.apiserver.openapi.schemas import Dialect, Schemas, type_of_kind
 from pybernetes.apiserver.routes import Call, Routes
@@ -49,10 +52,15 @@ class OpenApi:
         return await self.answer(call.request)
 
     async def answer(self, request: ApiRequest) -> ApiResponse:
-        if not _accepts_json(request.headers.get("accept", "")):
+        path = request.path.rstrip("/")
+        accept = request.headers.get("accept", "")
+        if path == "/openapi/v2" and _accepts(accept, gnostic.REQUESTED):
+            self._refresh()
+            body = await self._body(f"{path} {gnostic.MEDIA_TYPE}", self._build_v2_protobuf)
+            return self._cached(request, body, "", gnostic.MEDIA_TYPE)
+        if not _accepts(accept, _ACCEPTABLE):
             raise errors.not_acceptable(f"only the following media types are accepted: {JSON}")
         self._refresh()
-        path = request.path.rstrip("/")
         if path == "/openapi/v2":
             return self._cached(request, await self._body(path, self._build_v2), "")
         if path == "/openapi/v3":
@@ -65,7 +73,7 @@ class OpenApi:
             return ApiResponse(301, b"", {"Location": f"{path}?hash={present}"})
         return self._cached(request, await self._body(path, lambda: self._build_v3(version)), asked)
 
-    def _cached(self, request: ApiRequest, body: bytes, asked_hash: str) -> ApiResponse:
+    def _cached(self, request: ApiRequest, body: bytes, asked_hash: str, media_type: str = JSON) -> ApiResponse:
         etag = f'"{hashlib.sha256(body).hexdigest().upper()}"' if not asked_hash else f'"{asked_hash}"'
         headers = {"ETag": etag, "Vary": "Accept", "Cache-Control": "no-cache, private"}
         if asked_hash:
@@ -73,7 +81,7 @@ class OpenApi:
             headers["Expires"] = _far_future()
         if request.headers.get("if-none-match", "") == etag:
             return ApiResponse(304, b"", headers)
-        return ApiResponse(200, body, {**headers, "Content-Type": JSON})
+        return ApiResponse(200, body, {**headers, "Content-Type": media_type})
 
     def _refresh(self) -> None:
         groups = self._groups()
@@ -116,19 +124,23 @@ class OpenApi:
         )
 
     def _build_v2(self) -> bytes:
+        return orjson.dumps(self._document_v2())
+
+    def _build_v2_protobuf(self) -> bytes:
+        return gnostic.encode(self._document_v2())
+
+    def _document_v2(self) -> dict[str, Any]:
         schemas = Schemas(Dialect.V2)
         paths = Paths(Dialect.V2, schemas)
         versions = list(self._versions.values())
-        return orjson.dumps(
-            {
-                "swagger": "2.0",
-                "info": {"title": "Kubernetes", "version": self._version},
-                "paths": {path: item for version in versions for path, item in paths.of_version(version).items()},
-                "definitions": schemas.closure(_types_of(versions)),
-                "securityDefinitions": {"BearerToken": {"type": "apiKey", "name": "authorization", "in": "header"}},
-                "security": [{"BearerToken": []}],
-            }
-        )
+        return {
+            "swagger": "2.0",
+            "info": {"title": "Kubernetes", "version": self._version},
+            "paths": {path: item for version in versions for path, item in paths.of_version(version).items()},
+            "definitions": schemas.closure(_types_of(versions)),
+            "securityDefinitions": {"BearerToken": {"type": "apiKey", "name": "authorization", "in": "header"}},
+            "security": [{"BearerToken": []}],
+        }
 
 
 def _types_of(versions: Iterable[ServedVersion]) -> list[str]:
@@ -144,8 +156,8 @@ def _types_of(versions: Iterable[ServedVersion]) -> list[str]:
     return [*_ALWAYS, *(type_name for type_name in found if type_name)]
 
 
-def _accepts_json(accept: str) -> bool:
-    return any(clause.split(";")[0].strip() in _ACCEPTABLE for clause in accept.split(","))
+def _accepts(accept: str, media_types: Container[str]) -> bool:
+    return any(clause.split(";")[0].strip() in media_types for clause in accept.split(","))
 
 
 def _far_future() -> str:
