@@ -25,6 +25,7 @@ Document = dict[str, Any]
 
 PARALLEL = 8
 RETRY = 2.0
+RECONCILE = 10.0
 
 
 @dataclass(slots=True)
@@ -44,6 +45,7 @@ class StatusManager:
         self._entries: dict[str, _Entry] = {}
         self._dirty: asyncio.Queue[str] = asyncio.Queue()
         self._queued: set[str] = set()
+        self._suspects: set[str] = set()
         self._writing: dict[str, asyncio.Lock] = {}
 
     def set(self, pod: Pod, status: PodStatus) -> None:
@@ -67,20 +69,26 @@ class StatusManager:
         self._writing.pop(uid, None)
 
     def seen(self, pod: Pod) -> None:
-        """The pod as the API server shows it. Where somebody has changed what we wrote, it is written again.
-
-        The pod may be older than our last write: then what is written again is what is there, which changes nothing.
-        """
+        """The pod as the API server shows it. What somebody has changed of what we wrote is put right after a while,
+        by when an event that was only older than our last write has been followed by newer ones."""
         entry = self._entries.get(pod.metadata.uid)
         if entry is None or entry.pod.metadata.resource_version == pod.metadata.resource_version:
             return
         entry.pod = pod
-        if entry.written is None or entry.pod.status == entry.status:
+        if entry.written is None or pod.metadata.uid in self._suspects or pod.status == entry.status:
             return
-        shown = to_document(pod.status)
+        self._suspects.add(pod.metadata.uid)
+        asyncio.get_running_loop().call_later(RECONCILE, self._reconcile, pod.metadata.uid)
+
+    def _reconcile(self, uid: str) -> None:
+        self._suspects.discard(uid)
+        entry = self._entries.get(uid)
+        if entry is None:
+            return
+        shown = to_document(entry.pod.status)
         if difference(shown, to_document(entry.status)):
             entry.written = shown
-            self._enqueue(pod.metadata.uid)
+            self._enqueue(uid)
 
     async def flush(self, uid: str) -> None:
         """Returns once the newest status of the pod has been written, or raises."""
