@@ -10,6 +10,8 @@ import pytest
 from multidict import CIMultiDict
 
 from pybernetes.api.errors import ApiError
+from pybernetes.apiserver.admission.contract import Attributes as Admission
+from pybernetes.apiserver.admission.contract import Operation
 from pybernetes.apiserver.auth.access import Access, AccessOptions
 from pybernetes.apiserver.auth.contract import User
 from pybernetes.apiserver.auth.pki import Pki
@@ -17,6 +19,8 @@ from pybernetes.apiserver.auth.service_accounts import BoundTo, InvalidToken
 from pybernetes.apiserver.auth.tokens import TokenFile
 from pybernetes.apiserver.http import ApiRequest
 from pybernetes.apiserver.request_info import parse
+from pybernetes.apiserver.resource import Context
+from pybernetes.apiserver.resources.secret import SECRETS
 from pybernetes.apiserver.routes import Call, Routes
 from pybernetes.store.contract import Delete, Put
 from pybernetes.store.memory import MemoryStore
@@ -230,3 +234,26 @@ async def test_a_token_may_come_as_a_websocket_protocol(access: Access, tmp_path
     user = await access.authenticator.authenticate(request(sec_websocket_protocol=protocols))
     assert user is not None
     assert user.name == "kubernetes-admin"
+
+
+async def test_a_secret_of_the_token_type_is_filled_and_its_token_lives_as_long_as_it(access: Access) -> None:
+    secret: dict[str, Any] = {
+        "metadata": {"name": "long", "annotations": {"kubernetes.io/service-account.name": "robot"}},
+        "type": "kubernetes.io/service-account-token",
+    }
+    context = Context(ADMIN, datetime(2026, 1, 1, tzinfo=UTC))
+    await access.plugins()[0].mutate(Admission(Operation.CREATE, SECRETS, "default", "long", context, secret))
+    assert secret["metadata"]["annotations"]["kubernetes.io/service-account.uid"] == "sa-uid"
+    token = base64.b64decode(secret["data"]["token"]).decode()
+    with pytest.raises(ApiError):
+        await user_of(access, token)
+    await access.store.transact(write=[Put("/registry/secrets/default/long", orjson.dumps(secret))])
+    user = await user_of(access, token)
+    assert user is not None
+    assert user.name == "system:serviceaccount:default:robot"
+    await access.store.transact(write=[Delete("/registry/secrets/default/long")])
+    with pytest.raises(ApiError):
+        await user_of(access, token)
+    secret["metadata"]["annotations"]["kubernetes.io/service-account.name"] = "nobody"
+    with pytest.raises(ApiError, match='serviceaccounts "nobody" not found'):
+        await access.plugins()[0].mutate(Admission(Operation.CREATE, SECRETS, "default", "x", context, secret))

@@ -28,6 +28,7 @@ from pybernetes.apiserver.auth.node_restriction import NodeRestriction
 from pybernetes.apiserver.auth.rbac import Rbac
 from pybernetes.apiserver.auth.rbac_feed import RbacFeed
 from pybernetes.apiserver.auth.reviews import Reviews
+from pybernetes.apiserver.auth.secret_tokens import SecretTokens, TokenSecrets
 from pybernetes.apiserver.auth.service_accounts import DEFAULT_ISSUER, ServiceAccountTokens
 from pybernetes.apiserver.auth.token_request import TokenRequests
 from pybernetes.apiserver.auth.tokens import TokenFile
@@ -37,13 +38,15 @@ from pybernetes.store.contract import Store
 
 @dataclass(frozen=True, slots=True)
 class AccessOptions:
-    """`service_account_key` is the PEM of the key that signs tokens; `token_file` holds what an operator handed out."""
+    """`service_account_key` is the PEM of the key that signs tokens; `token_file` holds what an operator handed out;
+    `authority` is the PEM of the cluster's authority, for the Secrets that hold tokens."""
 
     service_account_key: bytes
     token_file: Path | None = None
     issuer: str = DEFAULT_ISSUER
     audiences: tuple[str, ...] = ()
     server_url: str = "https://127.0.0.1:6443"
+    authority: bytes = b""
 
 
 @dataclass
@@ -60,7 +63,11 @@ class Access:
         self.account_tokens = ServiceAccountTokens(
             options.service_account_key, self.store, options.issuer, options.audiences, self.clock
         )
-        sources: list[TokenSource] = [AccountTokens(self.account_tokens), BootstrapTokens(self.store, self.clock)]
+        sources: list[TokenSource] = [
+            AccountTokens(self.account_tokens),
+            SecretTokens(self.account_tokens),
+            BootstrapTokens(self.store, self.clock),
+        ]
         if options.token_file is not None:
             sources.insert(0, FileTokens(TokenFile(options.token_file), self.clock))
         self._requests = RequestAuthenticator(sources)
@@ -77,8 +84,12 @@ class Access:
         await self._feed.close()
 
     def plugins(self) -> tuple[Plugin, ...]:
-        """What admission checks about who writes."""
-        return (NodeRestriction(), EscalationCheck(self.authorizer))
+        """What admission does about identities: fills token Secrets, checks who writes."""
+        return (
+            TokenSecrets(self.account_tokens, self.options.authority),
+            NodeRestriction(),
+            EscalationCheck(self.authorizer),
+        )
 
     def register(self, routes: Routes) -> None:
         Reviews(self._requests, self.authorizer, self.account_tokens).register(routes)

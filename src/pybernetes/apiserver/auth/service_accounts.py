@@ -97,8 +97,6 @@ class ServiceAccountTokens:
         bound: Sequence[BoundTo] = (),
     ) -> IssuedToken:
         """A token for the account; `bound` is the pod (and its node), secret or node that it dies with."""
-        import jwt
-
         now = self.clock.now().replace(microsecond=0)
         asked = now + timedelta(seconds=seconds)
         private: dict[str, Any] = {"namespace": namespace, "serviceaccount": {"name": name, "uid": uid}}
@@ -118,21 +116,18 @@ class ServiceAccountTokens:
             "jti": str(uuid.uuid4()),
             "kubernetes.io": private,
         }
-        token = jwt.encode(claims, self._key, algorithm=ALGORITHM, headers={"kid": self.key_id})
-        return IssuedToken(token, asked if expires != asked else expires)
+        return IssuedToken(self.sign(claims), asked)
+
+    def sign(self, claims: Mapping[str, Any]) -> str:
+        import jwt
+
+        return jwt.encode(dict(claims), self._key, algorithm=ALGORITHM, headers={"kid": self.key_id})
 
     # Checking
 
     def is_ours(self, token: str) -> bool:
         """Whether the token claims to be issued here (nothing is checked)."""
-        parts = token.split(".")
-        if len(parts) != 3:
-            return False
-        try:
-            claims = orjson.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
-        except ValueError:
-            return False
-        return isinstance(claims, dict) and claims.get("iss") == self.issuer
+        return claimed_issuer(token) == self.issuer
 
     async def check(self, token: str, audiences: Sequence[str] = ()) -> tuple[User, tuple[str, ...]]:
         """The user that the token stands for and which of the `audiences` it is meant for. Raises `InvalidToken`."""
@@ -142,46 +137,51 @@ class ServiceAccountTokens:
             raise InvalidToken("token audiences do not match")
         private = claims["kubernetes.io"]
         namespace, account = private["namespace"], private["serviceaccount"]
-        await self._must_live("ServiceAccount", f"/registry/serviceaccounts/{namespace}/", account)
+        await self.must_live("ServiceAccount", f"/registry/serviceaccounts/{namespace}/", account)
         for kind, resource in _BOUND_RESOURCES.items():
             if kind.lower() in private:
-                await self._must_live(kind, f"/registry/{resource}/{namespace}/", private[kind.lower()])
+                await self.must_live(kind, f"/registry/{resource}/{namespace}/", private[kind.lower()])
         if "node" in private and "pod" not in private:
-            await self._must_live("Node", "/registry/minions/", private["node"])
+            await self.must_live("Node", "/registry/minions/", private["node"])
         return _user(claims), accepted
 
     def _verified(self, token: str) -> Mapping[str, Any]:
-        import jwt
-
-        claims = self._checked.get(token)
-        if claims is None:
-            try:
-                claims = jwt.decode(
-                    token,
-                    self._key.public_key(),
-                    algorithms=[ALGORITHM],
-                    issuer=self.issuer,
-                    options={"verify_aud": False, "verify_exp": False, "verify_nbf": False, "verify_iat": False},
-                )
-                private = claims["kubernetes.io"]
-                expected = user_name(private["namespace"], private["serviceaccount"]["name"])
-            except jwt.PyJWTError as error:
-                raise InvalidToken(f"invalid bearer token: {error}") from error
-            except KeyError as error:
-                raise InvalidToken(f"the token lacks the claim {error}") from error
-            if claims["sub"] != expected:
-                raise InvalidToken("the token's subject is not its service account")
-            if len(self._checked) >= REMEMBERED_TOKENS:
-                self._checked.clear()
-            self._checked[token] = claims
+        claims = self.signed_claims(token, self.issuer)
+        try:
+            private = claims["kubernetes.io"]
+            expected = user_name(private["namespace"], private["serviceaccount"]["name"])
+            expires, begins = claims["exp"], claims["nbf"]
+        except KeyError as error:
+            raise InvalidToken(f"the token lacks the claim {error}") from error
+        if claims["sub"] != expected:
+            raise InvalidToken("the token's subject is not its service account")
         now = self.clock.now()
-        if datetime.fromtimestamp(claims["exp"], UTC) <= now:
+        if datetime.fromtimestamp(expires, UTC) <= now:
             raise InvalidToken("service account token has expired")
-        if datetime.fromtimestamp(claims["nbf"], UTC) > now + LEEWAY:
+        if datetime.fromtimestamp(begins, UTC) > now + LEEWAY:
             raise InvalidToken("service account token is not valid yet")
         return claims
 
-    async def _must_live(self, kind: str, prefix: str, reference: Mapping[str, str]) -> None:
+    def signed_claims(self, token: str, issuer: str) -> Mapping[str, Any]:
+        """What a token says whose signature and issuer are right; times and subjects are the caller's to check."""
+        claims = self._checked.get(token)
+        if claims is None:
+            import jwt
+
+            unchecked: Any = {"verify_aud": False, "verify_exp": False, "verify_nbf": False, "verify_iat": False}
+            try:
+                claims = jwt.decode(token, self._key.public_key(), [ALGORITHM], options=unchecked)
+            except jwt.PyJWTError as error:
+                raise InvalidToken(f"invalid bearer token: {error}") from error
+            if len(self._checked) >= REMEMBERED_TOKENS:
+                self._checked.clear()
+            self._checked[token] = claims
+        if claims.get("iss") != issuer:
+            raise InvalidToken("invalid bearer token: Invalid issuer")
+        return claims
+
+    async def must_live(self, kind: str, prefix: str, reference: Mapping[str, str]) -> None:
+        """Raises `InvalidToken` unless the object of that name (below the prefix) exists with that uid."""
         key = prefix + reference["name"]
         entry = await self.store.get(key)
         if entry is None:
@@ -233,6 +233,19 @@ class ServiceAccountTokens:
             "y": _base64url(numbers.y.to_bytes(32, "big")),
         }
         return {"keys": [key]}
+
+
+def claimed_issuer(token: str) -> str:
+    """The issuer that a token names; "" if it is no token of this form. Nothing is checked."""
+    parts = token.split(".")
+    if len(parts) != 3:
+        return ""
+    try:
+        claims = orjson.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
+    except ValueError:
+        return ""
+    issuer = claims.get("iss") if isinstance(claims, dict) else ""
+    return issuer if isinstance(issuer, str) else ""
 
 
 def _user(claims: Mapping[str, Any]) -> User:
