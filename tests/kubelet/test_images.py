@@ -16,7 +16,17 @@ from pybernetes.kubelet import image_recipes
 from pybernetes.kubelet.image_recipes import MissingProgram, Recipe, build, build_from_packages
 from pybernetes.kubelet.image_references import InvalidReference, normalise
 from pybernetes.kubelet.images import UnknownRecipe, recipe
-from pybernetes.kubelet.oci import Directory, File, ImageConfig, Link, archive_bytes, image_id, layer_tar
+from pybernetes.kubelet.oci import (
+    Directory,
+    File,
+    ImageConfig,
+    Link,
+    NotAnArchive,
+    archive_bytes,
+    image_id,
+    layer_tar,
+    names_in,
+)
 from pybernetes.kubelet.pause import program
 
 
@@ -85,6 +95,23 @@ def test_an_archive_is_an_image_layout_that_names_its_image(tmp_path: Path) -> N
         "StopSignal": "SIGQUIT",
     }
     assert len(document["rootfs"]["diff_ids"]) == len(manifest["layers"]) == 1
+
+
+def test_names_are_read_from_archives_of_both_kinds(tmp_path: Path) -> None:
+    ours, dockers = tmp_path / "oci.tar", tmp_path / "docker.tar"
+    ours.write_bytes(archive_bytes("x/y:1", [[File("/a", b"1")]], ImageConfig()))
+    manifest = [{"Config": "c.json", "RepoTags": ["app:1", "app:latest"], "Layers": []}, {"RepoTags": None}]
+    dockers.write_bytes(layer_tar([File("manifest.json", json.dumps(manifest).encode())]))
+    assert names_in(ours) == ["x/y:1"]
+    assert names_in(dockers) == ["app:1", "app:latest"]
+
+
+@pytest.mark.parametrize("content", [b"junk", layer_tar([File("a", b"")]), layer_tar([File("index.json", b"{")])])
+def test_other_files_are_not_taken_for_archives(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "other.tar"
+    path.write_bytes(content)
+    with pytest.raises(NotAnArchive, match=r"other\.tar is not an image archive"):
+        names_in(path)
 
 
 def _blob(digest: str) -> str:

@@ -1,6 +1,6 @@
 """Images that are on this machine: built from recipes, loaded from archives, listed.
 
-Guarantees  `ensure` and `load` are idempotent: an image that is there already is not imported again.
+Guarantees  `ensure` imports nothing that is there already; both it and `load` can be repeated.
 """
 
 from __future__ import annotations
@@ -50,11 +50,10 @@ class ImageStore:
         return [item.reference for item in wanted]
 
     async def load(self, archive: Path) -> list[str]:
-        """Import an archive (OCI or Docker); answer the references that are new or changed."""
-        before = {(tag, image.id) for image in await self.list() for tag in image.repo_tags}
+        """Import an archive (OCI, or made by `docker save`); answer the references of its images."""
+        names = await asyncio.to_thread(oci.names_in, archive)
         await self._containerd.import_archive(archive)
-        after = {(tag, image.id) for image in await self.list() for tag in image.repo_tags}
-        return sorted(tag for tag, _ in after - before)
+        return [normalise(name) for name in names]
 
     async def list(self) -> Sequence[Image]:
         runtime = CriRuntime(self._containerd.configuration.socket)

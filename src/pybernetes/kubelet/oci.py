@@ -12,7 +12,8 @@ import hashlib
 import io
 import platform
 import tarfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -181,19 +182,47 @@ def _layout(reference: str, manifest: Blob, blobs: Sequence[Blob]) -> bytes:
     return layer_tar(File(path, data) for path, data in files.items())
 
 
+class NotAnArchive(Exception):
+    """The file is not an image archive, neither of OCI's form nor of `docker save`'s."""
+
+    def __init__(self, path: Path, why: object) -> None:
+        super().__init__(f"{path} is not an image archive (OCI or `docker save`): {why}")
+
+
 def image_id(archive: Path) -> str:
-    """The id by which runtimes know the (first) image of an archive: its configuration's digest."""
-    with tarfile.open(archive) as tar:
+    """The id by which runtimes know the (first) image of an OCI archive: its configuration's digest."""
+    with _opened(archive) as tar:
         index = orjson.loads(_read(tar, "index.json"))
         digest: str = index["manifests"][0]["digest"].partition(":")[2]
         manifest = orjson.loads(_read(tar, f"blobs/sha256/{digest}"))
     return str(manifest["config"]["digest"])
 
 
+def names_in(archive: Path) -> list[str]:
+    """The images' names as the archive gives them; in OCI's form those that containerd or docker has written."""
+    with _opened(archive) as tar:
+        if "manifest.json" in tar.getnames():
+            return [name for image in orjson.loads(_read(tar, "manifest.json")) for name in image.get("RepoTags") or ()]
+        index = orjson.loads(_read(tar, "index.json"))
+    named = (entry.get("annotations", {}).get("io.containerd.image.name") for entry in index["manifests"])
+    return [name for name in named if name]
+
+
+@contextmanager
+def _opened(archive: Path) -> Iterator[tarfile.TarFile]:
+    try:
+        with tarfile.open(archive) as tar:
+            yield tar
+    except tarfile.TarError as error:
+        raise NotAnArchive(archive, "not a tar file") from error
+    except (KeyError, IndexError, orjson.JSONDecodeError) as error:
+        raise NotAnArchive(archive, error.args[0]) from error
+
+
 def _read(tar: tarfile.TarFile, name: str) -> bytes:
     member = tar.extractfile(name)
     if member is None:
-        raise ValueError(f"{name} is not a file in the archive")
+        raise KeyError(f"{name} is not a file in it")
     with member:
         return member.read()
 

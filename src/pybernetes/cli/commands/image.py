@@ -45,7 +45,7 @@ def load(name: str, data_dir: Path | None, archive: Path) -> None:
         click.echo(f"loaded {reference}")
 
 
-@image.command(epilog="Example:  p8s image build redis busybox")
+@image.command(epilog="Example:  p8s image build redis busybox nginx=nginx:1.27")
 @which_cluster
 @click.argument("recipes", nargs=-1)
 def build(name: str, data_dir: Path | None, recipes: tuple[str, ...]) -> None:
@@ -77,7 +77,9 @@ def _store(layout: Layout, settings: Settings) -> Any:
 def _finish(work: Awaitable[T]) -> T:
     from pybernetes.kubelet.containerd import ContainerdFailure
     from pybernetes.kubelet.image_recipes import MissingProgram
+    from pybernetes.kubelet.image_references import InvalidReference
     from pybernetes.kubelet.images import UnknownRecipe
+    from pybernetes.kubelet.oci import NotAnArchive
     from pybernetes.kubelet.runtime import RuntimeFailure, Unavailable
 
     async def run() -> T:
@@ -87,7 +89,9 @@ def _finish(work: Awaitable[T]) -> T:
         return asyncio.run(run())
     except Unavailable as error:
         raise Problem("containerd does not answer", "start the cluster with `p8s up`") from error
-    except (MissingProgram, UnknownRecipe) as error:
+    except (MissingProgram, UnknownRecipe, InvalidReference) as error:
         raise Problem("the image cannot be built", str(error)) from error
+    except NotAnArchive as error:
+        raise Problem("the image cannot be loaded", str(error)) from error
     except (ContainerdFailure, RuntimeFailure) as error:
         raise Problem("containerd refused", str(error)) from error
