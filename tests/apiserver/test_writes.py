@@ -224,3 +224,40 @@ async def test_problems_found_by_validation_are_all_named_with_their_fields() ->
         assert (answer.status, answer.body["reason"]) == (422, "Invalid")
         fields = {cause["field"] for cause in answer.body["details"]["causes"]}
         assert {"metadata.name", "spec.containers[0].image"} <= fields
+
+
+async def test_some_kinds_are_only_updated_at_a_stated_version() -> None:
+    leases = "/apis/coordination.k8s.io/v1/namespaces/default/leases"
+    async with serving() as talk:
+        await talk.post(leases, {"metadata": {"name": "l"}, "spec": {}})
+        refused = await talk.put(f"{leases}/l", {"metadata": {"name": "l"}, "spec": {}})
+        assert refused.status == 422
+        assert refused.message.endswith("metadata.resourceVersion: Invalid value: 0x0: must be specified for an update")
+
+
+async def test_events_are_one_store_under_two_groups() -> None:
+    core, group = "/api/v1/namespaces/default/events", "/apis/events.k8s.io/v1/namespaces/default/events"
+    event = {
+        "metadata": {"name": "e"},
+        "eventTime": "2026-01-01T00:00:00.000000Z",
+        "regarding": {"kind": "Pod", "namespace": "default", "name": "one"},
+        "reason": "Made",
+        "action": "Making",
+        "type": "Normal",
+        "note": "a pod was made",
+        "reportingController": "example.com/maker",
+        "reportingInstance": "maker-1",
+    }
+    async with serving() as talk:
+        watch = await talk.watch(group)
+        made = await talk.post(group, event)
+        assert (made.status, made.body["note"]) == (201, "a pod was made")
+        as_core = (await talk.get(f"{core}/e")).body
+        assert (as_core["apiVersion"], as_core["message"]) == ("v1", "a pod was made")
+        assert as_core["involvedObject"]["name"] == "one"
+        type_, seen = await watch.next()
+        assert (type_, seen["apiVersion"], seen["note"]) == ("ADDED", "events.k8s.io/v1", "a pod was made")
+        changed = await talk.patch(f"{group}/e", {"metadata": {"labels": {"a": "b"}}})
+        assert changed.body["metadata"]["labels"] == {"a": "b"}
+        listed = (await talk.get(group)).body
+        assert (listed["apiVersion"], listed["items"][0]["regarding"]["name"]) == ("events.k8s.io/v1", "one")

@@ -55,6 +55,7 @@ __all__ = [
     "in_range",
     "internal",
     "invalid",
+    "invalid_as",
     "is_c_identifier",
     "is_cidr",
     "is_config_key",
@@ -272,6 +273,11 @@ def _too_long(path: FieldPath | str, maximum: int, unit: str) -> FieldError:
 
 def too_short(path: FieldPath | str, value: str, minimum: int) -> FieldError:
     return FieldError(ErrorType.TOO_SHORT, str(path), value, f"must be at least {_counted(minimum, 'character')}")
+
+
+def invalid_as(path: FieldPath | str, shown: str, detail: str) -> FieldError:
+    """As ``invalid``, for a value that Go prints in its own way."""
+    return FieldError(ErrorType.INVALID, str(path), _OMITTED, f"{shown}: {detail}")
 
 
 def too_many(path: FieldPath | str, actual: int, maximum: int) -> FieldError:

@@ -32,6 +32,7 @@ class Assembled:
         self._started = False
         self._maintenance = Maintenance(server)
         health.ready["informer-sync"] = self._synced
+        health.live["watch-cache"] = health.ready["watch-cache"] = self._following
 
     async def start(self) -> None:
         await self.server.start()
@@ -43,6 +44,10 @@ class Assembled:
         self._started = False
         await self._maintenance.stop()
         await self.server.stop()
+
+    async def _following(self) -> str | None:
+        following = not self._started or self.server.watch_cache.following
+        return None if following else "the changes of the store are no longer followed"
 
     async def _synced(self) -> str | None:
         return None if self._started else "the objects of the first moment are not there yet"

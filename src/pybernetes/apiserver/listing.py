@@ -108,7 +108,7 @@ class Lister:
             found = self._candidates(namespace, selection)
             current = self._watch_cache.revision
             return self._page(namespace, found, token.start, options.limit, selection, current)
-        if revision <= self._registry.store.compacted:
+        if revision < self._registry.store.compacted:
             raise too_old_to_continue(token)
         return await self._exact(namespace, revision, token.start, options.limit, selection)
 

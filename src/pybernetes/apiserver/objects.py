@@ -49,9 +49,11 @@ class Form:
         return orjson.dumps(self._ordered(document))
 
     def item(self, value: bytes, revision: int) -> bytes:
-        """The object without apiVersion and kind, as it stands in a list, at its revision."""
+        """The object without apiVersion and kind, as it stands in a list, at its revision (0: not stored)."""
         if not value.startswith(self._prefix):
             value = self.to_stored(orjson.loads(value))
+        if not revision:
+            return b'{"metadata":{' + value[self._start :]
         return b'{"metadata":{"resourceVersion":"%d",%b' % (revision, value[self._start :])
 
     def restamped(self, item: bytes, revision: int) -> bytes:

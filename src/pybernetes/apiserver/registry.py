@@ -20,7 +20,7 @@ from typing import Any
 import msgspec
 
 from pybernetes.api import errors
-from pybernetes.api.fields import FieldError, FieldPath, invalid
+from pybernetes.api.fields import FieldError, FieldPath, invalid_as
 from pybernetes.api.meta import format_time
 from pybernetes.api.schema import Shape, shape_of
 from pybernetes.apiserver import delete_plan
@@ -440,4 +440,4 @@ def reject(info: Any, name: str, problems: Iterable[FieldError]) -> None:
 
 
 def must_state_version() -> FieldError:
-    return invalid(FieldPath("metadata").resourceVersion, 0, "must be specified for an update")
+    return invalid_as(FieldPath("metadata").resourceVersion, "0x0", "must be specified for an update")

@@ -74,6 +74,7 @@ class Edge:
         self._runner: web.ServerRunner | None = None
         self._streams: set[WatchStream] = set()
         self.metrics = Metrics()
+        server.routes.exact("/metrics", self.metrics.serve)
 
     @property
     def address(self) -> tuple[str, int]:

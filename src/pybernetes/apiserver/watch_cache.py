@@ -154,6 +154,12 @@ class WatchCache:
         for prefix, found in entries.items():
             self._kinds[prefix].fill(found, self.revision)
         self._task = asyncio.create_task(self._follow(), name="watch-cache")
+        self._task.add_done_callback(_tell_of_failure)
+
+    @property
+    def following(self) -> bool:
+        """Whether changes still come in; if not, lists and watches would wait for ever."""
+        return self._task is not None and not self._task.done()
 
     async def stop(self) -> None:
         if self._task is not None:
@@ -236,6 +242,11 @@ class WatchCache:
             if prefix in self._kinds:
                 return prefix
         return None
+
+
+def _tell_of_failure(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.critical("the watch cache has stopped following the store", exc_info=error)
 
 
 def _slashes(key: str, start: int) -> Iterator[int]:
