@@ -254,7 +254,7 @@ class Containerd:
 
     def _spawn(self) -> int:
         c = self.configuration
-        for program in ("containerd", "runc", "containerd-shim-runc-v2"):
+        for program in ("containerd", "containerd-shim-runc-v2", "ctr", "runc"):
             if shutil.which(program) is None:
                 raise ContainerdFailure(f"the program {program} is missing: install containerd and runc")
         c.directory.mkdir(parents=True, exist_ok=True)
