@@ -6,7 +6,10 @@ from pathlib import Path
 
 import orjson
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from pybernetes.apiserver.auth import kubeconfig
 from pybernetes.apiserver.auth.authenticators import certificate_user
@@ -73,3 +76,17 @@ def test_a_token_is_known_from_the_moment_it_is_added_until_it_ends(tmp_path: Pa
     assert reader.find(join, datetime.now(UTC) + timedelta(hours=2)) is None
     assert writer.revoke(token)
     assert reader.find(token, datetime.now(UTC)) is None
+
+
+def test_a_request_is_signed_as_it_stands_for_the_usages_asked_for(tmp_path: Path) -> None:
+    pki = Pki(tmp_path, lambda: NOW)
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "system:node:n2")])
+    request = x509.CertificateSigningRequestBuilder().subject_name(subject).sign(key, hashes.SHA256())
+    pem = pki.sign_request(request.public_bytes(Encoding.PEM), lifetime=timedelta(days=1), usages=["client auth"])
+    certificate = loaded(pem)
+    certificate.verify_directly_issued_by(loaded(pki.ca_pem))
+    assert certificate.subject == subject
+    assert certificate.not_valid_after_utc == NOW + timedelta(days=1)
+    usages = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    assert list(usages) == [ExtendedKeyUsageOID.CLIENT_AUTH]
