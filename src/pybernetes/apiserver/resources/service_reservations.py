@@ -8,11 +8,11 @@ Follows pkg/registry/core/service/storage/alloc.go.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import orjson
-import structlog
 
 from pybernetes.api import errors
 from pybernetes.api.fields import FieldPath, at, invalid
@@ -27,7 +27,7 @@ from pybernetes.apiserver.resources.service_rules import (
 )
 
 _PREFIX = "/registry/services/specs/"
-_log = structlog.get_logger(__name__)
+log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -61,12 +61,12 @@ class ServiceReservations:
                 try:
                     self.addresses.allocate(address)
                 except (AlreadyAllocated, NotInRange) as error:
-                    _log.warning("service address is not usable", service=entry.key, address=address, why=str(error))
+                    log.warning("%s: address %s is not usable: %s", entry.key, address, error)
             for port in _node_ports(service):
                 try:
                     self.ports.allocate(port)
                 except (AlreadyAllocated, NotInRange) as error:
-                    _log.warning("node port is not usable", service=entry.key, port=port, why=str(error))
+                    log.warning("%s: node port %s is not usable: %s", entry.key, port, error)
 
     async def reserve(self, new: Document, old: Document | None, context: Context) -> Reservation:
         reservation = ServiceReservation()
