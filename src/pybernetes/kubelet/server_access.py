@@ -7,10 +7,8 @@ Follows pkg/kubelet/server/auth.go.
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol
 
 _VERBS = {"GET": "get", "HEAD": "get", "POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
@@ -70,13 +68,3 @@ def user_of_certificate(certificate: Mapping[str, Any] | None) -> User | None:
     names = [value for key, value in parts if key == "commonName"]
     groups = tuple(value for key, value in parts if key == "organizationName")
     return User(names[0], groups) if names else None
-
-
-def server_tls(certificate: Path, key: Path, client_ca: Path) -> ssl.SSLContext:
-    """TLS for the server: client certificates are asked for and must be the cluster's, but tokens may do instead."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
-    context.load_verify_locations(client_ca)
-    context.verify_mode = ssl.CERT_OPTIONAL
-    context.set_alpn_protocols(["http/1.1"])
-    return context
