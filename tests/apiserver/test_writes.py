@@ -7,7 +7,10 @@ import asyncio
 import pytest
 from apiserver.serving import CONFIG_MAPS, JSON_PATCH, PODS, STRATEGIC_PATCH, config_map, pod, serving
 
+from pybernetes.apiserver.admission.contract import Attributes, Plugin
 from pybernetes.apiserver.naming import ALPHABET
+from pybernetes.store.contract import Delete
+from pybernetes.store.memory import MemoryStore
 
 
 async def test_a_created_object_has_a_uid_a_time_and_the_version_of_its_write() -> None:
@@ -261,3 +264,23 @@ async def test_events_are_one_store_under_two_groups() -> None:
         assert changed.body["metadata"]["labels"] == {"a": "b"}
         listed = (await talk.get(group)).body
         assert (listed["apiVersion"], listed["items"][0]["regarding"]["name"]) == ("events.k8s.io/v1", "one")
+
+
+class NamespaceVanishes(Plugin):
+    """Between the look at the namespace and the write, the namespace goes."""
+
+    name = "NamespaceVanishes"
+    resources = frozenset({"configmaps"})
+
+    def __init__(self, store: MemoryStore) -> None:
+        self._store = store
+
+    async def validate(self, attributes: Attributes) -> None:
+        await self._store.transact(write=[Delete(f"/registry/namespaces/{attributes.namespace}")])
+
+
+async def test_nothing_is_left_in_a_namespace_that_is_gone() -> None:
+    store = MemoryStore()
+    async with serving(store, more_plugins=[NamespaceVanishes(store)]) as talk:
+        answer = await talk.post(CONFIG_MAPS, config_map("web"))
+        assert (answer.status, answer.message) == (404, 'namespaces "default" not found')

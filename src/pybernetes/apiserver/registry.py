@@ -4,6 +4,7 @@ Guarantees
   A write is stored only if the object is as the writer last saw it; lost races are tried again unless the
   client said which version it meant.
   An update that changes nothing is not stored and has the old revision.
+  Nothing is stored in a namespace that is not there.
   What a kind reserves for a write (addresses, ports) is given back when the write fails.
 
 Follows k8s.io/apiserver/pkg/registry/generic/registry/store.go.
@@ -32,7 +33,7 @@ from pybernetes.apiserver.objects import Form, StoredObject
 from pybernetes.apiserver.resource import Context, Document, Reservations, Resource
 from pybernetes.apiserver.rules import Models, UpdateRule
 from pybernetes.apiserver.watch_cache import ROOT, KindCache, WatchCache
-from pybernetes.store.contract import Committed, Delete, Entry, ModRevisionIs, Put, Store
+from pybernetes.store.contract import Committed, Condition, Delete, Entry, Exists, ModRevisionIs, Put, Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,9 @@ class Registry:
         admission: Chain,
         random: Random,
         reservations: Reservations | None,
+        namespaces: str = "",
     ) -> None:
+        """``namespaces`` is where namespaces are stored; "" if they are not served."""
         self.resource = resource
         self.info = resource.info
         self.prefix = f"{ROOT}{resource.storage}/"
@@ -81,6 +84,7 @@ class Registry:
         self.admission = admission
         self._random = random
         self._reservations = reservations
+        self._namespaces = namespaces if resource.info.namespaced else ""
         self._read = resource.stored.from_storage if resource.stored else None
         self._write = resource.stored.to_storage if resource.stored else None
 
@@ -222,14 +226,22 @@ class Registry:
             value = self._encode(document)
             if context.dry_run:
                 return StoredObject(self.form, self.prefix, key, value, 0)
-            outcome = await self.store.transact(require=(ModRevisionIs(key, 0),), write=(Put(key, value),))
+            outcome = await self.store.transact(require=self._creatable(key, namespace), write=(Put(key, value),))
             kept = isinstance(outcome, Committed)
         finally:
             if reservation is not None:
                 reservation.confirm() if kept else reservation.cancel()
         if not isinstance(outcome, Committed):
+            if isinstance(outcome.failed, Exists):
+                raise errors.not_found("namespaces", namespace)
             return None
         return StoredObject(self.form, self.prefix, key, value, outcome.revision)
+
+    def _creatable(self, key: str, namespace: str) -> Sequence[Condition]:
+        """The name is free, and the namespace has not gone since it was looked at."""
+        if self._namespaces:
+            return ModRevisionIs(key, 0), Exists(self._namespaces + namespace)
+        return (ModRevisionIs(key, 0),)
 
     def _encode(self, document: Document) -> bytes:
         return self.form.to_stored(document if self._write is None else self._write(document))

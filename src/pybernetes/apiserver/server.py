@@ -62,7 +62,9 @@ class ApiServer:
         self.reader = CacheReader(self.watch_cache)
         self._reservations: list[Reservations] = []
         self._caches: dict[str, KindCache] = {}
-        for resource in resources:
+        served = tuple(resources)
+        self._namespaces = next((f"{ROOT}{one.storage}/" for one in served if one.info.kind == "Namespace"), "")
+        for resource in served:
             self._serve(resource)
 
     @property
@@ -163,6 +165,7 @@ class ApiServer:
             admission=self.admission,
             random=self.random,
             reservations=reservations,
+            namespaces=self._namespaces,
         )
         endpoint = Endpoint(registry, clock=self.clock, random=self.random, options=self.options)
         self.endpoints[info.group, info.version, info.plural] = endpoint
