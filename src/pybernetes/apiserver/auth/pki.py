@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
-import ipaddress
 import os
 import ssl
 from collections.abc import Callable, Iterable, Iterator
@@ -29,13 +28,11 @@ import orjson
 from pybernetes.apiserver.auth.files import write_private, write_public
 
 if TYPE_CHECKING:
-    from cryptography import x509
-    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+    from pybernetes.apiserver.auth.certificates import Authority
 
 AUTHORITY_LIFETIME = timedelta(days=3650)
 LIFETIME = timedelta(days=365)
 RENEW_BEFORE = timedelta(days=60)
-CLOCK_SKEW = timedelta(minutes=5)
 
 API_SERVER_NAMES = (
     "kubernetes",
@@ -155,15 +152,11 @@ class Pki:
         return path
 
     def _create_service_account_key(self, path: Path) -> None:
-        from cryptography.hazmat.primitives import serialization
-        from cryptography.hazmat.primitives.asymmetric import ec
+        from pybernetes.apiserver.auth import certificates
 
-        key = ec.generate_private_key(ec.SECP256R1())
-        public = key.public_key().public_bytes(
-            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-        )
+        private, public = certificates.new_key()
         write_public(self.directory / "sa.pub", public)
-        write_private(path, _key_pem(key))
+        write_private(path, private)
 
     def issue(self, name: str, request: Request) -> KeyPair:
         """The pair kept under `name`, issued now if there is none that says this and lasts."""
@@ -189,33 +182,26 @@ class Pki:
         )
 
     def _issue(self, pair: KeyPair, name: str, request: Request, authority: str) -> None:
-        certificate, key, not_after = self._sign(request)
-        write_private(pair.key, key)
-        write_public(pair.certificate, certificate)
-        self._issued[name] = {"request": request.digest, "authority": authority, "not_after": not_after.isoformat()}
+        from pybernetes.apiserver.auth.certificates import Use
+
+        now = self.now()
+        use = Use(request.client, request.server)
+        issued = self._authority.issue(
+            request.common_name, request.organizations, request.names, use, now, now + LIFETIME
+        )
+        write_private(pair.key, issued.key)
+        write_public(pair.certificate, issued.certificate)
+        ends = issued.not_after.isoformat()
+        self._issued[name] = {"request": request.digest, "authority": authority, "not_after": ends}
         write_private(self._index, orjson.dumps(self._issued, option=orjson.OPT_INDENT_2))
 
     def sign_request(self, request_pem: bytes, *, lifetime: timedelta, usages: Iterable[str]) -> bytes:
         """Sign a PKCS#10 request as it stands (subject and alternative names); the caller has approved it."""
-        from cryptography import x509
+        from pybernetes.apiserver.auth.certificates import Use
 
-        request = x509.load_pem_x509_csr(request_pem)
-        if not request.is_signature_valid:
-            raise ValueError("the certificate request is not signed by the key it carries")
-        try:
-            alternative = request.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-        except x509.ExtensionNotFound:
-            alternative = None
-        wanted = set(usages)
-        certificate, _ = self._certificate(
-            request.subject,
-            request.public_key(),
-            alternative,
-            client="client auth" in wanted,
-            server="server auth" in wanted,
-            lifetime=lifetime,
-        )
-        return certificate
+        wanted, now = set(usages), self.now()
+        use = Use("client auth" in wanted, "server auth" in wanted)
+        return self._authority.sign_request(request_pem, use, now, now + lifetime)
 
     # Inside
 
@@ -251,94 +237,18 @@ class Pki:
                 self._create_authority(certificate, key)
 
     def _create_authority(self, certificate: Path, key: Path) -> None:
-        from cryptography import x509
-        from cryptography.hazmat.primitives import hashes
-        from cryptography.hazmat.primitives.asymmetric import ec
+        from pybernetes.apiserver.auth import certificates
 
-        private = ec.generate_private_key(ec.SECP256R1())
-        subject = _name("kubernetes", ())
         now = self.now()
-        signed = (
-            x509.CertificateBuilder()
-            .subject_name(subject)
-            .issuer_name(subject)
-            .public_key(private.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - CLOCK_SKEW)
-            .not_valid_after(now + AUTHORITY_LIFETIME)
-            .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-            .add_extension(_key_usage(authority=True), critical=True)
-            .add_extension(x509.SubjectKeyIdentifier.from_public_key(private.public_key()), critical=False)
-            .sign(private, hashes.SHA256())
-        )
-        write_private(key, _key_pem(private))
-        write_public(certificate, _certificate_pem(signed))
+        issued = certificates.new_authority("kubernetes", now, now + AUTHORITY_LIFETIME)
+        write_private(key, issued.key)
+        write_public(certificate, issued.certificate)
 
     @cached_property
-    def _authority(self) -> tuple[x509.Certificate, EllipticCurvePrivateKey]:
-        from cryptography import x509
-        from cryptography.hazmat.primitives import serialization
-        from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+    def _authority(self) -> Authority:
+        from pybernetes.apiserver.auth.certificates import Authority
 
-        certificate = x509.load_pem_x509_certificate(self.ca_pem)
-        key = serialization.load_pem_private_key((self.directory / "ca.key").read_bytes(), password=None)
-        if not isinstance(key, EllipticCurvePrivateKey):
-            raise TypeError(f"{self.directory / 'ca.key'} is not an elliptic-curve key")
-        return certificate, key
-
-    def _sign(self, request: Request) -> tuple[bytes, bytes, datetime]:
-        from cryptography import x509
-        from cryptography.hazmat.primitives.asymmetric import ec
-
-        key = ec.generate_private_key(ec.SECP256R1())
-        names = [_general_name(name) for name in request.names]
-        certificate, not_after = self._certificate(
-            _name(request.common_name, request.organizations),
-            key.public_key(),
-            x509.SubjectAlternativeName(names) if names else None,
-            client=request.client,
-            server=request.server,
-            lifetime=LIFETIME,
-        )
-        return certificate, _key_pem(key), not_after
-
-    def _certificate(
-        self,
-        subject: x509.Name,
-        public_key: object,
-        alternative: x509.SubjectAlternativeName | None,
-        *,
-        client: bool,
-        server: bool,
-        lifetime: timedelta,
-    ) -> tuple[bytes, datetime]:
-        from cryptography import x509
-        from cryptography.hazmat.primitives import hashes
-        from cryptography.x509.oid import ExtendedKeyUsageOID
-
-        authority, authority_key = self._authority
-        now = self.now()
-        not_after = min(now + lifetime, authority.not_valid_after_utc)
-        usages = [ExtendedKeyUsageOID.SERVER_AUTH] * server + [ExtendedKeyUsageOID.CLIENT_AUTH] * client
-        builder = (
-            x509.CertificateBuilder()
-            .subject_name(subject)
-            .issuer_name(authority.subject)
-            .public_key(public_key)  # type: ignore[arg-type]
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - CLOCK_SKEW)
-            .not_valid_after(not_after)
-            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-            .add_extension(_key_usage(authority=False), critical=True)
-            .add_extension(
-                x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key()), critical=False
-            )
-        )
-        if usages:
-            builder = builder.add_extension(x509.ExtendedKeyUsage(usages), critical=False)
-        if alternative is not None:
-            builder = builder.add_extension(alternative, critical=False)
-        return _certificate_pem(builder.sign(authority_key, hashes.SHA256())), not_after
+        return Authority(self.ca_pem, (self.directory / "ca.key").read_bytes())
 
 
 def serving_context(pair: KeyPair, client_authority: Path) -> ssl.SSLContext:
@@ -363,50 +273,3 @@ def client_context(pair: KeyPair | None, authority: Path | None) -> ssl.SSLConte
     if pair is not None:
         context.load_cert_chain(pair.certificate, pair.key)
     return context
-
-
-def _name(common_name: str, organizations: Iterable[str]) -> x509.Name:
-    from cryptography import x509
-    from cryptography.x509.oid import NameOID
-
-    attributes = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, value) for value in organizations]
-    return x509.Name([*attributes, x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
-
-
-def _general_name(name: str) -> x509.GeneralName:
-    from cryptography import x509
-
-    try:
-        return x509.IPAddress(ipaddress.ip_address(name))
-    except ValueError:
-        return x509.DNSName(name)
-
-
-def _key_usage(*, authority: bool) -> x509.KeyUsage:
-    from cryptography import x509
-
-    return x509.KeyUsage(
-        digital_signature=True,
-        key_encipherment=False,
-        key_cert_sign=authority,
-        crl_sign=authority,
-        content_commitment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        encipher_only=False,
-        decipher_only=False,
-    )
-
-
-def _key_pem(key: EllipticCurvePrivateKey) -> bytes:
-    from cryptography.hazmat.primitives import serialization
-
-    return key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-
-
-def _certificate_pem(certificate: x509.Certificate) -> bytes:
-    from cryptography.hazmat.primitives import serialization
-
-    return certificate.public_bytes(serialization.Encoding.PEM)
