@@ -20,7 +20,7 @@ from pybernetes.apiserver.options import ServerOptions
 from pybernetes.apiserver.proxy import install as proxies
 from pybernetes.apiserver.serve import Edge, tls_context, tune_process
 from pybernetes.cli.layout import Layout, Settings
-from pybernetes.cli.parts.nodes import node_names
+from pybernetes.cli.parts.nodes import machine_name, node_names
 from pybernetes.store.sqlite import SqliteStore
 
 
@@ -85,7 +85,7 @@ async def _serve(layout: Layout, settings: Settings, pki: Pki, serving: KeyPair,
 def issue_all(layout: Layout, settings: Settings, pki: Pki) -> KeyPair:
     """All certificates of this machine's parts; the API server's own is the answer."""
     first = str(ipaddress.ip_network(settings.service_cidr)[1])
-    serving = pki.serving((settings.node_address, first))
+    serving = pki.serving((settings.node_address, first, machine_name()))
     for issue in (pki.controller_manager, pki.scheduler, pki.proxy, pki.apiserver_kubelet_client):
         issue()
     for name in node_names(settings):
