@@ -233,7 +233,7 @@ def test_an_empty_directory_outlives_containers_and_goes_with_the_pod(space: Spa
     directory = Path("/var/lib/kubelet/pods") / space.uid("keeper")
     log = directory / "volumes" / "kubernetes.io~empty-dir" / "scratch" / "log"
     assert log.read_text() == "run\n"
-    space.run("keeper", "kill -TERM 1")
+    space.attempt("keeper", "kill -TERM 1")
     space.wait_for(".status.containerStatuses[0].restartCount", 1, "keeper")
     space.wait("--for=condition=Ready", "pod/keeper")
     assert log.read_text() == "run\nrun\n"
