@@ -13,6 +13,7 @@ from pybernetes.api import kinds
 from pybernetes.api.errors import ApiError
 from pybernetes.api.kinds import KindInfo
 from pybernetes.client.client import Client
+from pybernetes.client.transport import Unreachable
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +43,8 @@ async def discover(client: Client) -> Discovery:
     for name, version, path in places:
         try:
             document = await client.document(path)
-        except ApiError as error:
-            if error.code < 500 and error.code != 404:
+        except (ApiError, Unreachable) as error:
+            if isinstance(error, ApiError) and error.code < 500 and error.code != 404:
                 raise
             failed.append(f"{name}/{version}" if name else version)
             continue

@@ -34,6 +34,7 @@ from pybernetes.controllers.ownership_graph import FOREGROUND, ORPHAN, Node, Own
 log = structlog.get_logger(__name__)
 
 REDISCOVER_SECONDS = READY_SECONDS = 30.0
+RETRY_SECONDS = 1.0
 ABSENT_REMEMBERED = 500
 IGNORED = frozenset({"events", "events.events.k8s.io"})
 
@@ -83,18 +84,22 @@ class GarbageCollector(Controller):
             log.warning("some kinds are not known yet", controller=self.name, kinds=late)
 
     async def _keep_discovering(self) -> None:
+        wait = RETRY_SECONDS
         while True:
-            await asyncio.sleep(REDISCOVER_SECONDS)
-            await self._discover()
+            await asyncio.sleep(wait)
+            complete = await self._discover()
+            wait = REDISCOVER_SECONDS if complete else min(2 * wait, REDISCOVER_SECONDS)
 
-    async def _discover(self) -> None:
+    async def _discover(self) -> bool:
+        """Whether all kinds are known now."""
         try:
             found = await discover(self.client)
         except (ApiError, Unreachable) as error:
             log.warning("discovery failed", controller=self.name, error=str(error))
-            return
+            return False
         for resource in found.supporting("list", "watch", "delete"):
             self._monitor(resource)
+        return not found.failed
 
     def _monitor(self, resource: Discovered) -> None:
         info = resource.info

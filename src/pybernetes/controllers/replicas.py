@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
+import msgspec
+
 from pybernetes.api import meta
 from pybernetes.api.errors import ApiError
 from pybernetes.api.meta import Key
@@ -220,10 +222,24 @@ class ReplicaController(Controller):
         if updated.status == owner.status:
             return
         try:
-            await self.client.update_status(updated)
+            await self._update_status(updated)
         except ApiError as error:
             if error.code != 404:
                 raise
+
+    async def _update_status(self, updated: Any) -> None:
+        """A status that lost a race is written over the winner's: it is newer than what the informer shows."""
+        try:
+            await self.client.update_status(updated)
+        except ApiError as error:
+            if error.reason != "Conflict":
+                raise
+            key = key_of(updated)
+            fresh = await self.client.get(self.model, key.name, key.namespace)
+            if fresh.metadata.uid != updated.metadata.uid:
+                raise
+            await self.client.update_status(msgspec.structs.replace(fresh, status=updated.status))
+
 
 
 def is_namespace_terminating(error: ApiError) -> bool:
