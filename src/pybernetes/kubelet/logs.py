@@ -265,5 +265,6 @@ def _compress(path: Path) -> None:
     partial = path.with_name(f"{path.name}.tmp")
     with path.open("rb") as source, gzip.open(partial, "wb", compresslevel=6) as sink:
         shutil.copyfileobj(source, sink)
+    shutil.copymode(path, partial)
     partial.rename(target)
     path.unlink()
