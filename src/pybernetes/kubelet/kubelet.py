@@ -268,9 +268,10 @@ class Kubelet:
     async def housekeep(self) -> None:
         host = self._host
         observed = host.pleg.pods()
-        for uid in observed.keys() - self._workers.keys():
-            await self._stop_unknown(observed[uid])
-        await removal.collect(host, observed, list(self._workers))
+        unknown = observed.keys() - self._workers.keys()
+        await killing.together([self._stop_unknown(observed[uid]) for uid in unknown])
+        staying = [uid for uid, worker in self._workers.items() if worker.state is State.SYNCING]
+        await removal.collect(host, observed, staying)
         if not host.runtime.runs_processes:
             return
         if self._collector is not None:
@@ -291,6 +292,9 @@ class Kubelet:
         log.info("stopping a pod that the API server does not know", pod=observed.name, namespace=observed.namespace)
         await killing.kill_pod(self._host, stand_in, observed, grace)
         await removal.remove_pod(self._host, observed.uid, observed.namespace, observed.name)
+        await self._host.volumes.tear_down(observed.uid)
+        if self._host.cgroups is not None:
+            self._host.cgroups.remove_pod(observed.uid)
 
     # ---- what the kubelet's server looks up
 

@@ -75,8 +75,13 @@ class PodWorker:
 
     def update(self, pod: Pod) -> None:
         """The pod as the API has it now."""
-        self.pod = pod
-        self._remount = True
+        before, self.pod = self.pod.metadata, pod
+        after = pod.metadata
+        self._remount |= (before.generation, before.labels, before.annotations) != (
+            after.generation,
+            after.labels,
+            after.annotations,
+        )
         self._host.statuses.seen(pod)
         self._wake.set()
 

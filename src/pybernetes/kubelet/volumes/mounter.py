@@ -37,7 +37,7 @@ class SystemMounter:
         self._libc = ctypes.CDLL(None, use_errno=True)
 
     def tmpfs(self, path: Path, size: int | None) -> None:
-        if not self.is_mount(path):
+        if os.stat(path).st_dev == os.stat(path.parent).st_dev:
             options = "mode=0777" if size is None else f"mode=0777,size={size}"
             self._mount("tmpfs", path, "tmpfs", 0, options)
 
