@@ -34,11 +34,16 @@ MODULES: tuple[str, ...] = (
     "horizontal_pod_autoscaler",
     "cron_job",
     "job",
+    "certificate_signing_request",
     "lease",
     "endpoint_slice",
+    "flow_schema",
+    "priority_level_configuration",
     "ingress",
     "ingress_class",
+    "ip_address",
     "network_policy",
+    "service_cidr",
     "runtime_class",
     "pod_disruption_budget",
     "cluster_role",
@@ -49,6 +54,9 @@ MODULES: tuple[str, ...] = (
     "storage_class",
     "csi_driver",
     "csi_node",
+    "csi_storage_capacity",
+    "volume_attachment",
+    "volume_attributes_class",
 )
 
 

@@ -1,0 +1,46 @@
+"""VolumeAttributesClass: what a volume is like, and may become.
+
+Follows pkg/apis/storage/validation and printVolumeAttributesClass in pkg/printers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pybernetes.api.fields import FieldError, at, forbidden, invalid, is_dns_subdomain, required
+from pybernetes.api.kinds import info_of
+from pybernetes.api.models.storage_v1 import VolumeAttributesClass
+from pybernetes.apiserver.columns import AGE, NAME
+from pybernetes.apiserver.resource import Resource
+from pybernetes.apiserver.resources.cells import text_column
+from pybernetes.apiserver.validation.metadata import check_metadata, check_metadata_update
+from pybernetes.apiserver.validation.simple import check_unchanged
+
+
+def validate(attributes: VolumeAttributesClass) -> Iterator[FieldError]:
+    yield from check_metadata(attributes.metadata, is_dns_subdomain, namespaced=False)
+    driver = attributes.driver_name
+    if not driver:
+        yield required(at.driverName)
+    else:
+        yield from (invalid(at.driverName, driver, message) for message in is_dns_subdomain(driver.lower()))
+    if not attributes.parameters:
+        yield required(at.parameters, "must contain at least one key/value pair")
+
+
+def validate_update(new: VolumeAttributesClass, old: VolumeAttributesClass) -> Iterator[FieldError]:
+    yield from check_metadata_update(new.metadata, old.metadata)
+    yield from check_unchanged(new.driver_name, old.driver_name, at.driverName)
+    if new.parameters != old.parameters:
+        yield forbidden(at.parameters, "updates to parameters are forbidden.")
+
+
+VOLUME_ATTRIBUTES_CLASSES = Resource(
+    info=info_of(VolumeAttributesClass),
+    short_names=("vac",),
+    validate=validate,
+    validate_update=validate_update,
+    columns=(NAME, text_column("DriverName", "driverName"), AGE),
+)
+
+RESOURCES = (VOLUME_ATTRIBUTES_CLASSES,)
