@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -155,6 +156,17 @@ class Pod:
         return (result.stdout + result.stderr).decode()
 
 
+@pytest.fixture(scope="module", autouse=True)
+def nothing_left() -> Iterator[None]:
+    """The bridge and the control groups that the pods' configurations named are the tests' to remove."""
+    yield
+    subprocess.run(("ip", "link", "delete", BRIDGE), capture_output=True, check=False)
+    for parent in Path("/sys/fs/cgroup").glob("**/p8stest"):
+        for child in filter(Path.is_dir, parent.iterdir()):
+            child.rmdir()
+        parent.rmdir()
+
+
 @pytest.fixture(scope="module")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
     directory = tmp_path_factory.mktemp("node")
@@ -169,12 +181,6 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
         runner.run(start())
         yield Node(directory, containerd)
         runner.run(containerd.purge())
-    os.system(f"ip link delete {BRIDGE} 2>/dev/null")
-    for hierarchy in Path("/sys/fs/cgroup").glob("**/p8stest"):
-        for child in hierarchy.iterdir():
-            if child.is_dir():
-                child.rmdir()
-        hierarchy.rmdir()
 
 
 real = pytest.mark.node
