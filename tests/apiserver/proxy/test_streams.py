@@ -44,7 +44,7 @@ class SmallKubelet:
         app.router.add_get("/containerLogs/{rest:.*}", self.logs)
         app.router.add_route("*", "/exec/{rest:.*}", self.exec)
         app.router.add_get("/stats/summary", self.summary)
-        app.router.add_get("/hello/{rest:.*}", self.hello)
+        app.router.add_route("*", "/hello/{rest:.*}", self.hello)
         return app
 
     def note(self, request: web.Request) -> None:
@@ -92,7 +92,7 @@ class SmallKubelet:
         self.note(request)
         if request.path.endswith("away"):
             return web.Response(status=302, headers={"Location": "/hello/there"})
-        return web.Response(text=f"hello {request.path_qs}")
+        return web.Response(text=f"hello {request.path_qs}", headers={"X-Method": request.method})
 
 
 def encoded(frame: Frame, protocol: Protocol) -> bytes:
@@ -285,6 +285,21 @@ async def test_nodes_and_pods_are_proxied_with_query_and_redirects(world: World)
     async with world.http.get(world.url + away, allow_redirects=False) as answer:
         assert answer.status == 302
         assert answer.headers["Location"] == f"/api/v1/namespaces/default/pods/https:web:{port}/proxy/hello/there"
+
+
+@pytest.mark.parametrize("method", ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"])
+async def test_every_method_is_proxied_and_a_bare_path_gains_its_slash(world: World, method: str) -> None:
+    port = await _kubelet_port(world)
+    root = f"{world.url}/api/v1/namespaces/default/pods/https:web:{port}/proxy"
+    async with world.http.request(method, f"{root}/hello/x?method={method}", data=b"body") as answer:
+        assert (answer.status, answer.headers["X-Method"]) == (200, method)
+        assert await answer.text() == ("" if method == "HEAD" else f"hello /hello/x?method={method}")
+    async with world.http.request(method, f"{root}?method={method}", allow_redirects=False) as answer:
+        if method in ("GET", "HEAD"):
+            assert answer.status == 301
+            assert answer.headers["Location"].endswith(f"/proxy/?method={method}")
+        else:
+            assert answer.status == 404
 
 
 async def test_any_upgrade_passes_byte_for_byte_with_a_body_less_post(world: World) -> None:
