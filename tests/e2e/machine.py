@@ -1,60 +1,91 @@
-"""What is on the machine: to be compared before a cluster came and after it went."""
+"""What a cluster has put on the machine: collected while it runs, to be looked for when it is gone.
+
+Only what is the cluster's own by its name, its directory or its bridge: others may come and go meanwhile.
+"""
 
 from __future__ import annotations
 
+import json
 import subprocess
-from dataclasses import dataclass, fields
 from pathlib import Path
 
+from e2e.cluster import UserCluster
 
-@dataclass(frozen=True)
-class Inventory:
-    processes: frozenset[str]
-    mounts: frozenset[str]
-    namespaces: frozenset[str]
-    links: frozenset[str]
-    tables: frozenset[str]
-    routes: frozenset[str]
-    cgroups: frozenset[str]
-    attachments: frozenset[str]
+from pybernetes.network import cni
+from pybernetes.network.names import NetworkNames
 
-    def beyond(self, before: Inventory) -> dict[str, set[str]]:
-        """What is here and was not there before."""
-        found = {one.name: set(getattr(self, one.name) - getattr(before, one.name)) for one in fields(self)}
-        return {name: items for name, items in found.items() if items}
+CACHE = Path("/var/lib/cni/results")
 
 
-def take(data_dir: Path) -> Inventory:
-    return Inventory(
-        processes=frozenset(_processes(str(data_dir))),
-        mounts=frozenset(line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()),
-        namespaces=_names(Path("/run/netns")),
-        links=_names(Path("/sys/class/net")),
-        tables=_lines("nft", "list", "tables"),
-        routes=_lines("ip", "route", "show", "table", "all"),
-        cgroups=frozenset(str(path) for path in Path("/sys/fs/cgroup").glob("*/*/")),
-        attachments=_names(Path("/var/lib/cni/results")),
-    )
+def traces_of(cluster: UserCluster) -> set[str]:
+    """Each is a kind and a name, such as `link p8s-x`. There are many of every kind while a pod runs."""
+    names = NetworkNames.of(cluster.name)
+    attachments = _attachments(names.cni_network)
+    return {
+        *(f"process {one}" for one in _processes(str(cluster.data_dir))),
+        *(f"mount {one}" for one in _mounts(str(cluster.data_dir))),
+        *(f"link {one}" for one in _links(names)),
+        *(f"table {one}" for one in _lines("nft", "list", "tables") if one.endswith(f" {names.table}")),
+        *(f"route {one}" for one in _routes(names)),
+        *(f"cgroup {one}" for one in Path("/sys/fs/cgroup").glob(f"*/pybernetes-{cluster.name}")),
+        *(f"cgroup {one}" for one in Path("/sys/fs/cgroup").glob(f"pybernetes-{cluster.name}")),
+        *(f"attachment {one}" for one in attachments),
+        *(f"attachment cni-loopback-{one['containerId']}-lo" for one in attachments.values()),
+        *(f"namespace {Path(one.namespace).name}" for one in cni.cached_attachments(names.cni_network)),
+    }
+
+
+def still_there(traces: set[str], cluster: UserCluster) -> set[str]:
+    """What of the traces, or else of the cluster, is on the machine now."""
+    links = {one.name for one in Path("/sys/class/net").iterdir()}
+    places = {
+        "link": lambda name: name in links,
+        "namespace": lambda name: (Path("/run/netns") / name).exists(),
+        "attachment": lambda name: (CACHE / name).exists(),
+        "cgroup": lambda name: Path(name).exists(),
+    }
+    remembered = {one for one in traces if (kind := one.split()[0]) in places and places[kind](one.split()[1])}
+    return remembered | traces_of(cluster)
+
+
+def kinds(traces: set[str]) -> set[str]:
+    return {one.split()[0] for one in traces}
+
+
+ALL_KINDS = {"process", "mount", "link", "table", "route", "cgroup", "attachment", "namespace"}
 
 
 def _processes(data_dir: str) -> list[str]:
-    """Those that name the cluster's directory in their command line or environment, and containers' shims."""
+    """Those that name the cluster's directory in their command line or environment, containers' shims among them."""
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
-                words = (entry / "cmdline").read_bytes() + (entry / "environ").read_bytes()
+                command, environment = (entry / "cmdline").read_bytes(), (entry / "environ").read_bytes()
             except (FileNotFoundError, ProcessLookupError, PermissionError):
                 continue
-            command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-            if data_dir.encode() in words and "pytest" not in command:
-                found.append(f"{entry.name} {command}")
+            if data_dir.encode() in command + environment and b"pytest" not in command.split(b"\0")[0]:
+                found.append(f"{entry.name} {command.replace(bytes(1), b' ').decode(errors='replace')}")
     return found
 
 
-def _names(directory: Path) -> frozenset[str]:
-    return frozenset(entry.name for entry in directory.iterdir()) if directory.exists() else frozenset()
+def _mounts(data_dir: str) -> list[str]:
+    return [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines() if data_dir in line]
 
 
-def _lines(*command: str) -> frozenset[str]:
-    return frozenset(subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines())
+def _links(names: NetworkNames) -> list[str]:
+    devices = [one for one in (names.bridge, names.dns_device) if (Path("/sys/class/net") / one).exists()]
+    return devices + [one.name for one in (Path("/sys/class/net") / names.bridge / "brif").glob("*")]
+
+
+def _routes(names: NetworkNames) -> list[str]:
+    lines = _lines("ip", "route", "show", "table", "all")
+    return [line for line in lines if names.bridge in line.split() or names.dns_device in line.split()]
+
+
+def _attachments(network: str) -> dict[str, dict[str, str]]:
+    return {file.name: json.loads(file.read_bytes()) for file in CACHE.glob(f"{network}-*")}
+
+
+def _lines(*command: str) -> list[str]:
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()

@@ -39,7 +39,6 @@ def deploy(cluster: UserCluster) -> str:
 
 
 def test_the_guestbook_is_deployed_signed_read_and_leaves_no_trace(cluster: UserCluster) -> None:
-    before = machine.take(cluster.data_dir)
     address = deploy(cluster)
     pods = cluster.get("pods")["items"]
     roles = sorted(one["metadata"]["labels"].get("role", "frontend") for one in pods)
@@ -53,8 +52,9 @@ def test_the_guestbook_is_deployed_signed_read_and_leaves_no_trace(cluster: User
     assert len({one["served_by"] for one in seen}) > 1, "several frontends share the work"
 
     assert deploy(cluster) == address, "a second run changes nothing"
+    traces = machine.traces_of(cluster)
     cluster.p8s("down")
-    assert machine.take(cluster.data_dir).beyond(before) == {}
+    assert machine.still_there(traces, cluster) == set()
     cluster.p8s("down", "--purge")
     assert not cluster.data_dir.exists()
 

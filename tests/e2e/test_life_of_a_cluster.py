@@ -72,11 +72,12 @@ def _children(pid: int) -> list[int]:
 
 
 def test_down_leaves_nothing_and_up_brings_the_pod_back(cluster: UserCluster) -> None:
-    before = machine.take(cluster.data_dir)
     with_a_pod(cluster)
+    traces = machine.traces_of(cluster)
+    assert machine.kinds(traces) == machine.ALL_KINDS
     uid, container = cluster.get("pod", "talker")["metadata"]["uid"], container_of(cluster)
     cluster.p8s("down")
-    assert machine.take(cluster.data_dir).beyond(before) == {}
+    assert machine.still_there(traces, cluster) == set()
     cluster.p8s("up")
     wait_for_another(cluster, container)
     assert cluster.get("pod", "talker")["metadata"]["uid"] == uid
@@ -84,15 +85,16 @@ def test_down_leaves_nothing_and_up_brings_the_pod_back(cluster: UserCluster) ->
 
 
 def test_after_everything_was_killed_up_brings_the_pod_back_and_down_still_leaves_nothing(cluster: UserCluster) -> None:
-    before = machine.take(cluster.data_dir)
     with_a_pod(cluster)
+    traces = machine.traces_of(cluster)
     container = container_of(cluster)
     kill_everything(cluster)
     cluster.p8s("up")
     wait_for_another(cluster, container)
+    traces |= machine.traces_of(cluster)
     kill_everything(cluster)
     cluster.p8s("down", "--purge")
-    assert machine.take(cluster.data_dir).beyond(before) == {}
+    assert machine.still_there(traces, cluster) == set()
     assert not cluster.data_dir.exists()
 
 

@@ -29,11 +29,14 @@ def test_writing_the_same_configuration_again_does_not_touch_the_file(tmp_path: 
 
 
 def test_attachments_are_recognised_by_their_network(tmp_path: Path) -> None:
-    (tmp_path / "p8s-test-abc-eth0").write_text(json.dumps({"networkName": "p8s-test", "netns": "/run/netns/cni-1"}))
-    (tmp_path / "p8s-test-two-abc-eth0").write_text(json.dumps({"networkName": "p8s-test-two", "netns": "/x"}))
+    result = {"interfaces": [{"name": "bridge"}, {"name": "eth0", "sandbox": "/run/netns/cni-1"}]}
+    mine = {"networkName": "p8s-test", "containerId": "abc", "result": result}
+    (tmp_path / "p8s-test-abc-eth0").write_text(json.dumps(mine))
+    (tmp_path / "p8s-test-two-abc-eth0").write_text(json.dumps({"networkName": "p8s-test-two", "result": result}))
     (tmp_path / "other-abc-eth0").write_text(json.dumps({"networkName": "other"}))
     found = cni.cached_attachments("p8s-test", tmp_path)
     assert [one.namespace for one in found] == ["/run/netns/cni-1"]
+    assert [file.name for file in found[0].files] == ["p8s-test-abc-eth0", "cni-loopback-abc-lo"]
 
 
 @pytest.mark.parametrize("cluster", ["default", "a-very-long-cluster-name-indeed", "a-very-long-cluster-name-in-truth"])

@@ -95,5 +95,11 @@ def cached_attachments(network: str, cache: Path = RESULT_CACHE) -> list[CachedA
             document = {}  # half-written when the machine died: it still belongs to this network by its name
         if document.get("networkName", network) == network:
             loopback = cache / f"cni-loopback-{document.get('containerId', '')}-lo"
-            found.append(CachedAttachment((file, loopback), document.get("netns", "")))
+            found.append(CachedAttachment((file, loopback), _namespace_of(document)))
     return found
+
+
+def _namespace_of(document: dict[str, Any]) -> str:
+    """The interface inside the pod says where it is."""
+    interfaces = (document.get("result") or {}).get("interfaces") or ()
+    return next((one["sandbox"] for one in interfaces if one.get("sandbox")), "")

@@ -7,6 +7,7 @@ Assumes     Root, iproute2 and nft.
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
 from pathlib import Path
 
@@ -58,9 +59,15 @@ def remove_device(name: str) -> None:
 
 def _device(name: str, address: str) -> None:
     if not device_exists(name):
-        run_now("ip", "link", "add", name, "type", "bridge")
+        run_now("ip", "link", "add", name, "address", _fixed_mac(name), "type", "bridge")
     run_now("ip", "address", "replace", address, "dev", name)
     run_now("ip", "link", "set", name, "up")
+
+
+def _fixed_mac(name: str) -> str:
+    """A bridge without one takes that of a port, and pods would lose their gateway whenever that pod goes."""
+    digest = hashlib.sha256(name.encode()).digest()
+    return ":".join(f"{byte:02x}" for byte in (0x02, *digest[:5]))
 
 
 def _write_sysctl(name: str, value: str) -> None:
