@@ -18,10 +18,11 @@ from pybernetes.apiserver.decoding import parse_body
 from pybernetes.apiserver.endpoint import reads_dry_run
 from pybernetes.apiserver.http import ApiResponse
 from pybernetes.apiserver.objects import StoredObject
-from pybernetes.apiserver.registry import Proposal, Registry
+from pybernetes.apiserver.registry import Registry
 from pybernetes.apiserver.resource import Context, Document
 from pybernetes.apiserver.routes import Call, Routes
 from pybernetes.apiserver.rules import Models
+from pybernetes.apiserver.updating import Proposal
 
 _SUBRESOURCE = "pods/binding"
 SUCCESS: Document = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}

@@ -14,10 +14,10 @@ from pybernetes.api import errors
 from pybernetes.apiserver.auth.contract import MASTERS_GROUP, User
 from pybernetes.apiserver.objects import StoredObject
 from pybernetes.apiserver.options import ServerOptions
-from pybernetes.apiserver.registry import Proposal
 from pybernetes.apiserver.resource import Context, Document
 from pybernetes.apiserver.rules import MainRule
 from pybernetes.apiserver.server import ApiServer
+from pybernetes.apiserver.updating import Proposal
 
 SERVER_USER = User("system:apiserver", groups=(MASTERS_GROUP,))
 NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")

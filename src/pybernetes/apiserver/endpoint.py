@@ -25,6 +25,7 @@ from pybernetes.apiserver.applying import (
 )
 from pybernetes.apiserver.decoding import conform, decode, field_validation, parse_body
 from pybernetes.apiserver.delete_options import read_delete_options
+from pybernetes.apiserver.deleting import Deleted
 from pybernetes.apiserver.http import ApiRequest, ApiResponse
 from pybernetes.apiserver.list_options import read_options
 from pybernetes.apiserver.listing import Lister
@@ -32,7 +33,7 @@ from pybernetes.apiserver.negotiation import media_of
 from pybernetes.apiserver.objects import StoredObject
 from pybernetes.apiserver.options import ServerOptions
 from pybernetes.apiserver.patching import PatchType, change_of, patch_type
-from pybernetes.apiserver.registry import Deleted, Proposal, Registry
+from pybernetes.apiserver.registry import Registry
 from pybernetes.apiserver.resource import (
     Context,
     Document,
@@ -43,6 +44,7 @@ from pybernetes.apiserver.resource import (
 from pybernetes.apiserver.routes import Call, Handler
 from pybernetes.apiserver.rules import MainRule, SpecialRule, StatusRule, UpdateRule
 from pybernetes.apiserver.selection import select
+from pybernetes.apiserver.updating import Proposal
 from pybernetes.apiserver.view import view_of
 from pybernetes.apiserver.watch_lines import lines_for
 from pybernetes.apiserver.watching import Watcher

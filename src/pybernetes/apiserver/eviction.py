@@ -22,9 +22,10 @@ from pybernetes.apiserver.delete_options import delete_options_of
 from pybernetes.apiserver.endpoint import reads_dry_run
 from pybernetes.apiserver.http import ApiResponse
 from pybernetes.apiserver.objects import StoredObject
-from pybernetes.apiserver.registry import Proposal, Registry
+from pybernetes.apiserver.registry import Registry
 from pybernetes.apiserver.resource import Context, Document
 from pybernetes.apiserver.routes import Call, Routes
+from pybernetes.apiserver.updating import Proposal
 
 MOST_DISRUPTED = 2000
 _RETRY_SECONDS = 10

@@ -97,7 +97,7 @@ class Lister:
             raise errors.expired(
                 f"The resourceVersion for the provided list is too old: {error.asked} ({error.oldest})"
             ) from error
-        found = [self._registry.at_entry(entry) for entry in then.entries]
+        found = [self._registry.object_of(entry) for entry in then.entries]
         return self._page(namespace, found, "", limit, selection, revision)
 
     async def _continued(self, namespace: str, options: ListOptions, selection: Selection) -> Page:

@@ -1,0 +1,125 @@
+"""The creation of an object.
+
+Guarantees
+  A name is taken once. Nothing is stored in a namespace that is not there.
+  What a kind reserves for a write (addresses, ports) is given back when the write fails.
+
+Follows k8s.io/apiserver/pkg/registry/rest/create.go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from pybernetes.api import errors
+from pybernetes.api.fields import FieldError
+from pybernetes.api.meta import format_time
+from pybernetes.apiserver.admission.contract import Attributes, Operation
+from pybernetes.apiserver.naming import ATTEMPTS, generated_name, new_uid
+from pybernetes.apiserver.objects import StoredObject
+from pybernetes.apiserver.resource import Context, Document
+from pybernetes.apiserver.storage import SERVER_OWNED, Storage
+from pybernetes.store.contract import Committed, Condition, Exists, ModRevisionIs, Put
+
+
+class Creating(Storage):
+    async def create(
+        self, namespace: str, document: Document, context: Context, managers: Sequence[Document] = ()
+    ) -> StoredObject:
+        """``managers`` are the managedFields of an object that an apply creates."""
+        self._place(namespace, document)
+        metadata = document["metadata"]
+        prefix = "" if metadata.get("name") else metadata.get("generateName", "")
+        self._default(document)
+        attributes = Attributes(Operation.CREATE, self.resource, namespace, metadata.get("name", ""), context, document)
+        await self.admission.mutate(attributes)
+        if prefix:
+            metadata["name"] = await self._free_name(namespace, prefix)
+            self._default_name_dependent(document)
+        self._prepare_create(document, context)
+        if managers:
+            metadata["managedFields"] = list(managers)
+        self._reject(metadata.get("name", ""), self._problems_of_new(document))
+        await self.admission.validate(attributes)
+        created = await self._insert(namespace, document, context)
+        if created is None:
+            raise self._taken(metadata["name"], generated=bool(prefix))
+        return created
+
+    async def _free_name(self, namespace: str, prefix: str) -> str:
+        """Known before the object is prepared: kinds put their name into labels."""
+        for _ in range(ATTEMPTS):
+            name = generated_name(prefix, self._random)
+            if await self.find(namespace, name) is None:
+                return name
+        raise self._taken(name, generated=True)
+
+    def _place(self, namespace: str, document: Document) -> None:
+        metadata = document.setdefault("metadata", {})
+        stated = metadata.get("namespace", "")
+        if stated and stated != namespace:
+            raise errors.bad_request(
+                "the namespace of the provided object does not match the namespace sent on the request"
+            )
+        if namespace:
+            metadata["namespace"] = namespace
+        if metadata.get("resourceVersion"):
+            raise errors.bad_request("resourceVersion should not be set on objects to be created")
+
+    def _default_name_dependent(self, document: Document) -> None:
+        """Defaults that follow from the name (a namespace's own label) come once the name is known."""
+        if not self.info.namespaced:
+            self._default(document)
+
+    def _prepare_create(self, document: Document, context: Context) -> None:
+        metadata = document["metadata"]
+        for owned in (*SERVER_OWNED, "resourceVersion", "selfLink", "managedFields"):
+            metadata.pop(owned, None)
+        metadata["uid"] = new_uid(self._random)
+        metadata["creationTimestamp"] = format_time(context.now)
+        if self.resource.generation is not None:
+            metadata["generation"] = 1
+        if self.resource.has_status:
+            initial = self.resource.initial_status
+            document["status"] = initial(document) if initial else {}
+        if self.resource.prepare_create is not None:
+            self.resource.prepare_create(document, context)
+
+    def _problems_of_new(self, document: Document) -> Iterable[FieldError]:
+        if self.resource.validate is None:
+            return ()
+        return self.resource.validate(self._model(document))
+
+    async def _insert(self, namespace: str, document: Document, context: Context) -> StoredObject | None:
+        """None when the name is taken."""
+        key = self.key(namespace, document["metadata"]["name"])
+        if context.dry_run and await self.find(namespace, document["metadata"]["name"]) is not None:
+            return None
+        reservation = await self._reservations.reserve(document, None, context) if self._reservations else None
+        kept = False
+        try:
+            value = self._encode(document)
+            if context.dry_run:
+                return StoredObject(self.form, self.prefix, key, value, 0)
+            outcome = await self.store.transact(require=self._creatable(key, namespace), write=(Put(key, value),))
+            kept = isinstance(outcome, Committed)
+        finally:
+            if reservation is not None:
+                reservation.confirm() if kept else reservation.cancel()
+        if not isinstance(outcome, Committed):
+            if isinstance(outcome.failed, Exists):
+                raise errors.not_found("namespaces", namespace)
+            return None
+        return StoredObject(self.form, self.prefix, key, value, outcome.revision)
+
+    def _creatable(self, key: str, namespace: str) -> Sequence[Condition]:
+        """The name is free, and the namespace has not gone since it was looked at."""
+        if self._namespaces:
+            return ModRevisionIs(key, 0), Exists(self._namespaces + namespace)
+        return (ModRevisionIs(key, 0),)
+
+    def _taken(self, name: str, *, generated: bool) -> errors.ApiError:
+        error = errors.already_exists(self.info.group_resource, name)
+        if generated:
+            error.message += f", the server was not able to generate a unique name after {ATTEMPTS} attempts"
+        return error

@@ -1,0 +1,138 @@
+"""Where the objects of one kind are: reading one, and what every way of writing shares.
+
+Guarantees  ``find`` shows every acknowledged write. Documents of stored objects are shared and read-only; fresh ones
+are the caller's.
+
+Follows k8s.io/apiserver/pkg/registry/generic/registry/store.go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cached_property
+from random import Random
+from typing import Any
+
+import msgspec
+
+from pybernetes.api import errors
+from pybernetes.api.fields import FieldError
+from pybernetes.api.schema import Shape, shape_of
+from pybernetes.apiserver.admission.contract import Chain
+from pybernetes.apiserver.objects import Form, StoredObject
+from pybernetes.apiserver.resource import Document, Reservations, Resource
+from pybernetes.apiserver.watch_cache import ROOT, KindCache, WatchCache
+from pybernetes.store.contract import Committed, Delete, Entry, ModRevisionIs, Store
+
+MOST_RACES = 100
+"""How often a write that was overtaken is made again."""
+SERVER_OWNED = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation")
+
+
+class Storage:
+    def __init__(
+        self,
+        resource: Resource,
+        *,
+        store: Store,
+        watch_cache: WatchCache,
+        cache: KindCache,
+        admission: Chain,
+        random: Random,
+        reservations: Reservations | None,
+        namespaces: str = "",
+    ) -> None:
+        """``namespaces`` is where namespaces are stored; "" if they are not served."""
+        self.resource = resource
+        self.info = resource.info
+        self.prefix = f"{ROOT}{resource.storage}/"
+        self.watch_cache = watch_cache
+        self.cache = cache
+        self.form: Form = cache.form
+        self.store = store
+        self.admission = admission
+        self._random = random
+        self._reservations = reservations
+        self._namespaces = namespaces if resource.info.namespaced else ""
+        self._read = resource.stored.from_storage if resource.stored else None
+        self._write = resource.stored.to_storage if resource.stored else None
+
+    @cached_property
+    def shape(self) -> Shape:
+        return shape_of(self.info.group, self.info.version, self.info.kind)
+
+    def key(self, namespace: str, name: str) -> str:
+        # The path of a Namespace names it twice: as the object, and as the namespace that access is judged by.
+        return f"{self.prefix}{namespace}/{name}" if namespace and self.info.namespaced else self.prefix + name
+
+    async def find(self, namespace: str, name: str) -> StoredObject | None:
+        """The newest state. Bytes come from the cache when it has this revision already."""
+        key = self.key(namespace, name)
+        try:
+            entry = self.store.get_now(key)
+        except NotImplementedError:
+            entry = await self.store.get(key)
+        return None if entry is None else self.object_of(entry)
+
+    async def get(self, namespace: str, name: str) -> StoredObject:
+        found = await self.find(namespace, name)
+        if found is None:
+            raise errors.not_found(self.info.group_resource, name)
+        return found
+
+    def object_of(self, entry: Entry) -> StoredObject:
+        cached: StoredObject | None = self.cache.objects.get(entry.key)
+        if cached is not None and cached.revision == entry.mod_revision:
+            return cached
+        return StoredObject.of(self.form, self.prefix, entry)
+
+    def document_of(self, stored: StoredObject) -> Document:
+        """In the served version. Read-only."""
+        if self._read is None:
+            return stored.document
+        return {**self._read(stored.fresh_document()), **self.identity()}
+
+    def fresh_document_of(self, stored: StoredObject) -> Document:
+        return stored.fresh_document() if self._read is None else self.document_of(stored)
+
+    def identity(self) -> Document:
+        return {"apiVersion": self.info.api_version, "kind": self.info.kind}
+
+    def _default(self, document: Document) -> None:
+        if self.resource.defaults is not None:
+            self.resource.defaults(document)
+
+    @cached_property
+    def _model_type(self) -> type[Any] | None:
+        """None for kinds that have no model: their rules judge documents."""
+        return self.info.model if self.info.module else None
+
+    def _model(self, document: Document) -> Any:
+        return document if self._model_type is None else msgspec.convert(document, self._model_type)
+
+    def _encode(self, document: Document) -> bytes:
+        return self.form.to_stored(document if self._write is None else self._write(document))
+
+    def modified(self, name: str) -> errors.ApiError:
+        return errors.conflict(
+            self.info.group_resource,
+            name,
+            "the object has been modified; please apply your changes to the latest version and try again",
+        )
+
+    async def _remove(self, current: StoredObject) -> StoredObject | None:
+        """The object as it was, at the revision of its deletion; None when it has changed meanwhile."""
+        outcome = await self.store.transact(
+            require=(ModRevisionIs(current.key, current.revision),), write=(Delete(current.key),)
+        )
+        if not isinstance(outcome, Committed):
+            return None
+        if self._reservations is not None:
+            self._reservations.release(self.document_of(current))
+        return current.at(outcome.revision)
+
+    def _reject(self, name: str, problems: Iterable[FieldError]) -> None:
+        """Raises 422 with every problem, if there is one."""
+        found = list(problems)
+        if found:
+            raise errors.invalid(self.info.group, self.info.kind, name, found)

@@ -1,0 +1,173 @@
+"""The change of an object, through any of its doors.
+
+Guarantees
+  A change is stored only if the object is as the writer last saw it; lost races are tried again unless the client said
+  which version it meant.
+  A change that changes nothing is not stored and has the old revision.
+
+Follows k8s.io/apiserver/pkg/registry/rest/update.go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pybernetes.api import errors
+from pybernetes.api.fields import FieldError, FieldPath, invalid_as
+from pybernetes.apiserver import delete_plan
+from pybernetes.apiserver.admission.contract import Attributes, Operation
+from pybernetes.apiserver.applying import author_of, ignored_fields, tracked
+from pybernetes.apiserver.objects import StoredObject
+from pybernetes.apiserver.resource import Context, Document
+from pybernetes.apiserver.rules import Models, UpdateRule
+from pybernetes.apiserver.storage import MOST_RACES, SERVER_OWNED, Storage
+from pybernetes.store.contract import Committed, ModRevisionIs, Put
+
+STATUS = "status"
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """What an object shall be: a document of the registry's own."""
+
+    document: Document
+    pinned: bool = False
+    """Made for one version only: a lost race is a conflict."""
+    managed: bool = False
+    """Its managers are worked out already."""
+
+
+Propose = Callable[[StoredObject], Proposal]
+"""From the object as it is. Raises to refuse."""
+
+
+class Updating(Storage):
+    async def update(
+        self,
+        namespace: str,
+        name: str,
+        propose: Propose,
+        context: Context,
+        rule: UpdateRule,
+    ) -> StoredObject:
+        """Raises 404 when absent and 409 when the version that the client stated is not the current one."""
+        for _ in range(MOST_RACES):
+            current = await self.get(namespace, name)
+            old = self.fresh_document_of(current)
+            proposal = propose(current)
+            new = proposal.document
+            self._check_identity(new, old, current)
+            self._keep_server_owned(new, old)
+            self._default(new)
+            if not proposal.managed:
+                self._keep_managers(new, old, rule.subresource)
+            attributes = Attributes(
+                Operation.UPDATE, self.resource, namespace, name, context, new, old, rule.subresource
+            )
+            await self.admission.mutate(attributes)
+            rule.prepare(new, old, context)
+            if rule.subresource != STATUS:
+                self._raise_generation(new, old)
+            if not proposal.managed and "managedFields" in old["metadata"]:
+                new = self._tracked(new, old, context, rule.subresource)
+            self._reject(name, rule.problems(Models(new, old, self._model)))
+            await self.admission.validate(attributes)
+            written = await self._replace(current, new, old, context)
+            if written is not None:
+                return written
+            if proposal.pinned:
+                break
+        raise self.modified(name)
+
+    def _check_identity(self, new: Document, old: Document, current: StoredObject) -> None:
+        """A stated version must be the current one, and so must a stated uid."""
+        metadata, name = new["metadata"], old["metadata"]["name"]
+        self._check_same_place(metadata, old["metadata"])
+        uid = metadata.get("uid")
+        if uid and uid != old["metadata"]["uid"]:
+            raise errors.conflict(
+                self.info.group_resource,
+                name,
+                f"Precondition failed: UID in precondition: {uid}, UID in object meta: {old['metadata']['uid']}",
+            )
+        stated = metadata.get("resourceVersion", "")
+        if stated and stated != "0" and stated != str(current.revision):
+            raise self.modified(name)
+        if not stated and not self.resource.allows_unconditional_update:
+            self._reject(name, [must_state_version()])
+        metadata["resourceVersion"] = str(current.revision)
+
+    def _check_same_place(self, new: Document, old: Document) -> None:
+        if new.get("name") != old["name"]:
+            raise errors.bad_request(
+                f"the name of the object ({new.get('name', '')}) does not match the name on the URL ({old['name']})"
+            )
+        if new.setdefault("namespace", old.get("namespace", "")) != old.get("namespace", ""):
+            raise errors.bad_request(
+                "the namespace of the provided object does not match the namespace sent on the request"
+            )
+        if not new["namespace"]:
+            del new["namespace"]
+
+    def _keep_server_owned(self, new: Document, old: Document) -> None:
+        metadata, before = new["metadata"], old["metadata"]
+        for owned in SERVER_OWNED:
+            if owned in before:
+                metadata[owned] = before[owned]
+            else:
+                metadata.pop(owned, None)
+        metadata.pop("selfLink", None)
+        if "generateName" in before:
+            metadata["generateName"] = before["generateName"]
+
+    def _keep_managers(self, new: Document, old: Document, subresource: str) -> None:
+        """Clients may reset the managers through the main door; nobody begins to be tracked by an update."""
+        metadata = new["metadata"]
+        if "managedFields" not in old["metadata"]:
+            metadata.pop("managedFields", None)
+        elif subresource or metadata.get("managedFields") is None:
+            metadata["managedFields"] = old["metadata"]["managedFields"]
+
+    def _tracked(self, new: Document, old: Document, context: Context, subresource: str) -> Document:
+        author = author_of(self.info, context, subresource)
+        return tracked(old, new, self.shape, author, ignored_fields(self.resource, subresource))
+
+    def _raise_generation(self, new: Document, old: Document) -> None:
+        rule = self.resource.generation
+        if rule is not None and rule(new, old):
+            new["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
+
+    async def _replace(
+        self, current: StoredObject, new: Document, old: Document, context: Context
+    ) -> StoredObject | None:
+        """None when somebody else was faster."""
+        if new == self.document_of(current):
+            return current
+        if delete_plan.is_finished(self.resource, new, old):
+            return await self._remove_finished(current, new, context)
+        reservation = await self._reservations.reserve(new, old, context) if self._reservations else None
+        kept = False
+        try:
+            value = self._encode(new)
+            if context.dry_run:
+                return StoredObject(self.form, self.prefix, current.key, value, current.revision)
+            outcome = await self.store.transact(
+                require=(ModRevisionIs(current.key, current.revision),), write=(Put(current.key, value),)
+            )
+            kept = isinstance(outcome, Committed)
+        finally:
+            if reservation is not None:
+                reservation.confirm() if kept else reservation.cancel()
+        if not isinstance(outcome, Committed):
+            return None
+        return StoredObject(self.form, self.prefix, current.key, value, outcome.revision)
+
+    async def _remove_finished(self, current: StoredObject, new: Document, context: Context) -> StoredObject | None:
+        if not context.dry_run and await self._remove(current) is None:
+            return None
+        return StoredObject(self.form, self.prefix, current.key, self._encode(new), current.revision)
+
+
+def must_state_version() -> FieldError:
+    return invalid_as(FieldPath("metadata").resourceVersion, "0x0", "must be specified for an update")
