@@ -333,3 +333,22 @@ def test_binding_a_pod_does_not_raise_its_generation() -> None:
     assert PODS.generation is not None
     assert not PODS.generation(changed(stored, spec__nodeName="n"), stored)
     assert PODS.generation(changed(stored, spec__activeDeadlineSeconds=5), stored)
+
+
+def test_what_is_probably_not_meant_is_warned_of() -> None:
+    assert PODS.warnings is not None
+    container = {
+        "name": "a",
+        "image": "x",
+        "env": [{"name": "A"}, {"name": "A"}],
+        "resources": {"limits": {"memory": "100m"}},
+    }
+    manifest = pod(containers=[container], terminationGracePeriodSeconds=-1)
+    manifest["metadata"]["name"] = "a.b"
+    assert list(PODS.warnings(manifest)) == [
+        "metadata.name: this is used in the Pod's hostname, which can result in surprising behavior; "
+        "a DNS label is recommended: [must not contain dots]",
+        "spec.terminationGracePeriodSeconds: must be >= 0; negative values are invalid and will be treated as 1",
+        'spec.containers[0].env[1]: hides previous definition of "A", which may be dropped when using apply',
+        'spec.containers[0].resources.limits[memory]: fractional byte value "100m" is invalid, must be an integer',
+    ]

@@ -20,6 +20,7 @@ from pybernetes.apiserver.resources.defaults import compile_defaults, under
 from pybernetes.apiserver.resources.pod_defaults import POD_SPEC
 from pybernetes.apiserver.validation.job import check_job_spec
 from pybernetes.apiserver.validation.metadata import check_metadata, check_only_metadata
+from pybernetes.apiserver.validation.pod_warnings import template_warnings
 from pybernetes.apiserver.validation.workload import check_not_negatives
 
 NAME_LIMIT = 52
@@ -164,6 +165,7 @@ CRON_JOBS = Resource(
         under("spec.jobTemplate.spec.template.spec", POD_SPEC),
     ),
     validate=validate,
+    warnings=template_warnings("spec.jobTemplate.spec.template.spec"),
     validate_update=check_only_metadata,
     generation=spec_changed,
     columns=(

@@ -24,6 +24,7 @@ from pybernetes.apiserver.resources.defaults import Rule, compile_defaults, unde
 from pybernetes.apiserver.resources.pod_defaults import POD_SPEC
 from pybernetes.apiserver.validation.metadata import check_metadata, check_metadata_update
 from pybernetes.apiserver.validation.pod_spec import check_workload_template
+from pybernetes.apiserver.validation.pod_warnings import template_warnings
 from pybernetes.apiserver.validation.selectors import check_workload_selector
 from pybernetes.apiserver.validation.simple import check_unchanged
 from pybernetes.apiserver.validation.workload import (
@@ -130,6 +131,7 @@ DAEMON_SETS = Resource(
         {"spec": Rule(default_strategy), "spec.revisionHistoryLimit": 10}, under("spec.template.spec", POD_SPEC)
     ),
     validate=validate,
+    warnings=template_warnings(),
     validate_update=validate_update,
     prepare_create=prepare_create,
     prepare_update=prepare_update,

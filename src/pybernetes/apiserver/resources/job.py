@@ -27,6 +27,7 @@ from pybernetes.apiserver.validation.job import (
     check_job_update,
 )
 from pybernetes.apiserver.validation.metadata import check_metadata, check_metadata_update
+from pybernetes.apiserver.validation.pod_warnings import template_warnings
 from pybernetes.apiserver.validation.workload import check_not_negatives
 
 NO_LIMIT = 2147483647
@@ -133,6 +134,7 @@ JOBS = Resource(
         under("spec.template.spec", POD_SPEC),
     ),
     validate=validate,
+    warnings=template_warnings(),
     validate_update=validate_update,
     prepare_create=prepare_create,
     generation=spec_changed,

@@ -29,6 +29,7 @@ from pybernetes.apiserver.validation.pod_update import (
     check_pod_update,
     check_resize,
 )
+from pybernetes.apiserver.validation.pod_warnings import pod_warnings
 
 _POD = ("", "v1", "Pod")
 _UPDATE = ("get", "patch", "update")
@@ -149,6 +150,7 @@ PODS = Resource(
     ),
     validate=validate,
     validate_update=validate_update,
+    warnings=pod_warnings,
     initial_status=initial_status,
     generation=generation_rises,
     grace=grace_of,

@@ -23,6 +23,7 @@ from pybernetes.apiserver.resources.defaults import compile_defaults, under
 from pybernetes.apiserver.resources.pod_defaults import POD_SPEC
 from pybernetes.apiserver.validation.metadata import check_metadata, check_metadata_update
 from pybernetes.apiserver.validation.pod_spec import check_workload_template
+from pybernetes.apiserver.validation.pod_warnings import template_warnings
 from pybernetes.apiserver.validation.selectors import check_workload_selector
 from pybernetes.apiserver.validation.simple import check_unchanged
 from pybernetes.apiserver.validation.workload import check_not_negatives, check_replica_counts
@@ -58,6 +59,7 @@ REPLICA_SETS = Resource(
     categories=("all",),
     defaults=compile_defaults({"spec.replicas": 1}, under("spec.template.spec", POD_SPEC)),
     validate=validate,
+    warnings=template_warnings(),
     validate_update=validate_update,
     initial_status=lambda replica_set: {"replicas": 0},
     generation=spec_changed,

@@ -24,6 +24,7 @@ from pybernetes.apiserver.resources.defaults import Rule, compile_defaults, unde
 from pybernetes.apiserver.resources.pod_defaults import POD_SPEC
 from pybernetes.apiserver.validation.metadata import check_metadata, check_metadata_update, check_only_metadata
 from pybernetes.apiserver.validation.pod_spec import check_workload_template
+from pybernetes.apiserver.validation.pod_warnings import template_warnings
 from pybernetes.apiserver.validation.workload import check_not_negatives, check_replica_counts
 
 
@@ -81,6 +82,7 @@ REPLICATION_CONTROLLERS = Resource(
         {"": Rule(labels_from_template), "spec.replicas": 1}, under("spec.template.spec", POD_SPEC)
     ),
     validate=validate,
+    warnings=template_warnings(),
     validate_update=check_only_metadata,
     initial_status=lambda controller: {"replicas": 0},
     generation=spec_changed,

@@ -27,6 +27,7 @@ from pybernetes.apiserver.resources.defaults import Rule, compile_defaults, unde
 from pybernetes.apiserver.resources.pod_defaults import CLAIM_SPEC, POD_SPEC
 from pybernetes.apiserver.validation.metadata import check_metadata, check_metadata_update
 from pybernetes.apiserver.validation.pod_spec import check_workload_template
+from pybernetes.apiserver.validation.pod_warnings import template_warnings
 from pybernetes.apiserver.validation.selectors import check_workload_selector
 from pybernetes.apiserver.validation.workload import (
     check_at_most_all,
@@ -154,6 +155,7 @@ STATEFUL_SETS = Resource(
         under("spec.template.spec", POD_SPEC),
     ),
     validate=validate,
+    warnings=template_warnings(),
     validate_update=validate_update,
     initial_status=lambda stateful_set: {"replicas": 0, "availableReplicas": 0},
     generation=spec_changed,

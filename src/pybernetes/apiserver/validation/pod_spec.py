@@ -28,7 +28,7 @@ from pybernetes.apiserver.validation.scheduling import (
     check_topology_spread,
 )
 from pybernetes.apiserver.validation.security import check_pod_security_context
-from pybernetes.apiserver.validation.simple import NOT_NEGATIVE, check_ip, in_range
+from pybernetes.apiserver.validation.simple import check_ip, in_range
 from pybernetes.apiserver.validation.volumes import check_volumes
 
 RESTART_POLICIES = ("Always", "OnFailure", "Never")
@@ -39,11 +39,8 @@ MAXIMUM_SEARCH_LENGTH = 2048
 
 
 def check_pod_spec(spec: PodSpec, path: FieldPath, *, in_template: bool = False) -> Iterator[FieldError]:
-    grace = spec.termination_grace_period_seconds
-    if grace is None:
+    if spec.termination_grace_period_seconds is None:
         yield required(path.terminationGracePeriodSeconds)
-    elif grace < 0:
-        yield invalid(path.terminationGracePeriodSeconds, grace, NOT_NEGATIVE)
     if spec.volumes:
         yield from check_volumes(spec.volumes, path.volumes)
     facts = PodFacts(spec, {volume.name: volume for volume in spec.volumes}, in_template)
