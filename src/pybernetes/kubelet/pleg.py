@@ -156,6 +156,10 @@ class Pleg:
         self._containers[container.id] = status
         return status
 
+    def forget(self, uid: str) -> None:
+        """Everything of the pod has been removed."""
+        self._pods.pop(uid, None)
+
     def forget_details(self, container_id: str) -> None:
         """A container's resources were changed: what is known of it is old."""
         self._containers.pop(container_id, None)

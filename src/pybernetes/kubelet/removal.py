@@ -60,6 +60,7 @@ async def remove_pod(host: Host, uid: str, namespace: str, name: str) -> None:
         await host.runtime.remove_container(container.id)
     for status in observed.sandboxes:
         await host.runtime.remove_sandbox(status.sandbox.id)
+    host.pleg.forget(uid)
     if host.runtime.runs_processes:
         host.logs.remove_pod_logs(namespace, name, uid)
         host.logs.remove_dead_links()
