@@ -69,7 +69,7 @@ def test_a_node_reads_as_upstream_prints_it() -> None:
 
 def test_a_taint_needs_an_effect_that_exists() -> None:
     assert problems(NODES, named(spec={"taints": [{"key": "a", "effect": "Sometimes"}]})) == [
-        'spec.taints[0].effect: Unsupported value: "Sometimes": '
+        'metadata.taints[0].effect: Unsupported value: "Sometimes": '
         'supported values: "NoSchedule", "PreferNoSchedule", "NoExecute"'
     ]
 

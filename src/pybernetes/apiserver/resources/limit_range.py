@@ -26,7 +26,11 @@ from pybernetes.apiserver.resource import Document, Resource
 from pybernetes.apiserver.resources.cells import CREATED_AT
 from pybernetes.apiserver.resources.defaults import Rule, compile_defaults
 from pybernetes.apiserver.validation.metadata import check_metadata, check_only_metadata
-from pybernetes.apiserver.validation.resources import check_resource_list, check_resource_name
+from pybernetes.apiserver.validation.resources import (
+    check_container_resource_name,
+    check_resource_list,
+    check_resource_name,
+)
 
 _BOUNDED_TYPES = ("Container", "Pod", "PersistentVolumeClaim")
 
@@ -65,8 +69,9 @@ def _check_item(item: LimitRangeItem, path: FieldPath) -> Iterator[FieldError]:
         "defaultRequest": item.default_request,
         "maxLimitRequestRatio": item.max_limit_request_ratio,
     }
+    name_check = check_container_resource_name if item.type in ("Pod", "Container") else check_resource_name
     for name, resources in tables.items():
-        yield from check_resource_list(resources, path.child(name), check_resource_name)
+        yield from check_resource_list(resources, path.child(name), name_check)
     if item.type == "Pod":
         for name in ("default", "defaultRequest"):
             if tables[name]:

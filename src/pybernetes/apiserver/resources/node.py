@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from pybernetes.api.fields import (
@@ -37,7 +38,7 @@ from pybernetes.apiserver.validation.metadata import (
     label_key_messages,
     label_value_messages,
 )
-from pybernetes.apiserver.validation.resources import check_quantity
+from pybernetes.apiserver.validation.resources import check_resource_quantity
 
 UNKNOWN = "<unknown>"
 TAINT_EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
@@ -59,11 +60,11 @@ def initial_status(node: Document) -> Document:
 def validate(node: Node) -> Iterator[FieldError]:
     yield from check_metadata(node.metadata, is_dns_subdomain, namespaced=False)
     spec, status = node.spec, node.status
-    yield from check_taints(spec.taints, at.spec.taints)
+    yield from check_taints(spec.taints, at.metadata.taints)
     yield from _check_pod_cidrs(spec.pod_cidrs, at.spec)
     for path, quantities in ((at.status.capacity, status.capacity), (at.status.allocatable, status.allocatable)):
         for name, quantity in quantities.items():
-            yield from check_quantity(quantity, path[name])
+            yield from check_resource_quantity(name, quantity, path.child(name))
 
 
 def _check_pod_cidrs(cidrs: Sequence[str], path: FieldPath) -> Iterator[FieldError]:
@@ -90,12 +91,15 @@ def check_taints(taints: Sequence[Taint], path: FieldPath) -> Iterator[FieldErro
             yield not_supported(each.effect, taint.effect, TAINT_EFFECTS)
         identity = (taint.key, taint.effect)
         if identity in seen:
-            yield duplicate(each, taint)
+            yield replace(duplicate(each, taint), detail="taints must be unique by key and effect pair")
         seen.add(identity)
 
 
 def validate_update(new: Node, old: Node) -> Iterator[FieldError]:
     yield from check_metadata_update(new.metadata, old.metadata)
+    for index, address in enumerate(new.status.addresses):
+        if address in new.status.addresses[:index]:
+            yield duplicate(at.status.addresses[index], address)
     if old.spec.pod_cidrs and new.spec.pod_cidrs != old.spec.pod_cidrs:
         yield forbidden(at.spec.podCIDRs, 'node updates may not change podCIDR except from "" to valid')
     if old.spec.provider_id and new.spec.provider_id != old.spec.provider_id:

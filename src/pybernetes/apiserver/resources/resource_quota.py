@@ -15,7 +15,7 @@ from pybernetes.apiserver.columns import AGE, NAME
 from pybernetes.apiserver.resource import Column, Document, Resource, StatusSubresource
 from pybernetes.apiserver.resources.cells import at_path
 from pybernetes.apiserver.validation.metadata import check_metadata, check_metadata_update
-from pybernetes.apiserver.validation.resources import check_resource_list, check_resource_name
+from pybernetes.apiserver.validation.resources import check_quota_resource_name, check_resource_list
 from pybernetes.apiserver.validation.simple import check_unchanged
 
 SCOPES = (
@@ -32,7 +32,7 @@ _EXCLUSIVE = ({"BestEffort", "NotBestEffort"}, {"Terminating", "NotTerminating"}
 
 def validate(quota: ResourceQuota) -> Iterator[FieldError]:
     yield from check_metadata(quota.metadata, is_dns_subdomain)
-    yield from check_resource_list(quota.spec.hard, at.spec.hard, check_resource_name)
+    yield from check_resource_list(quota.spec.hard, at.spec.hard, check_quota_resource_name)
     yield from _check_scopes(quota.spec, at.spec)
     yield from _check_scope_selector(quota.spec, at.spec.scopeSelector.matchExpressions)
 
@@ -74,8 +74,8 @@ def validate_update(new: ResourceQuota, old: ResourceQuota) -> Iterator[FieldErr
 
 def validate_status(new: ResourceQuota, old: ResourceQuota) -> Iterator[FieldError]:
     yield from check_metadata_update(new.metadata, old.metadata)
-    yield from check_resource_list(new.status.hard, at.status.hard, check_resource_name)
-    yield from check_resource_list(new.status.used, at.status.used, check_resource_name)
+    yield from check_resource_list(new.status.hard, at.status.hard, check_quota_resource_name)
+    yield from check_resource_list(new.status.used, at.status.used, check_quota_resource_name)
 
 
 def _is_limit(name: str) -> bool:

@@ -136,8 +136,8 @@ def _check_host_aliases(aliases: Sequence[HostAlias], path: FieldPath) -> Iterat
 
 
 def check_pod_template(template: PodTemplateSpec, path: FieldPath) -> Iterator[FieldError]:
-    yield from check_labels(template.metadata.labels, path.metadata.labels)
-    yield from check_annotations(template.metadata.annotations, path.metadata.annotations)
+    yield from check_labels(template.metadata.labels, path.labels)
+    yield from check_annotations(template.metadata.annotations, path.annotations)
     yield from check_pod_spec(template.spec, path.spec, in_template=True)
     if template.spec.ephemeral_containers:
         yield forbidden(path.spec.ephemeralContainers, "ephemeral containers not allowed in pod template")

@@ -72,6 +72,14 @@ def check_resource_name(name: str, path: FieldPath) -> Iterator[FieldError]:
         yield invalid(path, name, "must be a standard resource type or fully qualified")
 
 
+def check_quota_resource_name(name: str, path: FieldPath) -> Iterator[FieldError]:
+    errors = list(check_resource_name(name, path))
+    yield from errors
+    counted = name in QUOTA_RESOURCES or name.startswith(("count/", "requests.", "limits.", HUGEPAGES))
+    if not errors and "/" not in name and not counted:
+        yield invalid(path, name, "must be a standard resource for quota")
+
+
 def check_container_resource_name(name: str, path: FieldPath) -> Iterator[FieldError]:
     if name in CONTAINER_RESOURCES:
         return

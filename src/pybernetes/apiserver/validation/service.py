@@ -224,6 +224,9 @@ def check_service_update(new: Service, old: Service) -> Iterator[FieldError]:
         yield invalid(at.spec.clusterIPs[0], after.cluster_ips, "may not change once set")
     if proxied and before.ip_families and after.ip_families and before.ip_families[0] != after.ip_families[0]:
         yield invalid(at.spec.ipFamilies[0], after.ip_families, "may not change once set")
+    checked = all(spec.type == "LoadBalancer" and spec.external_traffic_policy == "Local" for spec in (before, after))
+    if checked and before.health_check_node_port != after.health_check_node_port:
+        yield forbidden(at.spec.healthCheckNodePort, "field is immutable")
     both_balanced = before.type == after.type == "LoadBalancer"
     if both_balanced and before.load_balancer_class != after.load_balancer_class:
         yield invalid(at.spec.loadBalancerClass, after.load_balancer_class, "may not change once set")

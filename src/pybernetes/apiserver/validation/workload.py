@@ -23,6 +23,9 @@ def check_replica_counts(path: FieldPath, replicas: int, counts: Mapping[str, in
     for name, value in counts.items():
         if value > replicas and name != "observedGeneration":
             yield invalid(getattr(path, name), value, "cannot be greater than status.replicas")
+    available, ready = counts.get("availableReplicas", 0), counts.get("readyReplicas", 0)
+    if available > ready:
+        yield invalid(path.availableReplicas, available, "cannot be greater than readyReplicas")
 
 
 def percentage(value: int | str | None) -> int | None:
