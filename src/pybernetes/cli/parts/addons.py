@@ -38,7 +38,7 @@ def dns_service(address: str) -> Service:
 
 async def run(layout: Layout, settings: Settings) -> None:
     """As an administrator: controllers may not create Services."""
-    client = client_as(Pki(layout.pki).admin(), layout, settings, "p8s-addons")
+    client = client_as(Pki.admin, layout, settings, "p8s-addons")
     try:
         await ensure(client, settings)
     finally:

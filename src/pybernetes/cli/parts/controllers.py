@@ -9,15 +9,16 @@ from pybernetes.api.clock import SystemClock
 from pybernetes.apiserver.auth.pki import Pki
 from pybernetes.cli.layout import Layout, Settings
 from pybernetes.cli.parts import addons
-from pybernetes.cli.parts.clients import client_as, close
+from pybernetes.cli.parts.clients import authority, client_as, close
 from pybernetes.controllers import CONTROLLERS, ControllerManager
 
 
 async def run(layout: Layout, settings: Settings) -> None:
-    pki = Pki(layout.pki)
-    client = client_as(pki.controller_manager(), layout, settings, "p8s-controllers")
+    client = client_as(Pki.controller_manager, layout, settings, "p8s-controllers")
     try:
-        manager = ControllerManager(client, SystemClock(), random.Random(), CONTROLLERS, root_ca=pki.ca_pem.decode())
+        manager = ControllerManager(
+            client, SystemClock(), random.Random(), CONTROLLERS, root_ca=authority(layout, settings)
+        )
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(manager.run(), name="controllers")
             tasks.create_task(addons.run(layout, settings), name="addons")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -48,8 +49,8 @@ async def _run_real(layout: Layout, settings: Settings) -> None:
     await ImageStore(daemon, layout.images).ensure(["pause"])
     node = _real_node(name, settings, pod_cidr)
     runtime = CriRuntime(daemon.configuration.socket)
-    kubelet_client = client_as(pki.node(name), layout, settings, "p8s-kubelet")
-    network_client = client_as(pki.admin(), layout, settings, "p8s-network")
+    kubelet_client = client_as(partial(Pki.node, name=name), layout, settings, "p8s-kubelet")
+    network_client = client_as(Pki.admin, layout, settings, "p8s-network")
     kubelet = Kubelet(kubelet_client, runtime, node, SystemClock())
     places = LogPlaces(root=node.pod_logs, links=node.container_logs)
     stats = Stats(
@@ -114,7 +115,7 @@ async def _run_many_hollow(layout: Layout, settings: Settings) -> None:
     from pybernetes.kubelet.hollow_nodes import HollowNodes, configurations
 
     template = NodeConfiguration("node", container_logs=None, manage_cgroups=False, privileged_mounts=False)
-    client = client_as(Pki(layout.pki).admin(), layout, settings, "p8s-hollow-nodes")
+    client = client_as(Pki.admin, layout, settings, "p8s-hollow-nodes")
     try:
         await HollowNodes(client, configurations(settings.nodes, template)).run()
     finally:
@@ -143,7 +144,7 @@ async def _run_few_hollow(layout: Layout, settings: Settings) -> None:
                 privileged_mounts=False,
             )
             runtime = HollowRuntime(clock, name=name, pod_cidr=pod_cidr)
-            client = client_as(pki.node(name), layout, settings, "p8s-kubelet")
+            client = client_as(partial(Pki.node, name=name), layout, settings, "p8s-kubelet")
             kubelet = Kubelet(client, runtime, node, clock)
             kubelets.append(kubelet)
             tasks.create_task(kubelet.run(), name=f"kubelet {name}")

@@ -12,7 +12,7 @@ from pybernetes.scheduler.scheduler import Scheduler
 
 
 async def run(layout: Layout, settings: Settings) -> None:
-    client = client_as(Pki(layout.pki).scheduler(), layout, settings, "p8s-scheduler")
+    client = client_as(Pki.scheduler, layout, settings, "p8s-scheduler")
     try:
         await Scheduler(client, SystemClock(), random.Random()).run()
     finally:
