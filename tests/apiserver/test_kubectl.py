@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import os
 import sys
 from collections.abc import AsyncIterator
@@ -11,6 +12,11 @@ from pathlib import Path
 
 import orjson
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from pybernetes.apiserver import metrics_api
 from pybernetes.apiserver.assembly import assemble
@@ -61,7 +67,7 @@ class Served:
 async def served(tmp_path: Path) -> AsyncIterator[Served]:
     pki = Pki(tmp_path / "pki")
     store = MemoryStore()
-    options = AccessOptions(pki.service_account_key.read_bytes(), tmp_path / "tokens.json")
+    options = AccessOptions(pki.service_account_key.read_bytes(), tmp_path / "tokens.json", pki=pki)
     access = Access(store, options)
     assembled = assemble(
         store, authenticator=access.authenticator, authorizer=access.authorizer, more_plugins=access.plugins()
@@ -149,3 +155,31 @@ async def test_everything_served_is_told(served: Served) -> None:
     assert {"pods", "deployments.apps", "clusterroles.rbac.authorization.k8s.io", "nodes.metrics.k8s.io"} <= told
     said = await served.kubectl("get", "--raw", "/")
     assert {"/api/v1", "/apis/apps/v1", "/openapi/v3", "/readyz"} <= set(orjson.loads(said.out)["paths"])
+
+
+async def test_a_user_comes_by_a_certificate_that_an_administrator_approves(served: Served) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "jane")])
+    request = x509.CertificateSigningRequestBuilder().subject_name(name).sign(key, hashes.SHA256())
+    manifest = {
+        "apiVersion": "certificates.k8s.io/v1",
+        "kind": "CertificateSigningRequest",
+        "metadata": {"name": "jane"},
+        "spec": {
+            "request": base64.b64encode(request.public_bytes(Encoding.PEM)).decode(),
+            "signerName": "kubernetes.io/kube-apiserver-client",
+            "usages": ["client auth"],
+            "expirationSeconds": 3600,
+        },
+    }
+    assert (await served.kubectl("create", "-f", "-", given=orjson.dumps(manifest).decode())).code == 0
+    assert "Pending" in (await served.kubectl("get", "csr")).out
+    assert (await served.kubectl("certificate", "approve", "jane")).code == 0
+    path = "jsonpath={.status.certificate}"
+    said = await served.kubectl("wait", "csr/jane", f"--for={path}", "--timeout=10s")
+    assert said.code == 0, said.err
+    certificate = base64.b64decode((await served.kubectl("get", "csr", "jane", "-o", path)).out)
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    served.write("jane", kubeconfig.ClientCertificate(certificate, pem))
+    said = await served.kubectl("auth", "whoami", "-o", "jsonpath={.status.userInfo.username}", config="jane")
+    assert said.out == "jane"

@@ -21,10 +21,13 @@ from pybernetes.apiserver.auth.authenticators import (
     TokenSource,
 )
 from pybernetes.apiserver.auth.authorizers import ClusterAuthorizer
+from pybernetes.apiserver.auth.certificate_requests import CertificateRequestChecks
+from pybernetes.apiserver.auth.certificate_signer import CertificateSigner
 from pybernetes.apiserver.auth.escalation import EscalationCheck
 from pybernetes.apiserver.auth.issuer_documents import IssuerDocuments
 from pybernetes.apiserver.auth.node_graph import NodeGraph
 from pybernetes.apiserver.auth.node_restriction import NodeRestriction
+from pybernetes.apiserver.auth.pki import Pki
 from pybernetes.apiserver.auth.rbac import Rbac
 from pybernetes.apiserver.auth.rbac_feed import RbacFeed
 from pybernetes.apiserver.auth.reviews import Reviews
@@ -39,14 +42,14 @@ from pybernetes.store.contract import Store
 @dataclass(frozen=True, slots=True)
 class AccessOptions:
     """`service_account_key` is the PEM of the key that signs tokens; `token_file` holds what an operator handed out;
-    `authority` is the PEM of the cluster's authority, for the Secrets that hold tokens."""
+    `pki` signs certificate requests and is told in the Secrets that hold tokens (without it neither is done)."""
 
     service_account_key: bytes
     token_file: Path | None = None
     issuer: str = DEFAULT_ISSUER
     audiences: tuple[str, ...] = ()
     server_url: str = "https://127.0.0.1:6443"
-    authority: bytes = b""
+    pki: Pki | None = None
 
 
 @dataclass
@@ -73,20 +76,28 @@ class Access:
         self._requests = RequestAuthenticator(sources)
         self.authenticator = ImpersonatingAuthenticator(self._requests, self.authorizer)
         self._feed = RbacFeed(self.store, self.rbac)
+        self._signer: CertificateSigner | None = None
+        if options.pki is not None:
+            self._signer = CertificateSigner(self.store, options.pki, self.authorizer, self.clock)
 
     async def start(self) -> None:
         await bootstrap_roles.ensure(self.store, self.clock.now())
         await self._feed.start()
         await self._graph.start()
+        if self._signer is not None:
+            await self._signer.start()
 
     async def close(self) -> None:
+        if self._signer is not None:
+            await self._signer.close()
         await self._graph.close()
         await self._feed.close()
 
     def plugins(self) -> tuple[Plugin, ...]:
         """What admission does about identities: fills token Secrets, checks who writes."""
         return (
-            TokenSecrets(self.account_tokens, self.options.authority),
+            TokenSecrets(self.account_tokens, self.options.pki.ca_pem if self.options.pki else b""),
+            CertificateRequestChecks(self.authorizer),
             NodeRestriction(),
             EscalationCheck(self.authorizer),
         )

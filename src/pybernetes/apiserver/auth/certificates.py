@@ -6,6 +6,7 @@ to be issued, for the library behind it takes longer to load than to use.
 
 from __future__ import annotations
 
+import base64
 import ipaddress
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -105,6 +106,20 @@ def new_authority(common_name: str, now: datetime, end: datetime) -> Issued:
     builder = _builder(subject, subject, key.public_key(), now, end, authority=True)
     signed = builder.add_extension(identifier, critical=False).sign(key, hashes.SHA256())
     return Issued(signed.public_bytes(Encoding.PEM), key_pem(key), end)
+
+
+def requested_subject(request_base64: str) -> tuple[str, tuple[str, ...], tuple[str, ...], bool]:
+    """What a PKCS#10 request (PEM, in base64 as objects hold it) asks to be: common name, organizations, its DNS names
+    and addresses, and whether it has alternative names of other kinds."""
+    request = x509.load_pem_x509_csr(base64.b64decode(request_base64))
+    try:
+        general = list(request.extensions.get_extension_for_class(x509.SubjectAlternativeName).value)
+    except x509.ExtensionNotFound:
+        general = []
+    names = tuple(str(one.value) for one in general if isinstance(one, x509.DNSName | x509.IPAddress))
+    common = [str(one.value) for one in request.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
+    organizations = tuple(str(one.value) for one in request.subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME))
+    return (common or [""])[0], organizations, names, len(names) != len(general)
 
 
 def new_key() -> tuple[bytes, bytes]:

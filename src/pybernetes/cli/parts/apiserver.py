@@ -43,7 +43,7 @@ async def _serve(layout: Layout, settings: Settings, pki: Pki, serving: KeyPair,
             token_file=layout.tokens,
             issuer=settings.service_account_issuer,
             server_url=f"https://{settings.node_address}:{settings.port}",
-            authority=pki.ca_pem,
+            pki=pki,
         ),
     )
     options = ServerOptions(
