@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from cryptography import x509
-
 from pybernetes.api.fields import FieldError, at, duplicate, invalid, is_path_segment, not_supported, required
 from pybernetes.api.kinds import info_of
 from pybernetes.api.models.certificates_v1 import CertificateSigningRequest
@@ -88,6 +86,8 @@ def _time_conditions(fresh: Document, known: Document, context: Context) -> None
 
 
 def validate(request: CertificateSigningRequest) -> Iterator[FieldError]:
+    from cryptography import x509  # Slow to load, and few servers ever see a request.
+
     yield from check_metadata(request.metadata, is_path_segment, namespaced=False)
     spec = request.spec
     try:
