@@ -224,3 +224,13 @@ async def test_an_image_that_must_not_be_pulled_is_said_so(tmp_path: Path) -> No
             )
 
         await cluster.until(refused)
+
+
+async def test_the_node_tells_what_becomes_of_it(tmp_path: Path) -> None:
+    async with world(tmp_path) as cluster:
+
+        async def told() -> bool:
+            found = {e.reason: e.message for e in await cluster.events("node-1")}
+            return found == {"Starting": "Starting kubelet.", "NodeReady": "Node node-1 status is now: NodeReady"}
+
+        await cluster.until(told)

@@ -94,11 +94,22 @@ async def api(clock: Any) -> AsyncIterator[Client]:
 
 
 @asynccontextmanager
-async def world(root: Path, **settings: Any) -> AsyncIterator[World]:
+async def world(
+    root: Path, make_runtime: Callable[[LoopClock], HollowRuntime] = HollowRuntime, **settings: Any
+) -> AsyncIterator[World]:
     clock = LoopClock()
     async with api(clock) as client:
-        runtime = HollowRuntime(clock)
-        node = NodeConfiguration("node-1", addresses=("10.0.0.1",), root=root, pod_logs=root / "logs", **settings)
+        runtime = make_runtime(clock)
+        node = NodeConfiguration(
+            "node-1",
+            addresses=("10.0.0.1",),
+            root=root / "kubelet",
+            pod_logs=root / "logs",
+            container_logs=root / "links",
+            manage_cgroups=False,
+            privileged_mounts=False,
+            **settings,
+        )
         found = World(client, clock, runtime, node)
         found.start()
         try:

@@ -22,7 +22,7 @@ from pybernetes.api.errors import ApiError
 from pybernetes.api.models.core_v1 import Pod, Service
 from pybernetes.api.models.meta_v1 import ObjectMeta
 from pybernetes.client import Client, Informers, Unreachable
-from pybernetes.client.events import EventBroadcaster
+from pybernetes.client.events import EventBroadcaster, Reference
 
 from . import admission, image_manager, killing, machine, node_status, removal, resources
 from .cgroups import CgroupFailure, Cgroups
@@ -136,7 +136,7 @@ class Kubelet:
             allocatable=node_status.allocatable_of(capacity, node.reserved),
             node_memory=quantity.value(capacity["memory"]),
         )
-        self._agent = NodeAgent(client, node, found, clock, random, self._read)
+        self._agent = NodeAgent(client, node, found, clock, random, self._read, self._say_of_node)
         if runtime.runs_processes:
             node.paths.pods.mkdir(mode=0o750, parents=True, exist_ok=True)
         if host.cgroups is not None:
@@ -232,6 +232,10 @@ class Kubelet:
         self._wake(uid)
 
     # ---- the node's own state
+
+    def _say_of_node(self, reason: str, message: str) -> None:
+        about = Reference("v1", "Node", "", self.node.name, self.node.name)
+        self._host.recorder.event(about, "Normal", reason, message)
 
     async def _read(self) -> Readings:
         """What the node's status says about the runtime; a runtime that does not answer makes the node not ready."""

@@ -19,7 +19,7 @@ import structlog
 
 from pybernetes.api.clock import Clock
 from pybernetes.api.errors import ApiError
-from pybernetes.api.meta import format_micro_time
+from pybernetes.api.meta import format_micro_time, is_true
 from pybernetes.api.models import coordination_v1, meta_v1
 from pybernetes.api.models.coordination_v1 import Lease
 from pybernetes.api.models.core_v1 import Node
@@ -34,11 +34,20 @@ log = structlog.get_logger(__name__)
 LEASES = "kube-node-lease"
 
 Read = Callable[[], Awaitable[Readings]]
+Say = Callable[[str, str], None]
+"""reason, message: an event about the node."""
 
 
 class NodeAgent:
     def __init__(
-        self, client: Client, node: NodeConfiguration, machine: Machine, clock: Clock, random: Random, read: Read
+        self,
+        client: Client,
+        node: NodeConfiguration,
+        machine: Machine,
+        clock: Clock,
+        random: Random,
+        read: Read,
+        say: Say | None = None,
     ) -> None:
         self._client = client
         self._node = node
@@ -46,12 +55,15 @@ class NodeAgent:
         self._clock = clock
         self._random = random
         self._read = read
+        self._say = say or (lambda reason, message: None)
+        self._was_ready = False
         self._written: datetime | None = None
         self._lease: Lease | None = None
         self.current: Node | None = None
         self.wake = asyncio.Event()
 
     async def run(self) -> None:
+        self._say("Starting", "Starting kubelet.")
         await self.register()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._keep_lease(), name="node lease")
@@ -75,6 +87,7 @@ class NodeAgent:
             try:
                 self.current = await self._client.create(wanted)
                 self._written = self._clock.now()
+                self._tell_readiness()
                 return
             except ApiError as error:
                 if error.reason != "AlreadyExists":
@@ -127,6 +140,15 @@ class NodeAgent:
             Node, self._node.name, None, patch, PatchType.STRATEGIC, subresource="status"
         )
         self._written = now
+        self._tell_readiness()
+
+    def _tell_readiness(self) -> None:
+        assert self.current is not None
+        ready = is_true(self.current.status, "Ready")
+        if ready is not self._was_ready:
+            reason = "NodeReady" if ready else "NodeNotReady"
+            self._say(reason, f"Node {self._node.name} status is now: {reason}")
+        self._was_ready = ready
 
     # ---- lease
 
