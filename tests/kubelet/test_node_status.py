@@ -1,0 +1,80 @@
+"""The node as the API shows it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from kubelet.observations import NOW, declared
+from pybernetes.api.models.core_v1 import NodeStatus
+from pybernetes.kubelet import admission, node_status
+from pybernetes.kubelet.configuration import NodeConfiguration, Taint
+from pybernetes.kubelet.machine import HOLLOW
+from pybernetes.kubelet.node_status import Readings
+
+NODE = NodeConfiguration("n1", addresses=("10.0.0.1",), labels={"zone": "a"}, taints=(Taint("k", "NoSchedule"),))
+
+
+def status(readings: Readings = Readings(), old: NodeStatus | None = None, later: float = 0) -> NodeStatus:
+    return node_status.status_of(NODE, HOLLOW, old or NodeStatus(), readings, NOW + timedelta(seconds=later))
+
+
+def test_a_node_registers_with_its_labels_taints_and_capacity() -> None:
+    node = node_status.node_object(NODE, HOLLOW, Readings(), NOW)
+    assert node.metadata.labels["kubernetes.io/hostname"] == "n1"
+    assert node.metadata.labels["zone"] == "a"
+    assert [(t.key, t.effect) for t in node.spec.taints] == [("k", "NoSchedule")]
+    assert node.status.capacity["memory"] == f"{32 << 20}Ki"
+
+
+def test_conditions_have_upstreams_words() -> None:
+    found = {c.type: (c.status, c.reason, c.message) for c in status().conditions}
+    assert found == {
+        "MemoryPressure": ("False", "KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
+        "DiskPressure": ("False", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
+        "PIDPressure": ("False", "KubeletHasSufficientPID", "kubelet has sufficient PID available"),
+        "Ready": ("True", "KubeletReady", "kubelet is posting ready status"),
+    }
+
+
+def test_heartbeats_alone_are_no_change() -> None:
+    before = status()
+    after = status(old=before, later=60)
+    assert not node_status.changed(before, after)
+    assert {c.last_transition_time for c in after.conditions} == {NOW}
+
+
+def test_a_runtime_that_is_down_makes_the_node_not_ready() -> None:
+    before = status()
+    after = status(Readings(problem="container runtime is down: gone"), before, later=60)
+    assert node_status.changed(before, after)
+    ready = after.conditions[-1]
+    assert (ready.status, ready.reason, ready.message) == (
+        "False",
+        "KubeletNotReady",
+        "container runtime is down: gone",
+    )
+    assert ready.last_transition_time == NOW + timedelta(seconds=60)
+
+
+def test_what_is_reserved_is_not_for_pods() -> None:
+    capacity = {"cpu": "4", "memory": "8Gi", "pods": "110"}
+    assert node_status.allocatable_of(capacity, {"cpu": "250m", "memory": "1Gi"}) == {
+        "cpu": "3750m",
+        "memory": str(7 << 30),
+        "pods": "110",
+    }
+
+
+def test_pods_that_cannot_run_here_are_refused() -> None:
+    labels, allocatable = {"kubernetes.io/os": "linux", "zone": "a"}, {"cpu": "4", "pods": "1"}
+
+    def reason(**spec: object) -> str | None:
+        found = admission.refusal(declared(**spec), [], allocatable, labels)
+        return found.reason if found is not None else None
+
+    assert reason() is None
+    assert reason(node_selector={"zone": "b"}) == "NodeAffinity"
+    assert reason(node_selector={"kubernetes.io/os": "windows"}) == "PodOSSelectorNodeLabelDoesNotMatch"
+    full = admission.refusal(declared(), [declared()], allocatable, labels)
+    assert full is not None
+    assert full.reason == "OutOfpods"
