@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from pybernetes.api.clock import Clock
+from pybernetes.apiserver.auth import background
 from pybernetes.apiserver.auth.authorizers import ClusterAuthorizer
 from pybernetes.apiserver.auth.certificate_requests import GROUP, Approve, Fail, Sign, Subject, next_step
 from pybernetes.apiserver.auth.contract import Attributes, User
@@ -33,12 +34,11 @@ class CertificateSigner:
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        self._task = asyncio.create_task(self._run(), name="certificate signer")
+        self._task = background.start(self._run(), "certificate signer")
 
     async def close(self) -> None:
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await background.stop(self._task)
             self._task = None
 
     async def _run(self) -> None:

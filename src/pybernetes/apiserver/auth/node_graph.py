@@ -16,6 +16,7 @@ from typing import Any
 
 import orjson
 
+from pybernetes.apiserver.auth import background
 from pybernetes.store.contract import Change, ChangeType, Compacted, Entry, Revision, Store, StoreClosed
 
 PREFIX = "/registry/pods/"
@@ -45,12 +46,11 @@ class NodeGraph:
 
     async def start(self) -> None:
         revision = await self._load()
-        self._task = asyncio.create_task(self._follow(revision), name="node graph")
+        self._task = background.start(self._follow(revision), "node graph")
 
     async def close(self) -> None:
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await background.stop(self._task)
             self._task = None
 
     def put(self, key: str, value: bytes) -> None:

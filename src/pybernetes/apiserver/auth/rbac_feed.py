@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import orjson
 
+from pybernetes.apiserver.auth import background
 from pybernetes.apiserver.auth.rbac import Rbac
 from pybernetes.store.contract import Change, ChangeType, Compacted, Revision, Store, StoreClosed
 
@@ -30,12 +31,10 @@ class RbacFeed:
     async def start(self) -> None:
         for prefix in KINDS:
             revision = await self._load(prefix)
-            self._tasks.append(asyncio.create_task(self._follow(prefix, revision), name=f"rbac {prefix}"))
+            self._tasks.append(background.start(self._follow(prefix, revision), f"rbac {prefix}"))
 
     async def close(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await background.stop(*self._tasks)
         self._tasks.clear()
 
     async def _load(self, prefix: str) -> Revision:
