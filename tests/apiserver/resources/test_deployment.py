@@ -94,6 +94,11 @@ def test_the_pods_of_a_deployment_run_for_ever() -> None:
     ]
 
 
+def test_a_template_without_labels_says_what_its_labels_are() -> None:
+    expected = "spec.template.metadata.labels: Invalid value: null: `selector` does not match template `labels`"
+    assert expected in problems(DEPLOYMENTS, deployment(template={}))
+
+
 def test_the_selector_of_a_deployment_may_not_change() -> None:
     stored = created(DEPLOYMENTS, deployment(labels={"app": "web", "tier": "front"}))
     assert update_problems(DEPLOYMENTS, stored, spec__selector={"matchLabels": {"tier": "front"}}) == [

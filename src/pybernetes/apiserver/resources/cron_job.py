@@ -63,6 +63,8 @@ def validate(cron_job: CronJob) -> Iterator[FieldError]:
         },
     )
     yield from check_job_spec(spec.job_template.spec, at.spec.jobTemplate.spec)
+    if (selector := spec.job_template.spec.selector) is not None:
+        yield invalid(at.spec.jobTemplate.spec.selector, selector, "`selector` will be auto-generated")
     if spec.job_template.spec.manual_selector:
         yield not_supported(at.spec.jobTemplate.spec.manualSelector, True, ("nil", "false"))
     if len(cron_job.metadata.name) > NAME_LIMIT:

@@ -58,7 +58,7 @@ def validate(controller: ReplicationController) -> Iterator[FieldError]:
         return
     labels = spec.template.metadata.labels
     if spec.selector and not spec.selector.items() <= labels.items():
-        yield invalid(at.spec.template.metadata.labels, labels, "`selector` does not match template `labels`")
+        yield invalid(at.spec.template.metadata.labels, labels or None, "`selector` does not match template `labels`")
     yield from check_workload_template(spec.template, at.spec.template, "ReplicationController")
 
 

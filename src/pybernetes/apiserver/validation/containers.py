@@ -247,11 +247,14 @@ def _check_host_network(pod: PodFacts, path: FieldPath) -> Iterator[FieldError]:
 def _check_mounts(container: Container | EphemeralContainer, path: FieldPath, pod: PodFacts) -> Iterator[FieldError]:
     mounts: Sequence[VolumeMount] = container.volume_mounts
     devices = {device.device_path for device in container.volume_devices}
+    blocks = {device.name for device in container.volume_devices}
     taken: set[str] = set()
     for index, mount in enumerate(mounts):
         each = path[index]
         if not mount.name:
             yield required(each.name)
+        if mount.name not in pod.volumes:
+            yield not_found(each.name, mount.name)
         if not mount.mount_path:
             yield required(each.mountPath)
         elif mount.mount_path in taken:
@@ -259,8 +262,8 @@ def _check_mounts(container: Container | EphemeralContainer, path: FieldPath, po
         if mount.mount_path in devices:
             yield invalid(each.mountPath, mount.mount_path, "must not already exist as a path in volumeDevices")
         taken.add(mount.mount_path)
-        if mount.name not in pod.volumes:
-            yield not_found(each.name, mount.name)
+        if mount.name in blocks:
+            yield invalid(each.name, mount.name, "must not already exist in volumeDevices")
         if mount.sub_path:
             yield from check_descending(mount.sub_path, path.subPath)
         if mount.sub_path_expr:

@@ -154,7 +154,9 @@ def check_job(job: Job) -> Iterator[FieldError]:
         yield from errors
         labels = spec.template.metadata.labels
         if not errors and not Selector.from_model(spec.selector).matches(labels):
-            yield invalid(at.spec.template.metadata.labels, labels, "`selector` does not match template `labels`")
+            yield invalid(
+                at.spec.template.metadata.labels, labels or None, "`selector` does not match template `labels`"
+            )
     if not spec.manual_selector and spec.selector is not None:
         yield from _check_generated(job)
     if spec.completion_mode == INDEXED and spec.completions:

@@ -56,4 +56,6 @@ def check_workload_selector(
     elif errors:
         yield invalid(path.selector, selector, _INVALID_SELECTOR)
     elif not Selector.from_model(selector).matches(labels):
-        yield invalid(path.template.metadata.labels, dict(labels), "`selector` does not match template `labels`")
+        yield invalid(
+            path.template.metadata.labels, dict(labels) or None, "`selector` does not match template `labels`"
+        )
