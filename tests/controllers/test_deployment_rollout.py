@@ -131,3 +131,8 @@ def _resized(each: apps_v1.ReplicaSet, replicas: int, available: int) -> apps_v1
 
 def test_a_first_replica_set_gets_its_full_size_at_once() -> None:
     assert size_of_new(deployment(replicas=3), 0, 0) == 3
+
+
+def test_a_status_that_still_counts_deleted_pods_is_not_trusted() -> None:
+    web = deployment(replicas=4, max_surge=1, max_unavailable=1)
+    assert named(roll(web, sized("new", 2, 1), [sized("old", 3, 4)])) == {"old": 2}

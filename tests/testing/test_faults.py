@@ -55,11 +55,22 @@ class BadConnection:
 
 
 @pytest.mark.virtual_time
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(3))
 async def test_all_comes_right_over_a_bad_connection(seed: int) -> None:
+    await roll_twice_and_delete(seed, loss=0.05)
+
+
+@pytest.mark.nightly
+@pytest.mark.virtual_time
+@pytest.mark.parametrize("seed", range(100, 140))
+async def test_all_comes_right_over_a_very_bad_connection(seed: int) -> None:
+    await roll_twice_and_delete(seed, loss=0.1)
+
+
+async def roll_twice_and_delete(seed: int, *, loss: float) -> None:
     faults = Random(seed)
     async with Cluster(
-        seed=seed, nodes=2, transport=lambda inner: BadConnection(inner, faults, loss=0.05), detect_mutations=False
+        seed=seed, nodes=2, transport=lambda inner: BadConnection(inner, faults, loss=loss), detect_mutations=False
     ) as cluster:
         web = await cluster.apply(deployment("web", replicas=6))
         await cluster.pods_of(web, ready=6)

@@ -204,4 +204,5 @@ def _changes(replica_sets: Iterable[apps_v1.ReplicaSet], sizes: Mapping[str, int
 
 
 def _available(replica_set: apps_v1.ReplicaSet) -> int:
-    return replica_set.status.available_replicas
+    """Pods that will stay available: a status that is not up to date yet counts some that are being deleted."""
+    return min(replica_set.status.available_replicas, replicas_of(replica_set))

@@ -28,7 +28,7 @@ from pybernetes.client import Informer, PatchType, Unreachable
 from pybernetes.client.discovery import Discovered, discover
 from pybernetes.client.recent import Recent
 from pybernetes.client.resource import ResourceClient
-from pybernetes.controllers.controller import DONE, Context, Controller, Result, Retry
+from pybernetes.controllers.controller import DONE, Context, Controller, Result, Retry, Terminal
 from pybernetes.controllers.ownership_graph import FOREGROUND, ORPHAN, Node, OwnershipGraph
 
 log = structlog.get_logger(__name__)
@@ -170,7 +170,9 @@ class GarbageCollector(Controller):
             raise Retry(f"{reference.api_version} {reference.kind}, an owner of {node.key}, is not a known kind")
         namespace = node.key.namespace if info.namespaced else ""
         if info.namespaced and not namespace:
-            raise Retry(f"{reference.kind} {reference.name}, an owner of {node.key}, is namespaced, {node.key} is not")
+            raise Terminal(
+                f"{reference.kind} {reference.name}, an owner of {node.key}, has a namespace; {node.key} has none"
+            )
         if self._absent.get(reference.uid):
             return None
         owner = await self._live(info, Key(namespace, reference.name), reference.uid)
