@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from kubelet.observations import NOW, declared
+
 from pybernetes.api.models.core_v1 import NodeStatus
 from pybernetes.kubelet import admission, node_status
 from pybernetes.kubelet.configuration import NodeConfiguration, Taint
@@ -14,7 +15,10 @@ from pybernetes.kubelet.node_status import Readings
 NODE = NodeConfiguration("n1", addresses=("10.0.0.1",), labels={"zone": "a"}, taints=(Taint("k", "NoSchedule"),))
 
 
-def status(readings: Readings = Readings(), old: NodeStatus | None = None, later: float = 0) -> NodeStatus:
+NOTHING_WRONG = Readings()
+
+
+def status(readings: Readings = NOTHING_WRONG, old: NodeStatus | None = None, later: float = 0) -> NodeStatus:
     return node_status.status_of(NODE, HOLLOW, old or NodeStatus(), readings, NOW + timedelta(seconds=later))
 
 

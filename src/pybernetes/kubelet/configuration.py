@@ -64,6 +64,7 @@ class NodeConfiguration:
     relist_period: float = 1.0
     sync_period: float = 60.0
     housekeeping_period: float = 60.0
+    eviction_period: float = 10.0
     allowed_unsafe_sysctls: tuple[str, ...] = ()
     max_dead_containers_per_container: int = 1
     image_gc_high_percent: int | None = None

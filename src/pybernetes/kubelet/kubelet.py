@@ -24,7 +24,7 @@ from pybernetes.api.models.meta_v1 import ObjectMeta
 from pybernetes.client import Client, Informers, Unreachable
 from pybernetes.client.events import EventBroadcaster, Reference
 
-from . import admission, image_manager, killing, machine, node_status, removal, resources
+from . import admission, eviction, image_manager, killing, machine, node_status, removal, resources
 from .cgroups import CgroupFailure, Cgroups
 from .conditions import TERMINAL
 from .configuration import NodeConfiguration
@@ -100,6 +100,7 @@ class Kubelet:
                 group.create_task(self._watch_pods(), name="pods")
                 group.create_task(self._housekeep(), name="housekeeping")
                 if self.runtime.runs_processes:
+                    group.create_task(self._evict(), name="eviction")
                     group.create_task(LogRotator(self.runtime, host.logs, self._clock).run(), name="log rotation")
                 await asyncio.Event().wait()
             finally:
@@ -287,6 +288,22 @@ class Kubelet:
                 host.cgroups.remove_pod(uid)
             burstable = [w.pod for w in self._workers.values() if resources.qos_of(w.pod) is Qos.BURSTABLE]
             host.cgroups.share(sum(resources.pod_request(pod, "cpu") for pod in burstable))
+
+    async def _evict(self) -> None:
+        """Looks now and then whether a pod uses more local storage than it may."""
+        while True:
+            await asyncio.sleep(self.node.eviction_period)
+            for worker in list(self._workers.values()):
+                if not eviction.has_limits(worker.pod) or worker.state is not State.SYNCING:
+                    continue
+                try:
+                    usage = await eviction.measure(self._host, worker.pod, self._host.pleg.get(worker.uid))
+                except RuntimeFailure as error:
+                    log.warning("a pod's storage could not be measured", uid=worker.uid, error=str(error))
+                    continue
+                why = eviction.exceeded(worker.pod, usage)
+                if why is not None:
+                    worker.evict(Reason("Evicted", why))
 
     async def _stop_unknown(self, observed: ObservedPod) -> None:
         """A pod that was deleted while no kubelet was looking."""

@@ -90,6 +90,13 @@ class PodWorker:
         self.removed = True
         self._wake.set()
 
+    def evict(self, reason: Reason) -> None:
+        """The node gives the pod up."""
+        if self.state is State.SYNCING and self._failure is None:
+            self._failure = reason
+            self._host.recorder.event(self.pod, "Warning", reason.reason, reason.message)
+            self._wake.set()
+
     def wake(self) -> None:
         self._wake.set()
 
