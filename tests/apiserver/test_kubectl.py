@@ -157,29 +157,62 @@ async def test_everything_served_is_told(served: Served) -> None:
     assert {"/api/v1", "/apis/apps/v1", "/openapi/v3", "/readyz"} <= set(orjson.loads(said.out)["paths"])
 
 
-async def test_a_user_comes_by_a_certificate_that_an_administrator_approves(served: Served) -> None:
+def certificate_request(name: str, signer: str, subject: x509.Name) -> tuple[str, bytes]:
+    """(manifest, private key)"""
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "jane")])
-    request = x509.CertificateSigningRequestBuilder().subject_name(name).sign(key, hashes.SHA256())
+    request = x509.CertificateSigningRequestBuilder().subject_name(subject).sign(key, hashes.SHA256())
     manifest = {
         "apiVersion": "certificates.k8s.io/v1",
         "kind": "CertificateSigningRequest",
-        "metadata": {"name": "jane"},
+        "metadata": {"name": name},
         "spec": {
             "request": base64.b64encode(request.public_bytes(Encoding.PEM)).decode(),
-            "signerName": "kubernetes.io/kube-apiserver-client",
+            "signerName": signer,
             "usages": ["client auth"],
             "expirationSeconds": 3600,
         },
     }
-    assert (await served.kubectl("create", "-f", "-", given=orjson.dumps(manifest).decode())).code == 0
+    return orjson.dumps(manifest).decode(), key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+
+async def signed(served: Served, name: str, config: str = "admin") -> bytes:
+    path = "jsonpath={.status.certificate}"
+    said = await served.kubectl("wait", f"csr/{name}", f"--for={path}", "--timeout=10s", config=config)
+    assert said.code == 0, said.err
+    return base64.b64decode((await served.kubectl("get", "csr", name, "-o", path, config=config)).out)
+
+
+async def who(served: Served, config: str) -> str:
+    said = await served.kubectl("auth", "whoami", "-o", "jsonpath={.status.userInfo.username}", config=config)
+    return said.out
+
+
+async def test_a_user_comes_by_a_certificate_that_an_administrator_approves(served: Served) -> None:
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "jane")])
+    manifest, key = certificate_request("jane", "kubernetes.io/kube-apiserver-client", subject)
+    assert (await served.kubectl("create", "-f", "-", given=manifest)).code == 0
     assert "Pending" in (await served.kubectl("get", "csr")).out
     assert (await served.kubectl("certificate", "approve", "jane")).code == 0
-    path = "jsonpath={.status.certificate}"
-    said = await served.kubectl("wait", "csr/jane", f"--for={path}", "--timeout=10s")
+    served.write("jane", kubeconfig.ClientCertificate(await signed(served, "jane"), key))
+    assert await who(served, "jane") == "jane"
+
+
+async def test_nobody_comes_by_a_certificate_of_the_masters(served: Served) -> None:
+    names = [(NameOID.ORGANIZATION_NAME, "system:masters"), (NameOID.COMMON_NAME, "jane")]
+    subject = x509.Name([x509.NameAttribute(kind, value) for kind, value in names])
+    manifest, _ = certificate_request("jane", "kubernetes.io/kube-apiserver-client", subject)
+    said = await served.kubectl("create", "-f", "-", given=manifest)
+    assert "signer with system:masters group is not allowed" in said.err
+
+
+async def test_a_node_comes_by_its_certificate_with_a_join_token(served: Served) -> None:
+    served.write("joining", kubeconfig.BearerToken(TokenFile(served.directory / "tokens.json").add_join()))
+    names = [(NameOID.ORGANIZATION_NAME, "system:nodes"), (NameOID.COMMON_NAME, "system:node:n9")]
+    subject = x509.Name([x509.NameAttribute(kind, value) for kind, value in names])
+    manifest, key = certificate_request("n9", "kubernetes.io/kube-apiserver-client-kubelet", subject)
+    said = await served.kubectl("create", "-f", "-", given=manifest, config="joining")
     assert said.code == 0, said.err
-    certificate = base64.b64decode((await served.kubectl("get", "csr", "jane", "-o", path)).out)
-    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    served.write("jane", kubeconfig.ClientCertificate(certificate, pem))
-    said = await served.kubectl("auth", "whoami", "-o", "jsonpath={.status.userInfo.username}", config="jane")
-    assert said.out == "jane"
+    served.write("n9", kubeconfig.ClientCertificate(await signed(served, "n9", "joining"), key))
+    assert await who(served, "n9") == "system:node:n9"
+    assert (await served.kubectl("get", "nodes", config="n9")).code == 0
+    assert (await served.kubectl("get", "secrets", config="n9")).code != 0
