@@ -31,7 +31,7 @@ def _all_containers(spec: Document) -> list[Document]:
 
 def _positive(resources: Mapping[str, str] | None) -> bool:
     given = resources or {}
-    return any(quantity.milli(given[name]) > 0 for name in _COUNTED if name in given)
+    return any(given.get(name, "0") != "0" for name in _COUNTED)
 
 
 def _is_guaranteed(resources: Document) -> bool:

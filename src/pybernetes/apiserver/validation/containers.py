@@ -74,15 +74,26 @@ def check_containers(pod: PodFacts, path: FieldPath) -> Iterator[FieldError]:
         if container.name in names:
             yield duplicate(each.name, container.name)
         names.add(container.name)
-        yield from check_lifecycle(container.lifecycle, each.lifecycle, pod.grace_period)
-        yield from check_liveness(container.liveness_probe, each.livenessProbe)
-        yield from check_readiness(container.readiness_probe, each.readinessProbe)
-        yield from check_liveness(container.startup_probe, each.startupProbe)
+        yield from _check_life(container, each, pod)
     yield from _check_host_ports(spec.containers, at_containers)
-    yield from _check_init_containers(pod, path.initContainers, names)
-    yield from _check_ephemeral_containers(pod, path.ephemeralContainers, names)
+    if spec.init_containers:
+        yield from _check_init_containers(pod, path.initContainers, names)
+    if spec.ephemeral_containers:
+        yield from _check_ephemeral_containers(pod, path.ephemeralContainers, names)
     if spec.host_network:
         yield from _check_host_network(pod, path)
+
+
+def _check_life(container: Container, path: FieldPath, pod: PodFacts) -> Iterator[FieldError]:
+    """Hooks and probes."""
+    if container.lifecycle is not None:
+        yield from check_lifecycle(container.lifecycle, path.lifecycle, pod.grace_period)
+    if container.liveness_probe is not None:
+        yield from check_liveness(container.liveness_probe, path.livenessProbe)
+    if container.readiness_probe is not None:
+        yield from check_readiness(container.readiness_probe, path.readinessProbe)
+    if container.startup_probe is not None:
+        yield from check_liveness(container.startup_probe, path.startupProbe)
 
 
 def _check_init_containers(pod: PodFacts, path: FieldPath, names: set[str]) -> Iterator[FieldError]:
@@ -94,10 +105,7 @@ def _check_init_containers(pod: PodFacts, path: FieldPath, names: set[str]) -> I
         names.add(container.name)
         sidecar = container.restart_policy == "Always"
         if sidecar:
-            yield from check_lifecycle(container.lifecycle, each.lifecycle, pod.grace_period)
-            yield from check_liveness(container.liveness_probe, each.livenessProbe)
-            yield from check_readiness(container.readiness_probe, each.readinessProbe)
-            yield from check_liveness(container.startup_probe, each.startupProbe)
+            yield from _check_life(container, each, pod)
         else:
             for name, value in (
                 ("lifecycle", container.lifecycle),
@@ -143,7 +151,8 @@ def _check_common(container: Container | EphemeralContainer, path: FieldPath, po
     if not container.name:
         yield required(path.name)
     else:
-        yield from (invalid(path.name, container.name, message) for message in is_dns_label(container.name))
+        for message in is_dns_label(container.name):
+            yield invalid(path.name, container.name, message)
     if not container.image:
         yield required(path.image)
     elif not pod.in_template and container.image != container.image.strip():
@@ -170,12 +179,13 @@ def _check_common(container: Container | EphemeralContainer, path: FieldPath, po
         yield required(path.imagePullPolicy)
     elif container.image_pull_policy not in PULL_POLICIES:
         yield not_supported(path.imagePullPolicy, container.image_pull_policy, PULL_POLICIES)
-    yield from check_requirements(container.resources, path.resources)
+    if container.resources.requests or container.resources.limits:
+        yield from check_requirements(container.resources, path.resources)
     if container.resize_policy:
         yield from _check_resize_policy(container, path.resizePolicy, pod)
-    yield from check_security_context(
-        container.security_context, path.securityContext, host_users=pod.spec.host_users is not False
-    )
+    if (context := container.security_context) is not None:
+        host_users = pod.spec.host_users is not False
+        yield from check_security_context(context, path.securityContext, host_users=host_users)
 
 
 def _check_resize_policy(

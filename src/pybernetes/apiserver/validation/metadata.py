@@ -34,6 +34,9 @@ label_key_messages = lru_cache(maxsize=4096)(lambda key: tuple(is_qualified_name
 label_value_messages = lru_cache(maxsize=4096)(lambda value: tuple(is_label_value(value)))
 
 
+_namespace_messages = lru_cache(maxsize=4096)(lambda name: tuple(is_dns_label(name)))
+
+
 def check_metadata(
     metadata: ObjectMeta, name: NameCheck, *, namespaced: bool = True, path: FieldPath = at.metadata
 ) -> Iterator[FieldError]:
@@ -44,14 +47,16 @@ def check_metadata(
     if not metadata.name:
         yield required(path.name, "name or generateName is required")
     else:
-        yield from (invalid(path.name, metadata.name, message) for message in name(metadata.name))
+        for message in name(metadata.name):
+            yield invalid(path.name, metadata.name, message)
     if not namespaced:
         if metadata.namespace:
             yield forbidden(path.namespace, "not allowed on this type")
     elif not metadata.namespace:
         yield required(path.namespace)
     else:
-        yield from (invalid(path.namespace, metadata.namespace, m) for m in is_dns_label(metadata.namespace))
+        for message in _namespace_messages(metadata.namespace):
+            yield invalid(path.namespace, metadata.namespace, message)
     yield from _check_maps(metadata, path)
 
 
@@ -95,8 +100,10 @@ def _prefix(generate_name: str) -> str:
 
 def check_labels(labels: Mapping[str, str], path: FieldPath) -> Iterator[FieldError]:
     for key, value in labels.items():
-        yield from (invalid(path, key, message) for message in label_key_messages(key))
-        yield from (invalid(path, value, message) for message in label_value_messages(value))
+        for message in label_key_messages(key):
+            yield invalid(path, key, message)
+        for message in label_value_messages(value):
+            yield invalid(path, value, message)
 
 
 def check_annotations(annotations: Mapping[str, str], path: FieldPath) -> Iterator[FieldError]:

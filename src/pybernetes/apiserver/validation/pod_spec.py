@@ -45,14 +45,19 @@ def check_pod_spec(spec: PodSpec, path: FieldPath, *, in_template: bool = False)
         yield from check_volumes(spec.volumes, path.volumes)
     facts = PodFacts(spec, {volume.name: volume for volume in spec.volumes}, in_template)
     yield from check_containers(facts, path)
-    yield from check_requirements(spec.resources, path.resources)
-    yield from _check_choice(spec.restart_policy, RESTART_POLICIES, path.restartPolicy)
-    yield from _check_choice(spec.dns_policy, DNS_POLICIES, path.dnsPolicy)
+    if spec.resources is not None:
+        yield from check_requirements(spec.resources, path.resources)
+    if spec.restart_policy not in RESTART_POLICIES:
+        yield from _refuse_choice(spec.restart_policy, RESTART_POLICIES, path.restartPolicy)
+    if spec.dns_policy not in DNS_POLICIES:
+        yield from _refuse_choice(spec.dns_policy, DNS_POLICIES, path.dnsPolicy)
     if spec.node_selector:
         yield from check_labels(spec.node_selector, path.nodeSelector)
     yield from check_pod_security_context(spec.security_context, spec, path)
-    yield from check_affinity(spec.affinity, path.affinity)
-    yield from _check_dns(spec.dns_config, spec.dns_policy, path.dnsConfig)
+    if spec.affinity is not None:
+        yield from check_affinity(spec.affinity, path.affinity)
+    if spec.dns_config is not None or spec.dns_policy == "None":
+        yield from _check_dns(spec.dns_config, spec.dns_policy, path.dnsConfig)
     yield from _check_names(spec, path)
     for index, gate in enumerate(spec.readiness_gates):
         each = path.readinessGates[index].conditionType
@@ -72,29 +77,31 @@ def check_pod_spec(spec: PodSpec, path: FieldPath, *, in_template: bool = False)
         yield not_supported(path.preemptionPolicy, spec.preemption_policy, ("PreemptLowerPriority", "Never"))
     if spec.overhead:
         yield from check_resource_list(spec.overhead, path.overhead)
-    if spec.os is not None:
-        yield from _check_choice(spec.os.name, ("linux", "windows"), path.os.name)
+    if spec.os is not None and spec.os.name not in ("linux", "windows"):
+        yield from _refuse_choice(spec.os.name, ("linux", "windows"), path.os.name)
 
 
-def _check_choice(value: str | None, choices: Sequence[str], path: FieldPath) -> Iterator[FieldError]:
-    if not value:
-        yield required(path)
-    elif value not in choices:
-        yield not_supported(path, value, choices)
+def _refuse_choice(value: str, choices: Sequence[str], path: FieldPath) -> Iterator[FieldError]:
+    yield not_supported(path, value, choices) if value else required(path)
+
+
+_NAMES = (
+    ("service_account_name", "serviceAccountName", is_dns_subdomain),
+    ("node_name", "nodeName", is_dns_subdomain),
+    ("hostname", "hostname", is_dns_label),
+    ("subdomain", "subdomain", is_dns_label),
+    ("hostname_override", "hostnameOverride", is_dns_subdomain),
+    ("priority_class_name", "priorityClassName", is_dns_subdomain),
+    ("runtime_class_name", "runtimeClassName", is_dns_subdomain),
+)
 
 
 def _check_names(spec: PodSpec, path: FieldPath) -> Iterator[FieldError]:
-    for field, value, check in (
-        ("serviceAccountName", spec.service_account_name, is_dns_subdomain),
-        ("nodeName", spec.node_name, is_dns_subdomain),
-        ("hostname", spec.hostname, is_dns_label),
-        ("subdomain", spec.subdomain, is_dns_label),
-        ("hostnameOverride", spec.hostname_override, is_dns_subdomain),
-        ("priorityClassName", spec.priority_class_name, is_dns_subdomain),
-        ("runtimeClassName", spec.runtime_class_name, is_dns_subdomain),
-    ):
+    for attribute, field, check in _NAMES:
+        value = getattr(spec, attribute)
         if value:
-            yield from (invalid(getattr(path, field), value, message) for message in check(value))
+            for message in check(value):
+                yield invalid(path.child(field), value, message)
 
 
 def _check_dns(config: PodDNSConfig | None, policy: str | None, path: FieldPath) -> Iterator[FieldError]:

@@ -106,8 +106,10 @@ def check_requirements(resources: ResourceRequirements | None, path: FieldPath) 
     if resources is None or not (resources.limits or resources.requests):
         return
     limits, requests = resources.limits, resources.requests
-    yield from check_resource_list(limits, path.limits)
-    yield from check_resource_list(requests, path.requests)
+    if limits:
+        yield from check_resource_list(limits, path.limits)
+    if requests:
+        yield from check_resource_list(requests, path.requests)
     for name in limits:
         if not _overcommits(name) and name not in requests:
             yield required(path.requests, "Limit must be set for non overcommitable resources")
@@ -125,6 +127,8 @@ def check_resource_list(
     resources: Mapping[str, str], path: FieldPath, name_check: ResourceNameCheck = check_container_resource_name
 ) -> Iterator[FieldError]:
     for name, text in resources.items():
+        if name in CONTAINER_RESOURCES and text[:1] != "-":
+            continue
         yield from name_check(name, path[name])
         yield from check_resource_quantity(name, text, path[name])
 

@@ -7,6 +7,7 @@ required fields alone.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import compress
 from operator import attrgetter
 from typing import Any
 
@@ -41,6 +42,7 @@ from pybernetes.api.models.core_v1 import (
 from pybernetes.apiserver.validation.env import VOLUME_FIELDS, check_field_selector, check_resource_field
 from pybernetes.apiserver.validation.paths import check_no_backsteps, check_projected
 
+_USUAL_MODE = 0o644
 _MODE = "must be a number between 0 and 0777 (octal), both inclusive"
 HOST_PATH_TYPES = (
     "", "BlockDevice", "CharDevice", "Directory", "DirectoryOrCreate", "File", "FileOrCreate", "Socket",
@@ -57,6 +59,7 @@ SOURCES = (
         if field.name not in ("name", "empty_dir")
     ),
 )
+_NAMES = tuple(name for name, _ in SOURCES)
 _sources_of = attrgetter(*(attribute for _, attribute in SOURCES))
 
 
@@ -68,16 +71,16 @@ def check_volumes(volumes: Sequence[Volume], path: FieldPath) -> Iterator[FieldE
         if not volume.name:
             yield required(each.name)
             continue
-        messages = is_dns_label(volume.name)
-        yield from (invalid(each.name, volume.name, message) for message in messages)
+        for message in is_dns_label(volume.name):
+            yield invalid(each.name, volume.name, message)
         if volume.name in names:
             yield duplicate(each.name, volume.name)
         names.add(volume.name)
 
 
 def _check_source(volume: Volume, path: FieldPath) -> Iterator[FieldError]:
-    sources = zip(SOURCES, _sources_of(volume), strict=True)
-    given = [(name, source) for (name, _), source in sources if source is not None]
+    sources = _sources_of(volume)
+    given = tuple(zip(compress(_NAMES, sources), filter(None, sources), strict=True))
     if not given:
         yield required(path, "must specify a volume type")
         return
@@ -206,7 +209,8 @@ def _check_image(source: ImageVolumeSource, path: FieldPath) -> Iterator[FieldEr
 
 
 def _check_projected_volume(source: ProjectedVolumeSource, path: FieldPath) -> Iterator[FieldError]:
-    yield from _check_mode(source.default_mode, path.defaultMode)
+    if source.default_mode != _USUAL_MODE:
+        yield from _check_mode(source.default_mode, path.defaultMode)
     taken: dict[str, str] = {}
     for index, projection in enumerate(source.sources):
         each = path.sources[index]
@@ -225,7 +229,8 @@ def _check_projection(projection: VolumeProjection, path: FieldPath, taken: dict
             continue
         if not source.name:
             yield required(at.name)
-        yield from _check_items(source.items, at.items)
+        if source.items:
+            yield from _check_items(source.items, at.items)
         for item in source.items:
             yield from _take(taken, item.path, source.name or "", path)
     if projection.downward_api is not None:
