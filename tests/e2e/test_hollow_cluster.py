@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+from pathlib import Path
 
-from e2e.cluster import UserCluster
+from e2e.cluster import PROGRAMS, UserCluster
 
 from pybernetes.cli import processes
 
@@ -73,3 +75,32 @@ spec:
     spec:
       containers: [{name: web, image: "nginx:1"}]
 """
+
+
+def test_a_node_joins_with_a_token_and_keeps_its_certificate(hollow_cluster: UserCluster, tmp_path: Path) -> None:
+    cluster = hollow_cluster
+    cluster.up("hollow")
+    token = cluster.p8s("token", "create").stdout.strip()
+    authority = str(cluster.data_dir / "pki" / "ca.crt")
+    command = [str(PROGRAMS / "p8s"), "agent", "--server", f"https://127.0.0.1:{cluster.port}", "--runtime", "hollow"]
+    command += ["--node-name", "joined", "--data-dir", str(tmp_path / "agent"), "--certificate-authority", authority]
+    for secret in (token, "no-token-is-needed-the-second-time"):
+        with subprocess.Popen([*command, "--token", secret], stderr=subprocess.DEVNULL) as agent:
+            try:
+                cluster.kubectl("wait", "--for=create", "node/joined", "--timeout=60s")
+                cluster.kubectl("wait", "--for=condition=Ready", "node/joined", "--timeout=60s")
+            finally:
+                agent.terminate()
+        assert agent.returncode == 0
+        cluster.kubectl("delete", "node", "joined")
+
+
+def test_an_unknown_token_is_refused_with_what_to_do(hollow_cluster: UserCluster, tmp_path: Path) -> None:
+    cluster = hollow_cluster
+    cluster.up("hollow")
+    command = [str(PROGRAMS / "p8s"), "agent", "--server", f"https://127.0.0.1:{cluster.port}", "--runtime", "hollow"]
+    command += ["--data-dir", str(tmp_path), "--certificate-authority", str(cluster.data_dir / "pki" / "ca.crt")]
+    refused = subprocess.run([*command, "--token", "unknown"], capture_output=True, text=True, check=False)
+    assert refused.returncode == 1
+    expected = "Error: the server does not know the token: make one on the server with `p8s token create`.\n"
+    assert refused.stderr == expected

@@ -9,6 +9,7 @@ from pathlib import Path
 import pybernetes.cli.lean  # noqa: F401  first
 from pybernetes.cli.layout import PROCESSES, Layout
 from pybernetes.cli.parts.running import configure_logs, run_parts
+from pybernetes.cli.problems import Problem
 
 
 def main() -> None:
@@ -19,8 +20,11 @@ def main() -> None:
     configure_logs()
     import uvloop
 
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(run_parts(PROCESSES[part], directory, settings))
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(run_parts(PROCESSES[part], directory, settings))
+    except Problem as problem:
+        raise SystemExit(f"Error: {problem.message}") from problem
 
 
 main()

@@ -3,30 +3,50 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import signal
 import sys
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
 from importlib import import_module
+from typing import Any
 
 import structlog
 
 from pybernetes.cli.layout import Layout, Settings
+from pybernetes.cli.problems import Problem
+from pybernetes.store.contract import StoreError
 
 
 async def run_parts(parts: Iterable[str], layout: Layout, settings: Settings) -> None:
-    """Each part is a module here with `async run(layout, settings)`. Ends on SIGTERM or SIGINT, or when one fails."""
-    loop = asyncio.get_running_loop()
-    main = asyncio.current_task()
-    assert main is not None
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, main.cancel)
-    with contextlib.suppress(asyncio.CancelledError):
+    """Each part is a module here with `async run(layout, settings)`; when one fails, all end."""
+
+    async def run_all() -> None:
         async with asyncio.TaskGroup() as group:
             for part in parts:
                 module = import_module(f"pybernetes.cli.parts.{part}")
                 group.create_task(module.run(layout, settings), name=part)
+
+    await run_until_told(run_all())
+
+
+async def run_until_told(work: Coroutine[Any, Any, None]) -> None:
+    """Ends on SIGTERM or SIGINT, or when the work does; a failure that a user can mend is raised alone."""
+    loop = asyncio.get_running_loop()
+    task = asyncio.ensure_future(work)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, task.cancel)
+    try:
+        await task
+    except asyncio.CancelledError:
+        return
+    except BaseExceptionGroup as failures:
+        problems = failures.subgroup(lambda one: isinstance(one, Problem | StoreError))
+        if problems is None:
+            raise
+        first: BaseException = problems
+        while isinstance(first, BaseExceptionGroup):
+            first = first.exceptions[0]
+        raise first if isinstance(first, Problem) else Problem("the store cannot be used", str(first)) from first
 
 
 def configure_logs(*, quiet: bool = False) -> None:
