@@ -60,6 +60,7 @@ async def test_a_pod_that_fills_its_volume_is_evicted(tmp_path: Path) -> None:
         path = cluster.node.paths.volume(found.metadata.uid, "kubernetes.io/empty-dir", "data")
         (path / "big").write_bytes(b"x" * (2 << 20))
         found = await cluster.in_phase("greedy", "Failed")
+        assert [c.reason for c in found.status.conditions if c.type == "DisruptionTarget"] == ["TerminationByKubelet"]
         assert (found.status.reason, found.status.message) == (
             "Evicted",
             'Usage of EmptyDir volume "data" exceeds the limit "1Mi". ',

@@ -39,7 +39,7 @@ from .objects import ClusterObjects
 from .observed import ObservedPod
 from .pleg import Pleg
 from .pod_states import State
-from .pod_worker import PodWorker
+from .pod_worker import EVICTED, PodWorker
 from .resources import Qos
 from .runtime import Runtime, RuntimeFailure
 from .status import Reason
@@ -303,7 +303,7 @@ class Kubelet:
                     continue
                 why = eviction.exceeded(worker.pod, usage)
                 if why is not None:
-                    worker.evict(Reason("Evicted", why))
+                    worker.evict(Reason(EVICTED, why))
 
     async def _stop_unknown(self, observed: ObservedPod) -> None:
         """A pod that was deleted while no kubelet was looking."""

@@ -15,7 +15,7 @@ from datetime import timedelta
 import structlog
 
 from pybernetes.api.errors import ApiError
-from pybernetes.api.models.core_v1 import Pod
+from pybernetes.api.models.core_v1 import Pod, PodCondition
 from pybernetes.client import Unreachable
 
 from . import backoff, killing, removal, resources, starting
@@ -39,6 +39,7 @@ log = structlog.get_logger(__name__)
 
 RETRY = 10.0
 UNCHANGED = 1.0
+EVICTED = "Evicted"
 WAIT_FOR_REMOVAL = 15.0
 HOLD = {"ErrImagePull": 3.0, "CreateContainerConfigError": 5.0}
 QUICK_RETRY = 0.5
@@ -364,7 +365,7 @@ class PodWorker:
             started=started,
             messages=self._messages,
             ended=ended,
-            more=self._resizer.conditions(self.pod),
+            more=[*self._resizer.conditions(self.pod), *self._disruption()],
             failure=self._failure,
             old=host.statuses.get(self.uid),
         )
@@ -372,6 +373,19 @@ class PodWorker:
         if not self.removed:
             host.statuses.set(self.pod, status)
         return status.phase
+
+    def _disruption(self) -> list[PodCondition]:
+        """An eviction counts as a disruption, which a job need not hold against its pods."""
+        if self._failure is None or self._failure.reason != EVICTED:
+            return []
+        return [
+            PodCondition(
+                type="DisruptionTarget",
+                status="True",
+                reason="TerminationByKubelet",
+                message=self._failure.message,
+            )
+        ]
 
     # ---- TERMINATING
 

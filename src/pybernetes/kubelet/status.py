@@ -119,7 +119,8 @@ def _merged(pod: Pod, old: Sequence[PodCondition], new: Sequence[PodCondition], 
                 observed_generation=pod.metadata.generation,
             )
         )
-    return [*merged, *(condition for condition in pod.status.conditions if condition.type not in OURS)]
+    told = {*OURS, *(condition.type for condition in new)}
+    return [*merged, *(condition for condition in pod.status.conditions if condition.type not in told)]
 
 
 def _statuses(
