@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from random import Random
 from typing import Any
 
@@ -90,3 +91,20 @@ def change(resource: Resource, new: Document, old: Document) -> None:
         if subresource.validate is not None:
             list(subresource.validate(model(resource, new), model(resource, old)))
         assert isinstance(subresource, (SpecialSubresource, StatusSubresource))
+
+
+@pytest.mark.parametrize("resource", RESOURCES, ids=lambda resource: resource.info.group_resource)
+def test_defaults_change_nothing_the_second_time(resource: Resource) -> None:
+    if resource.defaults is None:
+        return
+    info = resource.info
+    generator = Generator(f"again {info.group_resource}")
+    shape = shape_of(info.group, info.version, info.kind)
+    for _ in range(ROUNDS):
+        once = shape.read(generator.struct(shape.definition, 0)).document
+        once.setdefault("metadata", {})
+        resource.defaults(once)
+        twice = copy.deepcopy(once)
+        resource.defaults(twice)
+        assert twice == once
+        assert shape.read(twice).document == once
