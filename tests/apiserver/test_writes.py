@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 import pytest
 from apiserver.serving import CONFIG_MAPS, JSON_PATCH, PODS, STRATEGIC_PATCH, config_map, pod, serving
 
 from pybernetes.apiserver.admission.contract import Attributes, Plugin
 from pybernetes.apiserver.naming import ALPHABET
-from pybernetes.store.contract import Delete
+from pybernetes.store.contract import Committed, Condition, Delete, Refused, Write
 from pybernetes.store.memory import MemoryStore
 
 
@@ -284,3 +285,32 @@ async def test_nothing_is_left_in_a_namespace_that_is_gone() -> None:
     async with serving(store, more_plugins=[NamespaceVanishes(store)]) as talk:
         answer = await talk.post(CONFIG_MAPS, config_map("web"))
         assert (answer.status, answer.message) == (404, 'namespaces "default" not found')
+
+
+class SlowToSync(MemoryStore):
+    """Writes are on their way until somebody lets them through."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open = asyncio.Event()
+        self.open.set()
+
+    async def transact(self, *, require: Sequence[Condition] = (), write: Sequence[Write]) -> Committed | Refused:
+        await self.open.wait()
+        return await super().transact(require=require, write=write)
+
+
+async def test_an_address_stays_taken_when_the_client_goes_while_its_service_is_written() -> None:
+    store = SlowToSync()
+    services = "/api/v1/namespaces/default/services"
+    spec = {"clusterIP": "10.96.7.7", "ports": [{"port": 80}]}
+    async with serving(store) as talk:
+        store.open.clear()
+        gone = asyncio.ensure_future(talk.post(services, {"metadata": {"name": "first"}, "spec": spec}))
+        await asyncio.sleep(0)
+        gone.cancel()
+        await asyncio.gather(gone, return_exceptions=True)
+        store.open.set()
+        second = await talk.post(services, {"metadata": {"name": "second"}, "spec": spec})
+        assert (second.status, "provided IP is already allocated" in second.message) == (422, True)
+        assert (await talk.get(f"{services}/first")).status == 200

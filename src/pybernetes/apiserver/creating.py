@@ -2,7 +2,6 @@
 
 Guarantees
   A name is taken once. Nothing is stored in a namespace that is not there.
-  What a kind reserves for a write (addresses, ports) is given back when the write fails.
 
 Follows k8s.io/apiserver/pkg/registry/rest/create.go.
 """
@@ -95,17 +94,13 @@ class Creating(Storage):
         key = self.key(namespace, document["metadata"]["name"])
         if context.dry_run and await self.find(namespace, document["metadata"]["name"]) is not None:
             return None
-        reservation = await self._reservations.reserve(document, None, context) if self._reservations else None
-        kept = False
-        try:
-            value = self._encode(document)
-            if context.dry_run:
-                return StoredObject(self.form, self.prefix, key, value, 0)
-            outcome = await self.store.transact(require=self._creatable(key, namespace), write=(Put(key, value),))
-            kept = isinstance(outcome, Committed)
-        finally:
-            if reservation is not None:
-                reservation.confirm() if kept else reservation.cancel()
+        return await self._reserving(document, None, context, lambda: self._put_new(key, namespace, document, context))
+
+    async def _put_new(self, key: str, namespace: str, document: Document, context: Context) -> StoredObject | None:
+        value = self._encode(document)
+        if context.dry_run:
+            return StoredObject(self.form, self.prefix, key, value, 0)
+        outcome = await self.store.transact(require=self._creatable(key, namespace), write=(Put(key, value),))
         if not isinstance(outcome, Committed):
             if isinstance(outcome.failed, Exists):
                 raise errors.not_found("namespaces", namespace)

@@ -6,6 +6,7 @@ Follows k8s.io/apiserver/pkg/endpoints/handlers.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from random import Random
 
@@ -25,6 +26,7 @@ from pybernetes.apiserver.applying import (
 )
 from pybernetes.apiserver.decoding import conform, decode, field_validation, parse_body
 from pybernetes.apiserver.delete_options import read_delete_options
+from pybernetes.apiserver.delete_plan import DeleteOptions
 from pybernetes.apiserver.deleting import Deleted
 from pybernetes.apiserver.http import ApiRequest, ApiResponse
 from pybernetes.apiserver.list_options import read_options
@@ -48,6 +50,9 @@ from pybernetes.apiserver.updating import Proposal
 from pybernetes.apiserver.view import view_of
 from pybernetes.apiserver.watch_lines import lines_for
 from pybernetes.apiserver.watching import Watcher
+
+DELETED_AT_ONCE = 64
+"""Objects of a collection that are deleted together, so that their commits are grouped."""
 
 
 class Endpoint:
@@ -250,13 +255,18 @@ class Endpoint:
         context = self._context(call, dry_run=options.dry_run)
         selection = select(self.view, self._namespace(call), "", listing)
         page = await self._lister.list(self._namespace(call), listing, selection)
-        for stored in tuple(page.found):
-            try:
-                await self.registry.delete(stored.namespace, stored.name, options, context)
-            except errors.ApiError as error:
-                if error.code != 404:
-                    raise
+        found = tuple(page.found)
+        for start in range(0, len(found), DELETED_AT_ONCE):
+            batch = found[start : start + DELETED_AT_ONCE]
+            await asyncio.gather(*(self._delete_if_there(stored, options, context) for stored in batch))
         return list_answer(call.request, self.view, page.found, page.metadata, context.now)
+
+    async def _delete_if_there(self, stored: StoredObject, options: DeleteOptions, context: Context) -> None:
+        try:
+            await self.registry.delete(stored.namespace, stored.name, options, context)
+        except errors.ApiError as error:
+            if error.code != 404:
+                raise
 
     # scale
 

@@ -36,6 +36,8 @@ from pybernetes.apiserver.server import ApiServer
 from pybernetes.apiserver.watching import MOST_PENDING, WatchStream
 
 GZIP_FROM = 128 * 1024
+LONGEST_LINE = 256 * 1024
+"""Of a request's first line, which holds selectors, and of one header, which holds tokens."""
 _GZIP_WINDOW = 31
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
@@ -90,6 +92,8 @@ class Edge:
             request_factory=partial(_sized_request, self._server.options.max_body),
             handler_cancellation=True,
             access_log=None,
+            max_line_size=LONGEST_LINE,
+            max_field_size=LONGEST_LINE,
         )
         self._runner = web.ServerRunner(handler, shutdown_timeout=5.0)
         await self._runner.setup()

@@ -1,14 +1,17 @@
 """Where the objects of one kind are: reading one, and what every way of writing shares.
 
-Guarantees  ``find`` shows every acknowledged write. Documents of stored objects are shared and read-only; fresh ones
-are the caller's.
+Guarantees
+  ``find`` shows every acknowledged write. Documents of stored objects are shared and read-only; fresh ones are the
+  caller's.
+  What a kind reserves for a write (addresses, ports) is given back when the write fails, and only then.
 
 Follows k8s.io/apiserver/pkg/registry/generic/registry/store.go.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
 from functools import cached_property
 from random import Random
 from typing import Any
@@ -20,7 +23,7 @@ from pybernetes.api.fields import FieldError
 from pybernetes.api.schema import Shape, shape_of
 from pybernetes.apiserver.admission.contract import Chain
 from pybernetes.apiserver.objects import Form, StoredObject
-from pybernetes.apiserver.resource import Document, Reservations, Resource
+from pybernetes.apiserver.resource import Context, Document, Reservations, Resource
 from pybernetes.apiserver.watch_cache import ROOT, KindCache, WatchCache
 from pybernetes.store.contract import Committed, Delete, Entry, ModRevisionIs, Store
 
@@ -120,15 +123,51 @@ class Storage:
             "the object has been modified; please apply your changes to the latest version and try again",
         )
 
+    async def _reserving(
+        self, new: Document, old: Document | None, context: Context, put: Callable[[], Awaitable[StoredObject | None]]
+    ) -> StoredObject | None:
+        """``put`` with what the kind reserves for it; to the end, even when the client does not wait for it."""
+        if self._reservations is None:
+            return await put()
+        return await asyncio.shield(self._reserved(self._reservations, new, old, context, put))
+
+    async def _reserved(
+        self,
+        reservations: Reservations,
+        new: Document,
+        old: Document | None,
+        context: Context,
+        put: Callable[[], Awaitable[StoredObject | None]],
+    ) -> StoredObject | None:
+        reservation = await reservations.reserve(new, old, context)
+        stored = None
+        try:
+            stored = await put()
+        finally:
+            if stored is None or context.dry_run:
+                reservation.cancel()
+            else:
+                reservation.confirm()
+        return stored
+
     async def _remove(self, current: StoredObject) -> StoredObject | None:
         """The object as it was, at the revision of its deletion; None when it has changed meanwhile."""
+        if self._reservations is None:
+            return await self._delete(current)
+        return await asyncio.shield(self._release(self._reservations, current))
+
+    async def _release(self, reservations: Reservations, current: StoredObject) -> StoredObject | None:
+        removed = await self._delete(current)
+        if removed is not None:
+            reservations.release(self.document_of(current))
+        return removed
+
+    async def _delete(self, current: StoredObject) -> StoredObject | None:
         outcome = await self.store.transact(
             require=(ModRevisionIs(current.key, current.revision),), write=(Delete(current.key),)
         )
         if not isinstance(outcome, Committed):
             return None
-        if self._reservations is not None:
-            self._reservations.release(self.document_of(current))
         return current.at(outcome.revision)
 
     def _reject(self, name: str, problems: Iterable[FieldError]) -> None:

@@ -146,19 +146,15 @@ class Updating(Storage):
             return current
         if delete_plan.is_finished(self.resource, new, old):
             return await self._remove_finished(current, new, context)
-        reservation = await self._reservations.reserve(new, old, context) if self._reservations else None
-        kept = False
-        try:
-            value = self._encode(new)
-            if context.dry_run:
-                return StoredObject(self.form, self.prefix, current.key, value, current.revision)
-            outcome = await self.store.transact(
-                require=(ModRevisionIs(current.key, current.revision),), write=(Put(current.key, value),)
-            )
-            kept = isinstance(outcome, Committed)
-        finally:
-            if reservation is not None:
-                reservation.confirm() if kept else reservation.cancel()
+        return await self._reserving(new, old, context, lambda: self._put_over(current, new, context))
+
+    async def _put_over(self, current: StoredObject, new: Document, context: Context) -> StoredObject | None:
+        value = self._encode(new)
+        if context.dry_run:
+            return StoredObject(self.form, self.prefix, current.key, value, current.revision)
+        outcome = await self.store.transact(
+            require=(ModRevisionIs(current.key, current.revision),), write=(Put(current.key, value),)
+        )
         if not isinstance(outcome, Committed):
             return None
         return StoredObject(self.form, self.prefix, current.key, value, outcome.revision)
