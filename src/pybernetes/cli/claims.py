@@ -13,6 +13,7 @@ import ipaddress
 import os
 import shutil
 import socket
+from collections.abc import Sequence
 from pathlib import Path
 
 from pybernetes.cli.layout import Layout, Settings
@@ -25,21 +26,24 @@ CLAIM = "pybernetes-cluster"
 MOST_CLUSTERS = 10
 
 
-def addresses(settings: Settings) -> Settings:
+def addresses(settings: Settings, others: Sequence[Settings]) -> Settings:
     """The settings of a new cluster with address ranges that nothing on this machine uses."""
     if settings.runtime != "containerd":
         return settings
     taken = _own_addresses()
+    reserved = [ipaddress.IPv4Network(cidr) for one in others for cidr in (one.pod_cidr, one.service_cidr)]
     for shift in range(MOST_CLUSTERS):
         pods, services = (_shifted(cidr, shift) for cidr in (settings.pod_cidr, settings.service_cidr))
-        if not any(address in network for address in taken for network in (pods, services)):
+        used = any(address in network for address in taken for network in (pods, services))
+        if not used and not any(one.overlaps(network) for one in reserved for network in (pods, services)):
             return settings.with_(pod_cidr=str(pods), service_cidr=str(services))
     raise Problem("every address range for pods is in use on this machine", "remove clusters with `p8s down --purge`")
 
 
-def kubelet_port(settings: Settings) -> Settings:
+def kubelet_port(settings: Settings, others: Sequence[Settings]) -> Settings:
     """The settings with the port that they name, or the next one that is free: clients learn it from the node."""
-    port = next(port for port in range(settings.kubelet_port, 65536) if _is_free_port(port))
+    reserved = {one.kubelet_port for one in others}
+    port = next(port for port in range(settings.kubelet_port, 65536) if port not in reserved and _is_free_port(port))
     return settings.with_(kubelet_port=port)
 
 

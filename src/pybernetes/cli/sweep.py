@@ -16,7 +16,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from pybernetes.cli import claims, processes
+from pybernetes.cli import claims, neighbours, processes
 from pybernetes.cli.layout import PARTS, Layout, Settings
 
 PATIENCE = 12.0
@@ -95,6 +95,7 @@ def sweep_machine(layout: Layout, settings: Settings) -> Swept:
 def purge_files(layout: Layout, settings: Settings) -> None:
     if settings.runtime == "containerd":
         claims.release(settings, layout.root)
+        neighbours.strike(layout.root)
     unmount_under(layout.root)
     shutil.rmtree(layout.root, ignore_errors=True)
     with contextlib.suppress(OSError):

@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from pybernetes.cli import claims, preflight, processes, supervisor
+from pybernetes.cli import claims, neighbours, preflight, processes, supervisor
 from pybernetes.cli.layout import RUNTIMES, Layout, Settings
 from pybernetes.cli.options import find, which_cluster
 from pybernetes.cli.probe import ApiProbe, is_ready
@@ -100,13 +100,11 @@ def start_alone(layout: Layout, settings: Settings) -> str:
     ]
     processes.end(orphans, patience=5.0)
     preflight.check(settings, layout.root)
-    if layout.read_settings() is None:
-        settings = claims.addresses(settings)
-    settings = claims.kubelet_port(settings)
     settings = settings.with_(node_address=own_address() if settings.runtime == "containerd" else "127.0.0.1")
     try:
-        settings = claims.claim(layout, settings)
-        layout.write_settings(settings)
+        with neighbours.alone(settings):
+            settings = claimed(layout, settings)
+            layout.write_settings(settings)
         for directory in (layout.run, layout.logs):
             directory.mkdir(parents=True, exist_ok=True)
     except PermissionError as error:
@@ -118,6 +116,16 @@ def start_alone(layout: Layout, settings: Settings) -> str:
     pid = processes.start_detached(command, layout.log_of("supervisor"))
     processes.write(layout.pid_file("supervisor"), pid)
     return since
+
+
+def claimed(layout: Layout, settings: Settings) -> Settings:
+    """The settings with what this cluster alone may use on this machine."""
+    others = neighbours.others(layout.root)
+    if settings.runtime == "containerd":
+        neighbours.enlist(layout.root)
+    if layout.read_settings() is None:
+        settings = claims.addresses(settings, others)
+    return claims.claim(layout, claims.kubelet_port(settings, others))
 
 
 def own_address() -> str:
