@@ -49,8 +49,8 @@ def test_a_broken_pid_file_names_nobody(tmp_path: Path, content: str) -> None:
 
 def test_orphans_are_found_by_their_environment(tmp_path: Path) -> None:
     variable, _, value = processes.environment_marker(tmp_path).partition("=")
-    program = ["sh", "-c", "echo on; exec sleep 60"]
-    child = subprocess.Popen(program, env={**os.environ, variable: value}, stdout=subprocess.PIPE)
+    program, environment = ["sh", "-c", "echo on; read end"], {**os.environ, variable: value}
+    child = subprocess.Popen(program, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     try:
         assert child.stdout is not None
         child.stdout.readline()
