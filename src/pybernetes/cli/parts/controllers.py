@@ -10,6 +10,7 @@ from pybernetes.apiserver.auth.pki import Pki
 from pybernetes.cli.layout import Layout, Settings
 from pybernetes.cli.parts import addons
 from pybernetes.cli.parts.clients import authority, client_as, close
+from pybernetes.cli.parts.leadership import elector
 from pybernetes.controllers import CONTROLLERS, ControllerManager
 
 
@@ -17,7 +18,12 @@ async def run(layout: Layout, settings: Settings) -> None:
     client = client_as(Pki.controller_manager, layout, settings, "p8s-controllers")
     try:
         manager = ControllerManager(
-            client, SystemClock(), random.Random(), CONTROLLERS, root_ca=authority(layout, settings)
+            client,
+            SystemClock(),
+            random.Random(),
+            CONTROLLERS,
+            elector=elector(client, layout, "kube-controller-manager"),
+            root_ca=authority(layout, settings),
         )
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(manager.run(), name="controllers")

@@ -8,12 +8,14 @@ from pybernetes.api.clock import SystemClock
 from pybernetes.apiserver.auth.pki import Pki
 from pybernetes.cli.layout import Layout, Settings
 from pybernetes.cli.parts.clients import client_as, close
+from pybernetes.cli.parts.leadership import elector
 from pybernetes.scheduler.scheduler import Scheduler
 
 
 async def run(layout: Layout, settings: Settings) -> None:
     client = client_as(Pki.scheduler, layout, settings, "p8s-scheduler")
     try:
-        await Scheduler(client, SystemClock(), random.Random()).run()
+        scheduler = Scheduler(client, SystemClock(), random.Random())
+        await elector(client, layout, "kube-scheduler").lead(scheduler.run)
     finally:
         await close(client)
