@@ -10,9 +10,8 @@ Follows k8s.io/apiserver/pkg/storage/cacher/delegator and storage/etcd3/store.go
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import islice
 
 from pybernetes.api import errors
 from pybernetes.apiserver.list_options import CURRENT, ContinueToken, ListOptions, Match
@@ -63,8 +62,7 @@ class Lister:
             return await self._continued(namespace, options, selection)
         if await self._is_exact(options):
             return await self._exact(namespace, options.revision, "", options.limit, selection)
-        found = self._candidates(namespace, selection)
-        return self._page(namespace, found, "", options.limit, selection, self._watch_cache.revision)
+        return self._present(namespace, "", options.limit, selection)
 
     async def _is_exact(self, options: ListOptions) -> bool:
         """Whether the past must be read; if not, the cache is brought up to what was asked for."""
@@ -77,79 +75,76 @@ class Lister:
         limited = bool(options.limit) and options.match is Match.NONE
         return (options.match is Match.EXACT or limited) and options.revision != self._watch_cache.revision
 
-    def _candidates(self, namespace: str, selection: Selection) -> Iterable[StoredObject]:
-        if selection.name:
-            key = self._registry.key(namespace, selection.name)
-            if namespace or not self._registry.info.namespaced:
-                found = self._cache.objects.get(key)
-                return () if found is None else (found,)
-        pairs = selection.label_pairs
-        if pairs:
-            rarest = min(pairs, key=lambda pair: self._cache.count_with_label(*pair))
-            return self._cache.with_label(namespace, *rarest)
-        return self._cache.under(namespace)
+    def _present(self, namespace: str, start: str, limit: int, selection: Selection) -> Page:
+        revision = self._watch_cache.revision
+        if selection.everything:
+            span = self._cache.under(namespace, start)
+            found = span.first(limit or len(span))
+            return self._page(namespace, found, len(span) - len(found), revision)
+        candidates = self._candidates(namespace, start, selection)
+        return self._selected(namespace, candidates, limit, selection, revision)
+
+    def _candidates(self, namespace: str, start: str, selection: Selection) -> Sequence[StoredObject]:
+        """Few objects, as far as an index tells, among which are all that are selected."""
+        lowest = self._prefix(namespace) + start
+        if selection.name and (namespace or not self._registry.info.namespaced):
+            one = self._cache.objects.get(self._registry.key(namespace, selection.name))
+            return [one] if one is not None and one.key >= lowest else []
+        if selection.label_pairs:
+            rarest = min(selection.label_pairs, key=lambda pair: self._cache.count_with_label(*pair))
+            return [one for one in self._cache.with_label(namespace, *rarest) if one.key >= lowest]
+        return list(self._cache.under(namespace, start))
 
     async def _exact(self, namespace: str, revision: int, start: str, limit: int, selection: Selection) -> Page:
         prefix = self._prefix(namespace)
+        most = limit if limit and selection.everything else None
         try:
-            then = await self._registry.store.range(prefix, start=prefix + start if start else "", at=revision)
+            then = await self._registry.store.range(prefix, start=prefix + start, limit=most, at=revision)
         except Compacted as error:
             raise errors.expired(
                 f"The resourceVersion for the provided list is too old: {error.asked} ({error.oldest})"
             ) from error
         found = [self._registry.object_of(entry) for entry in then.entries]
-        return self._page(namespace, found, "", limit, selection, revision)
+        if selection.everything:
+            return self._page(namespace, found, then.count - len(found), revision)
+        return self._selected(namespace, found, limit, selection, revision)
 
     async def _continued(self, namespace: str, options: ListOptions, selection: Selection) -> Page:
         token = ContinueToken.decode(options.continue_)
-        revision = token.revision
         await self._watch_cache.at_least(self._registry.store.revision)
-        if revision == CURRENT or revision == self._watch_cache.revision:
-            found = self._candidates(namespace, selection)
-            current = self._watch_cache.revision
-            return self._page(namespace, found, token.start, options.limit, selection, current)
-        if revision < self._registry.store.compacted:
+        if token.revision in (CURRENT, self._watch_cache.revision):
+            return self._present(namespace, token.start, options.limit, selection)
+        if token.revision < self._registry.store.compacted:
             raise too_old_to_continue(token)
-        return await self._exact(namespace, revision, token.start, options.limit, selection)
+        return await self._exact(namespace, token.revision, token.start, options.limit, selection)
 
-    def _page(
+    def _page(self, namespace: str, found: Sequence[StoredObject], rest: int, revision: int) -> Page:
+        if not rest or not found:
+            return Page(found, revision)
+        return Page(found, revision, self._token(namespace, found[-1], revision), rest)
+
+    def _selected(
         self,
         namespace: str,
-        candidates: Iterable[StoredObject],
-        start: str,
+        candidates: Sequence[StoredObject],
         limit: int,
         selection: Selection,
         revision: int,
     ) -> Page:
-        if start:
-            lowest = self._prefix(namespace) + start
-            candidates = [one for one in candidates if one.key >= lowest]
+        """What is selected, up to the limit; the next page begins after the last that was looked at."""
         if not limit:
-            if selection.everything:
-                return Page(candidates if isinstance(candidates, Sequence) else list(candidates), revision)
             return Page([one for one in candidates if selection.matches(one)], revision)
-        return self._limited(namespace, candidates, limit, selection, revision)
+        found: list[StoredObject] = []
+        for position, one in enumerate(candidates, 1):
+            if selection.matches(one):
+                found.append(one)
+                if len(found) == limit:
+                    more = position < len(candidates)
+                    return Page(found, revision, self._token(namespace, one, revision) if more else "")
+        return Page(found, revision)
 
-    def _limited(
-        self, namespace: str, candidates: Iterable[StoredObject], limit: int, selection: Selection, revision: int
-    ) -> Page:
-        everything = candidates if isinstance(candidates, Sequence) else list(candidates)
-        if selection.everything:
-            found: Sequence[StoredObject] = list(islice(everything, limit))
-            last = len(found)
-        else:
-            found, last = [], 0
-            for one in everything:
-                last += 1
-                if selection.matches(one):
-                    found.append(one)
-                    if len(found) == limit:
-                        break
-        rest = len(everything) - last
-        if not rest:
-            return Page(found, revision)
-        token = ContinueToken(revision, everything[last - 1].key[len(self._prefix(namespace)) :] + "\0")
-        return Page(found, revision, token.encode(), rest if selection.everything else None)
+    def _token(self, namespace: str, last: StoredObject, revision: int) -> str:
+        return ContinueToken(revision, last.key[len(self._prefix(namespace)) :] + "\0").encode()
 
     def _prefix(self, namespace: str) -> str:
         prefix = self._registry.prefix

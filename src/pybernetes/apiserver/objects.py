@@ -6,8 +6,8 @@ is spliced in without decoding. Values in another order (written by another prog
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping
-from typing import Any
 
 import msgspec
 import orjson
@@ -33,10 +33,14 @@ _read_labels = msgspec.json.Decoder(_MetadataOnly).decode
 _REVISION_AT = len(b'{"metadata":{"resourceVersion":"')
 
 
+MOST_DECODED = 1000
+"""Objects of a kind that keep their documents."""
+
+
 class Form:
     """How objects of one kind look as bytes."""
 
-    __slots__ = ("_prefix", "_start", "api_version", "head", "kind")
+    __slots__ = ("_decoded", "_prefix", "_start", "api_version", "head", "kind")
 
     def __init__(self, info: KindInfo) -> None:
         self.api_version = info.api_version
@@ -44,6 +48,7 @@ class Form:
         self.head = b'{"apiVersion":"%s","kind":"%s",' % (self.api_version.encode(), self.kind.encode())
         self._prefix = self.head + b'"metadata":{'
         self._start = len(self._prefix)
+        self._decoded: deque[StoredObject] = deque()
 
     def to_stored(self, document: Document) -> bytes:
         return orjson.dumps(self._ordered(document))
@@ -67,6 +72,12 @@ class Form:
     def to_item(self, document: Document) -> bytes:
         """The item of a document that has its resourceVersion already."""
         return orjson.dumps({name: value for name, value in document.items() if name not in ("apiVersion", "kind")})
+
+    def remember(self, decoded: StoredObject) -> None:
+        """Lets only the objects decoded last keep their documents: all of them would take more than their bytes."""
+        self._decoded.append(decoded)
+        if len(self._decoded) > MOST_DECODED:
+            self._decoded.popleft().forget_document()
 
     def _ordered(self, document: Document) -> Document:
         metadata = document["metadata"]
@@ -121,18 +132,13 @@ class StoredObject:
         """With apiVersion, kind and resourceVersion."""
         if self._document is None:
             self._document = orjson.loads(self.whole)
+            self.form.remember(self)
         return self._document
+
+    def forget_document(self) -> None:
+        self._document = None
 
     def fresh_document(self) -> Document:
         """A document of the caller's own."""
         document: Document = orjson.loads(self.whole)
         return document
-
-
-def text_of(value: Any) -> str:
-    """A field's value as a field selector compares it."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value)

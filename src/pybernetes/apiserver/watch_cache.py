@@ -40,6 +40,27 @@ class TooOld(Exception):
         super().__init__(f"too old resource version: {asked} ({oldest})")
 
 
+class Span:
+    """Some neighbours among the objects, as long as nothing changes; a slice of it stays as it is."""
+
+    __slots__ = ("_end", "_first", "_objects")
+
+    def __init__(self, objects: SortedDict[str, StoredObject], first: int, end: int) -> None:
+        self._objects = objects
+        self._first = first
+        self._end = end
+
+    def __len__(self) -> int:
+        return self._end - self._first
+
+    def __iter__(self) -> Iterator[StoredObject]:
+        return iter(self.first(len(self)))
+
+    def first(self, count: int) -> list[StoredObject]:
+        objects = self._objects
+        return [objects[key] for key in objects.keys()[self._first : min(self._end, self._first + count)]]
+
+
 class KindCache:
     """The objects under one prefix, an index of their labels, and a window of their events."""
 
@@ -94,17 +115,12 @@ class KindCache:
         found.reverse()
         return found
 
-    def under(self, namespace: str) -> Sequence[StoredObject]:
-        """The objects of a namespace, or all, in the order of their keys."""
-        if not namespace:
-            values: Sequence[StoredObject] = self.objects.values()
-            return values
-        lowest = f"{self.prefix}{namespace}/"
-        first = self.objects.bisect_left(lowest)
-        end = self.objects.bisect_left(lowest + _PAST_EVERY_KEY)
-        keys = self.objects.keys()[first:end]
-        objects = self.objects
-        return [objects[key] for key in keys]
+    def under(self, namespace: str, start: str = "") -> Span:
+        """The objects of a namespace, or all, in the order of their keys; from a key on, relative to the namespace."""
+        lowest = f"{self.prefix}{namespace}/" if namespace else self.prefix
+        first = self.objects.bisect_left(lowest + start)
+        end = self.objects.bisect_left(lowest + _PAST_EVERY_KEY) if namespace else len(self.objects)
+        return Span(self.objects, first, end)
 
     def with_label(self, namespace: str, name: str, value: str) -> Sequence[StoredObject]:
         start = f"{self.prefix}{namespace}/" if namespace else self.prefix
