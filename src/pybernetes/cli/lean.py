@@ -1,13 +1,28 @@
-"""Keeps what a long-running process does not need out of its memory. Import this before anything that logs.
+"""A quick start and a small memory for long-running processes. Import this before anything else of ours.
 
+What is imported at the start lives as long as the process: the garbage collector is off meanwhile, which saves a tenth
+of the time, and afterwards leaves all that alone.
 structlog imports rich, for coloured tracebacks, whenever it is installed: 60 ms and 6 MB in every process, for logs
 that go to files. It is told that rich is absent; whoever imports rich afterwards gets it.
 """
 
 from __future__ import annotations
 
+import gc
 import sys
 from typing import Any
+
+SETTLED_AFTER = 3.0
+"""Seconds after which a process has what it needs."""
+
+gc.disable()
+
+
+def settle() -> None:
+    gc.collect()
+    gc.freeze()
+    gc.enable()
+
 
 _modules: dict[str, Any] = sys.modules
 

@@ -6,7 +6,7 @@ import asyncio
 import sys
 from pathlib import Path
 
-import pybernetes.cli.lean  # noqa: F401  first
+from pybernetes.cli import lean  # isort: skip  first: it decides what the others import
 from pybernetes.cli.layout import PROCESSES, Layout
 from pybernetes.cli.parts.running import configure_logs, run_parts
 from pybernetes.cli.problems import Problem
@@ -22,6 +22,7 @@ def main() -> None:
 
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.get_loop().call_later(lean.SETTLED_AFTER, lean.settle)
             runner.run(run_parts(PROCESSES[part], directory, settings))
     except Problem as problem:
         raise SystemExit(f"Error: {problem.message}") from problem
