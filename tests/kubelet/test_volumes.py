@@ -11,7 +11,17 @@ from kubelet.observations import declared
 
 from pybernetes.api import errors
 from pybernetes.api.models import core_v1
-from pybernetes.api.models.core_v1 import ConfigMap, KeyToPath, Pod, Secret, Volume, VolumeMount
+from pybernetes.api.models.core_v1 import (
+    ConfigMap,
+    KeyToPath,
+    PersistentVolume,
+    PersistentVolumeClaim,
+    Pod,
+    Secret,
+    Volume,
+    VolumeMount,
+)
+from pybernetes.api.models.meta_v1 import ObjectMeta
 from pybernetes.kubelet.configuration import Paths
 from pybernetes.kubelet.volumes import VolumeContext, VolumeError, host_path, subpath
 from pybernetes.kubelet.volumes.manager import Volumes
@@ -43,9 +53,29 @@ class Tokens:
         return f"token for {audience or 'the API'}"
 
 
+class Claims:
+    """One claim, and the volume it is bound to."""
+
+    def __init__(self) -> None:
+        self.of_pod = PersistentVolumeClaim(metadata=ObjectMeta(name="disk", uid="c1"))
+        self.of_pod.spec.volume_name = "pv"
+        self.of_pod.status.phase = "Bound"
+        self.bound = PersistentVolume(metadata=ObjectMeta(name="pv"))
+        self.bound.spec.claim_ref = core_v1.ObjectReference(uid="c1")
+
+    async def claim(self, namespace: str, name: str) -> PersistentVolumeClaim:
+        if name != "disk":
+            raise errors.not_found("persistentvolumeclaims", name)
+        return self.of_pod
+
+    async def volume(self, name: str) -> PersistentVolume:
+        return self.bound
+
+
 class World:
     def __init__(self, root: Path) -> None:
         self.objects = Objects()
+        self.claims = Claims()
         self.paths = Paths(root, root / "logs")
         self.volumes = Volumes(self.paths, PlainDirectories())
 
@@ -60,6 +90,7 @@ class World:
             directory_of=directory_of,
             objects=self.objects,
             tokens=Tokens(),
+            claims=self.claims,
             mounter=PlainDirectories(),
             allocatable={"cpu": "4", "memory": "8Gi"},
             now=NOW,
@@ -168,9 +199,39 @@ async def test_projected_sources_share_a_directory(world: World) -> None:
 
 
 async def test_a_type_that_is_not_built_says_so(world: World) -> None:
-    claim = core_v1.PersistentVolumeClaimVolumeSource(claim_name="disk")
-    with pytest.raises(VolumeError, match="persistentVolumeClaim"):
-        await world.mount(Volume(name="v", persistent_volume_claim=claim))
+    nfs = core_v1.NFSVolumeSource(server="s", path="/")
+    with pytest.raises(VolumeError, match="volumes of type nfs are not built"):
+        await world.mount(Volume(name="v", nfs=nfs))
+
+
+def claiming(name: str = "disk") -> Volume:
+    return Volume(name="v", persistent_volume_claim=core_v1.PersistentVolumeClaimVolumeSource(claim_name=name))
+
+
+async def test_a_claim_is_the_directory_of_its_volume(world: World, tmp_path: Path) -> None:
+    world.claims.bound.spec.local = core_v1.LocalVolumeSource(path=str(tmp_path))
+    assert await world.mount(claiming()) == {"v": tmp_path}
+    world.claims.bound.spec.local = core_v1.LocalVolumeSource(path=str(tmp_path / "none"))
+    with pytest.raises(VolumeError, match="does not exist"):
+        await world.mount(claiming())
+
+
+async def test_a_claim_must_be_bound_both_ways(world: World, tmp_path: Path) -> None:
+    world.claims.bound.spec.local = core_v1.LocalVolumeSource(path=str(tmp_path))
+    with pytest.raises(VolumeError, match='persistentvolumeclaims "other" not found'):
+        await world.mount(claiming("other"))
+    world.claims.bound.spec.claim_ref = core_v1.ObjectReference(uid="another")
+    with pytest.raises(VolumeError, match="is not bound to it"):
+        await world.mount(claiming())
+    world.claims.of_pod.status.phase = "Pending"
+    with pytest.raises(VolumeError, match="PVC is not bound"):
+        await world.mount(claiming())
+
+
+async def test_a_persistent_volume_of_another_kind_is_refused_by_name(world: World) -> None:
+    world.claims.bound.spec.nfs = core_v1.NFSVolumeSource(server="s", path="/")
+    with pytest.raises(VolumeError, match="volumes of type nfs are not built"):
+        await world.mount(claiming())
 
 
 @pytest.mark.parametrize(

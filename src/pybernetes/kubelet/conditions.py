@@ -39,7 +39,8 @@ def phase_of(
     if failed and policy == "Never":
         return Phase.FAILED
     known = [status for status in found if status is not None]
-    running = sum(1 for status in known if status.state is not None and status.state.running is not None)
+    running = sum(1 for status in known if _runs(status))
+    sidecars = [init.get(one.name) for one in pod.spec.init_containers if one.restart_policy == "Always"]
     stopped = [status for status in known if _stopped(status)]
     waiting = len(known) - running - len(stopped)
     unknown = len(found) - len(known)
@@ -47,7 +48,7 @@ def phase_of(
         return Phase.PENDING
     if unknown and not ended:
         return Phase.PENDING
-    if running:
+    if running or any(status is not None and _runs(status) for status in sidecars):
         return Phase.RUNNING
     if not stopped:
         return Phase.FAILED if ended else Phase.PENDING
@@ -59,6 +60,10 @@ def phase_of(
     if succeeded:
         return Phase.SUCCEEDED
     return Phase.FAILED if policy == "Never" else Phase.RUNNING
+
+
+def _runs(status: ContainerStatus) -> bool:
+    return status.state is not None and status.state.running is not None
 
 
 def _has_begun(status: ContainerStatus) -> bool:

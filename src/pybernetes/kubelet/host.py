@@ -14,6 +14,7 @@ from pybernetes.client.events import EventRecorder
 
 from . import dns, env
 from .cgroups import Cgroups
+from .claims import ClusterClaims
 from .configuration import NodeConfiguration
 from .image_manager import ImageManager
 from .logs import LogPlaces
@@ -40,6 +41,7 @@ class Host:
     images: ImageManager
     objects: ClusterObjects
     tokens: ServiceAccountTokens
+    claims: ClusterClaims
     mounter: Mounter
     volumes: Volumes
     logs: LogPlaces
@@ -54,6 +56,7 @@ class Host:
             directory_of=directory_of,
             objects=self.objects,
             tokens=self.tokens,
+            claims=self.claims,
             mounter=self.mounter,
             allocatable=self.allocatable,
             now=self.clock.now(),

@@ -26,6 +26,7 @@ from pybernetes.client.events import EventBroadcaster, Reference
 
 from . import admission, eviction, image_manager, killing, machine, node_status, removal, resources
 from .cgroups import CgroupFailure, Cgroups
+from .claims import ClusterClaims
 from .conditions import TERMINAL
 from .configuration import NodeConfiguration
 from .host import Host
@@ -129,6 +130,7 @@ class Kubelet:
             images=ImageManager(runtime, objects, clock),
             objects=objects,
             tokens=ServiceAccountTokens(client, clock, random),
+            claims=ClusterClaims(client),
             mounter=self._mounter,
             volumes=Volumes(node.paths, self._mounter),
             logs=LogPlaces(node.pod_logs, node.container_logs, node.log_links),

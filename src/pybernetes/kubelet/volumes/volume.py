@@ -15,7 +15,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
-from pybernetes.api.models.core_v1 import Pod, Volume
+from pybernetes.api.models.core_v1 import PersistentVolume, PersistentVolumeClaim, Pod, Volume
 
 from ..env import Objects
 from .mounter import Mounter
@@ -31,6 +31,14 @@ class Tokens(Protocol):
     async def token(self, pod: Pod, audience: str, expiration_seconds: int) -> str: ...
 
 
+class Claims(Protocol):
+    """Storage that pods claim; raises ApiError when there is none."""
+
+    async def claim(self, namespace: str, name: str) -> PersistentVolumeClaim: ...
+
+    async def volume(self, name: str) -> PersistentVolume: ...
+
+
 @dataclass(frozen=True, slots=True)
 class VolumeContext:
     """What a mount may need besides the pod and the volume."""
@@ -39,6 +47,7 @@ class VolumeContext:
     """The volume's directory below the pod's, by plugin name."""
     objects: Objects
     tokens: Tokens
+    claims: Claims
     mounter: Mounter
     allocatable: Mapping[str, str]
     now: datetime
