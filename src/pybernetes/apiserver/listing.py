@@ -18,7 +18,7 @@ from pybernetes.apiserver.list_options import CURRENT, ContinueToken, ListOption
 from pybernetes.apiserver.objects import StoredObject
 from pybernetes.apiserver.registry import Registry
 from pybernetes.apiserver.resource import Document
-from pybernetes.apiserver.selection import Selection
+from pybernetes.apiserver.selection import Selection, candidates
 from pybernetes.apiserver.watch_cache import WatchCache
 from pybernetes.store.contract import Compacted
 
@@ -81,19 +81,7 @@ class Lister:
             span = self._cache.under(namespace, start)
             found = span.first(limit or len(span))
             return self._page(namespace, found, len(span) - len(found), revision)
-        candidates = self._candidates(namespace, start, selection)
-        return self._selected(namespace, candidates, limit, selection, revision)
-
-    def _candidates(self, namespace: str, start: str, selection: Selection) -> Sequence[StoredObject]:
-        """Few objects, as far as an index tells, among which are all that are selected."""
-        lowest = self._prefix(namespace) + start
-        if selection.name and (namespace or not self._registry.info.namespaced):
-            one = self._cache.objects.get(self._registry.key(namespace, selection.name))
-            return [one] if one is not None and one.key >= lowest else []
-        if selection.label_pairs:
-            rarest = min(selection.label_pairs, key=lambda pair: self._cache.count_with_label(*pair))
-            return [one for one in self._cache.with_label(namespace, *rarest) if one.key >= lowest]
-        return list(self._cache.under(namespace, start))
+        return self._selected(namespace, candidates(self._cache, selection, start), limit, selection, revision)
 
     async def _exact(self, namespace: str, revision: int, start: str, limit: int, selection: Selection) -> Page:
         prefix = self._prefix(namespace)
@@ -126,20 +114,20 @@ class Lister:
     def _selected(
         self,
         namespace: str,
-        candidates: Sequence[StoredObject],
+        among: Sequence[StoredObject],
         limit: int,
         selection: Selection,
         revision: int,
     ) -> Page:
         """What is selected, up to the limit; the next page begins after the last that was looked at."""
         if not limit:
-            return Page([one for one in candidates if selection.matches(one)], revision)
+            return Page([one for one in among if selection.matches(one)], revision)
         found: list[StoredObject] = []
-        for position, one in enumerate(candidates, 1):
+        for position, one in enumerate(among, 1):
             if selection.matches(one):
                 found.append(one)
                 if len(found) == limit:
-                    more = position < len(candidates)
+                    more = position < len(among)
                     return Page(found, revision, self._token(namespace, one, revision) if more else "")
         return Page(found, revision)
 

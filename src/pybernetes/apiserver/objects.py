@@ -13,6 +13,7 @@ import msgspec
 import orjson
 
 from pybernetes.api.kinds import KindInfo
+from pybernetes.apiserver.marks import NO_MARKS
 from pybernetes.apiserver.resource import Document
 from pybernetes.store.contract import Entry
 
@@ -93,7 +94,7 @@ class Form:
 class StoredObject:
     """One object at one revision. The document and the labels are shared: read-only."""
 
-    __slots__ = ("_document", "_labels", "form", "item", "key", "name", "namespace", "revision")
+    __slots__ = ("_document", "_labels", "form", "item", "key", "marks", "name", "namespace", "revision")
 
     def __init__(self, form: Form, prefix: str, key: str, value: bytes, revision: int) -> None:
         self.form = form
@@ -101,6 +102,7 @@ class StoredObject:
         self.revision = revision
         self.namespace, _, self.name = key[len(prefix) :].rpartition("/")
         self.item = form.item(value, revision)
+        self.marks = NO_MARKS
         self._document: Document | None = None
         self._labels: Mapping[str, str] | None = None
 
@@ -114,7 +116,7 @@ class StoredObject:
         moved.form, moved.key, moved.name, moved.namespace = self.form, self.key, self.name, self.namespace
         moved.revision = revision
         moved.item = self.form.restamped(self.item, revision)
-        moved._document, moved._labels = None, self._labels
+        moved._document, moved._labels, moved.marks = None, self._labels, self.marks
         return moved
 
     @property

@@ -5,7 +5,7 @@ Follows k8s.io/apiserver/pkg/storage/selection_predicate.go.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from pybernetes.api import errors
@@ -14,6 +14,7 @@ from pybernetes.apiserver.list_options import ListOptions
 from pybernetes.apiserver.objects import StoredObject
 from pybernetes.apiserver.resource import Resource
 from pybernetes.apiserver.view import View
+from pybernetes.apiserver.watch_cache import KindCache, Pair, mark_pair
 from pybernetes.apiserver.watch_events import Interest
 
 NAME = "metadata.name"
@@ -28,7 +29,8 @@ class Selection:
     name: str = ""
     labels: LabelSelector | None = None
     fields: FieldSelector | None = None
-    label_pairs: tuple[tuple[str, str], ...] = ()
+    pairs: tuple[Pair, ...] = ()
+    """Labels and marks that every selected object has."""
 
     @property
     def everything(self) -> bool:
@@ -66,7 +68,7 @@ def select(view: View, namespace: str, name: str, options: ListOptions) -> Selec
             name = name or named
             if len(fields.requirements) == 1 and name == named:
                 fields = None
-    pairs = exact_pairs(options.labels) if options.labels is not None else ()
+    pairs = (*_label_pairs(options.labels), *_mark_pairs(view.resource, fields))
     if not view.resource.info.namespaced:
         namespace = ""
     return Selection(view, namespace, name, options.labels, fields, pairs)
@@ -81,13 +83,29 @@ def check_field(resource: Resource, path: str, fields: FieldSelector) -> None:
     )
 
 
-def exact_pairs(labels: LabelSelector) -> tuple[tuple[str, str], ...]:
-    """Labels that every selected object has."""
-    return tuple(
-        (requirement.key, requirement.values[0])
-        for requirement in labels.requirements
-        if requirement.operator in _EXACT and len(requirement.values) == 1
-    )
+def _label_pairs(labels: LabelSelector | None) -> Iterator[Pair]:
+    for requirement in labels.requirements if labels is not None else ():
+        if requirement.operator in _EXACT and len(requirement.values) == 1:
+            yield requirement.key, requirement.values[0]
+
+
+def _mark_pairs(resource: Resource, fields: FieldSelector | None) -> Iterator[Pair]:
+    for path in resource.dispatch if fields is not None else ():
+        value = fields.exact(path) if fields is not None else None
+        if value is not None:
+            yield mark_pair(path, value)
+
+
+def candidates(cache: KindCache, selection: Selection, start: str = "") -> Sequence[StoredObject]:
+    """Few objects, as far as an index tells, among which are all that are selected, in the order of their keys."""
+    namespace = selection.namespace
+    if selection.name and (namespace or not selection.view.info.namespaced):
+        place = f"{namespace}/{selection.name}" if namespace else selection.name
+        found = cache.objects.get(cache.prefix + place)
+        return [found] if found is not None and selection.name >= start else []
+    if selection.pairs:
+        return cache.having(namespace, selection.pairs, start)
+    return list(cache.under(namespace, start))
 
 
 def _getter(view: View, stored: StoredObject) -> Callable[[str], str]:
@@ -98,6 +116,8 @@ def _getter(view: View, stored: StoredObject) -> Callable[[str], str]:
             return stored.name
         if path == NAMESPACE:
             return stored.namespace
+        if path in stored.marks:
+            return stored.marks[path]
         return selectable[path](view.document(stored))
 
     return get

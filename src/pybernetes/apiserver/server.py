@@ -176,8 +176,7 @@ class ApiServer:
         cache = self._caches.get(prefix)
         if cache is None:
             info = resource.stored.info if resource.stored else resource.info
-            dispatch = [(path, resource.selectable[path]) for path in resource.dispatch]
-            cache = self._caches[prefix] = KindCache(prefix, Form(info), dispatch)
+            cache = self._caches[prefix] = KindCache(prefix, Form(info), resource.dispatch)
             self.reader.know(info.group_resource, cache)
             if not later:
                 self.watch_cache.add(cache)

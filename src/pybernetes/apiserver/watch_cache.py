@@ -14,12 +14,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from heapq import heappop, heappush
 from itertools import count
 
 from sortedcontainers import SortedDict
 
+from pybernetes.apiserver.marks import mark_reader
 from pybernetes.apiserver.objects import Form, StoredObject
 from pybernetes.apiserver.watch_events import Event, EventType, Subscribers
 from pybernetes.store.contract import Change, ChangeType, Compacted, Entry, Store
@@ -31,6 +32,9 @@ FEWEST_EVENTS = 100
 MOST_EVENTS = 102_400
 KEPT_SECONDS = 75.0
 _PAST_EVERY_KEY = "\U0010ffff"
+
+Pair = tuple[str, str]
+_NOWHERE: dict[str, None] = {}
 
 
 class TooOld(Exception):
@@ -62,35 +66,33 @@ class Span:
 
 
 class KindCache:
-    """The objects under one prefix, an index of their labels, and a window of their events."""
+    """The objects under one prefix, an index of their labels and marks, and a window of their events."""
 
-    def __init__(self, prefix: str, form: Form, dispatch: Sequence[tuple[str, Callable[..., str]]] = ()) -> None:
+    def __init__(self, prefix: str, form: Form, dispatch: Sequence[str] = ()) -> None:
         self.prefix = prefix
         self.form = form
         self.objects: SortedDict[str, StoredObject] = SortedDict()
         self.subscribers = Subscribers(dispatch)
-        self._by_label: dict[tuple[str, str], dict[str, None]] = {}
+        self._read_marks = mark_reader(dispatch)
+        self._having: dict[tuple[str, str], dict[str, None]] = {}
         self._events: deque[tuple[float, Event]] = deque()
         self._oldest = 0
 
     def reset(self) -> None:
         self.objects.clear()
-        self._by_label.clear()
+        self._having.clear()
         self._events.clear()
 
     def fill(self, entries: Sequence[Entry], revision: int) -> None:
         self._oldest = revision
         for entry in entries:
-            found = StoredObject.of(self.form, self.prefix, entry)
-            self.objects[entry.key] = found
-            self._index(found)
+            self._index(self._take(entry))
 
     def apply(self, change: Change, now: float) -> None:
         entry = change.entry
         before = self.objects.get(entry.key)
         if change.type is ChangeType.PUT:
-            after = StoredObject.of(self.form, self.prefix, entry)
-            self.objects[entry.key] = after
+            after = self._take(entry)
             event = Event(EventType.MODIFIED if before else EventType.ADDED, after, before)
             if before is not None:
                 self._unindex(before)
@@ -103,6 +105,11 @@ class KindCache:
             return
         self._keep(event, now)
         self.subscribers.publish(event)
+
+    def _take(self, entry: Entry) -> StoredObject:
+        found = self.objects[entry.key] = StoredObject.of(self.form, self.prefix, entry)
+        found.marks = self._read_marks(found.item)
+        return found
 
     def events_after(self, revision: int) -> list[Event]:
         if revision < self._oldest:
@@ -122,30 +129,40 @@ class KindCache:
         end = self.objects.bisect_left(lowest + _PAST_EVERY_KEY) if namespace else len(self.objects)
         return Span(self.objects, first, end)
 
-    def with_label(self, namespace: str, name: str, value: str) -> Sequence[StoredObject]:
-        start = f"{self.prefix}{namespace}/" if namespace else self.prefix
-        keys = sorted(key for key in self._by_label.get((name, value), ()) if key.startswith(start))
+    def having(self, namespace: str, pairs: Sequence[Pair], start: str = "") -> list[StoredObject]:
+        """The objects that have the rarest of the labels or marks, in the order of their keys."""
+        begin = f"{self.prefix}{namespace}/" if namespace else self.prefix
+        rarest = min((self._having.get(pair, _NOWHERE) for pair in pairs), key=len)
+        keys = sorted(key for key in rarest if key.startswith(begin) and key >= begin + start)
         return [self.objects[key] for key in keys]
 
-    def count_with_label(self, name: str, value: str) -> int:
-        return len(self._by_label.get((name, value), ()))
-
     def _index(self, found: StoredObject) -> None:
-        for label in found.labels.items():
-            self._by_label.setdefault(label, {})[found.key] = None
+        for pair in _pairs(found):
+            self._having.setdefault(pair, {})[found.key] = None
 
     def _unindex(self, found: StoredObject) -> None:
-        for label in found.labels.items():
-            keys = self._by_label[label]
+        for pair in _pairs(found):
+            keys = self._having[pair]
             del keys[found.key]
             if not keys:
-                del self._by_label[label]
+                del self._having[pair]
 
     def _keep(self, event: Event, now: float) -> None:
         events = self._events
         events.append((now, event))
         while len(events) > MOST_EVENTS or (len(events) > FEWEST_EVENTS and events[0][0] < now - KEPT_SECONDS):
             self._oldest = events.popleft()[1].revision
+
+
+def _pairs(found: StoredObject) -> Iterator[Pair]:
+    yield from found.labels.items()
+    for path, value in found.marks.items():
+        yield mark_pair(path, value)
+
+
+def mark_pair(path: str, value: str) -> Pair:
+    """A mark among the labels: no label's name begins with a dot."""
+    return f".{path}", value
 
 
 class WatchCache:

@@ -6,7 +6,7 @@ field that the kind dispatches on) are never shown to it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from typing import NamedTuple, Protocol
 
@@ -65,7 +65,7 @@ class Subscriber(Protocol):
 
 
 class Subscribers:
-    def __init__(self, dispatch: Sequence[tuple[str, Callable[..., str]]] = ()) -> None:
+    def __init__(self, dispatch: Sequence[str] = ()) -> None:
         self._dispatch = tuple(dispatch)
         self._by_interest: dict[Interest, dict[Subscriber, None]] = {}
 
@@ -105,9 +105,9 @@ class Subscribers:
         if object.namespace:
             yield Interest(object.namespace)
             yield Interest(name=object.name)
-        for path, get in self._dispatch:
-            values = {get(object.document)}
+        for path in self._dispatch:
+            values = {object.marks[path]}
             if event.previous is not None:
-                values.add(get(event.previous.document))
+                values.add(event.previous.marks[path])
             for value in values:
                 yield Interest(field=path, value=value)

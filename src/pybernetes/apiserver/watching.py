@@ -22,7 +22,7 @@ from pybernetes.apiserver.list_options import ListOptions
 from pybernetes.apiserver.listing import fresh
 from pybernetes.apiserver.objects import StoredObject
 from pybernetes.apiserver.registry import Registry
-from pybernetes.apiserver.selection import Selection
+from pybernetes.apiserver.selection import Selection, candidates
 from pybernetes.apiserver.watch_cache import KindCache, TooOld, WatchCache
 from pybernetes.apiserver.watch_events import Event, EventType
 from pybernetes.apiserver.watch_lines import Lines
@@ -204,7 +204,7 @@ class Watcher:
     def _initial(self, options: ListOptions, selection: Selection, lines: Lines) -> Iterable[bytes]:
         from_scratch = options.resource_version in ("", "0")
         if options.send_initial_events or (from_scratch and options.send_initial_events is None):
-            for stored in self._registry.cache.under(selection.namespace):
+            for stored in candidates(self._registry.cache, selection):
                 if selection.matches(stored):
                     yield lines.of_object(EventType.ADDED, stored)
             if options.send_initial_events and options.allow_bookmarks:
