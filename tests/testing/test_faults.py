@@ -11,7 +11,7 @@ from random import Random
 import pytest
 from controllers.make import deployment
 
-from pybernetes.api import meta
+from pybernetes.api import codec, meta
 from pybernetes.api.models import apps_v1, core_v1
 from pybernetes.client import Request, Response, Stream, Transport, Unreachable
 from pybernetes.testing.cluster import Cluster
@@ -67,6 +67,22 @@ async def test_all_comes_right_over_a_very_bad_connection(seed: int) -> None:
     await roll_twice_and_delete(seed, loss=0.1)
 
 
+async def follow_readiness(cluster: Cluster, ready: list[int]) -> None:
+    """Notes how many pods are ready, at each commit of the store."""
+    pods: dict[str, core_v1.Pod] = {}
+    present = await cluster.store.range("/registry/pods/")
+    for entry in present.entries:
+        pods[entry.key] = codec.decode(core_v1.Pod, entry.value)
+    async with cluster.store.watch("/registry/pods/", after=present.revision) as watch:
+        async for batch in watch:
+            for change in batch:
+                pods.pop(change.entry.key, None)
+                if change.entry.value:
+                    pods[change.entry.key] = codec.decode(core_v1.Pod, change.entry.value)
+            active = [pod for pod in pods.values() if pod.metadata.deletion_timestamp is None]
+            ready.append(sum(meta.is_true(pod.status, "Ready") for pod in active))
+
+
 async def roll_twice_and_delete(seed: int, *, loss: float) -> None:
     faults = Random(seed)
     async with Cluster(
@@ -74,12 +90,16 @@ async def roll_twice_and_delete(seed: int, *, loss: float) -> None:
     ) as cluster:
         web = await cluster.apply(deployment("web", replicas=6))
         await cluster.pods_of(web, ready=6)
+        ready: list[int] = []
+        following = asyncio.create_task(follow_readiness(cluster, ready), name="readiness")
         for number in range(2, 4):
             template = {"spec": {"containers": [{"name": "main", "image": f"nginx:{number}"}]}}
             await cluster.client.patch(apps_v1.Deployment, "web", "default", {"spec": {"template": template}})
             await cluster.clock.advance(faults.uniform(0, 3))
         await cluster.settle(quiet=120, patience=3600)
         pods = await cluster.pods_of(web, ready=6)
+        assert min(ready) >= 5
+        following.cancel()
         assert {pod.spec.containers[0].image for pod in pods} == {"nginx:3"}
         progressing = meta.condition((await cluster.get(web)).status, "Progressing")
         assert progressing.reason == "NewReplicaSetAvailable"

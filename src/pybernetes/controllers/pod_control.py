@@ -2,7 +2,7 @@
 
 Guarantees
   Each call leaves an event on the owner, whether it worked or not.
-  A deletion that failed, or whose pod was gone already, is no longer expected to be seen.
+  A deletion is expected to be seen until the informer shows it, unless the server refused it.
 Follows RealPodControl in pkg/controller/controller_utils.go.
 """
 
@@ -15,6 +15,8 @@ from pybernetes.api.models import core_v1
 from pybernetes.client import Unreachable, key_of
 from pybernetes.client.events import NORMAL, WARNING
 from pybernetes.controllers.controller import Controller
+
+ATTEMPTS = 4
 
 
 async def create_pod(controller: Controller, owner: Any, pod: core_v1.Pod) -> None:
@@ -31,11 +33,31 @@ async def delete_pod(controller: Controller, owner: Any, pod: core_v1.Pod) -> No
     """Only this very pod. One that is gone already is fine; else raises ApiError or Unreachable."""
     metadata = pod.metadata
     try:
-        await controller.client.delete(core_v1.Pod, metadata.name, metadata.namespace, uid=metadata.uid)
+        await _delete(controller, pod)
     except (ApiError, Unreachable) as error:
-        controller.expectations.deletion_observed(key_of(owner), metadata.uid)
-        if isinstance(error, ApiError) and error.code == 404:
+        gone = isinstance(error, ApiError) and error.code == 404
+        if not gone or not _is_shown(controller, pod):
+            controller.expectations.deletion_observed(key_of(owner), metadata.uid)
+        if gone:
             return
         controller.recorder.event(owner, WARNING, "FailedDelete", f"Error deleting: {error}")
         raise
     controller.recorder.event(owner, NORMAL, "SuccessfulDelete", f"Deleted pod: {metadata.name}")
+
+
+async def _delete(controller: Controller, pod: core_v1.Pod) -> None:
+    """Asks again when no answer came: a deletion that happened without our knowing would be followed by another."""
+    metadata = pod.metadata
+    for attempt in range(ATTEMPTS):
+        try:
+            await controller.client.delete(core_v1.Pod, metadata.name, metadata.namespace, uid=metadata.uid)
+            return
+        except Unreachable:
+            if attempt == ATTEMPTS - 1:
+                raise
+
+
+def _is_shown(controller: Controller, pod: core_v1.Pod) -> bool:
+    """Whether the informer has not heard of the deletion yet, and will."""
+    known = controller.informer(core_v1.Pod).get(key_of(pod))
+    return known is not None and known.metadata.uid == pod.metadata.uid
