@@ -97,17 +97,19 @@ def _start_to_ready() -> float:
 @contextmanager
 def _hollow_cluster() -> Iterator[tuple[Path, float]]:
     """The three processes as `p8s up` runs them; and the seconds until the node was Ready."""
-    directory = Path(tempfile.mkdtemp(prefix="p8s-bench-", dir=_roomy()))
-    options = ["--name", "bench", "--data-dir", str(directory)]
+    directory = Path(tempfile.mkdtemp(prefix="p8s-bench-", dir=_roomy())) / "cluster"
+    options = ["--name", f"bench{os.getpid()}", "--data-dir", str(directory)]
     began = time.perf_counter()
     up = [P8S, "up", *options, "--runtime", "hollow", "--port", str(_free_port())]
-    subprocess.run(up, check=True, stdout=subprocess.DEVNULL)
+    started = subprocess.run(up, check=False, capture_output=True, text=True)
+    if started.returncode:
+        raise SystemExit(f"p8s up failed: {started.stderr}")
     seconds = time.perf_counter() - began
     try:
         yield directory, seconds
     finally:
         subprocess.run([P8S, "down", *options, "--purge"], check=True, stdout=subprocess.DEVNULL)
-        shutil.rmtree(directory, ignore_errors=True)
+        shutil.rmtree(directory.parent, ignore_errors=True)
 
 
 def _processes_of(directory: Path) -> list[psutil.Process]:
