@@ -54,6 +54,22 @@ class BadConnection:
         await self._inner.close()
 
 
+@asynccontextmanager
+async def over_a_bad_connection(seed: int, loss: float) -> AsyncIterator[Cluster]:
+    faults = Random(seed)
+
+    def worsen(transport: Transport) -> Transport:
+        return BadConnection(transport, faults, loss=loss)
+
+    async with Cluster(seed=seed, nodes=2, transport=worsen, detect_mutations=False) as cluster:
+        yield cluster
+
+
+async def roll_to(cluster: Cluster, number: int) -> None:
+    template = {"spec": {"containers": [{"name": "main", "image": f"nginx:{number}"}]}}
+    await cluster.client.patch(apps_v1.Deployment, "web", "default", {"spec": {"template": template}})
+
+
 @pytest.mark.virtual_time
 @pytest.mark.parametrize("seed", range(3))
 async def test_all_comes_right_over_a_bad_connection(seed: int) -> None:
@@ -65,6 +81,40 @@ async def test_all_comes_right_over_a_bad_connection(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(100, 140))
 async def test_all_comes_right_over_a_very_bad_connection(seed: int) -> None:
     await roll_twice_and_delete(seed, loss=0.1)
+
+
+async def roll_twice_and_delete(seed: int, *, loss: float) -> None:
+    """The second rollout overtakes the first."""
+    async with over_a_bad_connection(seed, loss) as cluster:
+        web = await cluster.apply(deployment("web", replicas=6))
+        await cluster.pods_of(web, ready=6)
+        for number in range(2, 4):
+            await roll_to(cluster, number)
+            await cluster.clock.advance(number / 2)
+        await cluster.settle(quiet=120, patience=3600)
+        pods = await cluster.pods_of(web, ready=6)
+        assert {pod.spec.containers[0].image for pod in pods} == {"nginx:3"}
+        progressing = meta.condition((await cluster.get(web)).status, "Progressing")
+        assert progressing.reason == "NewReplicaSetAvailable"
+        await cluster.delete(web, propagation="Foreground")
+        await cluster.settle(quiet=120, patience=3600)
+        assert (await cluster.client.list(core_v1.Pod, "default")).items == []
+        assert (await cluster.client.list(apps_v1.ReplicaSet, "default")).items == []
+
+
+@pytest.mark.virtual_time
+@pytest.mark.parametrize("seed", range(3))
+async def test_a_rollout_over_a_bad_connection_keeps_enough_pods_ready(seed: int) -> None:
+    async with over_a_bad_connection(seed, loss=0.05) as cluster:
+        web = await cluster.apply(deployment("web", replicas=6))
+        await cluster.settle(quiet=120, patience=3600)
+        ready: list[int] = []
+        following = asyncio.create_task(follow_readiness(cluster, ready), name="readiness")
+        await roll_to(cluster, 2)
+        await cluster.settle(quiet=120, patience=3600)
+        assert len(await cluster.pods_of(web, ready=6)) == 6
+        assert min(ready) >= 5
+        following.cancel()
 
 
 async def follow_readiness(cluster: Cluster, ready: list[int]) -> None:
@@ -81,29 +131,3 @@ async def follow_readiness(cluster: Cluster, ready: list[int]) -> None:
                     pods[change.entry.key] = codec.decode(core_v1.Pod, change.entry.value)
             active = [pod for pod in pods.values() if pod.metadata.deletion_timestamp is None]
             ready.append(sum(meta.is_true(pod.status, "Ready") for pod in active))
-
-
-async def roll_twice_and_delete(seed: int, *, loss: float) -> None:
-    faults = Random(seed)
-    async with Cluster(
-        seed=seed, nodes=2, transport=lambda inner: BadConnection(inner, faults, loss=loss), detect_mutations=False
-    ) as cluster:
-        web = await cluster.apply(deployment("web", replicas=6))
-        await cluster.pods_of(web, ready=6)
-        ready: list[int] = []
-        following = asyncio.create_task(follow_readiness(cluster, ready), name="readiness")
-        for number in range(2, 4):
-            template = {"spec": {"containers": [{"name": "main", "image": f"nginx:{number}"}]}}
-            await cluster.client.patch(apps_v1.Deployment, "web", "default", {"spec": {"template": template}})
-            await cluster.clock.advance(faults.uniform(0, 3))
-        await cluster.settle(quiet=120, patience=3600)
-        pods = await cluster.pods_of(web, ready=6)
-        assert min(ready) >= 5
-        following.cancel()
-        assert {pod.spec.containers[0].image for pod in pods} == {"nginx:3"}
-        progressing = meta.condition((await cluster.get(web)).status, "Progressing")
-        assert progressing.reason == "NewReplicaSetAvailable"
-        await cluster.delete(web, propagation="Foreground")
-        await cluster.settle(quiet=120, patience=3600)
-        assert (await cluster.client.list(core_v1.Pod, "default")).items == []
-        assert (await cluster.client.list(apps_v1.ReplicaSet, "default")).items == []
