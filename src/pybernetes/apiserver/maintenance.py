@@ -11,13 +11,25 @@ import logging
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
-import orjson
+import msgspec
 
 from pybernetes.api.meta import parse_time
 from pybernetes.apiserver.server import ApiServer
 from pybernetes.store.contract import Committed, Compacted, Delete, ModRevisionIs, StoreError
 
 log = logging.getLogger(__name__)
+
+
+class _Creation(msgspec.Struct):
+    creationTimestamp: str
+
+
+class _Times(msgspec.Struct):
+    metadata: _Creation
+    lastTimestamp: str | None = None
+
+
+_read_times = msgspec.json.Decoder(_Times).decode
 
 EVENTS_PREFIX = "/registry/events/"
 EVENT_SWEEP_SECONDS = 60.0
@@ -69,9 +81,8 @@ class Maintenance:
 
 def _written(value: bytes) -> str:
     """When the event was last written: its last timestamp, or its creation."""
-    event = orjson.loads(value)
-    time: str = event.get("lastTimestamp") or event["metadata"]["creationTimestamp"]
-    return time
+    event = _read_times(value)
+    return event.lastTimestamp or event.metadata.creationTimestamp
 
 
 async def _repeat(seconds: float, act: Callable[[], Awaitable[None]]) -> None:
