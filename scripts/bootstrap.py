@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -176,16 +177,34 @@ def create_venv() -> None:
 
 
 def attempt(command: Sequence[str], environment: dict[str, str]) -> bool:
-    return subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, check=False).returncode == 0
+    return watched(command, environment).returncode == 0
 
 
 def run(what: str, command: Sequence[str], environment: dict[str, str]) -> None:
-    done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
+    done = watched(command, environment)
     if done.returncode:
         lines = (done.stderr or done.stdout).strip().splitlines() or [f"exit code {done.returncode}"]
         if any("No space left on device" in line for line in lines):
             stop(f"the disk became full while {what}", "make room and run this again")
         stop(f"{what} failed ({lines[-1].strip().rstrip('.')})", f"run `{' '.join(command)}` to see why")
+
+
+def watched(command: Sequence[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """Runs a program that may take minutes; on a terminal the seconds are counted meanwhile."""
+    began = time.monotonic()
+    with subprocess.Popen(
+        command, env=environment, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        while True:
+            try:
+                output, errors = process.communicate(timeout=1)
+                break
+            except subprocess.TimeoutExpired:
+                if sys.stdout.isatty():
+                    print(f"\r  {time.monotonic() - began:.0f} s", end="", flush=True)
+    if sys.stdout.isatty():
+        print("\r", end="")
+    return subprocess.CompletedProcess(command, process.returncode, output, errors)
 
 
 def up(arguments: Sequence[str]) -> NoReturn:
