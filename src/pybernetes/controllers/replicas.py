@@ -241,7 +241,6 @@ class ReplicaController(Controller):
             await self.client.update_status(msgspec.structs.replace(fresh, status=updated.status))
 
 
-
 def is_namespace_terminating(error: ApiError) -> bool:
     return error.has_cause(NAMESPACE_TERMINATING)
 
