@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pybernetes.apiserver.request_info import RequestInfo
 
 JSON = "application/json"
+JSON_HEADERS = {"Content-Type": JSON}
 
 Upgrade = Callable[[Any], Awaitable[Any]]
 """Takes the edge's own request (aiohttp's), speaks on its connection, and returns the edge's own response."""

@@ -30,8 +30,9 @@ from multidict import CIMultiDict
 
 from pybernetes.api import errors
 from pybernetes.apiserver.answers import error_answer
-from pybernetes.apiserver.http import ApiRequest, ApiResponse, PeerCertificate
+from pybernetes.apiserver.http import JSON_HEADERS, ApiRequest, ApiResponse, PeerCertificate
 from pybernetes.apiserver.metrics import Metrics
+from pybernetes.apiserver.quick_response import QuickResponse, is_quick
 from pybernetes.apiserver.server import ApiServer
 from pybernetes.apiserver.watching import MOST_PENDING, WatchStream
 
@@ -125,6 +126,8 @@ class Edge:
         if isinstance(body, bytes):
             if len(body) > GZIP_FROM and _wants_gzip(request):
                 await _compress(answer, body)
+            if not answer.warnings and answer.headers == JSON_HEADERS and is_quick(incoming):
+                return QuickResponse(incoming, answer.status, body)
             return _whole(answer)
         if isinstance(body, WatchStream):
             return await self._watch(incoming, answer, body)
