@@ -31,7 +31,8 @@ def addresses(settings: Settings, others: Sequence[Settings]) -> Settings:
     if settings.runtime != "containerd":
         return settings
     taken = _own_addresses()
-    reserved = [ipaddress.IPv4Network(cidr) for one in others for cidr in (one.pod_cidr, one.service_cidr)]
+    real = [one for one in others if one.runtime == settings.runtime]
+    reserved = [ipaddress.IPv4Network(cidr) for one in real for cidr in (one.pod_cidr, one.service_cidr)]
     for shift in range(MOST_CLUSTERS):
         pods, services = (_shifted(cidr, shift) for cidr in (settings.pod_cidr, settings.service_cidr))
         used = any(address in network for address in taken for network in (pods, services))

@@ -19,6 +19,7 @@ PROGRAMS = {
     "runc": "runc",
     "nft": "nftables",
     "ip": "iproute2",
+    "busybox": "busybox-static",
 }
 _ADMIN_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 

@@ -95,7 +95,7 @@ def sweep_machine(layout: Layout, settings: Settings) -> Swept:
 def purge_files(layout: Layout, settings: Settings) -> None:
     if settings.runtime == "containerd":
         claims.release(settings, layout.root)
-        neighbours.strike(layout.root)
+    neighbours.strike(layout.root)
     unmount_under(layout.root)
     shutil.rmtree(layout.root, ignore_errors=True)
     with contextlib.suppress(OSError):

@@ -102,7 +102,7 @@ def start_alone(layout: Layout, settings: Settings) -> str:
     preflight.check(settings, layout.root)
     settings = settings.with_(node_address=own_address() if settings.runtime == "containerd" else "127.0.0.1")
     try:
-        with neighbours.alone(settings):
+        with neighbours.alone():
             settings = claimed(layout, settings)
             layout.write_settings(settings)
         for directory in (layout.run, layout.logs):
@@ -121,8 +121,7 @@ def start_alone(layout: Layout, settings: Settings) -> str:
 def claimed(layout: Layout, settings: Settings) -> Settings:
     """The settings with what this cluster alone may use on this machine."""
     others = neighbours.others(layout.root)
-    if settings.runtime == "containerd":
-        neighbours.enlist(layout.root)
+    neighbours.enlist(layout.root)
     if layout.read_settings() is None:
         settings = claims.addresses(settings, others)
     return claims.claim(layout, claims.kubelet_port(settings, others))
@@ -204,7 +203,16 @@ def refuse_if_it_keeps_ending(part: str, layout: Layout, report: Progress) -> No
     record = supervisor.read_record(layout).get(part)
     if record is not None and record["starts"] > TOO_MANY_STARTS:
         report.stop()
-        raise Problem(f"the {part} ends again and again ({record['lastExit']})", f"read {layout.log_of(part)}")
+        reason = last_error(layout.log_of(part)) or record["lastExit"]
+        raise Problem(f"the {part} ends again and again ({reason})", f"read {layout.log_of(part)}")
+
+
+def last_error(log: Path) -> str:
+    """The last sentence that a part ended with, if it ended with one."""
+    with contextlib.suppress(OSError):
+        lines = log.read_text(errors="replace").splitlines()[-50:]
+        return next((line.removeprefix("Error: ") for line in reversed(lines) if line.startswith("Error: ")), "")
+    return ""
 
 
 def ready_nodes(probe: ApiProbe, since: str) -> int:

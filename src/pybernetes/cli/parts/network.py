@@ -6,6 +6,8 @@ import asyncio
 import random
 from pathlib import Path
 
+import structlog
+
 from pybernetes.api.models.core_v1 import Namespace, Pod, Service
 from pybernetes.api.models.discovery_v1 import EndpointSlice
 from pybernetes.cli.layout import Layout, Settings
@@ -18,6 +20,9 @@ from pybernetes.network.dns.zone import InformedRecords
 from pybernetes.network.names import NetworkNames
 from pybernetes.network.proxy.proxy import ServiceProxy
 from pybernetes.network.proxy.ruleset import NodeFacts
+
+RETRY_SECONDS = 5.0
+log = structlog.get_logger("network")
 
 
 def prepare(layout: Layout, settings: Settings, pod_cidr: str) -> None:
@@ -50,4 +55,14 @@ async def run(client: Client, settings: Settings, node_name: str, pod_cidr: str)
         tasks.create_task(informers.run(), name="network informers")
         tasks.create_task(proxy.run(), name="proxy")
         await informers.synced()
-        tasks.create_task(dns.run(), name="dns")
+        tasks.create_task(_keep_answering(dns), name="dns")
+
+
+async def _keep_answering(dns: DnsServer) -> None:
+    """Another resolver of the machine may hold the port: pods go without names, but they go on."""
+    while True:
+        try:
+            await dns.run()
+        except OSError as error:
+            log.error("the cluster's DNS cannot listen; trying again", error=str(error))
+            await asyncio.sleep(RETRY_SECONDS)

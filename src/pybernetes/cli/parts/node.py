@@ -15,6 +15,7 @@ from pybernetes.apiserver.auth.pki import Pki
 from pybernetes.cli.layout import Layout, Settings
 from pybernetes.cli.parts.clients import client_as, close
 from pybernetes.cli.parts.nodes import FEW_NODES, node_names, pod_cidr_of
+from pybernetes.cli.problems import Problem
 from pybernetes.kubelet.configuration import NodeConfiguration
 from pybernetes.kubelet.kubelet import Kubelet
 from pybernetes.kubelet.server import KubeletServer
@@ -33,9 +34,12 @@ async def _run_real(layout: Layout, settings: Settings) -> None:
     from pybernetes.cli.parts import network
     from pybernetes.cli.parts.runtime import containerd_of
     from pybernetes.kubelet.cgroups import path_of
+    from pybernetes.kubelet.containerd import ContainerdFailure
+    from pybernetes.kubelet.image_recipes import MissingProgram
     from pybernetes.kubelet.images import ImageStore
     from pybernetes.kubelet.logs import LogPlaces
     from pybernetes.kubelet.resources import qos_of
+    from pybernetes.kubelet.runtime import RuntimeFailure
     from pybernetes.kubelet.runtime.cri import CriRuntime
     from pybernetes.kubelet.server_reviews import ReviewedAccess
     from pybernetes.kubelet.stats import Stats
@@ -45,8 +49,13 @@ async def _run_real(layout: Layout, settings: Settings) -> None:
     pod_cidr = pod_cidr_of(settings, 0)
     network.prepare(layout, settings, pod_cidr)
     daemon = containerd_of(layout, settings)
-    await daemon.start()
-    await ImageStore(daemon, layout.images).ensure(["pause"])
+    try:
+        await daemon.start()
+        await ImageStore(daemon, layout.images).ensure(["pause"])
+    except (ContainerdFailure, RuntimeFailure) as error:
+        raise Problem("containerd does not work", str(error)) from error
+    except MissingProgram as error:
+        raise Problem("the image of the pods' sandbox cannot be built", str(error)) from error
     node = _real_node(name, settings, pod_cidr)
     runtime = CriRuntime(daemon.configuration.socket)
     kubelet_client = client_as(partial(Pki.node, name=name), layout, settings, "p8s-kubelet")
