@@ -1,15 +1,20 @@
 from __future__ import annotations
 
+import os
 import threading
 from pathlib import Path
+
+import pytest
 
 from pybernetes.cli import claims, neighbours
 from pybernetes.cli.layout import Layout, Settings
 
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root's clusters are listed")
+
 
 def start(root: Path, listing: Path) -> Settings:
     """What `p8s up` settles for a new cluster."""
-    with neighbours.alone(Settings(), listing):
+    with neighbours.alone(listing):
         others = neighbours.others(root, listing)
         neighbours.enlist(root, listing)
         settings = claims.kubelet_port(claims.addresses(Settings(), others), others)
