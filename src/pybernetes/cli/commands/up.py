@@ -211,7 +211,8 @@ def last_error(log: Path) -> str:
     """The last sentence that a part ended with, if it ended with one."""
     with contextlib.suppress(OSError):
         lines = log.read_text(errors="replace").splitlines()[-50:]
-        return next((line.removeprefix("Error: ") for line in reversed(lines) if line.startswith("Error: ")), "")
+        found = (line.removeprefix("Error: ") for line in reversed(lines) if line.startswith("Error: "))
+        return next(found, "").rstrip(".")
     return ""
 
 
