@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from pybernetes.apiserver.kind_cache import KindCache
 from pybernetes.apiserver.objects import StoredObject
 from pybernetes.apiserver.resource import Document
-from pybernetes.apiserver.watch_cache import KindCache, WatchCache
+from pybernetes.apiserver.watch_cache import WatchCache
 
 
 class CacheReader:

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 from pybernetes.api import errors
 from pybernetes.api.selectors import FieldSelector, LabelSelector, Operator
+from pybernetes.apiserver.kind_cache import KindCache, Pair, mark_pair
 from pybernetes.apiserver.list_options import ListOptions
 from pybernetes.apiserver.objects import StoredObject
 from pybernetes.apiserver.resource import Resource
 from pybernetes.apiserver.view import View
-from pybernetes.apiserver.watch_cache import KindCache, Pair, mark_pair
 from pybernetes.apiserver.watch_events import Interest
 
 NAME = "metadata.name"

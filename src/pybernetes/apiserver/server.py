@@ -21,6 +21,7 @@ from pybernetes.apiserver.answers import error_answer
 from pybernetes.apiserver.auth.contract import AlwaysAllow, Authenticator, Authorizer, EveryoneIs, User
 from pybernetes.apiserver.endpoint import Endpoint
 from pybernetes.apiserver.http import ApiRequest, ApiResponse
+from pybernetes.apiserver.kind_cache import KindCache
 from pybernetes.apiserver.objects import Form
 from pybernetes.apiserver.options import ServerOptions
 from pybernetes.apiserver.reader import CacheReader
@@ -28,7 +29,7 @@ from pybernetes.apiserver.registry import Registry
 from pybernetes.apiserver.request_info import RequestInfo, parse
 from pybernetes.apiserver.resource import Facilities, Reservations, Resource
 from pybernetes.apiserver.routes import Call, Handler, Routes
-from pybernetes.apiserver.watch_cache import ROOT, KindCache, WatchCache
+from pybernetes.apiserver.watch_cache import ROOT, WatchCache
 from pybernetes.store.contract import Store, StoreError
 
 log = logging.getLogger(__name__)

@@ -22,9 +22,10 @@ from pybernetes.api import errors
 from pybernetes.api.fields import FieldError
 from pybernetes.api.schema import Shape, shape_of
 from pybernetes.apiserver.admission.contract import Chain
+from pybernetes.apiserver.kind_cache import KindCache
 from pybernetes.apiserver.objects import Form, StoredObject
 from pybernetes.apiserver.resource import Context, Document, Reservations, Resource
-from pybernetes.apiserver.watch_cache import ROOT, KindCache, WatchCache
+from pybernetes.apiserver.watch_cache import ROOT, WatchCache
 from pybernetes.store.contract import Committed, Delete, Entry, ModRevisionIs, Store
 
 MOST_RACES = 100

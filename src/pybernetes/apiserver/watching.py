@@ -18,12 +18,13 @@ from random import Random
 import orjson
 
 from pybernetes.api import errors
+from pybernetes.apiserver.kind_cache import KindCache, TooOld
 from pybernetes.apiserver.list_options import ListOptions
 from pybernetes.apiserver.listing import fresh
 from pybernetes.apiserver.objects import StoredObject
 from pybernetes.apiserver.registry import Registry
 from pybernetes.apiserver.selection import Selection, candidates
-from pybernetes.apiserver.watch_cache import KindCache, TooOld, WatchCache
+from pybernetes.apiserver.watch_cache import WatchCache
 from pybernetes.apiserver.watch_events import Event, EventType
 from pybernetes.apiserver.watch_lines import Lines
 
