@@ -41,6 +41,14 @@ def start_time(pid: int) -> int | None:
     return None if after_name[0] in "ZX" else int(after_name[19])
 
 
+def command_line(pid: int) -> bytes:
+    """Its words, each ended by a zero byte; empty for a process that is gone."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return b""
+
+
 def of_pid(pid: int) -> Process | None:
     started = start_time(pid)
     return None if started is None else Process(pid, started)

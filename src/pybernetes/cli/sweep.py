@@ -13,24 +13,13 @@ import asyncio
 import contextlib
 import shutil
 import subprocess
-from dataclasses import dataclass
 from pathlib import Path
 
 from pybernetes.cli import claims, neighbours, processes
-from pybernetes.cli.layout import PARTS, Layout, Settings
+from pybernetes.cli.layout import PARTS, Layout, Settings, default_directory
 
 PATIENCE = 12.0
 CGROUPS = Path("/sys/fs/cgroup")
-
-
-@dataclass(slots=True)
-class Swept:
-    """What was found and removed, for the user and for the log."""
-
-    processes: int = 0
-    mounts: int = 0
-    namespaces: int = 0
-    devices: int = 0
 
 
 def stop_parts(layout: Layout) -> int:
@@ -49,10 +38,7 @@ def stop_parts(layout: Layout) -> int:
 
 
 def _is_part(pid: int) -> bool:
-    try:
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-    except (FileNotFoundError, ProcessLookupError):
-        return False
+    words = processes.command_line(pid).split(b"\0")
     return b"pybernetes.cli.parts" in words or b"pybernetes.cli.supervisor" in words
 
 
@@ -66,30 +52,25 @@ def sweep_containers(layout: Layout, settings: Settings, *, purge: bool) -> None
         asyncio.run(daemon.purge() if purge else daemon.tear_down())
 
 
-def sweep_machine(layout: Layout, settings: Settings) -> Swept:
+def sweep_machine(layout: Layout, settings: Settings) -> None:
     """Network, mounts, cgroups and the last processes, all found by the cluster's own names."""
     from pybernetes.kubelet.cgroups import Cgroups
     from pybernetes.network import cni, host
     from pybernetes.network.names import NetworkNames
 
     names = NetworkNames.of(settings.name)
-    swept = Swept()
-    leftovers = processes.marked(layout.root)
-    processes.end(leftovers, patience=2.0)
-    swept.processes = len(leftovers)
+    processes.end(processes.marked(layout.root), patience=2.0)
     for attachment in cni.cached_attachments(names.cni_network):
-        swept.namespaces += _remove_namespace(attachment.namespace)
+        _remove_namespace(attachment.namespace)
         for file in attachment.files:
             file.unlink(missing_ok=True)
     for device in reversed(host.devices_of(names)):
         host.remove_device(device)
-        swept.devices += 1
     host.remove(names)
-    swept.mounts = unmount_under(layout.root, settings.pods_directory)
+    unmount_under(layout.root, settings.pods_directory)
     Cgroups(settings.cgroup_root).remove_all()
     remove_cgroup_root(settings.cgroup_root)
     shutil.rmtree(layout.cni_state, ignore_errors=True)
-    return swept
 
 
 def purge_files(layout: Layout, settings: Settings) -> None:
@@ -98,11 +79,12 @@ def purge_files(layout: Layout, settings: Settings) -> None:
     neighbours.strike(layout.root)
     unmount_under(layout.root)
     shutil.rmtree(layout.root, ignore_errors=True)
-    with contextlib.suppress(OSError):
-        layout.root.parent.rmdir()  # only when the last cluster has gone
+    if layout.root == default_directory(layout.root.name):
+        with contextlib.suppress(OSError):
+            layout.root.parent.rmdir()  # only when the last cluster has gone
 
 
-def unmount_under(*directories: Path) -> int:
+def unmount_under(*directories: Path) -> None:
     points = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
     ours = [
         point
@@ -111,7 +93,6 @@ def unmount_under(*directories: Path) -> int:
     ]
     for point in sorted(ours, key=lambda p: len(p.parts), reverse=True):
         subprocess.run(("umount", "--lazy", str(point)), check=False, capture_output=True)
-    return len(ours)
 
 
 def remove_cgroup_root(name: str) -> None:
@@ -125,10 +106,9 @@ def remove_cgroup_root(name: str) -> None:
             directory.rmdir()
 
 
-def _remove_namespace(path: str) -> int:
+def _remove_namespace(path: str) -> None:
     namespace = Path(path)
     if not namespace.name.startswith("cni-") or not namespace.exists():
-        return 0
+        return
     subprocess.run(("umount", "--lazy", path), check=False, capture_output=True)
     namespace.unlink(missing_ok=True)
-    return 1

@@ -53,8 +53,13 @@ def device_exists(name: str) -> bool:
 
 
 def remove_device(name: str) -> None:
+    """A pair's end goes by itself, a moment after its namespace: to be too late is no failure."""
     if device_exists(name):
-        run_now("ip", "link", "delete", name)
+        try:
+            run_now("ip", "link", "delete", name)
+        except CommandFailed:
+            if device_exists(name):
+                raise
 
 
 def _device(name: str, address: str) -> None:

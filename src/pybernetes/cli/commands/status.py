@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import shutil
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -16,6 +18,7 @@ from pybernetes.cli.options import require, which_cluster
 from pybernetes.cli.probe import ApiProbe, is_ready
 from pybernetes.cli.supervisor import read_record
 
+LEAST_DISK = 200 * 2**20
 RECENT_SECONDS = 600
 """How long an end of a process is worth mentioning after it was started again."""
 
@@ -76,6 +79,11 @@ def inspect(layout: Layout, settings: Settings) -> Report:
     history = read_record(layout)
     for part in ("supervisor", *PARTS):
         report.components.append(_component(part, layout, history.get(part, {})))
+    if settings.runtime == "containerd":
+        report.components.append(_containerd(layout))
+    free = shutil.disk_usage(layout.root).free
+    if free < LEAST_DISK:
+        report.problems.append(f"the disk of {layout.root} is nearly full ({free // 2**20} MiB are free): make room")
     if ready:
         report.nodes = [_node(one) for one in probe.nodes()]
         report.problems += [
@@ -109,6 +117,20 @@ def _component(part: str, layout: Layout, history: dict[str, Any]) -> Component:
         str(layout.log_of(part)),
         problem,
     )
+
+
+def _containerd(layout: Layout) -> Component:
+    """It is the node's, not the supervisor's: the node starts it again."""
+    log = layout.containerd / "containerd.log"
+    process = None
+    with contextlib.suppress(OSError, ValueError):
+        process = processes.of_pid(int((layout.containerd / "containerd.pid").read_text()))
+    if process is not None and str(layout.containerd).encode() not in processes.command_line(process.pid):
+        process = None
+    problem = "" if process else f"is not running: read {log}"
+    memory = _memory(process.pid) if process else 0
+    pid = process.pid if process else None
+    return Component("containerd", pid, process is not None, memory, int(process is not None), str(log), problem)
 
 
 def _memory(pid: int) -> int:
