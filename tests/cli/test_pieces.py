@@ -1,0 +1,54 @@
+"""The small decisions behind the commands."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cryptography import x509
+
+from pybernetes.apiserver.auth.pki import KeyPair, Pki
+from pybernetes.cli import sweep
+from pybernetes.cli.commands.up import last_error
+from pybernetes.cli.layout import Layout, Settings
+from pybernetes.cli.parts.joining import key_and_request, still_valid
+from pybernetes.cli.parts.nodes import FEW_NODES, node_names, pod_cidr_of
+
+
+def test_the_last_sentence_of_a_log_is_the_reason(tmp_path: Path) -> None:
+    log = tmp_path / "node.log"
+    log.write_text(
+        "level=info\nError: first: do this.\nTraceback\nError: containerd does not work: look there.\nlevel=info\n"
+    )
+    assert last_error(log) == "containerd does not work: look there"
+    assert last_error(tmp_path / "none") == ""
+
+
+def test_a_node_asks_for_a_certificate_of_its_own_name() -> None:
+    _, pem = key_and_request("worker-1")
+    request = x509.load_pem_x509_csr(pem)
+    assert request.is_signature_valid
+    assert request.subject.rfc4514_string() == "CN=system:node:worker-1,O=system:nodes"
+
+
+def test_a_certificate_is_used_until_it_is_near_its_end(tmp_path: Path) -> None:
+    pair = Pki(tmp_path).node("worker-1")
+    assert still_valid(pair)
+    assert not still_valid(KeyPair(tmp_path / "none.crt", tmp_path / "none.key"))
+
+
+def test_every_node_has_a_range_of_its_own() -> None:
+    ranges = [pod_cidr_of(Settings(), index) for index in range(3)]
+    assert ranges == ["10.244.0.0/24", "10.244.1.0/24", "10.244.2.0/24"]
+
+
+def test_a_few_hollow_nodes_have_kubelets_of_their_own_and_many_share_one_client() -> None:
+    assert node_names(Settings(runtime="hollow", nodes=3)) == ["node-1", "node-2", "node-3"]
+    assert node_names(Settings(runtime="hollow", nodes=FEW_NODES + 1)) == []
+
+
+def test_purging_removes_the_clusters_directory_and_nothing_above_it(tmp_path: Path) -> None:
+    layout = Layout(tmp_path / "mine" / "cluster")
+    layout.write_settings(Settings(runtime="hollow"))
+    sweep.purge_files(layout, Settings(runtime="hollow"))
+    assert not layout.root.exists()
+    assert (tmp_path / "mine").exists()
