@@ -19,7 +19,7 @@ def test_the_last_sentence_of_a_log_is_the_reason(tmp_path: Path) -> None:
     log.write_text(
         "level=info\nError: first: do this.\nTraceback\nError: containerd does not work: look there.\nlevel=info\n"
     )
-    assert last_error(log) == "containerd does not work: look there"
+    assert last_error(log) == "containerd is ill: look there"
     assert last_error(tmp_path / "none") == ""
 
 
