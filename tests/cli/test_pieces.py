@@ -16,9 +16,8 @@ from pybernetes.cli.parts.nodes import FEW_NODES, node_names, pod_cidr_of
 
 def test_the_last_sentence_of_a_log_is_the_reason(tmp_path: Path) -> None:
     log = tmp_path / "node.log"
-    log.write_text(
-        "level=info\nError: first: do this.\nTraceback\nError: containerd does not work: look there.\nlevel=info\n"
-    )
+    lines = ("level=info", "Error: first: do this.", "Traceback", "Error: containerd is ill: look there.", "level=info")
+    log.write_text("\n".join(lines))
     assert last_error(log) == "containerd is ill: look there"
     assert last_error(tmp_path / "none") == ""
 
