@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 
 import click
@@ -55,6 +56,8 @@ Examples:
 @click.version_option(f"{__version__} (Kubernetes {KUBERNETES_VERSION})", prog_name="p8s")
 def main() -> None:
     """Kubernetes on this machine, in Python."""
+    # su and cron leave out where nft and ip are; the processes that are started inherit this.
+    os.environ["PATH"] = f"{os.environ.get('PATH', '')}:/usr/local/sbin:/usr/sbin:/sbin"
 
 
 if __name__ == "__main__":
