@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from apiserver.serving import CONFIG_MAPS, PODS, config_map, pod, serving
-
 from pybernetes.api import errors
 from pybernetes.apiserver.admission.contract import Attributes, Operation, Plugin
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import orjson
 import pytest
-from apiserver.serving import CONFIG_MAPS, PARTIAL, PODS, TABLE, Talk, config_map, pod, serving
 
+from apiserver.serving import CONFIG_MAPS, PARTIAL, PODS, TABLE, Talk, config_map, pod, serving
 from pybernetes.apiserver.list_options import ContinueToken
 
 

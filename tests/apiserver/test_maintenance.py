@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from apiserver.serving import CONFIG_MAPS, Talk, config_map, serving
-
 from pybernetes.api.clock import SystemClock
 from pybernetes.api.meta import format_time
 from pybernetes.apiserver.maintenance import Maintenance

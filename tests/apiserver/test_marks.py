@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from apiserver.serving import PODS, pod, serving
 
+from apiserver.serving import PODS, pod, serving
 from pybernetes.apiserver.marks import mark_reader
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import base64
 
 import pytest
-from apiserver.serving import CONFIG_MAPS, serving
 
+from apiserver.serving import CONFIG_MAPS, serving
 from pybernetes.apiserver.protobuf import MEDIA_TYPE, ProtobufError, decode_body
 
 

@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 
 import aiohttp
 import orjson
-from apiserver.serving import CONFIG_MAPS, Talk, config_map, serving
 
+from apiserver.serving import CONFIG_MAPS, Talk, config_map, serving
 from pybernetes.apiserver.options import ServerOptions
 from pybernetes.apiserver.serve import Edge
 

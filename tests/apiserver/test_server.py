@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from apiserver.serving import CONFIG_MAPS, Talk, config_map, serving
 
+from apiserver.serving import CONFIG_MAPS, Talk, config_map, serving
 from pybernetes.api import errors
 from pybernetes.apiserver.auth.contract import Attributes, Decision, User
 from pybernetes.apiserver.http import ApiRequest, ApiResponse

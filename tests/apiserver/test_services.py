@@ -9,8 +9,8 @@ from random import Random
 from typing import Any
 
 import pytest
-from apiserver.serving import Talk, serving
 
+from apiserver.serving import Talk, serving
 from pybernetes.apiserver.assembly import assemble
 from pybernetes.store.sqlite import SqliteStore
 

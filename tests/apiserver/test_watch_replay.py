@@ -7,6 +7,7 @@ from random import Random
 from typing import Any
 
 import pytest
+
 from apiserver.serving import CONFIG_MAPS, Talk, Watching, config_map, serving
 
 NAMES = tuple("abcdef")

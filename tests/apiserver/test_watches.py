@@ -6,8 +6,8 @@ import asyncio
 
 import orjson
 import pytest
-from apiserver.serving import CONFIG_MAPS, PODS, TABLE, config_map, pod, serving
 
+from apiserver.serving import CONFIG_MAPS, PODS, TABLE, config_map, pod, serving
 from pybernetes.store.contract import Put
 from pybernetes.store.memory import MemoryStore
 

@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Sequence
 
 import pytest
-from apiserver.serving import CONFIG_MAPS, JSON_PATCH, PODS, STRATEGIC_PATCH, config_map, pod, serving
 
+from apiserver.serving import CONFIG_MAPS, JSON_PATCH, PODS, STRATEGIC_PATCH, config_map, pod, serving
 from pybernetes.apiserver.admission.contract import Attributes, Plugin
 from pybernetes.apiserver.naming import ALPHABET
 from pybernetes.store.contract import Committed, Condition, Delete, Refused, Write

@@ -4,8 +4,8 @@ import asyncio
 import json
 
 import pytest
-from client.fake_server import Answer, FakeServer, status
 
+from client.fake_server import Answer, FakeServer, status
 from pybernetes.api.errors import ApiError
 from pybernetes.api.models import core_v1, meta_v1
 from pybernetes.client import Client, DirectTransport, Request, Unreachable, WatchType

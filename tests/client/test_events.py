@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from client.fake_server import FakeServer, status
 
+from client.fake_server import FakeServer, status
 from pybernetes.api.models import core_v1, meta_v1
 from pybernetes.client import Client, DirectTransport
 from pybernetes.client.events import NORMAL, WARNING, EventBroadcaster, EventRecorder

@@ -6,8 +6,8 @@ from random import Random
 
 import pytest
 import pytest_asyncio
-from client.fake_server import FakeServer, status
 
+from client.fake_server import FakeServer, status
 from pybernetes.api.meta import Key
 from pybernetes.api.models import core_v1
 from pybernetes.client import Client, DirectTransport, Informer, Informers, Request, Unreachable

@@ -4,8 +4,8 @@ import asyncio
 from random import Random
 
 import pytest
-from client.fake_server import FakeServer, status
 
+from client.fake_server import FakeServer, status
 from pybernetes.client import Client, DirectTransport
 from pybernetes.client.leader import LeaderElector, LeadershipLost
 from pybernetes.testing.loop import LoopClock

@@ -7,8 +7,8 @@ from random import Random
 
 import pytest
 import pytest_asyncio
-from client.fake_server import FakeServer
 
+from client.fake_server import FakeServer
 from pybernetes.api.errors import ApiError
 from pybernetes.api.meta import Key
 from pybernetes.api.models import apps_v1, core_v1

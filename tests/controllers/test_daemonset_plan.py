@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from controllers.make import NOW, pod
 
+from controllers.make import NOW, pod
 from pybernetes.api.models import apps_v1, core_v1
 from pybernetes.controllers.controller_history import HASH_LABEL, plan_history, template_data
 from pybernetes.controllers.daemonset_plan import Plan, daemon_template, node_of, plan, status

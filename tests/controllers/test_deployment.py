@@ -3,7 +3,6 @@ from __future__ import annotations
 from typing import Any
 
 from controllers.make import deployment, replica_set
-
 from pybernetes.api import meta
 from pybernetes.api.models import apps_v1, core_v1
 from pybernetes.testing.cluster import Cluster

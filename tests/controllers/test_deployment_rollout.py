@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from controllers.make import deployment, sized
 from hypothesis import given
 from hypothesis import strategies as st
 
+from controllers.make import deployment, sized
 from pybernetes.api.models import apps_v1
 from pybernetes.controllers.deployment_rollout import (
     Scale,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from controllers.make import pod
 
+from controllers.make import pod
 from pybernetes.api.models import core_v1, discovery_v1
 from pybernetes.controllers import endpoints, endpointslice
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import msgspec
 import pytest
-from controllers.make import NOW, pod
 
+from controllers.make import NOW, pod
 from pybernetes.api import meta
 from pybernetes.api.models import batch_v1, core_v1
 from pybernetes.controllers import job_indexes

@@ -3,8 +3,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from controllers.make import deployment, replica_set, template
 
+from controllers.make import deployment, replica_set, template
 from pybernetes.api import meta
 from pybernetes.api.errors import ApiError
 from pybernetes.api.models import apps_v1, core_v1, meta_v1

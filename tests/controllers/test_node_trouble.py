@@ -6,8 +6,8 @@ from datetime import timedelta
 from typing import Any
 
 import msgspec
-from controllers.make import NOW, pod
 
+from controllers.make import NOW, pod
 from pybernetes.api.models import core_v1
 from pybernetes.controllers import nodelifecycle, podgc
 from pybernetes.controllers.tainteviction import seconds_left

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from controllers.make import NOW
-
 from pybernetes.api import kinds
 from pybernetes.api.models import apps_v1, core_v1, meta_v1
 from pybernetes.controllers.ownership_graph import FOREGROUND, ORPHAN, OwnershipGraph

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from controllers.make import NOW, pod, template
-
 from pybernetes.api.selectors import LabelSelector
 from pybernetes.controllers.deletion_order import deletion_cost, order_for_deletion
 from pybernetes.controllers.replicas import Goal, plan

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from controllers.make import replica_set, template
-
 from pybernetes.api import meta
 from pybernetes.api.models import apps_v1, core_v1, meta_v1, scheduling_v1
 from pybernetes.testing.cluster import Cluster

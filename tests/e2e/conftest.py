@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from e2e.cluster import UserCluster, free_port
 from e2e.space import Space
 

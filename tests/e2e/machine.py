@@ -10,7 +10,6 @@ import subprocess
 from pathlib import Path
 
 from e2e.cluster import UserCluster
-
 from pybernetes.network import cni
 from pybernetes.network.names import NetworkNames
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from e2e import machine
 from e2e.cluster import UserCluster
 

@@ -9,7 +9,6 @@ import subprocess
 from pathlib import Path
 
 from e2e.cluster import PROGRAMS, UserCluster
-
 from pybernetes.cli import processes
 
 

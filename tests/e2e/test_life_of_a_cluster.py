@@ -6,9 +6,9 @@ import os
 import signal
 
 import pytest
+
 from e2e import machine
 from e2e.cluster import UserCluster
-
 from pybernetes.cli import processes
 
 pytestmark = pytest.mark.node

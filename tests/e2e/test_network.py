@@ -14,6 +14,7 @@ import dns.rcode
 import dns.rdatatype
 import dns.rrset
 import pytest
+
 from e2e.cluster import UserCluster, free_port
 from e2e.space import Manifest, Space, container, pod, service, stay
 

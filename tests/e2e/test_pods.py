@@ -10,6 +10,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
 from e2e.cluster import PROGRAMS
 from e2e.space import Space, config_map, container, mount, pod, secret, service, stay
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from e2e.cluster import PROGRAMS, UserCluster, free_port
 
 pytestmark = pytest.mark.node

@@ -16,7 +16,6 @@ from random import Random
 from typing import Any
 
 from kubelet.worlds import api
-
 from pybernetes.api.clock import SystemClock
 from pybernetes.api.models.core_v1 import Pod
 from pybernetes.client import Client

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from kubelet.observations import declared
 from kubelet.test_volumes import Objects
-
 from pybernetes.api.models import core_v1
 from pybernetes.api.models.core_v1 import ConfigMap, Container, EnvFromSource, EnvVar, EnvVarSource, Secret, Service
 from pybernetes.kubelet import cgroups, dns, env, expansion, hosts, resources, security

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from kubelet.observations import declared
 from kubelet.test_kubelet_processes import Scripted
 from kubelet.worlds import container, pod, world
-
 from pybernetes.api.models.core_v1 import EmptyDirVolumeSource, Pod, Volume
 from pybernetes.kubelet.eviction import Usage, exceeded, has_limits, size_of
 

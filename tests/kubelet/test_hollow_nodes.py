@@ -6,8 +6,8 @@ import asyncio
 from random import Random
 
 import pytest
-from kubelet.worlds import LoopClock, api, container, pod
 
+from kubelet.worlds import LoopClock, api, container, pod
 from pybernetes.api.models.coordination_v1 import Lease
 from pybernetes.api.models.core_v1 import Node, Pod
 from pybernetes.client import Client

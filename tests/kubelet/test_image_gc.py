@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 
 from kubelet.observations import NOW
-
 from pybernetes.kubelet.image_gc import Disk, to_remove
 from pybernetes.kubelet.runtime import Image
 

@@ -6,8 +6,8 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from kubelet.worlds import container, pod, world
 
+from kubelet.worlds import container, pod, world
 from pybernetes.api.errors import ApiError
 from pybernetes.api.models.coordination_v1 import Lease
 from pybernetes.api.models.core_v1 import Node, Pod

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
-from kubelet.worlds import LoopClock, World, container, pod, world
 
+from kubelet.worlds import LoopClock, World, container, pod, world
 from pybernetes.api.models import core_v1, meta_v1
 from pybernetes.api.models.core_v1 import (
     ConfigMap,

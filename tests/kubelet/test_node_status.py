@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 
 from kubelet.observations import NOW, declared
-
 from pybernetes.api.models.core_v1 import NodeStatus
 from pybernetes.kubelet import admission, node_status
 from pybernetes.kubelet.configuration import NodeConfiguration, Taint

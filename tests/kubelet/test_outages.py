@@ -9,8 +9,8 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from kubelet.worlds import LoopClock, World, api, container, pod
 
+from kubelet.worlds import LoopClock, World, api, container, pod
 from pybernetes.api.models.core_v1 import Node, Pod
 from pybernetes.client import Client, Request, Response, Stream, Transport, Unreachable
 from pybernetes.kubelet.configuration import NodeConfiguration

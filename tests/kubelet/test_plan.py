@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from kubelet.observations import NOW, declared, exited, first, observed, sandbox, seen, sidecar
 
+from kubelet.observations import NOW, declared, exited, first, observed, sandbox, seen, sidecar
 from pybernetes.api.models.core_v1 import ContainerRestartRule, ContainerRestartRuleOnExitCodes, EphemeralContainer
 from pybernetes.kubelet.backoff import Backoff
 from pybernetes.kubelet.observed import ObservedPod

@@ -9,9 +9,9 @@ from contextlib import asynccontextmanager
 import grpc.aio
 import pytest
 from aiohttp import web
+
 from kubelet.observations import declared
 from kubelet.worlds import LoopClock
-
 from pybernetes.api.models.core_v1 import (
     ContainerPort,
     ExecAction,

@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
+
 from kubelet.real import Machine, gone, machine, output, phase, until
 from kubelet.worlds import container, pod
-
 from pybernetes.api.models import core_v1, meta_v1
 from pybernetes.api.models.core_v1 import ConfigMap, EmptyDirVolumeSource, ExecAction, Pod, Probe, Volume, VolumeMount
 

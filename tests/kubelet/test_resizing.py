@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from kubelet.observations import declared, observed, seen
 
+from kubelet.observations import declared, observed, seen
 from pybernetes.api.models.core_v1 import ContainerResizePolicy, ContainerStatus, Pod, ResourceRequirements
 from pybernetes.kubelet import admission, cgroups, resizing, resources
 from pybernetes.kubelet.cgroups import Cgroups, Setting

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from kubelet.observations import NOW, declared, exited, first, observed, sandbox, seen, sidecar
 
+from kubelet.observations import NOW, declared, exited, first, observed, sandbox, seen, sidecar
 from pybernetes.api.models.core_v1 import (
     ContainerState,
     ContainerStateRunning,

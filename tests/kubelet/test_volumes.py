@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kubelet.observations import declared
 
+from kubelet.observations import declared
 from pybernetes.api import errors
 from pybernetes.api.models import core_v1
 from pybernetes.api.models.core_v1 import (

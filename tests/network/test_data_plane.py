@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import pytest
-from network.builders import NODE, endpoint, port, service, slice_of
 
+from network.builders import NODE, endpoint, port, service, slice_of
 from pybernetes.network.proxy import render, ruleset
 from pybernetes.network.proxy.ruleset import Ruleset
 

@@ -13,9 +13,9 @@ import dns.message
 import dns.rcode
 import dns.rdatatype
 import dns.rrset
+
 from network.builders import endpoint, port, service, slice_of
 from network.test_dns_answer import FixedRecords
-
 from pybernetes.network.dns.answer import Zone
 from pybernetes.network.dns.forward import Forwarder
 from pybernetes.network.dns.server import DnsServer

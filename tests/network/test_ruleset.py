@@ -3,8 +3,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from network.builders import NODE, endpoint, port, service, slice_of
 
+from network.builders import NODE, endpoint, port, service, slice_of
 from pybernetes.api.models.core_v1 import Container, ContainerPort, LoadBalancerIngress, Pod, PodSpec, PodStatus
 from pybernetes.api.models.core_v1 import Service as ServiceModel
 from pybernetes.api.models.discovery_v1 import EndpointSlice

@@ -7,11 +7,11 @@ from random import Random
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scheduler.objects import World, node, pod
 
 from pybernetes.scheduler.evaluation import Evaluator
 from pybernetes.scheduler.plugins import default_profile
 from pybernetes.scheduler.pod_info import PodInfo
+from scheduler.objects import World, node, pod
 
 ZONES = ["a", "b", "c"]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from scheduler.objects import World, node, pod
 
 from pybernetes.scheduler.evaluation import Diagnosis, Placement
 from pybernetes.scheduler.pod_info import PodInfo
+from scheduler.objects import World, node, pod
 
 
 def chosen(world: World, one: PodInfo) -> str:

@@ -1,11 +1,10 @@
 from __future__ import annotations
 
-from scheduler.objects import World, node, pod
-
 from pybernetes.scheduler.evaluation import Diagnosis
 from pybernetes.scheduler.pod_info import PodInfo
 from pybernetes.scheduler.preemption import NoPreemption, Preemption, plan_preemption
 from pybernetes.scheduler.wording import NO_VICTIMS, NOT_HELPFUL, preemption_failed, unschedulable
+from scheduler.objects import World, node, pod
 
 
 def planned(world: World, one: PodInfo) -> Preemption | NoPreemption:

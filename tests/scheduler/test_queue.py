@@ -3,12 +3,11 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime
 
-from scheduler.objects import pod
-
 from pybernetes.scheduler.framework import ClusterEvent
 from pybernetes.scheduler.plugins.node_affinity import NodeAffinity
 from pybernetes.scheduler.plugins.node_resources_fit import NodeResourcesFit
 from pybernetes.scheduler.queue import SchedulingQueue
+from scheduler.objects import pod
 
 
 class HandClock:

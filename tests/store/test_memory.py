@@ -3,10 +3,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest
-from store.conformance import Conformance
 
 from pybernetes.store.check import violations
 from pybernetes.store.memory import MemoryStore
+from store.conformance import Conformance
 
 
 class TestMemoryStore(Conformance):

@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from store.conformance import Conformance, put
 
 from pybernetes.store import Committed, Delete, ModRevisionIs, Put, Refused, StoreUnavailable
 from pybernetes.store.check import differences, violations
 from pybernetes.store.sqlite import SqliteStore, StoreInUse
+from store.conformance import Conformance, put
 
 
 class TestSqliteStore(Conformance):

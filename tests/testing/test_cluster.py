@@ -3,8 +3,8 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from controllers.make import deployment
 
+from controllers.make import deployment
 from pybernetes.api.models import core_v1, meta_v1
 from pybernetes.testing.cluster import Cluster, LeakedTasks, NotSettled
 

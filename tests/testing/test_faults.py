@@ -9,8 +9,8 @@ from contextlib import asynccontextmanager
 from random import Random
 
 import pytest
-from controllers.make import deployment
 
+from controllers.make import deployment
 from pybernetes.api import codec, meta
 from pybernetes.api.models import apps_v1, core_v1
 from pybernetes.client import Request, Response, Stream, Transport, Unreachable

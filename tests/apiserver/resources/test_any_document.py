@@ -7,8 +7,8 @@ from random import Random
 from typing import Any
 
 import pytest
-from apiserver.resources.support import CONTEXT, NOW, completed_by, model
 
+from apiserver.resources.support import CONTEXT, NOW, completed_by, model
 from pybernetes.api.schema import Definition, definition, shape_of
 from pybernetes.apiserver.resource import Document, Resource, ScaleSubresource, SpecialSubresource, StatusSubresource
 from pybernetes.apiserver.resources import load

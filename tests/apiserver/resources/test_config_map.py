@@ -6,8 +6,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from apiserver.resources.support import cells, created, problems, update_problems
 
+from apiserver.resources.support import cells, created, problems, update_problems
 from pybernetes.apiserver.resource import Document
 from pybernetes.apiserver.resources.config_map import CONFIG_MAPS
 from pybernetes.apiserver.resources.secret import SECRETS

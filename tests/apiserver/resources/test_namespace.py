@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from apiserver.resources.support import NOW, cells, changed, created, model, problems, update_problems
 
+from apiserver.resources.support import NOW, cells, changed, created, model, problems, update_problems
 from pybernetes.apiserver.resource import Document, StatusSubresource
 from pybernetes.apiserver.resources.event import EVENTS, NEW_EVENTS, from_core, to_core
 from pybernetes.apiserver.resources.namespace import NAMESPACES

@@ -6,8 +6,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from apiserver.resources.support import cells, changed, created, document, problems, update_problems
 
+from apiserver.resources.support import cells, changed, created, document, problems, update_problems
 from pybernetes.api.errors import ApiError
 from pybernetes.apiserver.resource import Document
 from pybernetes.apiserver.resources.pod import PODS, grace_of

@@ -9,8 +9,8 @@ from typing import Any
 
 import orjson
 import pytest
-from apiserver.resources.support import CONTEXT, cells, changed, created, problems, update_problems
 
+from apiserver.resources.support import CONTEXT, cells, changed, created, problems, update_problems
 from pybernetes.api.errors import ApiError
 from pybernetes.apiserver.options import ServerOptions
 from pybernetes.apiserver.resource import Document, Facilities

@@ -6,8 +6,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from apiserver.resources.support import CONTEXT, cells, changed, created, problems, update_problems
 
+from apiserver.resources.support import CONTEXT, cells, changed, created, problems, update_problems
 from pybernetes.apiserver.resource import Document
 from pybernetes.apiserver.resources.controller_revision import CONTROLLER_REVISIONS
 from pybernetes.apiserver.resources.daemon_set import DAEMON_SETS, TEMPLATE_GENERATION, prepare_update
