@@ -99,9 +99,13 @@ class ServiceProxy:
                 await self.sync()
             except CommandFailed as error:
                 log.error("rules were refused; the whole table is written next", error=str(error))
-                self._applied = None
-                self._changed.set()
+                self.start_anew()
                 await asyncio.sleep(RETRY_SECONDS)
+
+    def start_anew(self) -> None:
+        """The next transaction is the whole table, whatever the kernel has now."""
+        self._applied = None
+        self._changed.set()
 
     async def sync(self) -> None:
         """One transaction that makes the kernel equal to what is known now."""
@@ -145,7 +149,8 @@ class ServiceProxy:
 
     def _pod_changed(self, old: Pod | None, new: Pod | None) -> None:
         some = new or old
-        if some is not None and any(port.host_port for one in some.spec.containers for port in one.ports):
+        containers = () if some is None else (*some.spec.containers, *some.spec.init_containers)
+        if some is not None and any(port.host_port for one in containers for port in one.ports):
             self._dirty_pods.add(Key(some.metadata.namespace, some.metadata.name))
             self._changed.set()
 
