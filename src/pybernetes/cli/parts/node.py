@@ -35,7 +35,7 @@ async def _run_real(layout: Layout, settings: Settings) -> None:
     from pybernetes.cli.parts.runtime import containerd_of
     from pybernetes.kubelet.cgroups import path_of
     from pybernetes.kubelet.containerd import ContainerdFailure
-    from pybernetes.kubelet.image_recipes import MissingProgram
+    from pybernetes.kubelet.image_recipes import MissingProgram, build, pause
     from pybernetes.kubelet.images import ImageStore
     from pybernetes.kubelet.logs import LogPlaces
     from pybernetes.kubelet.resources import qos_of
@@ -50,7 +50,8 @@ async def _run_real(layout: Layout, settings: Settings) -> None:
     network.prepare(layout, settings, pod_cidr)
     daemon = containerd_of(layout, settings)
     try:
-        await daemon.start()
+        # Independent of each other, and each takes its time on a first start.
+        await asyncio.gather(daemon.start(), asyncio.to_thread(lambda: build(pause(), layout.images)))
         await ImageStore(daemon, layout.images).ensure(["pause"])
     except (ContainerdFailure, RuntimeFailure) as error:
         raise Problem("containerd does not work", str(error)) from error
