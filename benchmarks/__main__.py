@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import click
 import uvloop
@@ -36,13 +36,16 @@ def main(url: str | None, token: str, server_pid: int | None, only: tuple[str, .
             figures += life.measure()
         if "fixture" in wanted:
             figures += fixture.measure()
-        if {"api", "scheduler"} & set(wanted):
-            with life.running_cluster() as (target, pid):
-                figures += uvloop.run(_collect(target, pid, wanted))
+        if "api" in wanted:
+            with life.running_server() as (target, pid):
+                figures += uvloop.run(_collect(target, pid, ("api",)))
+        if "scheduler" in wanted:
+            with life.running_server("scheduler") as (target, pid):
+                figures += uvloop.run(_collect(target, pid, ("scheduler",)))
     show(figures, as_json=output == "json")
 
 
-async def _collect(target: Target, server_pid: int | None, wanted: tuple[str, ...]) -> list[Figure]:
+async def _collect(target: Target, server_pid: int | None, wanted: Sequence[str]) -> list[Figure]:
     async def figures() -> AsyncIterator[Figure]:
         if "api" in wanted:
             async for figure in api.measure(target, server_pid):

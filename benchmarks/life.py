@@ -13,7 +13,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import psutil
@@ -53,31 +53,30 @@ def measure() -> list[Figure]:
 
 
 @contextmanager
-def running_cluster() -> Iterator[tuple[Target, int]]:
-    """API server and scheduler, a process each; the target and the server's pid.
+def running_server(*beside: str) -> Iterator[tuple[Target, int]]:
+    """An API server, and the named parts in a process of their own; the target and the server's pid.
 
-    Without controllers, as scheduler_perf has it: they would declare nodes dead that have no kubelet.
+    Never controllers, as scheduler_perf has it: they would declare nodes dead that have no kubelet.
     """
-    with tempfile.TemporaryDirectory(prefix="p8s-bench-", dir=_roomy()) as text:
+    with tempfile.TemporaryDirectory(prefix="p8s-bench-", dir=_roomy()) as text, ExitStack() as stack:
         directory, port = Path(text), _free_port()
-        common = [P8S, "server", "--data-dir", text, "--port", str(port)]
-        log = (directory / "bench.log").open("wb")
-        server = subprocess.Popen([*common, "--only", "apiserver"], stdout=log, stderr=log)
-        try:
-            _wait_ready(port)
-            rest = subprocess.Popen([*common, "--only", "scheduler"], stdout=log, stderr=log)
-            try:
-                token = subprocess.run(
-                    [P8S, "token", "create", "--admin", "--data-dir", text], check=True, capture_output=True, text=True
-                ).stdout.strip()
-                yield Target(f"https://127.0.0.1:{port}", token, _trusting()), server.pid
-            finally:
-                rest.terminate()
-                rest.wait()
-        finally:
-            server.terminate()
-            server.wait()
-            log.close()
+        log = stack.enter_context((directory / "bench.log").open("wb"))
+
+        def start(parts: str) -> int:
+            command = [P8S, "server", "--data-dir", text, "--port", str(port), "--only", parts]
+            process = subprocess.Popen(command, stdout=log, stderr=log)
+            stack.callback(process.wait)
+            stack.callback(process.terminate)
+            return process.pid
+
+        server = start("apiserver")
+        _wait_ready(port)
+        if beside:
+            start(",".join(beside))
+        token = subprocess.run(
+            [P8S, "token", "create", "--admin", "--data-dir", text], check=True, capture_output=True, text=True
+        ).stdout.strip()
+        yield Target(f"https://127.0.0.1:{port}", token, _trusting()), server
 
 
 def _start_to_ready() -> float:

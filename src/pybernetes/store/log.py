@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,6 +17,9 @@ from pybernetes.store.state import FIRST_REVISION, State
 _ORDINAL_BITS = 16
 MAX_WRITES = 1 << _ORDINAL_BITS
 """Changes that one transaction may hold: a row's id is its revision and its position."""
+
+_ROWS_AT_ONCE = 100
+"""Rows in one statement; so many different statements are kept compiled."""
 
 _PRAGMAS = (
     "PRAGMA page_size = 8192",
@@ -49,6 +53,17 @@ def garbage_of(dropped: Iterable[Change]) -> Iterator[RowOf]:
             yield RowOf(change.revision, change.entry.key)
 
 
+_Row = tuple[int, str, int, bytes | None]
+
+
+def _rows(changes: Sequence[Change]) -> Iterator[_Row]:
+    first = changes[0].revision << _ORDINAL_BITS
+    for position, change in enumerate(changes):
+        entry = change.entry
+        value = entry.value if change.type is ChangeType.PUT else None
+        yield first | position, entry.key, entry.create_revision, value
+
+
 class StoreInUse(StoreError):
     """Another process has the file open."""
 
@@ -58,7 +73,9 @@ class Log:
 
     def __init__(self, path: Path) -> None:
         try:
-            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=0)
+            self._db = sqlite3.connect(
+                path, isolation_level=None, check_same_thread=False, timeout=0, cached_statements=2 * _ROWS_AT_ONCE
+            )
             for pragma in _PRAGMAS:
                 self._db.execute(pragma)
             self._db.executescript(_SCHEMA)
@@ -95,24 +112,25 @@ class Log:
         self.remove(garbage_of(forgotten))
         return state
 
-    def begin(self) -> None:
-        self._db.execute("BEGIN IMMEDIATE")
+    def append(self, transactions: Sequence[Sequence[Change]], garbage: Sequence[RowOf] = ()) -> None:
+        """Takes the changes of all transactions to the disk, all or none, and removes ``garbage`` with them.
 
-    def append(self, changes: Sequence[Change]) -> None:
-        """Adds one transaction's changes."""
-        first = changes[0].revision << _ORDINAL_BITS
-        self._db.executemany(
-            "INSERT INTO log (id, key, created, value) VALUES (?, ?, ?, ?)",
-            [
-                (
-                    first | position,
-                    change.entry.key,
-                    change.entry.create_revision,
-                    change.entry.value if change.type is ChangeType.PUT else None,
-                )
-                for position, change in enumerate(changes)
-            ],
-        )
+        Usually this is one statement, which commits by itself: between statements this thread would wait for its turn
+        at the interpreter, and that takes longer than the disk.
+        """
+        rows = [row for changes in transactions for row in _rows(changes)]
+        if len(rows) <= _ROWS_AT_ONCE and not garbage:
+            self._insert(rows)
+            return
+        self._db.execute("BEGIN IMMEDIATE")
+        for start in range(0, len(rows), _ROWS_AT_ONCE):
+            self._insert(rows[start : start + _ROWS_AT_ONCE])
+        self._remove(garbage)
+        self._db.execute("COMMIT")
+
+    def _insert(self, rows: Sequence[_Row]) -> None:
+        places = ",".join(("(?,?,?,?)",) * len(rows))
+        self._db.execute(f"INSERT INTO log (id, key, created, value) VALUES {places}", list(chain.from_iterable(rows)))
 
     def set_compacted(self, through: Revision) -> None:
         """From now on rows that no revision after ``through`` needs are garbage."""
@@ -122,14 +140,15 @@ class Log:
         )
 
     def remove(self, garbage: Iterable[RowOf]) -> None:
+        self._db.execute("BEGIN IMMEDIATE")
+        self._remove(garbage)
+        self._db.execute("COMMIT")
+
+    def _remove(self, garbage: Iterable[RowOf]) -> None:
         self._db.executemany(
             "DELETE FROM log WHERE id >= ? AND id < ? AND key = ?",
             [(row.revision << _ORDINAL_BITS, (row.revision + 1) << _ORDINAL_BITS, row.key) for row in garbage],
         )
-
-    def commit(self) -> None:
-        """Returns when the rows since ``begin`` are on disk."""
-        self._db.execute("COMMIT")
 
     def rollback(self) -> None:
         if self._db.in_transaction:

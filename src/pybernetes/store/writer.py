@@ -105,36 +105,32 @@ class GroupWriter:
         return items
 
     def _commit_transactions(self, transactions: list[Transaction]) -> None:
-        swept = [self._garbage.popleft() for _ in range(min(SWEEP_LIMIT, len(self._garbage)))]
-        error = self._commit(lambda: self._write(transactions, swept))
+        swept = self._some_garbage()
+        error = self._try(lambda: self._log.append(transactions, swept))
         if error is not None:
             self._failed = True
             self._garbage.extendleft(swept)
         self._report(Outcome(transactions, [], error))
 
     def _commit_compaction(self, compaction: Compaction) -> None:
-        error = self._commit(lambda: self._log.set_compacted(compaction.through))
+        error = self._try(lambda: self._log.set_compacted(compaction.through))
         if error is None:
             self._garbage.extend(garbage_of(compaction.dropped))
         self._report(Outcome([], [compaction], error))
 
     def _sweep(self) -> None:
         """Removes some garbage while nobody waits; what fails now is found again when the file is next opened."""
-        swept = [self._garbage.popleft() for _ in range(min(SWEEP_LIMIT, len(self._garbage)))]
-        self._commit(lambda: self._log.remove(swept))
+        swept = self._some_garbage()
+        self._try(lambda: self._log.remove(swept))
         if not self._garbage:
-            self._commit(self._log.give_back_pages)
+            self._try(self._log.give_back_pages)
 
-    def _write(self, transactions: list[Transaction], swept: list[RowOf]) -> None:
-        for transaction in transactions:
-            self._log.append(transaction)
-        self._log.remove(swept)
+    def _some_garbage(self) -> list[RowOf]:
+        return [self._garbage.popleft() for _ in range(min(SWEEP_LIMIT, len(self._garbage)))]
 
-    def _commit(self, body: Callable[[], None]) -> sqlite3.Error | None:
+    def _try(self, body: Callable[[], None]) -> sqlite3.Error | None:
         try:
-            self._log.begin()
             body()
-            self._log.commit()
         except sqlite3.Error as error:
             self._log.rollback()
             return error
