@@ -40,6 +40,8 @@ from pybernetes.apiserver.http import ApiRequest
 from pybernetes.store.contract import Store
 
 REMEMBERED_CERTIFICATES = 4096
+REMEMBERED_TOKENS = 1024
+REMEMBERED_SECONDS = 1.0
 AUTHENTICATION_GROUP = "authentication.k8s.io"
 _IMPERSONATION = ("impersonate-user", "impersonate-group", "impersonate-uid")
 BEARER_PROTOCOL = "base64url.bearer.authorization.k8s.io."
@@ -51,15 +53,25 @@ class TokenSource(Protocol):
     async def find(self, token: str) -> User | None: ...
 
 
-@dataclass(frozen=True, slots=True)
 class FileTokens:
-    """The tokens that an operator handed out."""
+    """The tokens that an operator handed out. One that was just good is good for a second more, unasked."""
 
-    file: TokenFile
-    clock: Clock = field(default_factory=SystemClock)
+    def __init__(self, file: TokenFile, clock: Clock | None = None) -> None:
+        self._file = file
+        self._clock = clock or SystemClock()
+        self._remembered: dict[str, tuple[User, float]] = {}
 
     async def find(self, token: str) -> User | None:
-        return self.file.find(token, self.clock.now())
+        now = self._clock.monotonic()
+        known = self._remembered.get(token)
+        if known is not None and now < known[1]:
+            return known[0]
+        user = self._file.find(token, self._clock.now())
+        if len(self._remembered) >= REMEMBERED_TOKENS:
+            self._remembered.clear()
+        if user is not None:
+            self._remembered[token] = (user, now + REMEMBERED_SECONDS)
+        return user
 
 
 @dataclass(frozen=True, slots=True)
