@@ -17,6 +17,9 @@ from pybernetes.client.objects import WatchEvent, WatchType, decode_or_report
 T = TypeVar("T")
 
 
+_TYPES = {kind.value: kind for kind in WatchType}
+
+
 class _Frame(msgspec.Struct):
     type: str
     object: msgspec.Raw
@@ -45,7 +48,7 @@ class WatchDecoder(Generic[T]):
         if frame.type == "ERROR":
             raise error_of(500, bytes(frame.object))
         value = decode_or_report(self._type, bytes(frame.object))
-        return None if value is None else WatchEvent(WatchType(frame.type), value)
+        return None if value is None else WatchEvent(_TYPES[frame.type], value)
 
 
 def error_of(status: int, body: bytes) -> ApiError:

@@ -79,6 +79,7 @@ class NodeColumns:
         self.labels: dict[str, Ids] = {}
         self.label_values: dict[str, dict[str, int]] = {}
         self.taints: dict[TaintIdentity, Mask] = {}
+        """Where each taint is; taints that no node has are not in it."""
         self.host_ports: dict[tuple[str, int], dict[int, list[str]]] = {}
         for resource in ("cpu", "memory", POD_SLOTS):
             self.resource_index(resource)
@@ -199,8 +200,11 @@ class NodeColumns:
             self.label_ids(key)[row] = values.setdefault(value, len(values))
 
     def _set_taints(self, row: int, taints: Iterable[core_v1.Taint]) -> None:
-        for mask in self.taints.values():
+        for identity in [one for one, mask in self.taints.items() if mask[row]]:
+            mask = self.taints[identity]
             mask[row] = False
+            if not mask.any():
+                del self.taints[identity]
         for taint in taints:
             identity = TaintIdentity(taint.key, taint.value, taint.effect)
             if identity not in self.taints:
