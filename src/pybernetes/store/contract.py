@@ -14,15 +14,15 @@ The shape follows etcd's MVCC (https://etcd.io/docs/latest/learning/data_model/)
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
+
+import msgspec
 
 Revision = int
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True):
     """A key's value as of ``mod_revision``."""
 
     key: str
@@ -36,8 +36,7 @@ class ChangeType(StrEnum):
     DELETE = "DELETE"
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(msgspec.Struct, frozen=True):
     """One key's change. A deletion's entry has an empty value and the revision of the deletion."""
 
     type: ChangeType
@@ -49,8 +48,7 @@ class Change:
         return self.entry.mod_revision
 
 
-@dataclass(frozen=True, slots=True)
-class Range:
+class Range(msgspec.Struct, frozen=True):
     """Entries in key order as of ``revision``; ``count`` counts those from ``start`` on, beyond ``limit`` too."""
 
     entries: Sequence[Entry]
@@ -59,8 +57,7 @@ class Range:
     count: int
 
 
-@dataclass(frozen=True, slots=True)
-class ModRevisionIs:
+class ModRevisionIs(msgspec.Struct, frozen=True):
     """The key was last changed at ``revision``; 0 says that it does not exist."""
 
     key: str
@@ -70,8 +67,7 @@ class ModRevisionIs:
         return (current.mod_revision if current else 0) == self.revision
 
 
-@dataclass(frozen=True, slots=True)
-class Exists:
+class Exists(msgspec.Struct, frozen=True):
     key: str
 
     def holds(self, current: Entry | None) -> bool:
@@ -81,14 +77,12 @@ class Exists:
 Condition = ModRevisionIs | Exists
 
 
-@dataclass(frozen=True, slots=True)
-class Put:
+class Put(msgspec.Struct, frozen=True):
     key: str
     value: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Delete:
+class Delete(msgspec.Struct, frozen=True):
     """Removes the key; on an absent key it does nothing."""
 
     key: str
@@ -97,16 +91,14 @@ class Delete:
 Write = Put | Delete
 
 
-@dataclass(frozen=True, slots=True)
-class Committed:
+class Committed(msgspec.Struct, frozen=True):
     """``changes`` are in the order of the writes; deletions of absent keys left none."""
 
     revision: Revision
     changes: tuple[Change, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(msgspec.Struct, frozen=True):
     """The first condition that failed, and what its key held. Nothing was written."""
 
     failed: Condition

@@ -14,8 +14,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from pybernetes.store.contract import (
     Change,
@@ -38,16 +39,14 @@ from pybernetes.store.writer import Compaction, GroupWriter, Outcome
 __all__ = ["SqliteStore", "StoreInUse"]
 
 
-@dataclass(slots=True)
-class _Accepted:
+class _Accepted(msgspec.Struct):
     """A transaction that has its revision and waits for the disk."""
 
     changes: tuple[Change, ...]
     durable: asyncio.Future[None]
 
 
-@dataclass(frozen=True, slots=True)
-class _Ahead:
+class _Ahead(msgspec.Struct, frozen=True):
     """What an accepted transaction leaves at a key."""
 
     revision: Revision
