@@ -69,8 +69,10 @@ class FileTokens:
         user = self._file.find(token, self._clock.now())
         if len(self._remembered) >= REMEMBERED_TOKENS:
             self._remembered.clear()
-        if user is not None:
-            self._remembered[token] = (user, now + REMEMBERED_SECONDS)
+        if user is None:
+            return None
+        user = _known(user)
+        self._remembered[token] = (user, now + REMEMBERED_SECONDS)
         return user
 
 
