@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import gc
-import ssl
 from collections.abc import AsyncIterator, Sequence
 
 import click
 import uvloop
 
 from benchmarks import api, fixture, life, scheduler
-from benchmarks.connection import Target
+from benchmarks.connection import Target, trusting
 from benchmarks.report import Figure, show
 
 SUITES = ("api", "scheduler", "life", "fixture")
@@ -29,11 +28,8 @@ def main(url: str | None, token: str, server_pid: int | None, only: tuple[str, .
     gc.disable()
     figures: list[Figure] = []
     if url is not None:
-        tls = ssl.create_default_context()
-        tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
-        figures += uvloop.run(
-            _collect(Target(url, token, tls if url.startswith("https") else None), server_pid, wanted)
-        )
+        tls = trusting() if url.startswith("https") else None
+        figures += uvloop.run(_collect(Target(url, token, tls), server_pid, wanted))
     else:
         if "life" in wanted:
             figures += life.measure()

@@ -9,13 +9,13 @@ from contextlib import asynccontextmanager
 
 import orjson
 
-from benchmarks import load, objects
+from benchmarks import load, objects, watchers
 from benchmarks.connection import Connection, Refused, Target, body_of
 from benchmarks.report import Figure, percentile
 
 SECONDS = 4.0
 CREATED = 9000
-WATCHERS, UPDATES_PER_SECOND, WATCH_SECONDS = 1000, 25, 8
+WATCHERS, WATCHING_PROCESSES, UPDATES_PER_SECOND, WATCH_SECONDS = 1000, 2, 25, 8
 
 
 async def measure(target: Target, server_pid: int | None) -> AsyncIterator[Figure]:
@@ -66,28 +66,21 @@ async def _lists(target: Target, path: str, name: str, goal: float | None, conne
 
 async def _watchers(target: Target, namespace: str, server_pid: int | None) -> list[Figure]:
     await _fill(target, namespace, 1)
-    watchers = [_Watcher(target) for _ in range(WATCHERS)]
     path = f"/api/v1/namespaces/{namespace}/pods?watch=1&resourceVersion=0"
-    for start in range(0, WATCHERS, 50):
-        await asyncio.gather(*(one.open(path) for one in watchers[start : start + 50]))
-    await asyncio.sleep(1)
-    for one in watchers:
-        one.times.clear()
-    cpu = cpu_seconds(server_pid)
-    sent = await _update(target, namespace, UPDATES_PER_SECOND * WATCH_SECONDS)
-    await asyncio.sleep(2)
-    used = cpu_seconds(server_pid) - cpu
-    delivered = sum(len(one.times) for one in watchers)
-    delays = [at - sent[number] for one in watchers for number, at in one.times.items() if number in sent]
-    for one in watchers:
-        one.close()
+    with watchers.watching(target, path, WATCHERS, WATCHING_PROCESSES) as pipes:
+        cpu = cpu_seconds(server_pid)
+        sent = await _update(target, namespace, UPDATES_PER_SECOND * WATCH_SECONDS)
+        await asyncio.sleep(2)
+        used = cpu_seconds(server_pid) - cpu
+        arrived = watchers.arrivals(pipes)
+    delays = [at - sent[number] for number, at in arrived]
     expected = WATCHERS * len(sent)
     figures = [
-        Figure("watch events delivered", delivered / expected * 100, "%", 100, note=f"{delivered} of {expected}"),
+        Figure("watch events delivered", len(arrived) / expected * 100, "%", 100, note=f"{len(arrived)} of {expected}"),
         Figure("watch event, p99", percentile(delays, 0.99) * 1000, "ms", 100, at_most=True),
     ]
     if server_pid is not None:
-        per_event = used / max(delivered, 1) * 1e6
+        per_event = used / max(len(arrived), 1) * 1e6
         figures.append(Figure("server CPU per delivered event", per_event, "µs", 27, at_most=True))
     return figures
 
@@ -105,36 +98,6 @@ async def _update(target: Target, namespace: str, count: int) -> dict[int, float
         await asyncio.sleep(max(0.0, began + (number + 1) / UPDATES_PER_SECOND - time.perf_counter()))
     connection.close()
     return sent
-
-
-class _Watcher(asyncio.Protocol):
-    """Notes when each numbered change arrived, and reads no more of an event than its number."""
-
-    def __init__(self, target: Target) -> None:
-        self._target = target
-        self._transport: asyncio.Transport | None = None
-        self._rest = b""
-        self.times: dict[int, float] = {}
-
-    async def open(self, path: str) -> None:
-        loop = asyncio.get_running_loop()
-        target = self._target
-        self._transport, _ = await loop.create_connection(lambda: self, target.host, target.port, ssl=target.tls)
-        self._transport.write(target.request("GET", path))
-
-    def data_received(self, data: bytes) -> None:
-        data = self._rest + data
-        now = time.perf_counter()
-        pieces = data.split(b'"bench":"#')
-        for piece in pieces[1:]:
-            number, mark, _ = piece.partition(b"#")
-            if mark:
-                self.times[int(number)] = now
-        self._rest = b'"bench":"#' + pieces[-1] if len(pieces) > 1 and b"#" not in pieces[-1] else data[-12:]
-
-    def close(self) -> None:
-        if self._transport is not None:
-            self._transport.close()
 
 
 async def _fill(target: Target, namespace: str, count: int) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import socket
-import ssl
 import subprocess
 import sys
 import tempfile
@@ -18,7 +17,7 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks.connection import Target
+from benchmarks.connection import Target, trusting
 from benchmarks.report import Figure
 
 P8S = str(Path(sys.executable).with_name("p8s"))
@@ -77,7 +76,7 @@ def running_server(*beside: str) -> Iterator[tuple[Target, int]]:
         token = subprocess.run(
             [P8S, "token", "create", "--admin", "--data-dir", text], check=True, capture_output=True, text=True
         ).stdout.strip()
-        yield Target(f"https://127.0.0.1:{port}", token, _trusting()), server
+        yield Target(f"https://127.0.0.1:{port}", token, trusting()), server
 
 
 def _start_to_ready() -> float:
@@ -133,18 +132,11 @@ def _wait_ready(port: int) -> None:
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         try:
-            with urllib.request.urlopen(f"https://127.0.0.1:{port}/readyz", context=_trusting(), timeout=5):
+            with urllib.request.urlopen(f"https://127.0.0.1:{port}/readyz", context=trusting(), timeout=5):
                 return
         except (urllib.error.URLError, ConnectionError):
             time.sleep(0.01)
     raise SystemExit("the API server did not become ready within 60 s")
-
-
-def _trusting() -> ssl.SSLContext:
-    """For a server on this machine that the benchmark has just started."""
-    tls = ssl.create_default_context()
-    tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
-    return tls
 
 
 def _free_port() -> int:
