@@ -21,7 +21,6 @@ from pybernetes.client import key_of
 from pybernetes.client.events import WARNING
 from pybernetes.controllers.controller import (
     DONE,
-    ORPHANS,
     OWNED,
     Context,
     Controller,
@@ -35,7 +34,7 @@ from pybernetes.controllers.controller_history import HASH_LABEL, History, plan_
 from pybernetes.controllers.daemonset_plan import Plan, daemon_template, node_of, plan, status
 from pybernetes.controllers.expectations import TIMEOUT
 from pybernetes.controllers.failure_backoff import FailureBackoff
-from pybernetes.controllers.ownership import apply_claim, claim
+from pybernetes.controllers.ownership import adopters, claimed_pods
 from pybernetes.controllers.pod_control import create_pod, delete_pod
 from pybernetes.controllers.pods import available_at, pod_from_template
 from pybernetes.controllers.slow_start import BURST, all_at_once, slow_start
@@ -45,12 +44,8 @@ def every_daemon_set(controller: Controller, _: core_v1.Node) -> Iterable[Key]:
     return [key_of(one) for one in controller.informer(apps_v1.DaemonSet).list()]
 
 
-def adopters(controller: Controller, pod: core_v1.Pod) -> Iterable[Key]:
-    """Daemon sets that may want a pod which has no controller."""
-    if any(reference.controller for reference in pod.metadata.owner_references):
-        return []
-    daemon_sets: list[apps_v1.DaemonSet] = controller.informer(apps_v1.DaemonSet).list(pod.metadata.namespace)
-    return [key_of(one) for one in daemon_sets if _selector(one).matches(pod.metadata.labels)]
+def adopting(controller: Controller, pod: core_v1.Pod) -> Iterable[Key]:
+    return adopters(controller.informer(apps_v1.DaemonSet).list(pod.metadata.namespace), _selector, pod)
 
 
 class DaemonSetController(Controller):
@@ -59,7 +54,7 @@ class DaemonSetController(Controller):
         For(apps_v1.DaemonSet),
         Owns(core_v1.Pod),
         Owns(apps_v1.ControllerRevision),
-        Maps(core_v1.Pod, adopters),
+        Maps(core_v1.Pod, adopting),
         Maps(core_v1.Node, every_daemon_set),
     )
 
@@ -76,7 +71,7 @@ class DaemonSetController(Controller):
         if daemon_set is None:
             self.expectations.forget(key)
             return DONE
-        pods = await self._claimed(daemon_set)
+        pods = await claimed_pods(self, daemon_set, _selector(daemon_set))
         history = await self._keep_history(daemon_set, pods)
         if daemon_set.metadata.deletion_timestamp is not None:
             return DONE
@@ -91,11 +86,6 @@ class DaemonSetController(Controller):
         waits = [wait, self._next_available(daemon_set, pods)]
         soonest = min((one for one in waits if one is not None), default=None)
         return DONE if soonest is None else Requeue(soonest)
-
-    async def _claimed(self, daemon_set: apps_v1.DaemonSet) -> Sequence[core_v1.Pod]:
-        owned = self.pods.by_index(OWNED, daemon_set.metadata.uid)
-        orphans = self.pods.by_index(ORPHANS, daemon_set.metadata.namespace)
-        return await apply_claim(self.client, daemon_set, claim(daemon_set, _selector(daemon_set), (*owned, *orphans)))
 
     async def _keep_history(self, daemon_set: apps_v1.DaemonSet, pods: Sequence[core_v1.Pod]) -> History:
         in_use = {pod.metadata.labels.get(HASH_LABEL, "") for pod in pods}

@@ -21,13 +21,14 @@ from pybernetes.controllers.controller import DONE, Controller, For, Maps, Resul
 from pybernetes.controllers.pods import is_ready
 from pybernetes.controllers.service_pods import (
     HEADLESS_LABEL,
+    Ports,
     is_headless,
     is_listed,
     pod_hostname,
     selects,
     service_of_name,
     services_of_pod,
-    target_port,
+    target_ports,
     target_reference,
 )
 
@@ -35,9 +36,6 @@ MOST_ADDRESSES = 1000
 OVER_CAPACITY = "endpoints.kubernetes.io/over-capacity"
 MANAGED_BY = "endpoints.kubernetes.io/managed-by"
 MANAGER = "endpoint-controller"
-
-Ports = tuple[tuple[str, int, str, str | None], ...]
-"""Name, number, protocol and application protocol of each port."""
 
 
 def plan(
@@ -78,7 +76,7 @@ def _subsets(service: core_v1.Service, pods: Iterable[core_v1.Pod]) -> list[core
             target_ref=target_reference(pod),
         )
         listed = ready if publish_all or is_ready(pod) else unready
-        ports = _ports(service, pod)
+        ports = target_ports(service, pod)
         if ports or not service.spec.ports:
             listed[ports].append(address)
     return [
@@ -92,15 +90,6 @@ def _subsets(service: core_v1.Service, pods: Iterable[core_v1.Pod]) -> list[core
         )
         for ports in sorted({*ready, *unready}, key=repr)
     ]
-
-
-def _ports(service: core_v1.Service, pod: core_v1.Pod) -> Ports:
-    found = []
-    for port in service.spec.ports:
-        number = target_port(pod, port)
-        if number is not None:
-            found.append((port.name, number, port.protocol or "TCP", port.app_protocol))
-    return tuple(found)
 
 
 def _capped(subsets: Sequence[core_v1.EndpointSubset]) -> tuple[list[core_v1.EndpointSubset], bool]:

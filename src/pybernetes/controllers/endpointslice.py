@@ -26,12 +26,13 @@ from pybernetes.controllers.expectations import TIMEOUT
 from pybernetes.controllers.pods import is_ready
 from pybernetes.controllers.service_pods import (
     HEADLESS_LABEL,
+    Ports,
     is_headless,
     is_listed,
     pod_hostname,
     selects,
     services_of_pod,
-    target_port,
+    target_ports,
     target_reference,
 )
 
@@ -42,7 +43,6 @@ MANAGER = "endpointslice-controller.k8s.io"
 ZONE = "topology.kubernetes.io/zone"
 _RESERVED_LABELS = frozenset((SERVICE_NAME, MANAGED_BY, HEADLESS_LABEL))
 
-Ports = tuple[tuple[str, int, str, str | None], ...]
 Group = tuple[str, Ports]
 """Address type and ports: what all endpoints of a slice have in common."""
 
@@ -100,7 +100,7 @@ def _wanted(
     for pod in sorted(pods, key=lambda one: (one.metadata.creation_timestamp is None, one.metadata.name)):
         if not is_listed(pod, terminating=True):
             continue
-        ports = _ports(service, pod)
+        ports = tuple(sorted(target_ports(service, pod), key=repr))
         if service.spec.ports and not ports:
             continue
         for address in [one.ip for one in pod.status.pod_ips] or [pod.status.pod_ip]:
@@ -128,15 +128,6 @@ def _endpoint(
         node_name=node or None,
         zone=zones.get(node),
     )
-
-
-def _ports(service: core_v1.Service, pod: core_v1.Pod) -> Ports:
-    found = []
-    for port in service.spec.ports:
-        number = target_port(pod, port)
-        if number is not None:
-            found.append((port.name, number, port.protocol or "TCP", port.app_protocol))
-    return tuple(sorted(found, key=repr))
 
 
 def _group_of(one: discovery_v1.EndpointSlice) -> Group:

@@ -10,7 +10,7 @@ Follows pkg/controller/job/job_controller.go.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import msgspec
 
@@ -22,8 +22,6 @@ from pybernetes.client import PatchType, key_of
 from pybernetes.client.events import NORMAL, WARNING
 from pybernetes.controllers.controller import (
     DONE,
-    ORPHANS,
-    OWNED,
     Context,
     Controller,
     For,
@@ -35,7 +33,7 @@ from pybernetes.controllers.controller import (
 from pybernetes.controllers.expectations import TIMEOUT
 from pybernetes.controllers.job_indexes import INDEX, INDEX_FAILURES
 from pybernetes.controllers.job_plan import TRACKING, NewPod, Plan, is_indexed, plan
-from pybernetes.controllers.ownership import apply_claim, claim
+from pybernetes.controllers.ownership import adopters, claimed_pods
 from pybernetes.controllers.pod_control import create_pod, delete_pod
 from pybernetes.controllers.pods import pod_from_template
 from pybernetes.controllers.slow_start import all_at_once, slow_start
@@ -44,17 +42,13 @@ MANAGER = "kubernetes.io/job-controller"
 _INDEX_VARIABLE = "JOB_COMPLETION_INDEX"
 
 
-def adopters(controller: Controller, pod: core_v1.Pod) -> Iterable[Key]:
-    """Jobs that may want a pod which has no controller."""
-    if any(reference.controller for reference in pod.metadata.owner_references):
-        return []
-    jobs: list[batch_v1.Job] = controller.informer(batch_v1.Job).list(pod.metadata.namespace)
-    return [key_of(one) for one in jobs if _selector(one).matches(pod.metadata.labels)]
+def adopting(controller: Controller, pod: core_v1.Pod) -> Iterable[Key]:
+    return adopters(controller.informer(batch_v1.Job).list(pod.metadata.namespace), _selector, pod)
 
 
 class JobController(Controller):
     name = "job-controller"
-    watches = (For(batch_v1.Job), Owns(core_v1.Pod), Maps(core_v1.Pod, adopters))
+    watches = (For(batch_v1.Job), Owns(core_v1.Pod), Maps(core_v1.Pod, adopting))
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
@@ -71,7 +65,7 @@ class JobController(Controller):
             return DONE
         if not self.expectations.satisfied(key):
             return Requeue(TIMEOUT)
-        planned = plan(job, await self._claimed(job), self.now())
+        planned = plan(job, await claimed_pods(self, job, _selector(job)), self.now())
         if job.metadata.deletion_timestamp is None:
             await self._change_pods(job, planned)
         await self._write(job, planned)
@@ -79,11 +73,6 @@ class JobController(Controller):
         for error in outcome.errors:
             raise error
         return DONE if planned.look_again is None else Requeue(planned.look_again)
-
-    async def _claimed(self, job: batch_v1.Job) -> Sequence[core_v1.Pod]:
-        owned = self.pods.by_index(OWNED, job.metadata.uid)
-        orphans = self.pods.by_index(ORPHANS, job.metadata.namespace)
-        return await apply_claim(self.client, job, claim(job, _selector(job), (*owned, *orphans)))
 
     async def _change_pods(self, job: batch_v1.Job, planned: Plan) -> None:
         key = key_of(job)

@@ -7,16 +7,18 @@ Follows pkg/controller/controller_ref_manager.go.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from pybernetes.api import meta
 from pybernetes.api.errors import ApiError
+from pybernetes.api.meta import Key
+from pybernetes.api.models import core_v1
 from pybernetes.api.selectors import LabelSelector
 from pybernetes.client import Client, PatchType, key_of
 from pybernetes.client.objects import Document
-from pybernetes.controllers.controller import Retry
+from pybernetes.controllers.controller import ORPHANS, OWNED, Controller, Retry
 
 T = TypeVar("T", bound=meta.Object)
 
@@ -52,6 +54,20 @@ async def apply_claim(client: Client, owner: Any, claimed: Claim[T]) -> tuple[T,
     for value in claimed.release:
         await _release(client, owner, value)
     return (*claimed.keep, *(value for value in adopted if value is not None))
+
+
+async def claimed_pods(controller: Controller, owner: Any, selector: LabelSelector) -> tuple[core_v1.Pod, ...]:
+    """The pods that the owner controls, once it has adopted and released; for controllers that own pods."""
+    pods = controller.informer(core_v1.Pod)
+    candidates = (*pods.by_index(OWNED, owner.metadata.uid), *pods.by_index(ORPHANS, owner.metadata.namespace))
+    return await apply_claim(controller.client, owner, claim(owner, selector, candidates))
+
+
+def adopters(owners: Iterable[T], selector_of: Callable[[T], LabelSelector], pod: core_v1.Pod) -> list[Key]:
+    """Those of the owners that may want a pod which has no controller."""
+    if meta.controller_of(pod) is not None:
+        return []
+    return [key_of(owner) for owner in owners if selector_of(owner).matches(pod.metadata.labels)]
 
 
 async def _require_alive(client: Client, owner: Any) -> None:

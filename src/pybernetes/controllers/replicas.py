@@ -27,7 +27,7 @@ from pybernetes.client.events import NORMAL, WARNING
 from pybernetes.controllers.controller import DONE, ORPHANS, OWNED, Controller, Requeue, Result
 from pybernetes.controllers.deletion_order import order_for_deletion
 from pybernetes.controllers.expectations import TIMEOUT
-from pybernetes.controllers.ownership import apply_claim, claim
+from pybernetes.controllers.ownership import adopters, apply_claim, claim
 from pybernetes.controllers.pod_control import delete_pod
 from pybernetes.controllers.pods import (
     available_at,
@@ -251,8 +251,5 @@ def _failure(reason: str, errors: Sequence[ApiError | Unreachable]) -> Failure |
 
 def orphan_owners(controller: ReplicaController, pod: core_v1.Pod) -> Iterable[Key]:
     """The objects that may want to adopt a pod which has no controller."""
-    if any(reference.controller for reference in pod.metadata.owner_references):
-        return
-    for owner in controller.informer(controller.model).list(pod.metadata.namespace):
-        if controller.goal_of(owner).selector.matches(pod.metadata.labels):
-            yield key_of(owner)
+    owners = controller.informer(controller.model).list(pod.metadata.namespace)
+    return adopters(owners, lambda owner: controller.goal_of(owner).selector, pod)

@@ -15,6 +15,9 @@ from pybernetes.controllers.controller import Controller
 
 HEADLESS_LABEL = "service.kubernetes.io/headless"
 
+Ports = tuple[tuple[str, int, str, str | None], ...]
+"""Name, number, protocol and application protocol of each port."""
+
 
 def selects(service: core_v1.Service, pod: core_v1.Pod) -> bool:
     """A Service without a selector selects nothing."""
@@ -54,6 +57,15 @@ def target_port(pod: core_v1.Pod, port: core_v1.ServicePort) -> int | None:
         if declared.name == port.target_port and (declared.protocol or "TCP") == (port.protocol or "TCP"):
             return declared.container_port
     return None
+
+
+def target_ports(service: core_v1.Service, pod: core_v1.Pod) -> Ports:
+    """Where each of the Service's ports leads on the pod; those that the pod does not have are left out."""
+    return tuple(
+        (port.name, number, port.protocol or "TCP", port.app_protocol)
+        for port in service.spec.ports
+        if (number := target_port(pod, port)) is not None
+    )
 
 
 def pod_hostname(service: core_v1.Service, pod: core_v1.Pod) -> str:

@@ -11,7 +11,7 @@ import msgspec
 from pybernetes.api import quantity
 from pybernetes.api.meta import Key
 from pybernetes.api.models import core_v1
-from pybernetes.scheduler.affinity import AffinityTerm, InterPodTerms, parse_inter_pod_terms
+from pybernetes.scheduler.affinity import InterPodTerms, parse_inter_pod_terms
 
 DEFAULT_MILLI_CPU = 100
 DEFAULT_MEMORY = 200 * 1024 * 1024
@@ -57,10 +57,6 @@ class PodInfo:
     @property
     def is_terminating(self) -> bool:
         return self.pod.metadata.deletion_timestamp is not None
-
-    @property
-    def anti_affinity(self) -> tuple[AffinityTerm, ...]:
-        return self.inter_pod.required_anti
 
 
 def pod_info(pod: core_v1.Pod) -> PodInfo:

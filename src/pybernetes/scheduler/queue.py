@@ -56,10 +56,6 @@ class SchedulingQueue:
     def __len__(self) -> int:
         return len(self._waiting)
 
-    @property
-    def unschedulable(self) -> int:
-        return len(self._unschedulable)
-
     def add(self, pod: PodInfo) -> None:
         """A pod that was not known, or whose specification changed so that it should be tried anew."""
         waiting = Waiting(pod, self._clock.monotonic())
