@@ -46,7 +46,8 @@ UpdateHook = Callable[[Document, Document, Context], None]
 Validate = Callable[[Any], Iterable["FieldError"]]
 """Given the model of the new object."""
 ValidateUpdate = Callable[[Any, Any], Iterable["FieldError"]]
-"""Given the models of the new object and of the old one; runs after ``validate`` of the new one."""
+"""Given the models of the new object and of the old one; runs after ``validate`` of the new one, unless the kind
+``judges_updates_alone``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +167,8 @@ class Resource:
     defaults: Callable[[Document], None] | None = None
     validate: Validate | None = None
     validate_update: ValidateUpdate | None = None
+    judges_updates_alone: bool = False
+    """``validate_update`` is the whole rule of an update: ``validate`` is not asked (it judges creations only)."""
 
     prepare_create: Hook | None = None
     """After defaulting and before admission: resets what clients may not set (status is reset already)."""

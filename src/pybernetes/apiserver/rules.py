@@ -52,7 +52,7 @@ class MainRule:
             self._resource.prepare_update(new, old, context)
 
     def problems(self, models: Models) -> Iterator[FieldError]:
-        if self._resource.validate is not None:
+        if self._resource.validate is not None and not self._resource.judges_updates_alone:
             yield from self._resource.validate(models.new)
         if self._resource.validate_update is not None:
             yield from self._resource.validate_update(models.new, models.old)

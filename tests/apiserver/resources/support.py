@@ -66,7 +66,8 @@ def update_problems(resource: Resource, old: Document, **changes: Any) -> list[s
     assert resource.validate is not None
     assert resource.validate_update is not None
     after, before = model(resource, new), model(resource, old)
-    return [str(error) for error in (*resource.validate(after), *resource.validate_update(after, before))]
+    general = () if resource.judges_updates_alone else resource.validate(after)
+    return [str(error) for error in (*general, *resource.validate_update(after, before))]
 
 
 def changed(old: Document, **changes: Any) -> Document:
