@@ -15,7 +15,7 @@ from pybernetes.api.fields import FieldError, at, not_supported, required
 from pybernetes.api.meta import format_time
 from pybernetes.apiserver.answers import document_answer
 from pybernetes.apiserver.decoding import parse_body
-from pybernetes.apiserver.endpoint import reads_dry_run
+from pybernetes.apiserver.endpoint import context_of
 from pybernetes.apiserver.http import ApiResponse
 from pybernetes.apiserver.objects import StoredObject
 from pybernetes.apiserver.registry import Registry
@@ -55,7 +55,7 @@ class Binder:
         binding = parse_body(call.request)
         name = call.info.name
         _check(binding, name)
-        context = Context(call.user, self._clock.now(), reads_dry_run(call.request))
+        context = context_of(call, self._clock)
 
         def propose(current: StoredObject) -> Proposal:
             pod = current.fresh_document()

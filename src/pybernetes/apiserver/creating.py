@@ -9,6 +9,7 @@ Follows k8s.io/apiserver/pkg/registry/rest/create.go.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from pybernetes.api import errors
 from pybernetes.api.fields import FieldError
@@ -32,6 +33,7 @@ class Creating(Storage):
         self._default(document)
         attributes = Attributes(Operation.CREATE, self.resource, namespace, metadata.get("name", ""), context, document)
         await self.admission.mutate(attributes)
+        metadata = document["metadata"]
         if prefix:
             metadata["name"] = await self._free_name(namespace, prefix)
             self._default_name_dependent(document)
@@ -39,6 +41,8 @@ class Creating(Storage):
         if managers:
             metadata["managedFields"] = list(managers)
         self._reject(metadata.get("name", ""), self._problems_of_new(document))
+        if prefix:
+            attributes = replace(attributes, name=metadata["name"])
         await self.admission.validate(attributes)
         created = await self._insert(namespace, document, context)
         if created is None:

@@ -58,4 +58,10 @@ def delete_options_of(document: Document, request: ApiRequest) -> DeleteOptions:
         uid=preconditions.get("uid"),
         resource_version=preconditions.get("resourceVersion"),
         dry_run=bool(dry_run),
+        stated=_stated(document, dry_run),
     )
+
+
+def _stated(document: Document, dry_run: list[str]) -> Document:
+    stated = {name: value for name, value in document.items() if name not in ("kind", "apiVersion")}
+    return {**stated, "dryRun": dry_run} if dry_run else stated

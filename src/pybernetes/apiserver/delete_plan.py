@@ -10,7 +10,7 @@ Follows k8s.io/apiserver/pkg/registry/rest/delete.go and generic/registry/store.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -36,6 +36,8 @@ class DeleteOptions:
     uid: str | None = None
     resource_version: str | None = None
     dry_run: bool = False
+    stated: Document = field(default_factory=dict, compare=False)
+    """The document they came as, for those who judge the deletion."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,9 +30,7 @@ class Deleting(Updating):
             current = await self.get(namespace, name)
             old = self.document_of(current)
             self._check_preconditions(name, old, current, options)
-            await self.admission.validate(
-                Attributes(Operation.DELETE, self.resource, namespace, name, context, None, old)
-            )
+            await self.admission.admit(Attributes(Operation.DELETE, self.resource, namespace, name, context, None, old))
             done = await self._carry_out(current, old, options, context)
             if done is not None:
                 return done

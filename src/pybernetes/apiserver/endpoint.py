@@ -235,7 +235,7 @@ class Endpoint:
 
     async def delete(self, call: Call) -> ApiResponse:
         options = read_delete_options(call.request)
-        context = self._context(call, dry_run=options.dry_run)
+        context = self._deletion_context(call, options)
         deleted = await self.registry.delete(self._namespace(call), call.info.name, options, context)
         status = 202 if not deleted.removed and options.orphan_dependents is False else 200
         if deleted.removed and not self.resource.returns_deleted:
@@ -252,7 +252,7 @@ class Endpoint:
     async def delete_collection(self, call: Call) -> ApiResponse:
         listing = read_options(call.request)
         options = read_delete_options(call.request)
-        context = self._context(call, dry_run=options.dry_run)
+        context = self._deletion_context(call, options)
         selection = select(self.view, self._namespace(call), "", listing)
         page = await self._lister.list(self._namespace(call), listing, selection)
         found = tuple(page.found)
@@ -298,9 +298,14 @@ class Endpoint:
 
     # shared
 
-    def _context(self, call: Call, *, dry_run: bool = False) -> Context:
-        dry_run = dry_run or reads_dry_run(call.request)
-        return Context(call.user, self._clock.now(), dry_run, manager_of(call.request))
+    def _context(self, call: Call) -> Context:
+        return context_of(call, self._clock)
+
+    def _deletion_context(self, call: Call, options: DeleteOptions) -> Context:
+        dry_run = options.dry_run or reads_dry_run(call.request)
+        request = call.request
+        manager = manager_of(request)
+        return Context(call.user, self._clock.now(), dry_run, manager, options.stated, request.warnings)
 
     def _warnings(self, document: Document) -> Sequence[str]:
         return tuple(self.resource.warnings(document)) if self.resource.warnings else ()
@@ -322,6 +327,23 @@ class ScaleRule:
     def __init__(self, main: MainRule) -> None:
         self.prepare = main.prepare
         self.problems = main.problems
+
+
+def context_of(call: Call, clock: Clock) -> Context:
+    """Of a request that creates, updates or patches."""
+    request = call.request
+    dry_run = reads_dry_run(request)
+    return Context(call.user, clock.now(), dry_run, manager_of(request), _stated_options(request), request.warnings)
+
+
+def _stated_options(request: ApiRequest) -> Document:
+    query = request.query
+    stated: Document = {}
+    if query:
+        if query.get("dryRun"):
+            stated["dryRun"] = list(query["dryRun"])
+        stated |= {name: query[name][0] for name in ("fieldManager", "fieldValidation") if query.get(name)}
+    return stated
 
 
 def reads_dry_run(request: ApiRequest) -> bool:

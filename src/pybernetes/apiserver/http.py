@@ -37,6 +37,8 @@ class ApiRequest:
     remote: str = ""
     info: RequestInfo | None = None
     """What the path asks for, once it has been parsed."""
+    warnings: list[str] = field(default_factory=list)
+    """What admission tells the client, whatever the answer is."""
 
     def param(self, name: str, default: str = "") -> str:
         """The first value of a query parameter."""

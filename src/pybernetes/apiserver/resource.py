@@ -37,6 +37,11 @@ class Context:
     dry_run: bool = False
     manager: str = ""
     """Who is recorded as the manager of the fields that are changed."""
+    options: Document | None = None
+    """What the client stated beside the object (fieldManager, dryRun …; of a deletion all of DeleteOptions); None for
+    the server's own writes."""
+    warnings: list[str] = field(default_factory=list)
+    """Where those who look at the write leave warnings for the client."""
 
 
 Hook = Callable[[Document, Context], None]

@@ -29,6 +29,7 @@ from pybernetes.apiserver.registry import Registry
 from pybernetes.apiserver.request_info import RequestInfo, parse
 from pybernetes.apiserver.resource import Facilities, Reservations, Resource
 from pybernetes.apiserver.routes import Call, Handler, Routes
+from pybernetes.apiserver.warnings import fitting
 from pybernetes.apiserver.watch_cache import ROOT, WatchCache
 from pybernetes.store.contract import Store, StoreError
 
@@ -88,15 +89,18 @@ class ApiServer:
             user = await self._authenticate(request)
             await self._authorize(user, info, request)
             handler = self._handler(info, request)
-            return await handler(Call(request, info, user))
+            answer = await handler(Call(request, info, user))
         except errors.ApiError as error:
-            return error_answer(request, error)
+            answer = error_answer(request, error)
         except StoreError as error:
             log.exception("the store failed", extra={"path": request.path})
             return error_answer(request, errors.internal_error(f"store: {error}"))
         except Exception as error:  # the last line of defence: one request must not take the server down
             log.exception("a request failed", extra={"path": request.path, "method": request.method})
             return error_answer(request, errors.internal_error(f"{type(error).__name__}: {error}"))
+        if request.warnings or answer.warnings:
+            answer.warnings = fitting((*answer.warnings, *request.warnings))
+        return answer
 
     def registry(self, group: str, version: str, resource: str) -> Registry:
         """The storage of a served kind, for parts of the server that act on objects themselves. Raises ``KeyError``."""

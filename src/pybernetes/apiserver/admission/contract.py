@@ -4,17 +4,21 @@ A plugin is a class with a name, the operations and resources it cares about, an
 ``validate``; it refuses by raising an ``ApiError`` (``errors.forbidden`` for policy). All mutations run before
 all validations. Documents it is given as ``old`` are read-only.
 
+A plugin that calls code of the cluster's users (webhooks, mutating policies) answers ``mutate`` with ``Mutated``: when
+one of them has changed the object, every plugin gets a second turn, once.
+
 Follows k8s.io/apiserver/pkg/admission.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from pybernetes.apiserver.auth.contract import User
     from pybernetes.apiserver.resource import Context, Document, Resource
 
 
@@ -29,8 +33,23 @@ EVERY_WRITE = frozenset({Operation.CREATE, Operation.UPDATE, Operation.DELETE})
 
 
 @dataclass(frozen=True, slots=True)
+class Kind:
+    """What a document is: `Kind("apps", "v1", "Deployment")`."""
+
+    group: str
+    version: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
 class Attributes:
-    """``document`` is None on DELETE and CONNECT, ``old`` on CREATE."""
+    """One write as admission sees it.
+
+    ``document`` is None on DELETE, the options of the connection (`PodExecOptions` …) on CONNECT; ``old`` is None on
+    CREATE and CONNECT. ``resource`` is the one that the request names, in its version; ``document`` and ``old`` are in
+    that version too. ``of_kind`` is what they are where a subresource has a kind of its own (`Scale`, `Binding`).
+    ``name`` is "" for an object whose name is still to be generated.
+    """
 
     operation: Operation
     resource: Resource
@@ -40,6 +59,59 @@ class Attributes:
     document: Document | None = None
     old: Document | None = None
     subresource: str = ""
+    of_kind: Kind | None = None
+
+    @property
+    def kind(self) -> Kind:
+        """The kind of the documents."""
+        if self.of_kind is not None:
+            return self.of_kind
+        info = self.resource.info
+        return Kind(info.group, info.version, info.kind)
+
+    @property
+    def user(self) -> User:
+        return self.context.user
+
+    @property
+    def dry_run(self) -> bool:
+        return self.context.dry_run
+
+    @property
+    def options(self) -> Document | None:
+        """CreateOptions, UpdateOptions or DeleteOptions as a document; None on CONNECT and for the server's own writes."""
+        stated = self.context.options
+        if stated is None or self.operation is Operation.CONNECT:
+            return None
+        return {"kind": _OPTIONS[self.operation], "apiVersion": "meta.k8s.io/v1", **stated}
+
+    def warn(self, text: str) -> None:
+        """Tells the client, whatever becomes of the write."""
+        self.context.warnings.append(text)
+
+    def replace_document(self, new: Document) -> None:
+        """The object is ``new`` from now on. Nobody may keep parts of the one before."""
+        if self.document is not None and new is not self.document:
+            self.document.clear()
+            self.document.update(new)
+
+
+_OPTIONS = {
+    Operation.CREATE: "CreateOptions",
+    Operation.UPDATE: "UpdateOptions",
+    Operation.DELETE: "DeleteOptions",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Mutated:
+    """What a plugin has done that may have to be looked at again.
+
+    ``changed``: everyone gets a second turn. ``again`` is this plugin's own second turn, instead of ``mutate``.
+    """
+
+    changed: bool
+    again: Callable[[], Awaitable[None]]
 
 
 class Reader(Protocol):
@@ -58,7 +130,7 @@ class Plugin:
     resources: frozenset[str] = frozenset()
     subresources: frozenset[str] = frozenset({""})
 
-    async def mutate(self, attributes: Attributes) -> None:
+    async def mutate(self, attributes: Attributes) -> Mutated | None:
         """Completes ``attributes.document`` in place."""
 
     async def validate(self, attributes: Attributes) -> None:
@@ -85,12 +157,20 @@ class Chain:
         self._validating: dict[tuple[Operation, str, str], tuple[Plugin, ...]] = {}
 
     async def mutate(self, attributes: Attributes) -> None:
-        for plugin in self._of(self._mutating, "mutate", attributes):
-            await plugin.mutate(attributes)
+        plugins = self._of(self._mutating, "mutate", attributes)
+        outcomes = [await plugin.mutate(attributes) for plugin in plugins]
+        if any(outcomes) and any(outcome.changed for outcome in outcomes if outcome is not None):
+            for plugin, outcome in zip(plugins, outcomes, strict=True):
+                await (plugin.mutate(attributes) if outcome is None else outcome.again())
 
     async def validate(self, attributes: Attributes) -> None:
         for plugin in self._of(self._validating, "validate", attributes):
             await plugin.validate(attributes)
+
+    async def admit(self, attributes: Attributes) -> None:
+        """Both, one after the other: for what is not stored (connections, reviews, bindings)."""
+        await self.mutate(attributes)
+        await self.validate(attributes)
 
     def _of(
         self, known: dict[tuple[Operation, str, str], tuple[Plugin, ...]], method: str, attributes: Attributes
