@@ -10,8 +10,9 @@ from random import Random
 
 from pybernetes.api.clock import Clock, SystemClock
 from pybernetes.apiserver import bootstrap, resources
-from pybernetes.apiserver.admission import default_plugins
+from pybernetes.apiserver.admission import catalog
 from pybernetes.apiserver.admission.contract import Plugin
+from pybernetes.apiserver.admission.host import Host
 from pybernetes.apiserver.auth.contract import Authenticator, Authorizer
 from pybernetes.apiserver.binding import Binder
 from pybernetes.apiserver.eviction import Evictor
@@ -64,7 +65,7 @@ def assemble(
     random: Random | None = None,
     options: ServerOptions | None = None,
 ) -> Assembled:
-    """``more_plugins`` run after the built-in ones."""
+    """``more_plugins`` run after the built-in ones, but for those that come last. Raises ConfigurationError."""
     clock = clock or SystemClock()
     random = random or Random()
     server = ApiServer(
@@ -76,7 +77,15 @@ def assemble(
         random=random,
         options=options,
     )
-    server.admission.use((*default_plugins(server.reader, random), *more_plugins))
+    host = Host(
+        reader=server.reader,
+        random=random,
+        clock=clock,
+        authorizer=server.authorizer,
+        registry=server.registry,
+        resources=lambda: server.resources,
+    )
+    server.admission.use(catalog.plugins(host, server.options.admission, more_plugins))
     health = Health()
     health.register(server.routes)
     _add_pod_subresources(server)

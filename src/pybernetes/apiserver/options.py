@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from pybernetes.apiserver.admission.catalog import AdmissionOptions
 
 MEBIBYTE = 1 << 20
 
@@ -17,4 +19,5 @@ class ServerOptions:
     max_body: int = 3 * MEBIBYTE
     min_request_timeout: int = 1800
     event_ttl_seconds: int = 3600
+    admission: AdmissionOptions = field(default_factory=AdmissionOptions)
     compact_seconds: int = 300

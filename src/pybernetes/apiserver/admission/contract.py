@@ -15,9 +15,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, Self
 
 if TYPE_CHECKING:
+    from pybernetes.apiserver.admission.host import Host
     from pybernetes.apiserver.auth.contract import User
     from pybernetes.apiserver.resource import Context, Document, Resource
 
@@ -129,6 +130,11 @@ class Plugin:
     operations: frozenset[Operation] = EVERY_WRITE
     resources: frozenset[str] = frozenset()
     subresources: frozenset[str] = frozenset({""})
+
+    @classmethod
+    def build(cls, host: Host) -> Self:
+        """The plugin of one server. One that needs something of the server takes it from ``host``."""
+        return cls()
 
     async def mutate(self, attributes: Attributes) -> Mutated | None:
         """Completes ``attributes.document`` in place."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pybernetes.api import errors
 from pybernetes.apiserver.admission.contract import Attributes, Operation, Plugin, Reader
+from pybernetes.apiserver.admission.host import Host
 
 IMMORTAL = frozenset({"default", "kube-system", "kube-public"})
 _NAMESPACES = "namespaces"
@@ -16,6 +17,10 @@ _REVIEWS = frozenset({"localsubjectaccessreviews.authorization.k8s.io"})
 class NamespaceLifecycle(Plugin):
     name = "NamespaceLifecycle"
     operations = frozenset({Operation.CREATE, Operation.DELETE})
+
+    @classmethod
+    def build(cls, host: Host) -> NamespaceLifecycle:
+        return cls(host.reader)
 
     def __init__(self, reader: Reader) -> None:
         self._reader = reader

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pybernetes.api import errors
 from pybernetes.apiserver.admission.contract import Attributes, Operation, Plugin, Reader
+from pybernetes.apiserver.admission.host import Host
 from pybernetes.apiserver.resource import Document
 
 CLASSES = "priorityclasses.scheduling.k8s.io"
@@ -17,6 +18,10 @@ class Priority(Plugin):
     name = "Priority"
     operations = frozenset({Operation.CREATE, Operation.UPDATE})
     resources = frozenset({"pods", CLASSES})
+
+    @classmethod
+    def build(cls, host: Host) -> Priority:
+        return cls(host.reader)
 
     def __init__(self, reader: Reader) -> None:
         self._reader = reader

@@ -11,6 +11,7 @@ from random import Random
 
 from pybernetes.api import errors
 from pybernetes.apiserver.admission.contract import Attributes, Operation, Plugin, Reader
+from pybernetes.apiserver.admission.host import Host
 from pybernetes.apiserver.naming import random_suffix
 from pybernetes.apiserver.resource import Document
 
@@ -28,6 +29,10 @@ class ServiceAccount(Plugin):
     name = "ServiceAccount"
     operations = frozenset({Operation.CREATE})
     resources = frozenset({"pods"})
+
+    @classmethod
+    def build(cls, host: Host) -> ServiceAccount:
+        return cls(host.reader, host.random)
 
     def __init__(self, reader: Reader, random: Random) -> None:
         self._reader = reader

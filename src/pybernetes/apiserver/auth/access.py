@@ -26,7 +26,6 @@ from pybernetes.apiserver.auth.certificate_signer import CertificateSigner
 from pybernetes.apiserver.auth.escalation import EscalationCheck
 from pybernetes.apiserver.auth.issuer_documents import IssuerDocuments
 from pybernetes.apiserver.auth.node_graph import NodeGraph
-from pybernetes.apiserver.auth.node_restriction import NodeRestriction
 from pybernetes.apiserver.auth.pki import Pki
 from pybernetes.apiserver.auth.rbac import Rbac
 from pybernetes.apiserver.auth.rbac_feed import RbacFeed
@@ -98,7 +97,6 @@ class Access:
         return (
             TokenSecrets(self.account_tokens, self.options.pki.ca_pem if self.options.pki else b""),
             CertificateRequestChecks(self.authorizer),
-            NodeRestriction(),
             EscalationCheck(self.authorizer),
         )
 

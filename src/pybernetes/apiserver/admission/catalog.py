@@ -1,0 +1,157 @@
+"""Which plugins there are, and which of them a server runs.
+
+Adding a plugin is adding a file and a row of ``ORDER``. Plugins of others run before those that must come last: by the
+entry points of the group `pybernetes.admission`, enabled by their names, or named as `module:Class`.
+
+Follows pkg/kubeapiserver/options/plugins.go and k8s.io/apiserver/pkg/server/options/admission.go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+from pybernetes.apiserver.admission.configuration import read_configuration
+from pybernetes.apiserver.admission.contract import Plugin
+from pybernetes.apiserver.admission.host import ConfigurationError, Host
+
+ENTRY_POINTS = "pybernetes.admission"
+_PACKAGE = "pybernetes.apiserver.admission"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """``place`` is `module:Class`, relative to this package; "" where the plugin is not built."""
+
+    name: str
+    place: str
+    on: bool = False
+
+
+FIRST: tuple[Row, ...] = (
+    Row("AlwaysAdmit", ""),
+    Row("NamespaceAutoProvision", ""),
+    Row("NamespaceLifecycle", ".namespace_lifecycle:NamespaceLifecycle", on=True),
+    Row("NamespaceExists", ""),
+    Row("LimitPodHardAntiAffinityTopology", ""),
+    Row("LimitRanger", "", on=True),
+    Row("ServiceAccount", ".service_account:ServiceAccount", on=True),
+    Row("NodeRestriction", "..auth.node_restriction:NodeRestriction"),
+    Row("TaintNodesByCondition", ".taint_nodes_by_condition:TaintNodesByCondition", on=True),
+    Row("AlwaysPullImages", ""),
+    Row("ImagePolicyWebhook", ""),
+    Row("PodSecurity", "", on=True),
+    Row("PodNodeSelector", ""),
+    Row("Priority", ".priority:Priority", on=True),
+    Row("DefaultTolerationSeconds", ".default_toleration_seconds:DefaultTolerationSeconds", on=True),
+    Row("PodTolerationRestriction", ""),
+    Row("EventRateLimit", ""),
+    Row("ExtendedResourceToleration", ""),
+    Row("DefaultStorageClass", "", on=True),
+    Row("StorageObjectInUseProtection", "", on=True),
+    Row("PodGroupProtection", "", on=True),
+    Row("OwnerReferencesPermissionEnforcement", ""),
+    Row("PersistentVolumeClaimResize", "", on=True),
+    Row("RuntimeClass", "", on=True),
+    Row("CertificateApproval", "", on=True),
+    Row("CertificateSigning", "", on=True),
+    Row("ClusterTrustBundleAttest", "", on=True),
+    Row("CertificateSubjectRestriction", "", on=True),
+    Row("DefaultIngressClass", "", on=True),
+    Row("DenyServiceExternalIPs", ""),
+    Row("PodTopologyLabels", "", on=True),
+    Row("PodGroupWorkloadExists", "", on=True),
+    Row("NodeDeclaredFeatureValidator", "", on=True),
+    Row("JobValidation", "", on=True),
+    Row("PodResizeValidator", "", on=True),
+)
+LAST: tuple[Row, ...] = (
+    Row("MutatingAdmissionPolicy", "", on=True),
+    Row("MutatingAdmissionWebhook", "", on=True),
+    Row("ValidatingAdmissionPolicy", "", on=True),
+    Row("ValidatingAdmissionWebhook", "", on=True),
+    Row("ResourceQuota", "", on=True),
+    Row("AlwaysDeny", ""),
+)
+"""They see what all others have made of the object."""
+ORDER = (*FIRST, *LAST)
+
+
+@dataclass(frozen=True, slots=True)
+class AdmissionOptions:
+    """``enable`` and ``disable`` are names; ``added`` are plugins of others as `module:Class`."""
+
+    enable: tuple[str, ...] = ("NodeRestriction",)
+    disable: tuple[str, ...] = ()
+    configuration_file: str = ""
+    added: tuple[str, ...] = ()
+
+
+def check(options: AdmissionOptions) -> None:
+    """Raises ConfigurationError with all that is wrong about the names."""
+    known = {row.name for row in ORDER}
+    if not known.issuperset((*options.enable, *options.disable)):
+        known |= set(_installed())
+    problems = [
+        f'{flag} plugin "{name}" is unknown'
+        for flag, names in (
+            ("enable-admission-plugins", options.enable),
+            ("disable-admission-plugins", options.disable),
+        )
+        for name in names
+        if name not in known
+    ]
+    both = sorted(set(options.enable) & set(options.disable))
+    if both:
+        problems.append(f"[{' '.join(both)}] in enable-admission-plugins and disable-admission-plugins overlapped")
+    unbuilt = [row.name for row in ORDER if row.name in options.enable and not row.place and not row.on]
+    problems += [f'admission plugin "{name}" is not built' for name in unbuilt]
+    if problems:
+        raise ConfigurationError(problems[0] if len(problems) == 1 else f"[{', '.join(problems)}]")
+
+
+def plugins(host: Host, options: AdmissionOptions, more: Sequence[Plugin] = ()) -> tuple[Plugin, ...]:
+    """Every plugin that ``options`` turns on, in order; ``more`` are the server's own. Raises ConfigurationError."""
+    check(options)
+    configurations = read_configuration(options.configuration_file)
+    return (
+        *_built(FIRST, host, options, configurations),
+        *more,
+        *_of_others(host, options, configurations),
+        *_built(LAST, host, options, configurations),
+    )
+
+
+def _built(
+    rows: Sequence[Row], host: Host, options: AdmissionOptions, configurations: Mapping[str, dict[str, Any]]
+) -> Iterator[Plugin]:
+    for row in rows:
+        wanted = row.name in options.enable or (row.on and row.name not in options.disable)
+        if wanted and row.place:
+            module, _, name = row.place.partition(":")
+            yield _build(row.name, module, name, host, configurations)
+
+
+def _of_others(host: Host, options: AdmissionOptions, configurations: Mapping[str, dict[str, Any]]) -> Iterator[Plugin]:
+    others = set(options.enable) - {row.name for row in ORDER}
+    for name, point in _installed().items() if others else ():
+        if name in others:
+            yield _build(name, point.module, point.attr, host, configurations)
+    for place in options.added:
+        module, _, name = place.partition(":")
+        yield _build(place, module, name, host, configurations)
+
+
+def _build(shown: str, module: str, attribute: str, host: Host, configurations: Mapping[str, dict[str, Any]]) -> Plugin:
+    try:
+        made: type[Plugin] = getattr(import_module(module, _PACKAGE), attribute)
+        return made.build(replace(host, configuration=configurations.get(shown, configurations.get(attribute))))
+    except (ImportError, AttributeError, ConfigurationError) as error:
+        raise ConfigurationError(f'couldn\'t init admission plugin "{shown}": {error}') from error
+
+
+def _installed() -> dict[str, EntryPoint]:
+    return {point.name: point for point in entry_points(group=ENTRY_POINTS)}

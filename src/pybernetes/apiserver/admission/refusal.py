@@ -1,0 +1,23 @@
+"""The refusals of plugins, in upstream's words.
+
+Follows k8s.io/apiserver/pkg/admission/errors.go.
+"""
+
+from __future__ import annotations
+
+from pybernetes.api import errors
+from pybernetes.apiserver.admission.contract import Attributes
+
+
+def forbidden(attributes: Attributes, why: str) -> errors.ApiError:
+    """403 about the object of the write, even while its name is still to be generated."""
+    return errors.forbidden(attributes.resource.info.group_resource, shown_name(attributes), why)
+
+
+def shown_name(attributes: Attributes) -> str:
+    if attributes.name:
+        return attributes.name
+    if attributes.document is None:
+        return "Unknown"
+    metadata = attributes.document.get("metadata") or {}
+    return str(metadata.get("name") or metadata.get("generateName") or "Unknown")
