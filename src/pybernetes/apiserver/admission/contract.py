@@ -80,7 +80,7 @@ class Attributes:
 
     @property
     def options(self) -> Document | None:
-        """CreateOptions, UpdateOptions or DeleteOptions as a document; None on CONNECT and for the server's own writes."""
+        """As a document (`CreateOptions` …); None on CONNECT and for the server's own writes."""
         stated = self.context.options
         if stated is None or self.operation is Operation.CONNECT:
             return None
