@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator, Sequence
 import click
 import uvloop
 
-from benchmarks import api, fixture, life, scheduler
+from benchmarks import fixture, life, scheduler
+from benchmarks.api import rounds
 from benchmarks.connection import Target, trusting
 from benchmarks.report import Figure, show
 
@@ -19,43 +20,60 @@ SUITES = ("api", "scheduler", "life", "fixture")
 @click.option("--url", help="An API server that runs already; without it a cluster is started and removed again.")
 @click.option("--token", default="", help="A cluster administrator's bearer token for --url.")
 @click.option("--server-pid", type=int, help="The server's process, to measure its CPU time.")
+@click.option("--against", help="Another API server: rounds alternate between the two, and ratios are stated.")
+@click.option("--against-token", default="", help="A cluster administrator's bearer token for --against.")
+@click.option("--against-pid", type=int, help="Its process.")
 @click.option("--only", multiple=True, type=click.Choice(SUITES), help="Which measurements; all of them by default.")
 @click.option("--output", "-o", type=click.Choice(["table", "json"]), default="table")
-def main(url: str | None, token: str, server_pid: int | None, only: tuple[str, ...], output: str) -> None:
+def main(
+    url: str | None,
+    token: str,
+    server_pid: int | None,
+    against: str | None,
+    against_token: str,
+    against_pid: int | None,
+    only: tuple[str, ...],
+    output: str,
+) -> None:
     """Prints what was measured beside what is to be reached."""
     wanted = only or SUITES
     # What is measured is the server: the client must not stop to look for garbage while it takes times.
     gc.disable()
     figures: list[Figure] = []
+    other = (_target(against, against_token), against_pid) if against else None
     if url is not None:
-        tls = trusting() if url.startswith("https") else None
-        figures += uvloop.run(_collect(Target(url, token, tls), server_pid, wanted))
+        figures += uvloop.run(_collect((_target(url, token), server_pid), other, wanted))
     else:
         if "life" in wanted:
             figures += life.measure()
         if "fixture" in wanted:
             figures += fixture.measure()
         if "api" in wanted:
-            with life.running_server() as (target, pid):
-                figures += uvloop.run(_collect(target, pid, ("api",)))
+            with life.running_server() as subject:
+                figures += uvloop.run(_collect(subject, other, ("api",)))
         if "scheduler" in wanted:
-            with life.running_server("scheduler") as (target, pid):
-                figures += uvloop.run(_collect(target, pid, ("scheduler",)))
+            with life.running_server("scheduler") as subject:
+                figures += uvloop.run(_collect(subject, None, ("scheduler",)))
     show(figures, as_json=output == "json")
 
 
-async def _collect(target: Target, server_pid: int | None, wanted: Sequence[str]) -> list[Figure]:
+def _target(url: str, token: str) -> Target:
+    return Target(url, token, trusting() if url.startswith("https") else None)
+
+
+async def _collect(subject: rounds.Subject, against: rounds.Subject | None, wanted: Sequence[str]) -> list[Figure]:
     async def figures() -> AsyncIterator[Figure]:
         if "api" in wanted:
-            async for figure in api.measure(target, server_pid):
+            async for figure in rounds.measure(subject, against):
                 yield figure
         if "scheduler" in wanted:
-            async for figure in scheduler.measure(target):
+            async for figure in scheduler.measure(subject[0]):
                 yield figure
 
     collected = []
     async for figure in figures():
-        click.echo(f"{figure.name}: {figure.value:,.1f} {figure.unit}  {figure.note}", err=True)
+        beside = "" if figure.ratio is None else f"  {figure.ratio:.2f}×"
+        click.echo(f"{figure.name}: {figure.value:,.1f} {figure.unit}{beside}  {figure.note}", err=True)
         collected.append(figure)
     return collected
 

@@ -55,6 +55,9 @@ def trusting() -> ssl.SSLContext:
     return tls
 
 
+_LAST_CHUNK = b"\r\n0\r\n\r\n"
+
+
 class Refused(Exception):
     """An answer other than 2xx: a figure made of such answers means nothing."""
 
@@ -64,6 +67,7 @@ class Connection(asyncio.Protocol):
         self._target = target
         self._buffer = bytearray()
         self._needed = 0
+        self._chunked = False
         self._answer: asyncio.Future[bytes] | None = None
         self._transport: asyncio.Transport | None = None
         self.on_data: asyncio.Queue[bytes] | None = None
@@ -81,7 +85,14 @@ class Connection(asyncio.Protocol):
             end = self._buffer.find(b"\r\n\r\n")
             if end < 0:
                 return
-            self._needed = end + 4 + _content_length(bytes(self._buffer[:end]))
+            head = bytes(self._buffer[:end])
+            self._chunked = b"chunked" in head
+            self._needed = end + 4 + (len(_LAST_CHUNK) if self._chunked else _content_length(head))
+        if self._chunked:
+            # One request at a time, and JSON has no bare line breaks: the last chunk can be nothing else.
+            if not self._buffer.endswith(_LAST_CHUNK):
+                return
+            self._needed = len(self._buffer)
         if len(self._buffer) >= self._needed and self._answer is not None:
             answer = bytes(self._buffer[: self._needed])
             del self._buffer[: self._needed]

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from benchmarks.connection import Target
+from benchmarks.report import percentile
 
 CONNECTIONS = 16
 
@@ -20,6 +21,10 @@ class Run:
     @property
     def rate(self) -> float:
         return len(self.latencies) / self.seconds
+
+    @property
+    def p99_ms(self) -> float:
+        return percentile(self.latencies, 0.99) * 1000
 
 
 async def repeat(target: Target, request: bytes, seconds: float, connections: int = CONNECTIONS) -> Run:

@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator
 
 import orjson
 
-from benchmarks import api, load, objects
+from benchmarks import load, objects
+from benchmarks.api.measurement import make_namespace
 from benchmarks.connection import Target, body_of
 from benchmarks.report import Figure
 
@@ -23,8 +24,7 @@ async def measure(target: Target) -> AsyncIterator[Figure]:
     await asyncio.sleep(2)
     namespace = f"bench-{time.time_ns() % 10**8}"
     connection = await target.connect()
-    await connection.send(target.request("POST", "/api/v1/namespaces", objects.namespace(namespace)))
-    await api.make_account(connection, target, namespace)
+    await make_namespace(target, namespace)
     path = f"/api/v1/namespaces/{namespace}/pods"
     requests = [
         target.request("POST", path, objects.pod(f"pod-{number}", {"app": "bench"}, scheduler="default-scheduler"))
