@@ -115,6 +115,15 @@ def check_annotations(annotations: Mapping[str, str], path: FieldPath) -> Iterat
         yield too_long(path, "", ANNOTATIONS_SIZE_LIMIT)
 
 
+def check_template_metadata(metadata: ObjectMeta, path: FieldPath) -> Iterator[FieldError]:
+    """Of objects that are made from a template: labels and annotations, and nothing else."""
+    yield from check_annotations(metadata.annotations, path.annotations)
+    yield from check_labels(metadata.labels, path.labels)
+    for field, name in zip(metadata.__struct_fields__, metadata.__struct_encode_fields__, strict=True):
+        if field not in ("annotations", "labels") and getattr(metadata, field):
+            yield forbidden(path.child(name), "cannot be set")
+
+
 def check_owner_references(references: Sequence[OwnerReference], path: FieldPath) -> Iterator[FieldError]:
     controller = ""
     for reference in references:
