@@ -85,6 +85,8 @@ class Creating(Storage):
         if self.resource.has_status:
             initial = self.resource.initial_status
             document["status"] = initial(document) if initial else {}
+            if document["status"] is None:
+                del document["status"]
         if self.resource.prepare_create is not None:
             self.resource.prepare_create(document, context)
 
@@ -101,7 +103,7 @@ class Creating(Storage):
         return await self._reserving(document, None, context, lambda: self._put_new(key, namespace, document, context))
 
     async def _put_new(self, key: str, namespace: str, document: Document, context: Context) -> StoredObject | None:
-        value = self._encode(document)
+        value = await self._encode(document)
         if context.dry_run:
             return StoredObject(self.form, self.prefix, key, value, 0)
         outcome = await self.store.transact(require=self._creatable(key, namespace), write=(Put(key, value),))

@@ -69,11 +69,26 @@ class KindCache:
         self._having: dict[tuple[str, str], dict[str, None]] = {}
         self._events: deque[tuple[float, Event]] = deque()
         self._oldest = 0
+        self._held: list[Change] | None = None
 
     def reset(self) -> None:
+        self._held = None
         self.objects.clear()
         self._having.clear()
         self._events.clear()
+
+    def hold(self) -> None:
+        """Until ``release`` changes are kept aside: the objects that they change are being read."""
+        self._held = []
+
+    def release(self, entries: Sequence[Entry], revision: int, now: float) -> None:
+        held, self._held = self._held, None
+        if held is None:
+            return
+        self.fill(entries, revision)
+        for change in held:
+            if change.entry.mod_revision > revision:
+                self.apply(change, now)
 
     def fill(self, entries: Sequence[Entry], revision: int) -> None:
         self._oldest = revision
@@ -81,6 +96,9 @@ class KindCache:
             self._index(self._take(entry))
 
     def apply(self, change: Change, now: float) -> None:
+        if self._held is not None:
+            self._held.append(change)
+            return
         entry = change.entry
         before = self.objects.get(entry.key)
         if change.type is ChangeType.PUT:

@@ -51,6 +51,10 @@ class Form:
         self._start = len(self._prefix)
         self._decoded: deque[StoredObject] = deque()
 
+    def of(self, value: bytes) -> Form:
+        """The form of one stored value: this one, but for kinds that are stored in several versions."""
+        return self
+
     def to_stored(self, document: Document) -> bytes:
         return orjson.dumps(self._ordered(document))
 
@@ -97,7 +101,7 @@ class StoredObject:
     __slots__ = ("_document", "_labels", "form", "item", "key", "marks", "name", "namespace", "revision")
 
     def __init__(self, form: Form, prefix: str, key: str, value: bytes, revision: int) -> None:
-        self.form = form
+        self.form = form = form.of(value)
         self.key = key
         self.revision = revision
         self.namespace, _, self.name = key[len(prefix) :].rpartition("/")

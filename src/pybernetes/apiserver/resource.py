@@ -17,10 +17,16 @@ from random import Random
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from pybernetes.api.clock import Clock
     from pybernetes.api.fields import FieldError
     from pybernetes.api.kinds import KindInfo
+    from pybernetes.api.schema import Shape
     from pybernetes.apiserver.auth.contract import User
+    from pybernetes.apiserver.endpoint import Endpoint
+    from pybernetes.apiserver.objects import Form, StoredObject
     from pybernetes.apiserver.options import ServerOptions
+    from pybernetes.apiserver.registry import Registry
+    from pybernetes.apiserver.view import View
     from pybernetes.store.contract import Store
 
 Document = dict[str, Any]
@@ -153,6 +159,34 @@ class Stored:
     to_storage: Callable[[Document], Document]
 
 
+class Custom(Protocol):
+    """What a kind needs that has no generated facts, and whose objects are stored in several versions."""
+
+    @property
+    def shape(self) -> Shape: ...
+
+    @property
+    def form(self) -> Form:
+        """How its objects look as bytes in the version they are stored in."""
+
+    @property
+    def advertised_verbs(self) -> tuple[str, ...]:
+        """The verbs that discovery tells of."""
+
+    def view(self, resource: Resource) -> View: ...
+
+    def endpoint(self, registry: Registry, clock: Clock, random: Random, options: ServerOptions) -> Endpoint: ...
+
+    async def prepare(self, found: Iterable[StoredObject]) -> None:
+        """Before any of these objects is read: what takes waiting (a webhook's conversion) is done here."""
+
+    def read(self, stored: StoredObject) -> Document:
+        """In the served version, a document of the caller's own."""
+
+    async def write(self, document: Document) -> Document:
+        """In the version it is stored in."""
+
+
 Grace = Callable[[Document, int | None], int]
 """(document, seconds asked for or None) → seconds until the object may go; 0 removes it at once."""
 
@@ -163,11 +197,14 @@ class Resource:
     short_names: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
     singular: str = ""
+    list_kind: str = ""
     verbs: tuple[str, ...] = ALL_VERBS
 
     storage: str = ""
     """The path under /registry/; the plural if empty."""
     stored: Stored | None = None
+    custom: Custom | None = None
+    """For a kind that was defined while the server runs."""
 
     defaults: Callable[[Document], None] | None = None
     validate: Validate | None = None
@@ -179,8 +216,8 @@ class Resource:
     """After defaulting and before admission: resets what clients may not set (status is reset already)."""
     prepare_update: UpdateHook | None = None
     """The same for updates (status is restored already)."""
-    initial_status: Callable[[Document], Document] | None = None
-    """The status of a new object of a kind with a status subresource; `{}` if None."""
+    initial_status: Callable[[Document], Document | None] | None = None
+    """The status of a new object of a kind with a status subresource; `{}` without a rule, absent if it gives None."""
     warnings: Callable[[Document], Iterable[str]] | None = None
     reservations: Callable[[Facilities], Reservations] | None = None
 
@@ -210,6 +247,8 @@ class Resource:
     def __post_init__(self) -> None:
         if not self.singular:
             object.__setattr__(self, "singular", self.info.kind.lower())
+        if not self.list_kind:
+            object.__setattr__(self, "list_kind", self.info.list_kind)
         if not self.storage:
             object.__setattr__(self, "storage", self.info.plural)
 

@@ -58,11 +58,14 @@ class Storage:
         self._random = random
         self._reservations = reservations
         self._namespaces = namespaces if resource.info.namespaced else ""
+        self._custom = resource.custom
         self._read = resource.stored.from_storage if resource.stored else None
         self._write = resource.stored.to_storage if resource.stored else None
 
     @cached_property
     def shape(self) -> Shape:
+        if self._custom is not None:
+            return self._custom.shape
         return shape_of(self.info.group, self.info.version, self.info.kind)
 
     def key(self, namespace: str, name: str) -> str:
@@ -92,12 +95,22 @@ class Storage:
 
     def document_of(self, stored: StoredObject) -> Document:
         """In the served version. Read-only."""
+        if self._custom is not None:
+            return self._custom.read(stored)
         if self._read is None:
             return stored.document
         return {**self._read(stored.fresh_document()), **self.identity()}
 
     def fresh_document_of(self, stored: StoredObject) -> Document:
-        return stored.fresh_document() if self._read is None else self.document_of(stored)
+        return stored.fresh_document() if self._as_stored else self.document_of(stored)
+
+    @property
+    def _as_stored(self) -> bool:
+        return self._read is None and self._custom is None
+
+    async def _prepare(self, stored: StoredObject) -> None:
+        if self._custom is not None:
+            await self._custom.prepare((stored,))
 
     def identity(self) -> Document:
         return {"apiVersion": self.info.api_version, "kind": self.info.kind}
@@ -114,7 +127,9 @@ class Storage:
     def _model(self, document: Document) -> Any:
         return document if self._model_type is None else msgspec.convert(document, self._model_type)
 
-    def _encode(self, document: Document) -> bytes:
+    async def _encode(self, document: Document) -> bytes:
+        if self._custom is not None:
+            return self.form.to_stored(await self._custom.write(document))
         return self.form.to_stored(document if self._write is None else self._write(document))
 
     def modified(self, name: str) -> errors.ApiError:

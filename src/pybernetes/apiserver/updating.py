@@ -54,6 +54,7 @@ class Updating(Storage):
         """Raises 404 when absent and 409 when the version that the client stated is not the current one."""
         for _ in range(MOST_RACES):
             current = await self.get(namespace, name)
+            await self._prepare(current)
             old = self.fresh_document_of(current)
             proposal = propose(current)
             new = proposal.document
@@ -149,7 +150,7 @@ class Updating(Storage):
         return await self._reserving(new, old, context, lambda: self._put_over(current, new, context))
 
     async def _put_over(self, current: StoredObject, new: Document, context: Context) -> StoredObject | None:
-        value = self._encode(new)
+        value = await self._encode(new)
         if context.dry_run:
             return StoredObject(self.form, self.prefix, current.key, value, current.revision)
         outcome = await self.store.transact(
@@ -162,7 +163,7 @@ class Updating(Storage):
     async def _remove_finished(self, current: StoredObject, new: Document, context: Context) -> StoredObject | None:
         if not context.dry_run and await self._remove(current) is None:
             return None
-        return StoredObject(self.form, self.prefix, current.key, self._encode(new), current.revision)
+        return StoredObject(self.form, self.prefix, current.key, await self._encode(new), current.revision)
 
 
 def must_state_version() -> FieldError:

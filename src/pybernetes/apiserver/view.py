@@ -49,4 +49,6 @@ class ConvertedView(View):
 
 
 def view_of(resource: Resource) -> View:
+    if resource.custom is not None:
+        return resource.custom.view(resource)
     return ConvertedView(resource) if resource.stored else View(resource)

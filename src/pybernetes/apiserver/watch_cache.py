@@ -65,10 +65,11 @@ class WatchCache:
 
     async def add_later(self, kind: KindCache) -> None:
         """While running: a kind that has just been defined."""
+        kind.hold()
+        self._kinds[kind.prefix] = kind
         found = await self._store.range(kind.prefix)
         await self.at_least(found.revision)
-        kind.fill((await self._store.range(kind.prefix, at=self.revision)).entries, self.revision)
-        self._kinds[kind.prefix] = kind
+        kind.release(found.entries, found.revision, asyncio.get_running_loop().time())
 
     def remove(self, kind: KindCache) -> None:
         if self._kinds.pop(kind.prefix, None) is not None:
