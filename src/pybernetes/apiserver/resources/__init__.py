@@ -54,6 +54,8 @@ MODULES: tuple[str, ...] = (
     "resource_claim",
     "resource_claim_template",
     "resource_slice",
+    "mutating_webhook_configuration",
+    "validating_webhook_configuration",
     "priority_class",
     "storage_class",
     "csi_driver",
