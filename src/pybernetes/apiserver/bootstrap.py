@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from ipaddress import ip_address, ip_network
 
 from pybernetes.api import errors
-from pybernetes.apiserver.auth.contract import MASTERS_GROUP, User
+from pybernetes.apiserver.auth.contract import SERVER_USER
 from pybernetes.apiserver.objects import StoredObject
 from pybernetes.apiserver.options import ServerOptions
 from pybernetes.apiserver.resource import Context, Document
@@ -19,7 +19,6 @@ from pybernetes.apiserver.rules import MainRule
 from pybernetes.apiserver.server import ApiServer
 from pybernetes.apiserver.updating import Proposal
 
-SERVER_USER = User("system:apiserver", groups=(MASTERS_GROUP,))
 NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
 PRIORITY_CLASSES = (
     ("system-node-critical", 2_000_001_000, "Pods without which a node does not work."),

@@ -73,7 +73,7 @@ LAST: tuple[Row, ...] = (
     Row("MutatingAdmissionWebhook", "", on=True),
     Row("ValidatingAdmissionPolicy", "", on=True),
     Row("ValidatingAdmissionWebhook", "", on=True),
-    Row("ResourceQuota", "", on=True),
+    Row("ResourceQuota", ".resource_quota:ResourceQuota", on=True),
     Row("AlwaysDeny", ""),
 )
 """They see what all others have made of the object."""

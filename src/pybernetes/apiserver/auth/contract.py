@@ -30,6 +30,8 @@ class User:
     extra: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
 
 
+SERVER_USER = User("system:apiserver", groups=(MASTERS_GROUP,))
+"""Who writes when the server itself does."""
 ANONYMOUS_USER = User(ANONYMOUS, groups=(UNAUTHENTICATED_GROUP,))
 
 
