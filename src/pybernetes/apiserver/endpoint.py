@@ -333,7 +333,15 @@ def context_of(call: Call, clock: Clock) -> Context:
     """Of a request that creates, updates or patches."""
     request = call.request
     dry_run = reads_dry_run(request)
-    return Context(call.user, clock.now(), dry_run, manager_of(request), _stated_options(request), request.warnings)
+    return Context(
+        call.user,
+        clock.now(),
+        dry_run,
+        manager_of(request),
+        _stated_options(request),
+        request.warnings,
+        call.info.verb,
+    )
 
 
 def _stated_options(request: ApiRequest) -> Document:

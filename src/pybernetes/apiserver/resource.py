@@ -48,6 +48,8 @@ class Context:
     the server's own writes."""
     warnings: list[str] = field(default_factory=list)
     """Where those who look at the write leave warnings for the client."""
+    verb: str = ""
+    """How the request is authorized: create, update, patch …; "" for the server's own writes."""
 
 
 Hook = Callable[[Document, Context], None]

@@ -23,6 +23,8 @@ from pybernetes.apiserver.auth.authenticators import (
 from pybernetes.apiserver.auth.authorizers import ClusterAuthorizer
 from pybernetes.apiserver.auth.certificate_requests import CertificateRequestChecks
 from pybernetes.apiserver.auth.certificate_signer import CertificateSigner
+from pybernetes.apiserver.auth.device_admin_access import DeviceAdminAccess
+from pybernetes.apiserver.auth.device_status import DeviceStatusCheck
 from pybernetes.apiserver.auth.escalation import EscalationCheck
 from pybernetes.apiserver.auth.issuer_documents import IssuerDocuments
 from pybernetes.apiserver.auth.node_graph import NodeGraph
@@ -98,6 +100,8 @@ class Access:
             TokenSecrets(self.account_tokens, self.options.pki.ca_pem if self.options.pki else b""),
             CertificateRequestChecks(self.authorizer),
             EscalationCheck(self.authorizer),
+            DeviceAdminAccess(self.store),
+            DeviceStatusCheck(self.authorizer),
         )
 
     def register(self, routes: Routes) -> None:

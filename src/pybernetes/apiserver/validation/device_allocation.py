@@ -6,6 +6,7 @@ Follows validateResourceClaimStatusUpdate in pkg/apis/resource/validation.
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Iterator, Sequence
 
 import msgspec
@@ -62,6 +63,8 @@ LONGEST_DATA = 10 * 1024
 LONGEST_INTERFACE_NAME = 256
 LONGEST_HARDWARE_ADDRESS = 128
 _SOURCES = ("FromClaim", "FromClass")
+_LEADING_ZEROS = re.compile(r"\b0+(?=[0-9]+(\.|$))")
+"""Of the parts of an IPv4 address."""
 _NO_ADDRESS = "must be a valid address in CIDR form, (e.g. 10.9.8.7/24 or 2001:db8::1/64)"
 
 
@@ -203,11 +206,12 @@ def _check_network(data: NetworkDeviceData, path: FieldPath) -> Iterator[FieldEr
 
 def check_interface_address(text: str, path: FieldPath) -> Iterator[FieldError]:
     """An address with the length of its network's prefix, in the one way it is written."""
+    address, slash, length = text.partition("/")
     try:
-        if "/" not in text:
-            raise ValueError(text)
-        canonical = str(ipaddress.ip_interface(text))
+        canonical = str(ipaddress.ip_interface(f"{_LEADING_ZEROS.sub('', address)}/{length}"))
     except ValueError:
+        canonical = ""
+    if not slash or not canonical:
         yield invalid(path, text, _NO_ADDRESS)
         return
     if text != canonical:

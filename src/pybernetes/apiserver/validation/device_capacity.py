@@ -9,8 +9,6 @@ import re
 from collections.abc import Iterator
 from itertools import pairwise
 
-import msgspec
-
 from pybernetes.api import quantity
 from pybernetes.api.fields import FieldError, FieldPath, forbidden, invalid, required, too_long
 from pybernetes.api.models.resource_v1 import (
@@ -20,6 +18,7 @@ from pybernetes.api.models.resource_v1 import (
     DeviceCapacity,
 )
 from pybernetes.apiserver.validation.collections import check_set
+from pybernetes.apiserver.validation.internal_form import internal_form
 
 LONGEST_ATTRIBUTE = 64
 MOST_VALID_VALUES = 10
@@ -29,19 +28,6 @@ _BUILD = "[0-9a-zA-Z-]+"
 _SEMANTIC_VERSION = re.compile(
     rf"{_NUMBER}\.{_NUMBER}\.{_NUMBER}(-{_PRERELEASE}(\.{_PRERELEASE})*)?(\+{_BUILD}(\.{_BUILD})*)?", re.ASCII
 )
-
-
-class _ShownAttribute(msgspec.Struct):
-    """An attribute as messages show it."""
-
-    IntValue: int | None
-    BoolValue: bool | None
-    StringValue: str | None
-    VersionValue: str | None
-    IntValues: list[int] | None = None
-    BoolValues: list[bool] | None = None
-    StringValues: list[str] | None = None
-    VersionValues: list[str] | None = None
 
 
 def check_attribute(attribute: DeviceAttribute, path: FieldPath) -> Iterator[FieldError]:
@@ -57,7 +43,7 @@ def check_attribute(attribute: DeviceAttribute, path: FieldPath) -> Iterator[Fie
     given = (attribute.int_, attribute.bool_, attribute.string, attribute.version)
     count = sum(1 for value in given if value is not None)
     if count != 1:
-        yield invalid(path, _ShownAttribute(*given) if count else "", "exactly one value must be specified")
+        yield invalid(path, internal_form(attribute) if count else "", "exactly one value must be specified")
 
 
 def check_shared_capacity(capacity: DeviceCapacity, path: FieldPath) -> Iterator[FieldError]:

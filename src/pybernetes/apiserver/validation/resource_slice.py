@@ -43,6 +43,7 @@ from pybernetes.apiserver.validation.device_names import (
     check_pool_name,
     check_qualified_name,
 )
+from pybernetes.apiserver.validation.internal_form import internal_form
 from pybernetes.apiserver.validation.scheduling import check_node_selector
 from pybernetes.apiserver.validation.simple import check_unchanged
 
@@ -126,7 +127,7 @@ def _check_place(spec: ResourceSliceSpec, path: FieldPath) -> Iterator[FieldErro
 def _check_single_term(selector: NodeSelector, path: FieldPath) -> Iterator[FieldError]:
     yield from check_node_selector(selector, path)
     if len(selector.node_selector_terms) != 1:
-        terms = selector.node_selector_terms
+        terms = internal_form(selector.node_selector_terms)
         yield invalid(path.nodeSelectorTerms, terms, "must have exactly one node selector term")
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from pybernetes.api.fields import FieldError, FieldPath, invalid, is_ip, range_error
+from pybernetes.api.fields import FieldError, FieldPath, invalid, is_ip, not_supported, range_error, required
+from pybernetes.apiserver.validation.internal_form import internal_form
 from pybernetes.apiserver.validation.metadata import IMMUTABLE
 
 NOT_NEGATIVE = "must be greater than or equal to 0"
@@ -23,7 +24,7 @@ def check_positive(value: int | None, path: FieldPath) -> Iterator[FieldError]:
 
 def check_unchanged(new: object, old: object, path: FieldPath) -> Iterator[FieldError]:
     if new != old:
-        yield invalid(path, new, IMMUTABLE)
+        yield invalid(path, internal_form(new), IMMUTABLE)
 
 
 in_range = range_error
@@ -31,3 +32,11 @@ in_range = range_error
 
 def check_ip(text: str, path: FieldPath) -> Iterator[FieldError]:
     yield from (invalid(path, text, message) for message in is_ip(text))
+
+
+def check_choice(value: str | None, choices: Sequence[str], path: FieldPath) -> Iterator[FieldError]:
+    """A value that must be given and be one of a few."""
+    if not value:
+        yield required(path)
+    elif value not in choices:
+        yield not_supported(path, value, choices)
