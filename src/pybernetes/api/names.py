@@ -288,17 +288,40 @@ def is_path_segment(text: str) -> list[str]:
     return [f"may not contain '{letter}'" for letter in "/%" if letter in text]
 
 
-def is_ip(text: str) -> list[str]:
+_NOT_AN_IP = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"
+_NOT_A_CIDR = "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"
+_LEADING_ZERO = re.compile(r"(?<![0-9])0+(?=[0-9])")
+
+
+def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
-        ipaddress.ip_address(text)
+        address = ipaddress.ip_address(text)
     except ValueError:
-        return ["must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"]
-    return []
+        return None
+    return None if "%" in text else address
+
+
+def is_ip(text: str) -> list[str]:
+    address = _address(text)
+    if address is None:
+        padded = ":" not in text and _address(_LEADING_ZERO.sub("", text)) is not None
+        return ["must not have leading 0s" if padded else _NOT_AN_IP]
+    mapped = isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None
+    return ["must not be an IPv4-mapped IPv6 address"] if mapped else []
 
 
 def is_cidr(text: str) -> list[str]:
-    try:
-        ipaddress.ip_network(text, strict=False)
-    except ValueError:
-        return ["must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"]
-    return [] if "/" in text else ["must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"]
+    address_text, slash, length = text.partition("/")
+    address = _address(address_text)
+    if not slash or not length.isascii() or not length.isdigit():
+        return [_NOT_A_CIDR]
+    if address is None or (len(length) > 1 and length[0] == "0"):
+        unpadded = _LEADING_ZERO.sub("", text) if ":" not in text else text.replace("/0", "/")
+        padded = unpadded != text and not any(message == _NOT_A_CIDR for message in is_cidr(unpadded))
+        return ["must not have leading 0s in IP or prefix length" if padded else _NOT_A_CIDR]
+    if int(length) > address.max_prefixlen:
+        return [_NOT_A_CIDR]
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        return ["must not have an IPv4-mapped IPv6 address"]
+    network = ipaddress.ip_network(text, strict=False)
+    return [] if network.network_address == address else ["must not have bits set beyond the prefix length"]

@@ -322,10 +322,10 @@ def test_on_the_hosts_network_both_ports_are_one() -> None:
 
 
 def test_every_kind_of_volume_is_known_by_its_fields() -> None:
-    from pybernetes.apiserver.validation.volumes import _CHECKS, _REQUIRED, SOURCES
+    from pybernetes.apiserver.resources.pod_defaults import VOLUME_SOURCES
+    from pybernetes.apiserver.validation.volumes import _SOURCES
 
-    names = {name for name, _ in SOURCES}
-    assert set(_CHECKS) | set(_REQUIRED) <= names
+    assert {source.name for source in _SOURCES} == set(VOLUME_SOURCES)
 
 
 def test_binding_a_pod_does_not_raise_its_generation() -> None:

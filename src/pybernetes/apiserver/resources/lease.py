@@ -13,7 +13,7 @@ from pybernetes.api.models.coordination_v1 import Lease, LeaseSpec
 from pybernetes.apiserver.columns import AGE, NAME
 from pybernetes.apiserver.resource import Column, Document, Resource
 from pybernetes.apiserver.validation.metadata import check_metadata, check_metadata_update
-from pybernetes.apiserver.validation.simple import NOT_NEGATIVE, check_positive
+from pybernetes.apiserver.validation.simple import NOT_NEGATIVE
 
 
 def validate(lease: Lease) -> Iterator[FieldError]:
@@ -22,7 +22,8 @@ def validate(lease: Lease) -> Iterator[FieldError]:
 
 
 def _check_spec(spec: LeaseSpec, path: FieldPath) -> Iterator[FieldError]:
-    yield from check_positive(spec.lease_duration_seconds, path.leaseDurationSeconds)
+    if spec.lease_duration_seconds is not None and spec.lease_duration_seconds <= 0:
+        yield invalid(path.leaseDurationSeconds, spec.lease_duration_seconds, "must be greater than 0")
     if spec.lease_transitions is not None and spec.lease_transitions < 0:
         yield invalid(path.leaseTransitions, spec.lease_transitions, NOT_NEGATIVE)
     if spec.strategy is not None:

@@ -13,25 +13,20 @@ import msgspec
 from pybernetes.api import quantity
 from pybernetes.api.fields import (
     FieldError,
-    FieldPath,
     at,
     forbidden,
-    invalid,
     is_dns_subdomain,
-    not_supported,
-    required,
 )
 from pybernetes.api.kinds import info_of
-from pybernetes.api.models.core_v1 import PersistentVolumeClaim, PersistentVolumeClaimSpec
+from pybernetes.api.models.core_v1 import PersistentVolumeClaim
 from pybernetes.apiserver.columns import AGE, NAME
 from pybernetes.apiserver.resource import Column, Document, Resource, StatusSubresource
 from pybernetes.apiserver.resources.cells import access_modes, at_path, text_column
 from pybernetes.apiserver.resources.defaults import compile_defaults, under
-from pybernetes.apiserver.resources.persistent_volume import ACCESS_MODES, VOLUME_MODES
 from pybernetes.apiserver.resources.pod_defaults import CLAIM_SPEC
+from pybernetes.apiserver.validation.claims import check_claim_spec
 from pybernetes.apiserver.validation.metadata import check_metadata, check_metadata_update, check_only_metadata
 from pybernetes.apiserver.validation.pod_update import spec_difference
-from pybernetes.apiserver.validation.selectors import check_label_selector
 
 _FROZEN = "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims\n"
 
@@ -39,27 +34,6 @@ _FROZEN = "spec is immutable after creation except resources.requests and volume
 def validate(claim: PersistentVolumeClaim) -> Iterator[FieldError]:
     yield from check_metadata(claim.metadata, is_dns_subdomain)
     yield from check_claim_spec(claim.spec, at.spec)
-
-
-def check_claim_spec(spec: PersistentVolumeClaimSpec, path: FieldPath) -> Iterator[FieldError]:
-    if not spec.access_modes:
-        yield required(path.accessModes, "at least 1 access mode is required")
-    yield from check_label_selector(spec.selector, path.selector)
-    for mode in spec.access_modes:
-        if mode not in ACCESS_MODES:
-            yield not_supported(path.accessModes, mode, ACCESS_MODES)
-    if "ReadWriteOncePod" in spec.access_modes and len(spec.access_modes) > 1:
-        yield forbidden(path.accessModes, "may not use ReadWriteOncePod with other access modes")
-    storage = spec.resources.requests.get("storage")
-    if storage is None:
-        yield required(path.resources["storage"])
-    elif quantity.parse(storage) <= quantity.ZERO:
-        yield invalid(path.resources["storage"], storage, "must be greater than zero")
-    if spec.storage_class_name:
-        messages = is_dns_subdomain(spec.storage_class_name)
-        yield from (invalid(path.storageClassName, spec.storage_class_name, message) for message in messages)
-    if spec.volume_mode is not None and spec.volume_mode not in VOLUME_MODES:
-        yield not_supported(path.volumeMode, spec.volume_mode, VOLUME_MODES)
 
 
 def validate_update(new: PersistentVolumeClaim, old: PersistentVolumeClaim) -> Iterator[FieldError]:

@@ -22,7 +22,9 @@ from pybernetes.apiserver.resources.defaults import compile_defaults, in_order, 
 from pybernetes.apiserver.resources.pod_defaults import POD_AFTER, POD_ONLY, POD_SPEC
 from pybernetes.apiserver.resources.pod_printing import POD_COLUMNS
 from pybernetes.apiserver.resources.pod_quality import quality_of_service
+from pybernetes.apiserver.validation.containers import check_image_spacings
 from pybernetes.apiserver.validation.metadata import check_metadata, check_metadata_update
+from pybernetes.apiserver.validation.pod_annotations import check_pod_annotations, check_profiles_match
 from pybernetes.apiserver.validation.pod_spec import check_pod_spec
 from pybernetes.apiserver.validation.pod_update import (
     check_ephemeral_containers_update,
@@ -101,15 +103,26 @@ def grace_of(pod: Document, asked: int | None) -> int:
 
 
 def validate(pod: Pod) -> Iterator[FieldError]:
-    yield from check_metadata(pod.metadata, is_dns_subdomain)
-    yield from check_pod_spec(pod.spec, at.spec)
+    metadata = pod.metadata
+    yield from check_metadata(metadata, is_dns_subdomain)
+    if metadata.annotations:
+        yield from check_pod_annotations(metadata.annotations, pod.spec, at.metadata.annotations)
+    yield from check_pod_spec(pod.spec, at.spec, pod_name=metadata.name)
     if not pod.spec.service_account_name:
         yield from _check_no_tokens(pod)
-    created = not pod.metadata.resource_version
-    if created and pod.spec.ephemeral_containers:
+    yield from check_image_spacings(pod.spec.containers, at.spec.containers)
+    yield from check_image_spacings(pod.spec.init_containers, at.spec.initContainers)
+    if not metadata.resource_version:
+        yield from _check_new(pod)
+
+
+def _check_new(pod: Pod) -> Iterator[FieldError]:
+    if pod.spec.ephemeral_containers:
         yield forbidden(at.spec.ephemeralContainers, "cannot be set on create")
-    if created and pod.spec.scheduling_gates and pod.spec.node_name:
+    if pod.spec.scheduling_gates and pod.spec.node_name:
         yield forbidden(at.spec.nodeName, "cannot be set until all schedulingGates have been cleared")
+    if pod.metadata.annotations:
+        yield from check_profiles_match(pod.metadata.annotations, pod.spec, at.spec)
 
 
 def _check_no_tokens(pod: Pod) -> Iterator[FieldError]:

@@ -12,6 +12,7 @@ from pybernetes.api.fields import (
     FieldPath,
     invalid,
     is_config_key,
+    is_dns_label,
     is_dns_subdomain,
     is_relaxed_env_name,
     not_supported,
@@ -21,10 +22,12 @@ from pybernetes.api.models.core_v1 import (
     EnvFromSource,
     EnvVar,
     EnvVarSource,
+    FileKeySelector,
     ObjectFieldSelector,
     ResourceFieldSelector,
 )
 from pybernetes.apiserver.validation.metadata import label_key_messages
+from pybernetes.apiserver.validation.paths import check_no_backsteps
 
 ENV_FIELDS = (
     "metadata.name", "metadata.namespace", "metadata.uid", "spec.nodeName", "spec.serviceAccountName",
@@ -38,8 +41,16 @@ CONTAINER_RESOURCE_FIELDS = (
     "limits.cpu", "limits.ephemeral-storage", "limits.memory",
     "requests.cpu", "requests.ephemeral-storage", "requests.memory",
 )  # fmt: skip
-_CPU_DIVISORS = ("1m", "1")
-_MEMORY_DIVISORS = ("1", "1k", "1M", "1G", "1T", "1P", "1E", "1Ki", "1Mi", "1Gi", "1Ti", "1Pi", "1Ei")
+_BYTE_DIVISORS = ("1", "1k", "1M", "1G", "1T", "1P", "1E", "1Ki", "1Mi", "1Gi", "1Ti", "1Pi", "1Ei")
+_DIVIDED = {
+    "cpu": (("1m", "1"), "1m and 1", "cpu"),
+    "memory": (_BYTE_DIVISORS, ", ".join(_BYTE_DIVISORS), "memory"),
+    "ephemeral-storage": (_BYTE_DIVISORS, ", ".join(_BYTE_DIVISORS), "local ephemeral storage"),
+    "hugepages": (_BYTE_DIVISORS, ", ".join(_BYTE_DIVISORS), "hugepages"),
+}
+"""Resource → the divisors it can have, and how they and it are called."""
+_HUGEPAGES = ("requests.hugepages-", "limits.hugepages-")
+_ONE_OF = "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef`, `secretKeyRef` or `fileKeyRef`"
 _MORE_THAN_ONE = "may not have more than one field specified at a time"
 
 
@@ -66,19 +77,31 @@ def _check_source(variable: EnvVar, source: EnvVarSource, path: FieldPath) -> It
             count += 1
             yield from check_reference_name(reference.name, getattr(path, name).name)
             yield from check_key(reference.key, getattr(path, name).key)
-    if (file := source.file_key_ref) is not None:
+    if source.file_key_ref is not None:
         count += 1
-        for name, value in (("volumeName", file.volume_name), ("path", file.path), ("key", file.key)):
-            if not value:
-                yield required(getattr(path.fileKeyRef, name))
+        yield from _check_file_key(source.file_key_ref, path.fileKeyRef)
     if count == 0:
-        yield invalid(
-            path, "", "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef` or `secretKeyRef`"
-        )
+        yield invalid(path, "", _ONE_OF)
     elif variable.value:
         yield invalid(path, "", "may not be specified when `value` is not empty")
     elif count > 1:
         yield invalid(path, "", _MORE_THAN_ONE)
+
+
+def _check_file_key(selector: FileKeySelector, path: FieldPath) -> Iterator[FieldError]:
+    if not selector.key:
+        yield required(path.key)
+    else:
+        yield from (invalid(path.key, selector.key, message) for message in is_relaxed_env_name(selector.key))
+    if not selector.volume_name:
+        yield required(path.volumeName)
+    else:
+        messages = is_dns_label(selector.volume_name)
+        yield from (invalid(path.volumeName, selector.volume_name, message) for message in messages)
+    if not selector.path:
+        yield required(path.path)
+    else:
+        yield from check_no_backsteps(selector.path, path.path)
 
 
 def check_reference_name(name: str | None, path: FieldPath) -> Iterator[FieldError]:
@@ -119,18 +142,18 @@ def check_resource_field(selector: ResourceFieldSelector, path: FieldPath, *, in
         yield required(path.containerName)
     elif not selector.resource:
         yield required(path.resource)
-    elif selector.resource not in CONTAINER_RESOURCE_FIELDS and ".hugepages-" not in selector.resource:
+    elif selector.resource not in CONTAINER_RESOURCE_FIELDS and not selector.resource.startswith(_HUGEPAGES):
         yield not_supported(path.resource, selector.resource, CONTAINER_RESOURCE_FIELDS)
     divisor = selector.divisor or "0"
     if divisor == "0":
         return
-    kind = selector.resource.partition(".")[2]
-    allowed = _CPU_DIVISORS if kind == "cpu" else _MEMORY_DIVISORS
-    if divisor not in allowed:
-        values = "1m and 1" if kind == "cpu" else ", ".join(_MEMORY_DIVISORS)
-        yield invalid(
-            path.divisor, selector.resource, f"only divisor's values {values} are supported with the {kind} resource"
-        )
+    kind = selector.resource.partition(".")[2] if selector.resource in CONTAINER_RESOURCE_FIELDS else ""
+    if selector.resource.startswith(_HUGEPAGES):
+        kind = "hugepages"
+    if kind in _DIVIDED and divisor not in _DIVIDED[kind][0]:
+        _, values, name = _DIVIDED[kind]
+        message = f"only divisor's values {values} are supported with the {name} resource"
+        yield invalid(path.divisor, selector.resource, message)
 
 
 def check_env_from(sources: Sequence[EnvFromSource], path: FieldPath) -> Iterator[FieldError]:

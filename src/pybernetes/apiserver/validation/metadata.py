@@ -150,14 +150,19 @@ def check_owner_references(references: Sequence[OwnerReference], path: FieldPath
 def check_finalizers(finalizers: Sequence[str], path: FieldPath) -> Iterator[FieldError]:
     if "orphan" in finalizers and "foregroundDeletion" in finalizers:
         yield invalid(path, finalizers, "finalizer orphan and foregroundDeletion cannot be both set")
+    for finalizer in finalizers:
+        yield from (invalid(path, finalizer, message) for message in label_key_messages(finalizer))
     for index, finalizer in enumerate(finalizers):
-        yield from check_finalizer_name(finalizer, path[index])
+        yield from _check_known(finalizer, path[index])
 
 
 def check_finalizer_name(finalizer: str, path: FieldPath) -> Iterator[FieldError]:
-    messages = label_key_messages(finalizer)
-    yield from (invalid(path, finalizer, message) for message in messages)
-    if not messages and "/" not in finalizer and finalizer not in STANDARD_FINALIZERS:
+    yield from (invalid(path, finalizer, message) for message in label_key_messages(finalizer))
+    yield from _check_known(finalizer, path)
+
+
+def _check_known(finalizer: str, path: FieldPath) -> Iterator[FieldError]:
+    if "/" not in finalizer and finalizer not in STANDARD_FINALIZERS:
         yield invalid(path, finalizer, "name is neither a standard finalizer name nor is it fully qualified")
 
 

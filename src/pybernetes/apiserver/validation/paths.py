@@ -23,10 +23,15 @@ def check_descending(target: str, path: FieldPath) -> Iterator[FieldError]:
 
 
 def check_projected(target: str, path: FieldPath) -> Iterator[FieldError]:
-    """A path of a file that is written into a volume: names that begin with two dots are the writer's own."""
+    """A path of a file that is written into a volume."""
     if not target:
         yield required(path)
-        return
+    else:
+        yield from check_not_reserved(target, path)
+
+
+def check_not_reserved(target: str, path: FieldPath) -> Iterator[FieldError]:
+    """Names that begin with two dots are the writer's own."""
     yield from check_descending(target, path)
-    if target.startswith("..") and not target.startswith("../") and target != "..":
+    if target.startswith("..") and not target.startswith("../"):
         yield invalid(path, target, "must not start with '..'")

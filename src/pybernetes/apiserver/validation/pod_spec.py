@@ -14,13 +14,19 @@ from pybernetes.api.fields import (
     invalid,
     is_dns_label,
     is_dns_subdomain,
+    is_dns_subdomain_with_underscore,
+    not_found,
     not_supported,
     required,
+    too_long,
 )
-from pybernetes.api.models.core_v1 import HostAlias, PodDNSConfig, PodSpec, PodTemplateSpec
+from pybernetes.api.models.core_v1 import HostAlias, PodDNSConfig, PodSpec, PodTemplateSpec, Volume
+from pybernetes.apiserver.validation.container_ports import check_host_network
 from pybernetes.apiserver.validation.containers import PodFacts, check_containers
 from pybernetes.apiserver.validation.metadata import check_annotations, check_labels, label_key_messages
-from pybernetes.apiserver.validation.resources import check_requirements, check_resource_list
+from pybernetes.apiserver.validation.pod_annotations import check_pod_annotations, check_profiles_match
+from pybernetes.apiserver.validation.pod_resources import check_pod_claims, check_pod_resources
+from pybernetes.apiserver.validation.resources import check_resource_list
 from pybernetes.apiserver.validation.scheduling import (
     check_affinity,
     check_scheduling_gates,
@@ -28,37 +34,67 @@ from pybernetes.apiserver.validation.scheduling import (
     check_topology_spread,
 )
 from pybernetes.apiserver.validation.security import check_pod_security_context
-from pybernetes.apiserver.validation.simple import check_ip, in_range
+from pybernetes.apiserver.validation.simple import check_choice, check_ip, in_range
 from pybernetes.apiserver.validation.volumes import check_volumes
+from pybernetes.apiserver.validation.windows_options import (
+    check_host_process,
+    check_linux,
+    check_windows,
+    containers_of,
+)
 
 RESTART_POLICIES = ("Always", "OnFailure", "Never")
 DNS_POLICIES = ("ClusterFirstWithHostNet", "ClusterFirst", "Default", "None")
+PREEMPTION_POLICIES = ("PreemptLowerPriority", "Never")
+OPERATING_SYSTEMS = ("linux", "windows")
 MAXIMUM_NAMESERVERS = 3
 MAXIMUM_SEARCHES = 32
 MAXIMUM_SEARCH_LENGTH = 2048
+LONGEST_HOSTNAME = 64
+_NOT_SHARED = "when `hostUsers` is false"
 
 
-def check_pod_spec(spec: PodSpec, path: FieldPath, *, in_template: bool = False) -> Iterator[FieldError]:
+def check_pod_spec(
+    spec: PodSpec, path: FieldPath, *, in_template: bool = False, pod_name: str | None = None
+) -> Iterator[FieldError]:
+    """``pod_name`` is known of pods and None in templates."""
     if spec.termination_grace_period_seconds is None:
         yield required(path.terminationGracePeriodSeconds)
+    volumes: dict[str, Volume] = {}
     if spec.volumes:
-        yield from check_volumes(spec.volumes, path.volumes)
-    facts = PodFacts(spec, {volume.name: volume for volume in spec.volumes}, in_template)
-    yield from check_containers(facts, path)
+        yield from check_volumes(spec.volumes, path.volumes, volumes, pod_name)
+    claims = frozenset(claim.name for claim in spec.resource_claims if claim.name)
+    if spec.resource_claims:
+        yield from check_pod_claims(spec.resource_claims, path.resourceClaims)
+    yield from check_containers(PodFacts(spec, in_template, volumes, claims), path)
     if spec.resources is not None:
-        yield from check_requirements(spec.resources, path.resources)
-    if spec.restart_policy not in RESTART_POLICIES:
-        yield from _refuse_choice(spec.restart_policy, RESTART_POLICIES, path.restartPolicy)
-    if spec.dns_policy not in DNS_POLICIES:
-        yield from _refuse_choice(spec.dns_policy, DNS_POLICIES, path.dnsPolicy)
+        yield from check_pod_resources(spec.resources, spec, path.resources, claims)
+    if spec.host_network:
+        yield from check_host_network(spec.containers, path.containers, in_template=in_template)
+    yield from check_choice(spec.restart_policy, RESTART_POLICIES, path.restartPolicy)
+    yield from check_choice(spec.dns_policy, DNS_POLICIES, path.dnsPolicy)
     if spec.node_selector:
         yield from check_labels(spec.node_selector, path.nodeSelector)
     yield from check_pod_security_context(spec.security_context, spec, path)
+    yield from _check_placement(spec, path)
+    yield from check_host_process(spec, path)
+    if spec.host_users is False:
+        yield from _check_own_users(spec, path)
+    if spec.hostname_override is not None:
+        yield from _check_hostname(spec.hostname_override, spec, path)
+    yield from _check_identity(spec, path)
+    if spec.overhead:
+        yield from check_resource_list(spec.overhead, path.overhead.limits)
+    if spec.os is not None:
+        yield from _check_system(spec, path)
+    yield from _check_file_keys(spec, path)
+
+
+def _check_placement(spec: PodSpec, path: FieldPath) -> Iterator[FieldError]:
     if spec.affinity is not None:
         yield from check_affinity(spec.affinity, path.affinity)
     if spec.dns_config is not None or spec.dns_policy == "None":
         yield from _check_dns(spec.dns_config, spec.dns_policy, path.dnsConfig)
-    yield from _check_names(spec, path)
     for index, gate in enumerate(spec.readiness_gates):
         each = path.readinessGates[index].conditionType
         yield from (invalid(each, gate.condition_type, message) for message in label_key_messages(gate.condition_type))
@@ -66,42 +102,80 @@ def check_pod_spec(spec: PodSpec, path: FieldPath, *, in_template: bool = False)
         yield from check_scheduling_gates(spec.scheduling_gates, path.schedulingGates)
     if spec.topology_spread_constraints:
         yield from check_topology_spread(spec.topology_spread_constraints, path.topologySpreadConstraints)
+
+
+def _check_identity(spec: PodSpec, path: FieldPath) -> Iterator[FieldError]:
+    """Names that the pod has or refers to, and the small fields between them."""
+    yield from _check_name(spec.service_account_name, path.serviceAccountName)
+    yield from _check_name(spec.node_name, path.nodeName)
     deadline = spec.active_deadline_seconds
     if deadline is not None and not 1 <= deadline <= 2147483647:
         yield invalid(path.activeDeadlineSeconds, deadline, in_range(1, 2147483647))
+    for name, value in (("hostname", spec.hostname), ("subdomain", spec.subdomain)):
+        if value:
+            yield from (invalid(path.child(name), value, message) for message in is_dns_label(value))
     if spec.tolerations:
         yield from check_tolerations(spec.tolerations, path.tolerations)
     if spec.host_aliases:
         yield from _check_host_aliases(spec.host_aliases, path.hostAliases)
-    if spec.preemption_policy is not None and spec.preemption_policy not in ("Never", "PreemptLowerPriority"):
-        yield not_supported(path.preemptionPolicy, spec.preemption_policy, ("PreemptLowerPriority", "Never"))
-    if spec.overhead:
-        yield from check_resource_list(spec.overhead, path.overhead)
-    if spec.os is not None and spec.os.name not in ("linux", "windows"):
-        yield from _refuse_choice(spec.os.name, ("linux", "windows"), path.os.name)
+    yield from _check_name(spec.priority_class_name, path.priorityClassName)
+    runtime = spec.runtime_class_name
+    if runtime is not None:
+        yield from (invalid(path.runtimeClassName, runtime, message) for message in is_dns_subdomain(runtime))
+    if spec.preemption_policy is not None:
+        yield from check_choice(spec.preemption_policy, PREEMPTION_POLICIES, path.preemptionPolicy)
 
 
-def _refuse_choice(value: str, choices: Sequence[str], path: FieldPath) -> Iterator[FieldError]:
-    yield not_supported(path, value, choices) if value else required(path)
+def _check_name(name: str | None, path: FieldPath) -> Iterator[FieldError]:
+    if name:
+        for message in is_dns_subdomain(name):
+            yield invalid(path, name, message)
 
 
-_NAMES = (
-    ("service_account_name", "serviceAccountName", is_dns_subdomain),
-    ("node_name", "nodeName", is_dns_subdomain),
-    ("hostname", "hostname", is_dns_label),
-    ("subdomain", "subdomain", is_dns_label),
-    ("hostname_override", "hostnameOverride", is_dns_subdomain),
-    ("priority_class_name", "priorityClassName", is_dns_subdomain),
-    ("runtime_class_name", "runtimeClassName", is_dns_subdomain),
-)
+def _check_own_users(spec: PodSpec, path: FieldPath) -> Iterator[FieldError]:
+    """A pod with users of its own shares no other namespace with the host."""
+    for name, shared in (("hostNetwork", spec.host_network), ("HostPID", spec.host_pid), ("HostIPC", spec.host_ipc)):
+        if shared:
+            yield forbidden(path.child(name), _NOT_SHARED)
+    for container, at_container in containers_of(spec, path):
+        if container.volume_devices:
+            yield forbidden(at_container.volumeDevices, _NOT_SHARED)
 
 
-def _check_names(spec: PodSpec, path: FieldPath) -> Iterator[FieldError]:
-    for attribute, field, check in _NAMES:
-        value = getattr(spec, attribute)
-        if value:
-            for message in check(value):
-                yield invalid(path.child(field), value, message)
+def _check_hostname(name: str, spec: PodSpec, path: FieldPath) -> Iterator[FieldError]:
+    at_name = path.hostnameOverride
+    if spec.set_hostname_as_fqdn:
+        yield forbidden(at_name, "may not be specified when setHostnameAsFQDN is true")
+    if spec.host_network:
+        yield forbidden(at_name, "may not be specified when hostNetwork is true")
+    if len(name) > LONGEST_HOSTNAME:
+        yield too_long(at_name, "", LONGEST_HOSTNAME)
+    yield from (invalid(at_name, name, message) for message in is_dns_subdomain(name))
+
+
+def _check_system(spec: PodSpec, path: FieldPath) -> Iterator[FieldError]:
+    name = spec.os.name if spec.os is not None else ""
+    if not name:
+        yield required(path.os.name)
+    elif name not in OPERATING_SYSTEMS:
+        yield not_supported(path.os, name, OPERATING_SYSTEMS)
+    else:
+        yield from check_linux(spec, path) if name == "linux" else check_windows(spec, path)
+
+
+def _check_file_keys(spec: PodSpec, path: FieldPath) -> Iterator[FieldError]:
+    """Environment that comes from files is read from an emptyDir of the pod."""
+    for container, at_container in containers_of(spec, path):
+        for index, variable in enumerate(container.env):
+            if variable.value_from is None or variable.value_from.file_key_ref is None:
+                continue
+            name = variable.value_from.file_key_ref.volume_name
+            at_name = at_container.env[index].valueFrom.fileKeyRef.volumeName
+            found = [volume for volume in spec.volumes if volume.name == name]
+            if not found:
+                yield not_found(at_name, name)
+            elif found[-1].empty_dir is None:
+                yield invalid(at_name, name, "referenced volume must be of type emptyDir")
 
 
 def _check_dns(config: PodDNSConfig | None, policy: str | None, path: FieldPath) -> Iterator[FieldError]:
@@ -125,10 +199,10 @@ def _check_dns(config: PodDNSConfig | None, policy: str | None, path: FieldPath)
         message = f"must not have more than {MAXIMUM_SEARCH_LENGTH} characters (including spaces) in the search list"
         yield invalid(path.searches, config.searches, message)
     for index, search in enumerate(config.searches):
-        name = search.removesuffix(".")
-        if name:
-            messages = is_dns_subdomain(name.replace("_", "-"))
-            yield from (invalid(path.searches[index], search, message) for message in messages)
+        if search != ".":
+            name = search.removesuffix(".")
+            messages = is_dns_subdomain_with_underscore(name)
+            yield from (invalid(path.searches[index], name, message) for message in messages)
     for index, option in enumerate(config.options):
         if not option.name:
             yield required(path.options[index], "must not be empty")
@@ -144,8 +218,12 @@ def _check_host_aliases(aliases: Sequence[HostAlias], path: FieldPath) -> Iterat
 
 def check_pod_template(template: PodTemplateSpec, path: FieldPath) -> Iterator[FieldError]:
     yield from check_labels(template.metadata.labels, path.labels)
-    yield from check_annotations(template.metadata.annotations, path.annotations)
+    if template.metadata.annotations:
+        yield from check_annotations(template.metadata.annotations, path.annotations)
+        yield from check_pod_annotations(template.metadata.annotations, template.spec, path.annotations)
     yield from check_pod_spec(template.spec, path.spec, in_template=True)
+    if template.metadata.annotations:
+        yield from check_profiles_match(template.metadata.annotations, template.spec, path.spec)
     if template.spec.ephemeral_containers:
         yield forbidden(path.spec.ephemeralContainers, "ephemeral containers not allowed in pod template")
 

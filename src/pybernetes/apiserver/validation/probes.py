@@ -17,10 +17,25 @@ from pybernetes.api.fields import (
     not_supported,
     required,
 )
-from pybernetes.api.models.core_v1 import HTTPGetAction, Lifecycle, LifecycleHandler, Probe
-from pybernetes.apiserver.validation.simple import NOT_NEGATIVE, POSITIVE, in_range
+from pybernetes.api.models.core_v1 import HTTPGetAction, Lifecycle, LifecycleHandler, PodOS, Probe
+from pybernetes.apiserver.validation.simple import NOT_NEGATIVE, in_range
 
 PORT_RANGE = in_range(1, 65535)
+STOP_SIGNALS = {
+    "linux": tuple(
+        sorted(
+            (
+                "SIGABRT", "SIGALRM", "SIGBUS", "SIGCHLD", "SIGCLD", "SIGCONT", "SIGFPE", "SIGHUP", "SIGILL", "SIGINT",
+                "SIGIO", "SIGIOT", "SIGKILL", "SIGPIPE", "SIGPOLL", "SIGPROF", "SIGPWR", "SIGQUIT", "SIGSEGV",
+                "SIGSTKFLT", "SIGSTOP", "SIGSYS", "SIGTERM", "SIGTRAP", "SIGTSTP", "SIGTTIN", "SIGTTOU", "SIGURG",
+                "SIGUSR1", "SIGUSR2", "SIGVTALRM", "SIGWINCH", "SIGXCPU", "SIGXFSZ",
+                "SIGRTMIN", *(f"SIGRTMIN+{step}" for step in range(1, 16)),
+                "SIGRTMAX", *(f"SIGRTMAX-{step}" for step in range(1, 15)),
+            )
+        )
+    ),
+    "windows": ("SIGKILL", "SIGTERM"),
+}  # fmt: skip
 
 
 def check_port_number(port: int, path: FieldPath) -> Iterator[FieldError]:
@@ -64,11 +79,10 @@ def check_handler(
                 yield from check_port_number(handler.grpc.port, path.grpc.port)
     elif handler.sleep is not None:
         count += 1
-        grace = grace_period or 0
         if count > 1:
             yield forbidden(path.sleep, "may not specify more than 1 handler type")
-        elif handler.sleep.seconds < 0 or handler.sleep.seconds > grace:
-            message = f"must be non-negative and less than terminationGracePeriodSeconds ({grace})"
+        elif grace_period is not None and not 0 <= handler.sleep.seconds <= grace_period:
+            message = f"must be non-negative and less than terminationGracePeriodSeconds ({grace_period})"
             yield invalid(path.sleep, handler.sleep.seconds, message)
     if count == 0:
         yield required(path, "must specify a handler type")
@@ -96,7 +110,9 @@ def _check_probe(probe: Probe, path: FieldPath) -> Iterator[FieldError]:
         if value is not None and value < 0:
             yield invalid(getattr(path, name), value, NOT_NEGATIVE)
     if probe.termination_grace_period_seconds is not None and probe.termination_grace_period_seconds <= 0:
-        yield invalid(path.terminationGracePeriodSeconds, probe.termination_grace_period_seconds, POSITIVE)
+        yield invalid(
+            path.terminationGracePeriodSeconds, probe.termination_grace_period_seconds, "must be greater than 0"
+        )
 
 
 def check_liveness(probe: Probe | None, path: FieldPath) -> Iterator[FieldError]:
@@ -117,12 +133,19 @@ def check_readiness(probe: Probe | None, path: FieldPath) -> Iterator[FieldError
         yield invalid(path.terminationGracePeriodSeconds, probe.termination_grace_period_seconds, message)
 
 
-def check_lifecycle(lifecycle: Lifecycle | None, path: FieldPath, grace_period: int | None) -> Iterator[FieldError]:
-    if lifecycle is None:
-        return
+def check_lifecycle(
+    lifecycle: Lifecycle, path: FieldPath, grace_period: int | None, os: PodOS | None
+) -> Iterator[FieldError]:
     if lifecycle.post_start is not None:
         yield from check_handler(lifecycle.post_start, path.postStart, grace_period)
     if lifecycle.pre_stop is not None:
         yield from check_handler(lifecycle.pre_stop, path.preStop, grace_period)
-    if lifecycle.stop_signal is not None and not lifecycle.stop_signal.startswith("SIG"):
-        yield invalid(path.stopSignal, lifecycle.stop_signal, "must be the name of a signal")
+    if lifecycle.stop_signal is not None:
+        yield from _check_stop_signal(lifecycle.stop_signal, path.stopSignal, os)
+
+
+def _check_stop_signal(signal: str, path: FieldPath, os: PodOS | None) -> Iterator[FieldError]:
+    if os is None:
+        yield forbidden(path, "may not be set for containers with empty `spec.os.name`")
+    elif os.name in STOP_SIGNALS and signal not in STOP_SIGNALS[os.name]:
+        yield not_supported(path, signal, STOP_SIGNALS[os.name])

@@ -5,15 +5,27 @@ Follows ValidateContainerResourceRequirements in pkg/apis/core/validation.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from pybernetes.api import quantity
-from pybernetes.api.fields import FieldError, FieldPath, forbidden, invalid, required
-from pybernetes.api.models.core_v1 import ResourceRequirements
+from pybernetes.api.fields import (
+    FieldError,
+    FieldPath,
+    duplicate,
+    forbidden,
+    invalid,
+    is_dns_label,
+    not_found,
+    not_supported,
+    required,
+)
+from pybernetes.api.models.core_v1 import ResourceClaim, ResourceRequirements
 from pybernetes.apiserver.validation.metadata import label_key_messages
 from pybernetes.apiserver.validation.simple import NOT_NEGATIVE
 
 CONTAINER_RESOURCES = frozenset(("cpu", "memory", "ephemeral-storage"))
+POD_RESOURCES = ("cpu", "memory")
 STANDARD_RESOURCES = CONTAINER_RESOURCES | frozenset(
     (
         "pods",
@@ -91,6 +103,14 @@ def check_container_resource_name(name: str, path: FieldPath) -> Iterator[FieldE
         yield invalid(path, name, "doesn't follow extended resource name standard")
 
 
+def check_pod_resource_name(name: str, path: FieldPath) -> Iterator[FieldError]:
+    """A resource that a pod may ask for as a whole."""
+    errors = list(check_resource_name(name, path))
+    yield from errors
+    if not errors and name not in POD_RESOURCES and not name.startswith(HUGEPAGES):
+        yield not_supported(path, name, (*POD_RESOURCES, HUGEPAGES))
+
+
 def check_quantity(text: str, path: FieldPath) -> Iterator[FieldError]:
     if text.startswith("-"):
         yield invalid(path, text, NOT_NEGATIVE)
@@ -102,25 +122,78 @@ def check_resource_quantity(name: str, text: str, path: FieldPath) -> Iterator[F
         yield invalid(path, text, "must be an integer")
 
 
-def check_requirements(resources: ResourceRequirements | None, path: FieldPath) -> Iterator[FieldError]:
-    if resources is None or not (resources.limits or resources.requests):
-        return
+def check_requirements(
+    resources: ResourceRequirements,
+    path: FieldPath,
+    name_check: ResourceNameCheck = check_container_resource_name,
+    claims: frozenset[str] = frozenset(),
+) -> Iterator[FieldError]:
+    """``claims`` are the names that the pod gives to resource claims."""
     limits, requests = resources.limits, resources.requests
     if limits:
-        yield from check_resource_list(limits, path.limits)
-    if requests:
-        yield from check_resource_list(requests, path.requests)
-    for name in limits:
-        if not _overcommits(name) and name not in requests:
-            yield required(path.requests, "Limit must be set for non overcommitable resources")
+        yield from check_resource_list(limits, path.limits, name_check)
     for name, request in requests.items():
-        yield from _check_against_limit(name, request, limits.get(name), path)
+        if request != limits.get(name) or name not in CONTAINER_RESOURCES:
+            yield from _check_request(name, request, limits.get(name), path, name_check)
     huge = any(name.startswith(HUGEPAGES) for name in (*limits, *requests))
     if huge and not any(name in given for name in ("cpu", "memory") for given in (limits, requests)):
         yield forbidden(path, "HugePages require cpu or memory")
-    for index, claim in enumerate(resources.claims):
-        if not claim.name:
-            yield required(path.claims[index].name)
+    if resources.claims:
+        yield from _check_claims(resources.claims, path.claims, claims)
+
+
+def _check_request(
+    name: str, request: str, limit: str | None, path: FieldPath, name_check: ResourceNameCheck
+) -> Iterator[FieldError]:
+    if name not in CONTAINER_RESOURCES or request[:1] == "-":
+        yield from name_check(name, path.requests[name])
+        yield from check_resource_quantity(name, request, path.requests[name])
+    if limit is not None:
+        asked, allowed = quantity.parse(request), quantity.parse(limit)
+        if asked != allowed and not _overcommits(name):
+            yield invalid(path.requests, request, f"must be equal to {name} limit of {limit}")
+        elif asked > allowed:
+            yield invalid(path.requests, request, f"must be less than or equal to {name} limit of {limit}")
+    elif not _overcommits(name):
+        yield required(path.limits, "Limit must be set for non overcommitable resources")
+    yield from _check_huge_pages(name, request, path.requests[name])
+
+
+def _check_huge_pages(name: str, text: str, path: FieldPath) -> Iterator[FieldError]:
+    if not name.startswith(HUGEPAGES):
+        return
+    try:
+        size = quantity.value(name.removeprefix(HUGEPAGES))
+    except ValueError:
+        size = 0
+    amount = quantity.value(text)
+    if size <= 0 or amount <= 0 or amount % size:
+        yield invalid(path, text, f"{text} is not positive integer multiple of {name}")
+
+
+def _check_claims(claims: Sequence[ResourceClaim], path: FieldPath, known: frozenset[str]) -> Iterator[FieldError]:
+    """A claim is referred to once as a whole, or by its requests."""
+    taken: set[str] = set()
+    for index, claim in enumerate(claims):
+        each, name = path[index], claim.name
+        if not name:
+            yield required(each)
+            continue
+        if name in taken:
+            yield duplicate(each, name)
+        else:
+            key = f"{name}/{claim.request}" if claim.request else name
+            if claim.request:
+                yield from (invalid(each.request, claim.request, message) for message in is_dns_label(claim.request))
+            if key in taken:
+                yield duplicate(each, key)
+            elif not claim.request:
+                yield from (duplicate(each, name) for other in taken if other.startswith(f"{name}/"))
+            taken.add(key)
+        if name not in known:
+            listing = f": {', '.join(sorted(known))}" if known else " which is empty"
+            detail = f"must be one of the names in pod.spec.resourceClaims{listing}"
+            yield replace(not_found(each, name), detail=detail)
 
 
 def check_resource_list(
@@ -131,19 +204,8 @@ def check_resource_list(
             continue
         yield from name_check(name, path[name])
         yield from check_resource_quantity(name, text, path[name])
+        yield from _check_huge_pages(name, text, path[name])
 
 
 def _overcommits(name: str) -> bool:
     return is_native(name) and HUGEPAGES not in name
-
-
-def _check_against_limit(name: str, request: str, limit: str | None, path: FieldPath) -> Iterator[FieldError]:
-    if limit is None:
-        if not _overcommits(name):
-            yield required(path.limits, "Limit must be set for non overcommitable resources")
-    elif request == limit:
-        return
-    elif quantity.parse(request) != quantity.parse(limit) and not _overcommits(name):
-        yield invalid(path.requests, request, f"must be equal to {name} limit of {limit}")
-    elif quantity.parse(request) > quantity.parse(limit):
-        yield invalid(path.requests, request, f"must be less than or equal to {name} limit of {limit}")

@@ -14,6 +14,7 @@ from pybernetes.api.fields import (
     forbidden,
     invalid,
     is_dns_label,
+    is_dns_subdomain,
     not_supported,
     required,
 )
@@ -29,9 +30,12 @@ from pybernetes.api.models.core_v1 import (
     Toleration,
     TopologySpreadConstraint,
 )
+from pybernetes.api.models.meta_v1 import LabelSelector
 from pybernetes.apiserver.validation.metadata import label_key_messages, label_value_messages
 from pybernetes.apiserver.validation.selectors import check_label_selector
+from pybernetes.apiserver.validation.simple import check_positive
 
+_SPREAD_ACTIONS = ("DoNotSchedule", "ScheduleAnyway")
 _WEIGHT = "must be in the range 1-100"
 EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 
@@ -99,6 +103,9 @@ def _check_field_requirement(requirement: NodeSelectorRequirement, path: FieldPa
         yield required(path.values, "must be only one value when `operator` is 'In' or 'NotIn' for node field selector")
     if requirement.key != "metadata.name":
         yield invalid(path.key, requirement.key, "not a valid field selector key")
+        return
+    for index, name in enumerate(requirement.values):
+        yield from (invalid(path.values[index], name, message) for message in is_dns_subdomain(name))
 
 
 def _check_pod_affinity(affinity: PodAffinity | PodAntiAffinity | None, path: FieldPath) -> Iterator[FieldError]:
@@ -119,15 +126,33 @@ def _check_pod_term(term: PodAffinityTerm, path: FieldPath) -> Iterator[FieldErr
     yield from check_label_selector(term.namespace_selector, path.namespaceSelector)
     for name in term.namespaces:
         yield from (invalid(path.namespace, name, message) for message in is_dns_label(name))
-    for field, keys in (("matchLabelKeys", term.match_label_keys), ("mismatchLabelKeys", term.mismatch_label_keys)):
-        if keys and term.label_selector is None:
-            yield forbidden(getattr(path, field), "must not be specified when labelSelector is not set")
-        for index, key in enumerate(keys):
-            yield from _check_label_key(key, getattr(path, field)[index])
+    yield from _check_label_keys(term.match_label_keys, term.mismatch_label_keys, term.label_selector, path)
     if not term.topology_key:
         yield required(path.topologyKey, "can not be empty")
-    else:
-        yield from _check_label_key(term.topology_key, path.topologyKey)
+    yield from _check_label_key(term.topology_key, path.topologyKey)
+
+
+def _check_label_keys(
+    match: Sequence[str], mismatch: Sequence[str], selector: LabelSelector | None, path: FieldPath
+) -> Iterator[FieldError]:
+    """Keys whose values come from the incoming pod; ``selector`` already holds what they were turned into."""
+    for name, keys in (("matchLabelKeys", match), ("mismatchLabelKeys", mismatch)):
+        if keys and selector is None:
+            yield forbidden(path.child(name), "must not be specified when labelSelector is not set")
+            continue
+        for index, key in enumerate(keys):
+            yield from _check_label_key(key, path.child(name)[index])
+    if selector is not None and match:
+        positions = {key: index for index, key in enumerate(match)}
+        known = set(selector.match_labels)
+        for expression in selector.match_expressions:
+            if expression.key in positions and expression.key in known:
+                message = "exists in both matchLabelKeys and labelSelector"
+                yield invalid(path[positions[expression.key]], expression.key, message)
+            known.add(expression.key)
+    for index, key in enumerate(match):
+        if key in mismatch:
+            yield invalid(path.matchLabelKeys[index], key, "exists in both matchLabelKeys and mismatchLabelKeys")
 
 
 def check_tolerations(tolerations: Sequence[Toleration], path: FieldPath) -> Iterator[FieldError]:
@@ -144,11 +169,13 @@ def check_tolerations(tolerations: Sequence[Toleration], path: FieldPath) -> Ite
             yield invalid(each.effect, toleration.effect or "", message)
         match operator:
             case "" | "Equal":
-                messages = label_value_messages(toleration.value or "")
-                yield from (invalid(each.operator, toleration.value, message) for message in messages)
+                if messages := label_value_messages(toleration.value or ""):
+                    yield invalid(each.operator, toleration.value, ";".join(messages))
             case "Exists":
                 if toleration.value:
-                    yield invalid(each.operator, toleration, "value must be empty when `operator` is 'Exists'")
+                    yield invalid(each.operator, toleration.value, "value must be empty when `operator` is 'Exists'")
+            case "Lt" | "Gt":
+                yield not_supported(each.operator, operator, ("Equal", "Exists", "Lt", "Gt"))
             case _:
                 yield not_supported(each.operator, operator, ("Equal", "Exists"))
         if toleration.effect and toleration.effect not in EFFECTS:
@@ -156,24 +183,19 @@ def check_tolerations(tolerations: Sequence[Toleration], path: FieldPath) -> Ite
 
 
 def check_topology_spread(constraints: Sequence[TopologySpreadConstraint], path: FieldPath) -> Iterator[FieldError]:
-    taken: set[tuple[str, str]] = set()
     for index, constraint in enumerate(constraints):
         each = path[index]
-        if constraint.max_skew <= 0:
-            yield invalid(each.maxSkew, constraint.max_skew, "must be greater than zero")
+        yield from check_positive(constraint.max_skew, each.maxSkew)
         if not constraint.topology_key:
             yield required(each.topologyKey, "can not be empty")
-        else:
-            yield from _check_label_key(constraint.topology_key, each.topologyKey)
         when = constraint.when_unsatisfiable
-        if when not in ("DoNotSchedule", "ScheduleAnyway"):
-            yield not_supported(each.whenUnsatisfiable, when, ("DoNotSchedule", "ScheduleAnyway"))
-        if (identity := (constraint.topology_key, when)) in taken:
-            yield duplicate(each["{topologyKey, whenUnsatisfiable}"], f"{{{constraint.topology_key}, {when}}}")
-        taken.add(identity)
+        if when not in _SPREAD_ACTIONS:
+            yield not_supported(each.whenUnsatisfiable, when, _SPREAD_ACTIONS)
+        later = constraints[index + 1 :]
+        if any((other.topology_key, other.when_unsatisfiable) == (constraint.topology_key, when) for other in later):
+            yield duplicate(each.child("{topologyKey, whenUnsatisfiable}"), f"{{{constraint.topology_key}, {when}}}")
         if (domains := constraint.min_domains) is not None:
-            if domains <= 0:
-                yield invalid(each.minDomains, domains, "must be greater than zero")
+            yield from check_positive(domains, each.minDomains)
             if when != "DoNotSchedule":
                 message = f"can only use minDomains if whenUnsatisfiable=DoNotSchedule, not {when}"
                 yield invalid(each.minDomains, domains, message)
@@ -182,10 +204,9 @@ def check_topology_spread(constraints: Sequence[TopologySpreadConstraint], path:
             ("nodeTaintsPolicy", constraint.node_taints_policy),
         ):
             if policy is not None and policy not in ("Honor", "Ignore"):
-                yield not_supported(getattr(each, name), policy, ("Honor", "Ignore"))
+                yield not_supported(each.child(name), policy, ("Honor", "Ignore"))
+        yield from _check_label_keys(constraint.match_label_keys, (), constraint.label_selector, each)
         yield from check_label_selector(constraint.label_selector, each.labelSelector)
-        if constraint.match_label_keys and constraint.label_selector is None:
-            yield forbidden(each.matchLabelKeys, "must not be specified when labelSelector is not set")
 
 
 def check_scheduling_gates(gates: Sequence[PodSchedulingGate], path: FieldPath) -> Iterator[FieldError]:

@@ -1,23 +1,33 @@
 """Security contexts of containers and pods.
 
-Follows ValidateSecurityContext and ValidatePodSecurityContext in pkg/apis/core/validation.
+Follows ValidateSecurityContext and validatePodSpecSecurityContext in pkg/apis/core/validation.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from pybernetes.api.fields import FieldError, FieldPath, duplicate, forbidden, invalid, not_supported, required
+from pybernetes.api.fields import (
+    FieldError,
+    FieldPath,
+    duplicate,
+    invalid,
+    not_supported,
+    required,
+    too_long,
+)
 from pybernetes.api.models.core_v1 import (
     AppArmorProfile,
     PodSecurityContext,
     PodSpec,
     SeccompProfile,
     SecurityContext,
-    WindowsSecurityContextOptions,
+    Sysctl,
 )
+from pybernetes.apiserver.validation.paths import check_descending
 from pybernetes.apiserver.validation.simple import in_range
+from pybernetes.apiserver.validation.windows_options import check_windows_options
 
 MAXIMUM_ID = 2147483647
 _ID_RANGE = in_range(0, MAXIMUM_ID)
@@ -25,6 +35,9 @@ _SYSCTL_SEGMENT = "[a-z0-9]([-_a-z0-9]*[a-z0-9])?"
 SYSCTL = f"({_SYSCTL_SEGMENT}[\\./])*{_SYSCTL_SEGMENT}"
 _SYSCTL = re.compile(SYSCTL)
 _SYSCTL_LENGTH = 253
+_PROFILES = ("Localhost", "RuntimeDefault", "Unconfined")
+_LONGEST_PROFILE = 4095
+_IPC_SYSCTLS = ("kernel.shm", "kernel.msg", "fs.mqueue.", "kernel.sem")
 _CANNOT = "cannot set `allowPrivilegeEscalation` to false and "
 
 
@@ -43,61 +56,60 @@ def check_security_context(
     if context.proc_mount is not None:
         if context.proc_mount not in ("Default", "Unmasked"):
             yield not_supported(path.procMount, context.proc_mount, ("Default", "Unmasked"))
-        elif context.proc_mount == "Unmasked" and host_users:
+        if context.proc_mount == "Unmasked" and host_users:
             yield invalid(path.procMount, context.proc_mount, "`hostUsers` must be false to use `Unmasked`")
     yield from _check_seccomp(context.seccomp_profile, path.seccompProfile)
-    yield from _check_app_armor(context.app_armor_profile, path.appArmorProfile)
     if context.allow_privilege_escalation is False:
         if context.privileged:
             yield invalid(path, context, f"{_CANNOT}`privileged` to true")
-        if context.capabilities is not None and "CAP_SYS_ADMIN" in context.capabilities.add:
+        for _ in filter("CAP_SYS_ADMIN".__eq__, context.capabilities.add if context.capabilities else ()):
             yield invalid(path, context, f"{_CANNOT}`capabilities.Add` CAP_SYS_ADMIN")
-    yield from _check_windows(context.windows_options, path.windowsOptions)
+    yield from check_windows_options(context.windows_options, path.windowsOptions)
+    yield from _check_app_armor(context.app_armor_profile, path.appArmorProfile)
 
 
 def _check_seccomp(profile: SeccompProfile | None, path: FieldPath) -> Iterator[FieldError]:
     if profile is None:
         return
-    types = ("Localhost", "RuntimeDefault", "Unconfined")
-    yield from _check_profile(profile.type, profile.localhost_profile, types, path, "seccomp")
+    local = profile.localhost_profile
+    if not profile.type:
+        yield required(path.type, "type is required when seccompProfile is set")
+    elif profile.type not in _PROFILES:
+        yield not_supported(path.type, profile.type, _PROFILES)
+    if profile.type != "Localhost":
+        if local is not None:
+            shown = {"Type": profile.type, "LocalhostProfile": local}
+            yield invalid(path.localhostProfile, shown, "can only be set when seccomp type is Localhost")
+    elif local is None:
+        yield required(path.localhostProfile, "must be set when seccomp type is Localhost")
+    else:
+        yield from check_descending(local, path.localhostProfile)
 
 
 def _check_app_armor(profile: AppArmorProfile | None, path: FieldPath) -> Iterator[FieldError]:
     if profile is None:
         return
-    types = ("Localhost", "RuntimeDefault", "Unconfined")
-    yield from _check_profile(profile.type, profile.localhost_profile, types, path, "AppArmor")
+    local = profile.localhost_profile
+    match profile.type:
+        case "Localhost":
+            yield from _check_local_app_armor(local, path.localhostProfile)
+        case "RuntimeDefault" | "Unconfined":
+            if local is not None:
+                yield invalid(path.localhostProfile, local, "can only be set when AppArmor type is Localhost")
+        case "":
+            yield required(path.type, "type is required when appArmorProfile is set")
+        case other:
+            yield not_supported(path.type, other, _PROFILES)
 
 
-def _check_profile(
-    type_: str, local: str | None, types: tuple[str, ...], path: FieldPath, what: str
-) -> Iterator[FieldError]:
-    if type_ not in types:
-        yield (
-            required(path.type, "type is required when seccompProfile is set")
-            if not type_
-            else not_supported(path.type, type_, types)
-        )
-    elif type_ != "Localhost":
-        if local is not None:
-            yield invalid(path.localhostProfile, local, f"can only be set when {what} type is Localhost")
-    elif not local:
-        yield required(path.localhostProfile, f"must be set when {what} type is Localhost")
-    elif local.startswith("/"):
-        yield invalid(path.localhostProfile, local, "must be a relative path")
-    elif ".." in local.split("/"):
-        yield invalid(path.localhostProfile, local, "must not contain '..'")
-
-
-def _check_windows(options: WindowsSecurityContextOptions | None, path: FieldPath) -> Iterator[FieldError]:
-    if options is None:
+def _check_local_app_armor(local: str | None, path: FieldPath) -> Iterator[FieldError]:
+    if not local:
+        yield required(path, "must be set when AppArmor type is Localhost")
         return
-    for name, value in (
-        ("gmsaCredentialSpec", options.gmsa_credential_spec),
-        ("runAsUserName", options.run_as_user_name),
-    ):
-        if value == "":
-            yield invalid(getattr(path, name), value, f"{name} cannot be an empty string")
+    if local != local.strip():
+        yield invalid(path, local, "must not be padded with whitespace")
+    if len(local.encode()) > _LONGEST_PROFILE:
+        yield too_long(path, "", _LONGEST_PROFILE)
 
 
 def check_pod_security_context(
@@ -106,44 +118,42 @@ def check_pod_security_context(
     if context is None:
         return
     path = spec_path.securityContext
-    for index, group in enumerate(context.supplemental_groups):
-        yield from _check_id(group, path.supplementalGroups[index])
     yield from _check_id(context.fs_group, path.fsGroup)
     yield from _check_id(context.run_as_user, path.runAsUser)
     yield from _check_id(context.run_as_group, path.runAsGroup)
-    policy = context.fs_group_change_policy
-    if policy is not None and policy not in ("Always", "OnRootMismatch"):
-        yield not_supported(path.fsGroupChangePolicy, policy, ("Always", "OnRootMismatch"))
-    groups_policy = context.supplemental_groups_policy
-    if groups_policy is not None and groups_policy not in ("Merge", "Strict"):
-        yield not_supported(path.supplementalGroupsPolicy, groups_policy, ("Merge", "Strict"))
-    names: set[str] = set()
-    for index, sysctl in enumerate(context.sysctls):
-        name_path = path.sysctls[index].name
-        if not sysctl.name:
-            yield required(name_path)
-        elif len(sysctl.name) > _SYSCTL_LENGTH or not _SYSCTL.fullmatch(sysctl.name):
-            yield invalid(
-                name_path, sysctl.name, f"must have at most {_SYSCTL_LENGTH} characters and match regex ^{SYSCTL}$"
-            )
-        elif sysctl.name in names:
-            yield duplicate(name_path, sysctl.name)
-        elif spec.host_network and sysctl.name.startswith("net."):
-            yield invalid(name_path, sysctl.name, "may not be specified when 'hostNetwork' is true")
-        elif spec.host_ipc and sysctl.name.startswith(("kernel.shm", "kernel.msg", "fs.mqueue.", "kernel.sem")):
-            yield invalid(name_path, sysctl.name, "may not be specified when 'hostIPC' is true")
-        names.add(sysctl.name)
-    yield from _check_seccomp(context.seccomp_profile, path.seccompProfile)
-    yield from _check_app_armor(context.app_armor_profile, path.appArmorProfile)
-    yield from _check_windows(context.windows_options, path.windowsOptions)
+    for index, group in enumerate(context.supplemental_groups):
+        yield from _check_id(group, path.supplementalGroups[index])
     if spec.share_process_namespace and spec.host_pid:
         message = "ShareProcessNamespace and HostPID cannot both be enabled"
-        yield invalid(spec_path.shareProcessNamespace, True, message)
-    if spec.host_users is False:
-        for name, shared in (
-            ("hostNetwork", spec.host_network),
-            ("HostPID", spec.host_pid),
-            ("HostIPC", spec.host_ipc),
-        ):
-            if shared:
-                yield forbidden(getattr(spec_path, name), "when `pod.Spec.HostUsers` is false")
+        yield invalid(path.shareProcessNamespace, True, message)
+    if context.sysctls:
+        yield from _check_sysctls(context.sysctls, spec, path.sysctls)
+    yield from _check_optional(context.fs_group_change_policy, ("Always", "OnRootMismatch"), path.fsGroupChangePolicy)
+    yield from _check_seccomp(context.seccomp_profile, path.seccompProfile)
+    yield from check_windows_options(context.windows_options, path.windowsOptions)
+    yield from _check_app_armor(context.app_armor_profile, path.appArmorProfile)
+    yield from _check_optional(context.supplemental_groups_policy, ("Merge", "Strict"), path.supplementalGroupsPolicy)
+    yield from _check_optional(context.se_linux_change_policy, ("MountOption", "Recursive"), path.seLinuxChangePolicy)
+
+
+def _check_optional(value: str | None, choices: tuple[str, ...], path: FieldPath) -> Iterator[FieldError]:
+    if value is not None and value not in choices:
+        yield not_supported(path, value, choices)
+
+
+def _check_sysctls(sysctls: Sequence[Sysctl], spec: PodSpec, path: FieldPath) -> Iterator[FieldError]:
+    names: set[str] = set()
+    for index, sysctl in enumerate(sysctls):
+        name, each = sysctl.name, path[index].name
+        if not name:
+            yield required(each)
+        elif len(name) > _SYSCTL_LENGTH or not _SYSCTL.fullmatch(name):
+            yield invalid(each, name, f"must have at most {_SYSCTL_LENGTH} characters and match regex ^{SYSCTL}$")
+        elif name in names:
+            yield duplicate(each, name)
+        names.add(name)
+        dotted = name.replace("/", ".")
+        if spec.host_network and dotted.startswith("net."):
+            yield invalid(each, name, "may not be specified when 'hostNetwork' is true")
+        elif spec.host_ipc and dotted.startswith(_IPC_SYSCTLS):
+            yield invalid(each, name, "may not be specified when 'hostIPC' is true")
