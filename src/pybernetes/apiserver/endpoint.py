@@ -30,7 +30,7 @@ from pybernetes.apiserver.delete_plan import DeleteOptions
 from pybernetes.apiserver.deleting import Deleted
 from pybernetes.apiserver.http import ApiRequest, ApiResponse
 from pybernetes.apiserver.list_options import read_options
-from pybernetes.apiserver.listing import Lister
+from pybernetes.apiserver.listing import Lister, at_least
 from pybernetes.apiserver.negotiation import media_of
 from pybernetes.apiserver.objects import StoredObject
 from pybernetes.apiserver.options import ServerOptions
@@ -114,6 +114,8 @@ class Endpoint:
     # reading
 
     async def get(self, call: Call) -> ApiResponse:
+        if call.request.query:
+            await at_least(self.registry.watch_cache, call.request.param("resourceVersion"))
         stored = await self.registry.get(self._namespace(call), call.info.name)
         return object_answer(call.request, self.view, stored, self._clock.now())
 

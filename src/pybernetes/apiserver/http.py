@@ -26,6 +26,23 @@ class PeerCertificate:
     der: bytes
 
 
+FLOW_SCHEMA_HEADER = "X-Kubernetes-PF-FlowSchema-UID"
+PRIORITY_LEVEL_HEADER = "X-Kubernetes-PF-PriorityLevel-UID"
+
+
+@dataclass(frozen=True, slots=True)
+class ClassifiedAs:
+    """What an answer tells of its request's priority; ``lines`` are the same headers as they are sent."""
+
+    headers: Mapping[str, str]
+    lines: bytes
+
+    @classmethod
+    def of(cls, schema_uid: str, level_uid: str) -> ClassifiedAs:
+        headers = {FLOW_SCHEMA_HEADER: schema_uid, PRIORITY_LEVEL_HEADER: level_uid}
+        return cls(headers, "".join(f"{name}: {value}\r\n" for name, value in headers.items()).encode())
+
+
 @dataclass(slots=True)
 class ApiRequest:
     method: str
@@ -46,9 +63,9 @@ class ApiRequest:
         return values[0] if values else default
 
     def flag(self, name: str) -> bool:
-        """A boolean parameter as upstream converts it: present and neither empty, "0" nor "false"."""
+        """A boolean parameter as upstream converts it: present and neither "0" nor "false"; so even an empty one."""
         values = self.query.get(name)
-        return values is not None and (not values or values[0].lower() not in ("", "0", "false"))
+        return values is not None and (not values or values[0].lower() not in ("0", "false"))
 
 
 @dataclass(slots=True)
@@ -63,6 +80,7 @@ class ApiResponse:
     headers: dict[str, str] = field(default_factory=dict)
     warnings: Sequence[str] = ()
     upgrade: Upgrade | None = None
+    classified: ClassifiedAs | None = None
 
     @property
     def content(self) -> bytes:
@@ -74,3 +92,15 @@ class ApiResponse:
 
 def json_response(body: bytes, status: int = 200) -> ApiResponse:
     return ApiResponse(status, body, {"Content-Type": JSON})
+
+
+PLAIN_TEXT = "text/plain; charset=utf-8"
+
+
+def text_response(text: str, status: int = 200) -> ApiResponse:
+    return ApiResponse(status, text.encode(), {"Content-Type": PLAIN_TEXT, "X-Content-Type-Options": "nosniff"})
+
+
+def no_such_page() -> ApiResponse:
+    """What upstream says about a path that none of its handlers knows."""
+    return text_response("404 page not found\n", 404)

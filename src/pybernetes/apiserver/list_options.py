@@ -43,11 +43,26 @@ class ListOptions:
 
     @property
     def revision(self) -> int:
-        """0 where none was given."""
-        return int(self.resource_version) if self.resource_version else 0
+        """0 where none was given. Raises bad_request."""
+        if not self.resource_version:
+            return 0
+        try:
+            return parse_version(self.resource_version)
+        except ValueError as error:
+            raise errors.bad_request(f"invalid resource version: {error}") from error
 
 
 _NO_OPTIONS = ListOptions()
+
+
+def parse_version(text: str) -> int:
+    """Raises ValueError in the words of upstream's parser."""
+    if not (text.isascii() and text.isdigit()):
+        quoted = orjson.dumps(text).decode()
+        raise ValueError(
+            f"resourceVersion: Invalid value: {quoted}: strconv.ParseUint: parsing {quoted}: invalid syntax"
+        )
+    return int(text)
 
 
 def read_options(request: ApiRequest) -> ListOptions:
@@ -56,15 +71,12 @@ def read_options(request: ApiRequest) -> ListOptions:
     problems = list(_problems(request))
     if problems:
         raise errors.invalid("meta.k8s.io", "ListOptions", "", problems)
-    version = request.param("resourceVersion")
-    if version and not (version.isascii() and version.isdigit()):
-        raise errors.bad_request(f"Invalid value: {orjson.dumps(version).decode()}: it must be an unsigned integer")
     return ListOptions(
         labels=_labels(request.param("labelSelector")),
         fields=_fields(request.param("fieldSelector")),
-        resource_version=version,
+        resource_version=request.param("resourceVersion"),
         match=Match(request.param("resourceVersionMatch")),
-        limit=_whole(request, "limit") or 0,
+        limit=max(_whole(request, "limit") or 0, 0),
         continue_=request.param("continue"),
         timeout_seconds=_whole(request, "timeoutSeconds"),
         allow_bookmarks=request.flag("allowWatchBookmarks"),

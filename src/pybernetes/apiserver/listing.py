@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pybernetes.api import errors
-from pybernetes.apiserver.list_options import CURRENT, ContinueToken, ListOptions, Match
+from pybernetes.apiserver.list_options import CURRENT, ContinueToken, ListOptions, Match, parse_version
 from pybernetes.apiserver.objects import StoredObject
 from pybernetes.apiserver.registry import Registry
 from pybernetes.apiserver.resource import Document
@@ -23,6 +23,7 @@ from pybernetes.apiserver.watch_cache import WatchCache
 from pybernetes.store.contract import Compacted
 
 FRESHNESS_SECONDS = 3.0
+RETRY_SECONDS = 1
 
 INCONSISTENT = (
     "The provided continue parameter is too old to display a consistent list result. You can start a new list without "
@@ -71,9 +72,10 @@ class Lister:
             return False
         if options.resource_version == "0":
             return False
-        await fresh(self._watch_cache, options.revision)
+        exact = options.match is Match.EXACT
+        await fresh(self._watch_cache, options.revision, retry_after=0 if exact else RETRY_SECONDS)
         limited = bool(options.limit) and options.match is Match.NONE
-        return (options.match is Match.EXACT or limited) and options.revision != self._watch_cache.revision
+        return (exact or limited) and options.revision != self._watch_cache.revision
 
     def _present(self, namespace: str, start: str, limit: int, selection: Selection) -> Page:
         revision = self._watch_cache.revision
@@ -89,9 +91,7 @@ class Lister:
         try:
             then = await self._registry.store.range(prefix, start=prefix + start, limit=most, at=revision)
         except Compacted as error:
-            raise errors.expired(
-                f"The resourceVersion for the provided list is too old: {error.asked} ({error.oldest})"
-            ) from error
+            raise errors.expired("The resourceVersion for the provided list is too old.") from error
         found = [self._registry.object_of(entry) for entry in then.entries]
         if selection.everything:
             return self._page(namespace, found, then.count - len(found), revision)
@@ -139,7 +139,18 @@ class Lister:
         return f"{prefix}{namespace}/" if namespace else prefix
 
 
-async def fresh(watch_cache: WatchCache, revision: int) -> None:
+async def at_least(watch_cache: WatchCache, version: str) -> None:
+    """What a single object may be asked for: to be no older than a version."""
+    if version in ("", "0"):
+        return
+    try:
+        revision = parse_version(version)
+    except ValueError as error:
+        raise errors.ApiError(500, "", str(error)) from error
+    await fresh(watch_cache, revision)
+
+
+async def fresh(watch_cache: WatchCache, revision: int, *, retry_after: int = RETRY_SECONDS) -> None:
     """Waits a little for a version from the future; upstream's clients know this refusal and try again."""
     if watch_cache.revision >= revision:
         return
@@ -147,11 +158,11 @@ async def fresh(watch_cache: WatchCache, revision: int) -> None:
         async with asyncio.timeout(FRESHNESS_SECONDS):
             await watch_cache.at_least(revision)
     except TimeoutError as error:
-        raise too_large(revision, watch_cache.revision) from error
+        raise too_large(revision, watch_cache.revision, retry_after) from error
 
 
-def too_large(asked: int, current: int) -> errors.ApiError:
-    error = errors.timeout(f"Too large resource version: {asked}, current: {current}", retry_after=1)
+def too_large(asked: int, current: int, retry_after: int = RETRY_SECONDS) -> errors.ApiError:
+    error = errors.timeout(f"Too large resource version: {asked}, current: {current}", retry_after)
     error.details = {
         **(error.details or {}),
         "causes": [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}],

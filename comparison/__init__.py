@@ -1,0 +1,1 @@
+"""Compares two API servers, request by request: what one answers and the other does not."""
