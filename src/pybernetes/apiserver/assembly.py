@@ -84,6 +84,7 @@ def assemble(
         authorizer=server.authorizer,
         registry=server.registry,
         resources=lambda: server.resources,
+        webhooks=server.webhooks,
     )
     server.admission.use(catalog.plugins(host, server.options.admission, more_plugins))
     health = Health()

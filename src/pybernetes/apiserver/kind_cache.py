@@ -70,9 +70,12 @@ class KindCache:
         self._events: deque[tuple[float, Event]] = deque()
         self._oldest = 0
         self._held: list[Change] | None = None
+        self.version = 0
+        """Another number whenever something has changed."""
 
     def reset(self) -> None:
         self._held = None
+        self.version += 1
         self.objects.clear()
         self._having.clear()
         self._events.clear()
@@ -92,6 +95,7 @@ class KindCache:
 
     def fill(self, entries: Sequence[Entry], revision: int) -> None:
         self._oldest = revision
+        self.version += 1
         for entry in entries:
             self._index(self._take(entry))
 
@@ -99,6 +103,7 @@ class KindCache:
         if self._held is not None:
             self._held.append(change)
             return
+        self.version += 1
         entry = change.entry
         before = self.objects.get(entry.key)
         if change.type is ChangeType.PUT:

@@ -35,5 +35,10 @@ class CacheReader:
         found: list[StoredObject] = list(kind.under(namespace)) if kind is not None else []
         return (stored.document for stored in found)
 
+    def version(self, group_resource: str) -> int:
+        """Another number whenever an object of the kind has changed."""
+        kind = self._kinds.get(group_resource)
+        return 0 if kind is None else kind.version
+
     def serves(self, group_resource: str) -> bool:
         return group_resource in self._kinds

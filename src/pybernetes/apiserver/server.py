@@ -31,6 +31,7 @@ from pybernetes.apiserver.resource import Facilities, Reservations, Resource
 from pybernetes.apiserver.routes import Call, Handler, Routes
 from pybernetes.apiserver.warnings import fitting
 from pybernetes.apiserver.watch_cache import ROOT, WatchCache
+from pybernetes.apiserver.webhook_client import WebhookClients
 from pybernetes.store.contract import Store, StoreError
 
 log = logging.getLogger(__name__)
@@ -62,6 +63,7 @@ class ApiServer:
         self.watch_cache = WatchCache(store)
         self.endpoints: dict[GroupVersionResource, Endpoint] = {}
         self.reader = CacheReader(self.watch_cache)
+        self.webhooks = WebhookClients(self.reader, self.random)
         self._reservations: list[Reservations] = []
         self._caches: dict[str, KindCache] = {}
         served = tuple(resources)
@@ -82,6 +84,7 @@ class ApiServer:
     async def stop(self) -> None:
         """Ends all watches. The store stays open: it belongs to the caller."""
         await self.watch_cache.stop()
+        await self.webhooks.close()
 
     async def handle(self, request: ApiRequest) -> ApiResponse:
         info = parse(request)

@@ -70,9 +70,9 @@ FIRST: tuple[Row, ...] = (
 )
 LAST: tuple[Row, ...] = (
     Row("MutatingAdmissionPolicy", "", on=True),
-    Row("MutatingAdmissionWebhook", "", on=True),
+    Row("MutatingAdmissionWebhook", ".webhooks.mutating:MutatingAdmissionWebhook", on=True),
     Row("ValidatingAdmissionPolicy", "", on=True),
-    Row("ValidatingAdmissionWebhook", "", on=True),
+    Row("ValidatingAdmissionWebhook", ".webhooks.validating:ValidatingAdmissionWebhook", on=True),
     Row("ResourceQuota", ".resource_quota:ResourceQuota", on=True),
     Row("AlwaysDeny", ""),
 )

@@ -122,6 +122,9 @@ class Reader(Protocol):
 
     def list(self, group_resource: str, namespace: str = "") -> Iterable[Document]: ...
 
+    def version(self, group_resource: str) -> int:
+        """Another number whenever an object of the kind has changed."""
+
 
 class Plugin:
     """Base of all plugins. ``resources`` are group resources (`pods`, `deployments.apps`), empty for all of them."""

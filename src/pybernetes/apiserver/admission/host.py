@@ -17,6 +17,7 @@ from pybernetes.apiserver.auth.contract import Authorizer
 if TYPE_CHECKING:
     from pybernetes.apiserver.registry import Registry
     from pybernetes.apiserver.resource import Document, Resource
+    from pybernetes.apiserver.webhook_client import WebhookClients
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +30,7 @@ class Host:
     """(group, version, plural) → the storage of a served kind. Raises ``KeyError``."""
     resources: Callable[[], Iterable[Resource]]
     """Everything that is served at the moment."""
+    webhooks: WebhookClients
     configuration: Document | None = None
     """The plugin's own part of the operator's configuration file."""
 
