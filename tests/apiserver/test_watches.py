@@ -83,7 +83,7 @@ async def test_a_watch_of_one_node_sees_its_pods_and_no_others() -> None:
 
 async def test_a_watch_of_one_name_sees_that_object_only() -> None:
     async with serving() as talk:
-        watch = await talk.watch(f"{CONFIG_MAPS}/b")
+        watch = await talk.watch(CONFIG_MAPS, fieldSelector="metadata.name=b")
         by_field = await talk.watch(CONFIG_MAPS, fieldSelector="metadata.name=b")
         for name in ("a", "b"):
             await talk.post(CONFIG_MAPS, config_map(name))

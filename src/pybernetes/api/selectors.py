@@ -120,7 +120,7 @@ class Requirement:
         for index, one in enumerate(self.values):
             messages = is_label_value(one)
             if messages:
-                found.append(invalid(values[index], one, "; ".join(messages)))
+                found.append(invalid(values[index][self.key], one, "; ".join(messages)))
         return found
 
     def _bound_problems(self, path: FieldPath) -> list[FieldError]:
@@ -243,11 +243,10 @@ class _Parser:
             token = self.peek()
             if token in _SYMBOL_TOKENS and token != "!":
                 raise SelectorError(f"found '{token}', expected: !, identifier, or 'end of string'")
-            requirement = self.requirement()
-            problems = requirement.problems()
-            if problems:
-                raise SelectorError(f"unable to parse requirement: {aggregate(problems)}")
-            yield requirement
+            try:
+                yield self.checked()
+            except SelectorError as error:
+                raise SelectorError(f"unable to parse requirement: {error}") from error
             token = self.take()
             if not token:
                 return
@@ -256,6 +255,12 @@ class _Parser:
             if (after := self.peek()) in _SYMBOL_TOKENS and after != "!":
                 raise SelectorError(f"found '{after}', expected: identifier after ','")
 
+    def checked(self) -> Requirement:
+        requirement = self.requirement()
+        if problems := requirement.problems():
+            raise SelectorError(aggregate(problems))
+        return requirement
+
     def requirement(self) -> Requirement:
         absent = self.peek() == "!"
         if absent:
@@ -263,6 +268,9 @@ class _Parser:
         key = self.take()
         if key in _SYMBOL_TOKENS:
             raise SelectorError(f"found '{key}', expected: identifier")
+        if messages := is_qualified_name(key):
+            # Keys are looked at before there is a path that could be named.
+            raise SelectorError(str(invalid(FieldPath("<nil>"), key, "; ".join(messages))))
         if absent:
             return Requirement(key, Operator.DOES_NOT_EXIST)
         if self.peek() in ("", ","):

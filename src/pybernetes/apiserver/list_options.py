@@ -6,6 +6,7 @@ Follows k8s.io/apimachinery/pkg/apis/meta/internalversion/validation and k8s.io/
 from __future__ import annotations
 
 import binascii
+import posixpath
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -92,6 +93,8 @@ def _problems(request: ApiRequest) -> Iterator[FieldError]:
     if watching and initial:
         if match != Match.NOT_OLDER_THAN:
             yield forbidden(at, "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan")
+            if match:
+                yield not_supported(at, match, (Match.NOT_OLDER_THAN.value,))
         return
     if initial:
         yield forbidden(FieldPath("sendInitialEvents"), "sendInitialEvents is forbidden for list")
@@ -118,7 +121,7 @@ def _labels(text: str) -> LabelSelector | None:
     try:
         return LabelSelector.parse(text)
     except ValueError as error:
-        raise errors.bad_request(f"unable to parse requirement: {error}") from error
+        raise errors.bad_request(str(error)) from error
 
 
 @lru_cache(maxsize=4096)
@@ -154,13 +157,32 @@ class ContinueToken:
 
     @classmethod
     def decode(cls, text: str) -> ContinueToken:
+        """Raises bad_request."""
+        try:
+            return cls._decoded(text)
+        except _InvalidToken as error:
+            raise errors.bad_request(f"invalid continue token: continue key is not valid: {error}") from error
+
+    @classmethod
+    def _decoded(cls, text: str) -> ContinueToken:
         try:
             document = orjson.loads(urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-            token = cls(int(document["rv"]), str(document["start"]))
-            if document["v"] != "meta.k8s.io/v1" or not token.start or token.revision == 0:
-                raise ValueError("unknown version or empty start")
-        except (binascii.Error, ValueError, KeyError, TypeError) as error:
-            raise errors.bad_request(f"continue key is not valid: {error}") from error
-        if token.start.startswith("/") or ".." in token.start.split("/"):
-            raise errors.bad_request("continue key is not valid: incorrect start key")
-        return token
+        except (binascii.Error, ValueError) as error:
+            raise _InvalidToken(str(error)) from error
+        if not isinstance(document, dict):
+            raise _InvalidToken("json: cannot unmarshal into Go value of type storage.continueToken")
+        version, revision, start = document.get("v", ""), document.get("rv", 0), document.get("start", "")
+        if version != "meta.k8s.io/v1":
+            raise _InvalidToken(f"server does not recognize this encoded version {version}")
+        if not isinstance(revision, int) or not revision:
+            raise _InvalidToken("incorrect encoded start resourceVersion (version meta.k8s.io/v1)")
+        if not isinstance(start, str) or not start:
+            raise _InvalidToken("encoded start key empty (version meta.k8s.io/v1)")
+        # A cleaned path cannot climb out of the prefix that is listed.
+        if posixpath.normpath(f"/{start.lstrip('/')}") != f"/{start.removeprefix('/')}":
+            raise _InvalidToken(start)
+        return cls(revision, start.removeprefix("/"))
+
+
+class _InvalidToken(Exception):
+    pass

@@ -63,7 +63,9 @@ class Lister:
             return await self._continued(namespace, options, selection)
         if await self._is_exact(options):
             return await self._exact(namespace, options.revision, "", options.limit, selection)
-        return self._present(namespace, "", options.limit, selection)
+        # Whoever takes any version gets it whole, as from upstream's cache.
+        limit = 0 if options.resource_version == "0" else options.limit
+        return self._present(namespace, "", limit, selection)
 
     async def _is_exact(self, options: ListOptions) -> bool:
         """Whether the past must be read; if not, the cache is brought up to what was asked for."""
@@ -141,13 +143,17 @@ class Lister:
 
 async def at_least(watch_cache: WatchCache, version: str) -> None:
     """What a single object may be asked for: to be no older than a version."""
-    if version in ("", "0"):
-        return
+    revision = check_version(version)
+    if revision:
+        await fresh(watch_cache, revision)
+
+
+def check_version(version: str) -> int:
+    """0 for any. What single objects and watches are asked for is refused as an error of the server's own."""
     try:
-        revision = parse_version(version)
+        return parse_version(version) if version else 0
     except ValueError as error:
         raise errors.ApiError(500, "", str(error)) from error
-    await fresh(watch_cache, revision)
 
 
 async def fresh(watch_cache: WatchCache, revision: int, *, retry_after: int = RETRY_SECONDS) -> None:

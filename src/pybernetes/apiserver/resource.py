@@ -221,6 +221,8 @@ class Resource:
     initial_status: Callable[[Document], Document | None] | None = None
     """The status of a new object of a kind with a status subresource; `{}` without a rule, absent if it gives None."""
     warnings: Callable[[Document], Iterable[str]] | None = None
+    warns_on_update: bool = True
+    """Whether ``warnings`` are also given with an update."""
     reservations: Callable[[Facilities], Reservations] | None = None
 
     generation: Callable[[Document, Document], bool] | None = None
@@ -229,6 +231,8 @@ class Resource:
     columns: Sequence[Column] = ()
     selectable: Mapping[str, Callable[[Document], str]] = field(default_factory=dict)
     """Field selectors beyond metadata.name and metadata.namespace: path → its text in a document."""
+    refuses_field: Callable[[str], str] = "field label not supported: {}".format
+    """The message about a path that is not selectable, for kinds that have selectable ones."""
     dispatch: tuple[str, ...] = ()
     """Selectable fields that many watchers select one value of (spec.nodeName): events are handed out by them."""
     subresources: Sequence[Subresource] = ()
@@ -253,6 +257,12 @@ class Resource:
             object.__setattr__(self, "list_kind", self.info.list_kind)
         if not self.storage:
             object.__setattr__(self, "storage", self.info.plural)
+
+    def unknown_field(self, path: str) -> str:
+        """What to say to who selects by it."""
+        if self.selectable:
+            return self.refuses_field(path)
+        return f'"{path}" is not a known field selector: only "metadata.name", "metadata.namespace"'
 
     def subresource(self, name: str) -> Subresource | None:
         return next((one for one in self.subresources if one.name == name), None)

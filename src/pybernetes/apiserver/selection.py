@@ -62,7 +62,7 @@ def select(view: View, namespace: str, name: str, options: ListOptions) -> Selec
     fields = options.fields
     if fields is not None:
         for requirement in fields.requirements:
-            check_field(view.resource, requirement.field, fields)
+            check_field(view.resource, requirement.field)
         named = fields.exact(NAME)
         if named is not None:
             name = name or named
@@ -74,13 +74,10 @@ def select(view: View, namespace: str, name: str, options: ListOptions) -> Selec
     return Selection(view, namespace, name, options.labels, fields, pairs)
 
 
-def check_field(resource: Resource, path: str, fields: FieldSelector) -> None:
+def check_field(resource: Resource, path: str) -> None:
     if path == NAME or (path == NAMESPACE and resource.info.namespaced) or path in resource.selectable:
         return
-    raise errors.bad_request(
-        f'Unable to find "{resource.info.group_version_resource}" that match label selector "", field selector '
-        f'"{fields}": field label not supported: {path}'
-    )
+    raise errors.bad_request(resource.unknown_field(path))
 
 
 def _label_pairs(labels: LabelSelector | None) -> Iterator[Pair]:

@@ -27,7 +27,10 @@ def include_object(request: ApiRequest) -> IncludeObject:
     try:
         return IncludeObject(stated) if stated else IncludeObject.METADATA
     except ValueError as error:
-        raise errors.bad_request(f'unrecognized includeObject value: "{stated}"') from error
+        raise errors.bad_request(
+            f'Unable to convert to Table as requested: includeObject: Invalid value: "{stated}": '
+            "must be 'Metadata', 'Object', 'None', or empty"
+        ) from error
 
 
 def columns_of(resource: Resource) -> Sequence[Column]:

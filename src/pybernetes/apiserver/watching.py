@@ -20,7 +20,7 @@ import orjson
 from pybernetes.api import errors
 from pybernetes.apiserver.kind_cache import KindCache, TooOld
 from pybernetes.apiserver.list_options import ListOptions
-from pybernetes.apiserver.listing import fresh
+from pybernetes.apiserver.listing import check_version, fresh
 from pybernetes.apiserver.objects import StoredObject
 from pybernetes.apiserver.registry import Registry
 from pybernetes.apiserver.selection import Selection, candidates
@@ -83,6 +83,10 @@ class WatchStream:
             self._push(self._lines.of_event(event))
         elif seen is not None:
             self._push(self._lines.of_object(seen.type, seen.object))
+
+    def tell(self, line: bytes) -> None:
+        """A line that no event of the kind made."""
+        self._push(line)
 
     def end(self) -> None:
         self._ended = True
@@ -193,6 +197,7 @@ class Watcher:
         return stream
 
     async def _catch_up(self, options: ListOptions) -> None:
+        check_version(options.resource_version)
         if not options.resource_version:
             await self._registry.watch_cache.at_least(self._registry.store.revision)
         elif options.send_initial_events:

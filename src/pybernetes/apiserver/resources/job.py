@@ -149,6 +149,7 @@ JOBS = Resource(
         selector_column(),
     ),
     selectable={"status.successful": text_at("status.succeeded", "0")},
+    refuses_field='field label "{}" not supported for Job'.format,
     subresources=(StatusSubresource(validate=validate_status),),
 )
 

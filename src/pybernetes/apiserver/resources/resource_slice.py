@@ -71,6 +71,7 @@ RESOURCE_SLICES = Resource(
         AGE,
     ),
     selectable={"spec.nodeName": text_at("spec.nodeName"), "spec.driver": text_at("spec.driver")},
+    refuses_field="field label not supported for resource.k8s.io/v1, Kind=ResourceSlice: {}".format,
     dispatch=("spec.nodeName",),
 )
 
