@@ -1,18 +1,32 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
-from pybernetes.api.patch import PatchError
-from pybernetes.api.patch.apply import Applied, Author, Conflicts, apply, track_update
-from pybernetes.api.patch.field_set import FieldSet
-from pybernetes.api.patch.managed import managers_of
+from pybernetes.api.patch import PatchError, checking
+from pybernetes.api.patch.apply import Applied, Author, Conflicts, Typed, apply, created, updated
+from pybernetes.api.patch.field_set import canonical, difference, fields_at, intersection, ordered, paths, shown, union
+from pybernetes.api.patch.managed import Managers, entries_of, managers_of
+from pybernetes.api.patch.parts import kind_of
 from pybernetes.api.schema import shape_of
 
 SHAPE = shape_of("apps", "v1", "Deployment")
+TYPED = Typed(kind_of(SHAPE.definition), SHAPE.read({}).document)
 Document = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Live:
+    """An object and who manages it."""
+
+    document: Document
+    managers: Managers
+
+    def fields(self, manager: str) -> Document:
+        return next(row["fieldsV1"] for row in entries_of(self.managers) if row["manager"] == manager)
 
 
 def author(name: str, day: int = 1) -> Author:
@@ -27,28 +41,37 @@ def config(replicas: int | None = 3, containers: tuple[str, ...] = ("web",), **l
     metadata: Document = {"name": "web"}
     if labels:
         metadata["labels"] = labels
-    return SHAPE.read_partial(
-        {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": spec}
-    ).document
+    return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": spec}
 
 
-def applied(live: Document | None, what: Document, who: Author, force: bool = False) -> Document:
-    result = apply(live, what, SHAPE, who, force=force)
+def attempt(live: Live | None, what: Document, who: Author, *, force: bool = False) -> Applied | Conflicts:
+    if live is None:
+        return apply(None, what, {}, TYPED, who, force=force)
+    return apply(live.document, what, live.managers, TYPED, who, force=force)
+
+
+def applied(live: Live | None, what: Document, who: Author, *, force: bool = False) -> Live:
+    result = attempt(live, what, who, force=force)
     assert isinstance(result, Applied), result
-    return result.document
+    return Live(SHAPE.read(result.document).document, result.managers)
+
+
+def made(what: Document, who: Author) -> Live:
+    document = SHAPE.read(what).document
+    return Live(document, created(document, TYPED, who))
+
+
+def changed(live: Live, new: Document, who: Author) -> Live:
+    return Live(new, updated(live.document, new, live.managers, TYPED, who))
 
 
 def names(document: Document) -> list[str]:
     return [container["name"] for container in document["spec"]["template"]["spec"]["containers"]]
 
 
-def fields_of(document: Document, manager: str) -> Document:
-    return next(row["fieldsV1"] for row in document["metadata"]["managedFields"] if row["manager"] == manager)
-
-
 def test_the_first_apply_creates_and_owns_what_it_names() -> None:
-    created = applied(None, config(app="web"), author("me"))
-    (row,) = created["metadata"]["managedFields"]
+    live = applied(None, config(app="web"), author("me"))
+    (row,) = entries_of(live.managers)
     assert (row["operation"], row["apiVersion"], row["time"]) == ("Apply", "apps/v1", "2026-01-01T00:00:00Z")
     assert row["fieldsV1"] == {
         "f:metadata": {"f:labels": {"f:app": {}}},
@@ -60,61 +83,66 @@ def test_the_first_apply_creates_and_owns_what_it_names() -> None:
             },
         },
     }
-    assert created["status"] == {}
+    assert live.document["status"] == {}
 
 
 def test_applying_the_same_again_changes_nothing() -> None:
-    created = applied(None, config(), author("me"))
-    before = copy.deepcopy(created)
-    assert applied(created, config(), author("me", day=2)) == before
-    assert created == before
+    live = applied(None, config(), author("me"))
+    before = copy.deepcopy(live)
+    assert applied(live, config(), author("me", day=2)) == before
+    assert live == before
 
 
 def test_what_is_no_longer_named_goes_and_what_others_have_stays() -> None:
     live = applied(None, config(containers=("web", "sidecar"), app="web", old="1"), author("me"))
-    live = applied(live, SHAPE.read_partial({"metadata": {"labels": {"team": "x"}}}).document, author("other"))
+    live = applied(live, {"metadata": {"labels": {"team": "x"}}}, author("other"))
     after = applied(live, config(replicas=None, containers=("web",)), author("me"))
-    assert names(after) == ["web"]
-    assert after["metadata"]["labels"] == {"team": "x"}
-    assert "replicas" not in after["spec"]
+    assert names(after.document) == ["web"]
+    assert after.document["metadata"]["labels"] == {"team": "x"}
+    assert "replicas" not in after.document["spec"]
 
 
 def test_a_shared_field_stays_when_one_of_its_managers_lets_go() -> None:
     live = applied(None, config(replicas=3), author("me"))
-    live = applied(live, SHAPE.read_partial({"spec": {"replicas": 3}}).document, author("other"))
+    live = applied(live, {"spec": {"replicas": 3}}, author("other"))
     after = applied(live, config(replicas=None), author("me"))
-    assert after["spec"]["replicas"] == 3
-    assert "f:replicas" not in fields_of(after, "me")["f:spec"]
+    assert after.document["spec"]["replicas"] == 3
+    assert "f:replicas" not in after.fields("me")["f:spec"]
+
+
+def test_who_states_what_is_there_already_has_it_without_a_time() -> None:
+    live = applied(None, config(replicas=3), author("me"))
+    live = applied(live, {"spec": {"replicas": 3}}, author("other", day=2))
+    assert [row.get("time") for row in entries_of(live.managers)] == [None, "2026-01-01T00:00:00Z"]
 
 
 def test_changing_what_another_has_conflicts_unless_forced() -> None:
     live = applied(None, config(replicas=3), author("me"))
-    changed = copy.deepcopy(live)
-    changed["spec"]["replicas"] = 5
-    live = track_update(live, changed, SHAPE, author("kubectl-edit", day=2))
-    refused = apply(live, config(replicas=3), SHAPE, author("me"))
+    scaled = copy.deepcopy(live.document)
+    scaled["spec"]["replicas"] = 5
+    live = changed(live, scaled, author("kubectl-edit", day=2))
+    refused = attempt(live, config(replicas=3), author("me"))
     assert isinstance(refused, Conflicts)
     assert refused.message == (
-        'Apply failed with 1 conflict: conflict with "kubectl-edit" using apps/v1 at 2026-01-02T00:00:00Z: '
-        ".spec.replicas"
+        'Apply failed with 1 conflict: conflict with "kubectl-edit" using apps/v1: .spec.replicas'
     )
     assert refused.causes == [
         {
             "reason": "FieldManagerConflict",
-            "message": 'conflict with "kubectl-edit" using apps/v1 at 2026-01-02T00:00:00Z',
+            "message": 'conflict with "kubectl-edit" using apps/v1',
             "field": ".spec.replicas",
         }
     ]
     forced = applied(live, config(replicas=3), author("me"), force=True)
-    assert forced["spec"]["replicas"] == 3
-    assert [manager.name for manager in managers_of(forced)] == ["me"]
+    assert forced.document["spec"]["replicas"] == 3
+    assert [manager.name for manager in forced.managers] == ["me"]
 
 
 def test_several_conflicts_are_listed_by_manager() -> None:
     live = applied(None, config(replicas=3, containers=("web",)), author("other"))
     mine = config(replicas=4)
     mine["spec"]["template"]["spec"]["containers"][0]["image"] = "web:2"
-    refused = apply(live, mine, SHAPE, author("me"))
+    refused = attempt(live, mine, author("me"))
     assert isinstance(refused, Conflicts)
     assert refused.message == (
         'Apply failed with 2 conflicts: conflicts with "other":\n'
@@ -125,60 +153,102 @@ def test_several_conflicts_are_listed_by_manager() -> None:
 
 def test_an_update_takes_what_it_changes_from_others() -> None:
     live = applied(None, config(replicas=3, app="web"), author("me"))
-    changed = copy.deepcopy(live)
-    changed["spec"]["replicas"] = 5
-    del changed["metadata"]["labels"]
-    after = track_update(live, changed, SHAPE, author("kubectl", day=2))
-    assert fields_of(after, "kubectl") == {"f:spec": {"f:replicas": {}}}
-    mine = fields_of(after, "me")
+    new = copy.deepcopy(live.document)
+    new["spec"]["replicas"] = 5
+    del new["metadata"]["labels"]
+    after = changed(live, new, author("kubectl", day=2))
+    assert after.fields("kubectl") == {"f:spec": {"f:replicas": {}}}
+    mine = after.fields("me")
     assert "f:replicas" not in mine["f:spec"]
     assert "f:metadata" not in mine
 
 
 def test_an_update_that_changes_nothing_leaves_the_managers_alone() -> None:
-    live = track_update(None, SHAPE.read(config()).document, SHAPE, author("kubectl"))
-    assert track_update(live, copy.deepcopy(live), SHAPE, author("other", day=2)) == live
+    live = made(config(), author("kubectl"))
+    assert changed(live, copy.deepcopy(live.document), author("other", day=2)) == live
+
+
+def test_an_update_of_an_object_that_nobody_manages_makes_no_manager() -> None:
+    live = Live(SHAPE.read(config()).document, {})
+    new = copy.deepcopy(live.document)
+    new["spec"]["replicas"] = 9
+    assert changed(live, new, author("me")).managers == {}
 
 
 def test_a_created_map_is_itself_among_the_fields() -> None:
-    live = track_update(None, SHAPE.read(config(app="web")).document, SHAPE, author("kubectl"))
-    assert fields_of(live, "kubectl")["f:metadata"] == {"f:labels": {".": {}, "f:app": {}}}
+    live = made(config(app="web"), author("kubectl"))
+    assert live.fields("kubectl")["f:metadata"] == {"f:labels": {".": {}, "f:app": {}}}
 
 
 def test_an_object_without_managers_gets_one_for_what_was_before() -> None:
-    live = SHAPE.read(config(replicas=3)).document
-    refused = apply(live, config(replicas=4), SHAPE, author("me"))
+    live = Live(SHAPE.read(config(replicas=3)).document, {})
+    refused = attempt(live, config(replicas=4), author("me"))
     assert isinstance(refused, Conflicts)
     assert [conflict.manager.name for conflict in refused.conflicts] == ["before-first-apply"]
 
 
-def test_managers_are_reset_by_an_empty_list() -> None:
-    live = applied(None, config(), author("me"))
-    reset = copy.deepcopy(live)
-    reset["metadata"]["managedFields"] = [{}]
-    assert "managedFields" not in track_update(live, reset, SHAPE, author("kubectl"))["metadata"]
-
-
 def test_many_updaters_are_folded_into_one() -> None:
-    live = SHAPE.read(config()).document
+    live = made(config(), author("m0"))
     for number in range(1, 15):
-        changed = copy.deepcopy(live)
-        changed["metadata"].setdefault("labels", {})[f"l{number}"] = "x"
-        live = track_update(live, changed, SHAPE, author(f"m{number}", day=number))
-    managers = [manager.name for manager in managers_of(live)]
+        new = copy.deepcopy(live.document)
+        new["metadata"].setdefault("labels", {})[f"l{number}"] = "x"
+        live = changed(live, new, author(f"m{number:02}", day=number + 1))
+    managers = [manager.name for manager in live.managers]
     assert len(managers) == 10
     assert "ancient-changes" in managers
     assert "m14" in managers
 
 
-def test_elements_without_their_key_and_repeated_ones_are_refused() -> None:
-    nameless = {"spec": {"template": {"spec": {"containers": [{"image": "x"}]}}}}
-    with pytest.raises(PatchError, match="omits key field"):
-        apply(None, nameless, SHAPE, author("me"))
-    with pytest.raises(PatchError, match="duplicate entries"):
-        apply(None, config(containers=("a", "a")), SHAPE, author("me"))
+def test_elements_without_identity_and_repeated_ones_are_refused() -> None:
+    keyless = {"spec": {"template": {"spec": {"tolerations": [], "containers": [7]}}}}
+    with pytest.raises(PatchError, match="non-map elements"):
+        attempt(None, keyless, author("me"))
+    assert checking.problems(config(containers=("a", "a")), TYPED.kind) == [
+        '.spec.template.spec.containers: duplicate entries for key [name="a"]'
+    ]
 
 
-def test_field_sets_survive_the_wire() -> None:
-    fields = {"f:a": {".": {}, "f:b": {}}, "f:c": {'k:{"x":1}': {".": {}, "f:x": {}}}, "f:s": {'v:"y"': {}}}
-    assert FieldSet.from_fields(fields).to_fields() == fields
+def test_a_key_that_an_element_leaves_out_has_its_default() -> None:
+    port = {"name": "web", "ports": [{"containerPort": 80}]}
+    what = {"spec": {"template": {"spec": {"containers": [port]}}}}
+    element = applied(None, what, author("me")).fields("me")["f:spec"]["f:template"]["f:spec"]["f:containers"]
+    assert list(element['k:{"name":"web"}']["f:ports"]) == ['k:{"containerPort":80,"protocol":"TCP"}']
+
+
+@pytest.mark.parametrize(
+    ("what", "expected"),
+    [
+        ({"spec": {"bogus": 1}}, [".spec.bogus: field not declared in schema"]),
+        ({"spec": {"replicas": "3"}}, [".spec.replicas: expected numeric (int or float), got string"]),
+        (
+            {"metadata": {"labels": {"a": 1}}},
+            [".metadata.labels.a: expected string, got &value.valueUnstructured{Value:1}"],
+        ),
+        ({"spec": {"paused": 1}}, [".spec.paused: expected boolean, got &{1}"]),
+        ({"metadata": [1, "a"]}, [".metadata: expected map, got &{[1 a]}"]),
+        (
+            {"spec": {"template": {"spec": {"containers": {}}}}},
+            [".spec.template.spec.containers: expected list, got &{map[]}"],
+        ),
+        ({"spec": {"replicas": None}}, []),
+    ],
+)
+def test_a_configuration_that_does_not_fit_gets_the_words_of_upstream(what: Document, expected: list[str]) -> None:
+    assert checking.problems(what, TYPED.kind) == expected
+
+
+def test_the_steps_of_a_set_stand_in_order_by_their_values() -> None:
+    ports = ['k:{"containerPort":443,"protocol":"TCP"}', 'k:{"containerPort":80,"protocol":"TCP"}']
+    assert list(ordered({port: {} for port in ports})) == [ports[1], ports[0]]
+    assert list(canonical({"f:b": {"f:z": {}, "f:y": {}, ".": {}}, "f:a": {}})["f:b"]) == [".", "f:y", "f:z"]
+
+
+def test_sets_know_members_from_what_lies_below_them() -> None:
+    parent, child = fields_at(("f:a",)), fields_at(("f:a", "f:b"))
+    both = union(parent, child)
+    assert both == {"f:a": {".": {}, "f:b": {}}}
+    assert difference(both, parent) == child
+    assert difference(both, child) == parent
+    assert intersection(both, child) == child
+    assert [shown(path) for path in paths(both)] == [".a", ".a.b"]
+    assert managers_of([{"manager": "m", "operation": "Update", "apiVersion": "v1", "fieldsType": "FieldsV1"}])

@@ -57,9 +57,18 @@ async def test_an_update_by_other_means_takes_the_fields_it_changes() -> None:
         assert (await _apply(talk, "me", {"a": "1", "b": "1"})).status == 409
 
 
-async def test_applying_over_an_object_made_otherwise_meets_its_first_owner() -> None:
+async def test_applying_over_an_object_made_otherwise_meets_who_made_it() -> None:
+    async with serving() as talk:
+        await talk.post(CONFIG_MAPS, config_map("web", a="1"), fieldManager="maker")
+        refused = await _apply(talk, "me", {"a": "2"})
+        assert refused.message == 'Apply failed with 1 conflict: conflict with "maker" using v1: .data.a'
+
+
+async def test_applying_over_an_object_that_nobody_manages_meets_its_first_owner() -> None:
     async with serving() as talk:
         await talk.post(CONFIG_MAPS, config_map("web", a="1"))
+        reset = await talk.patch(f"{CONFIG_MAPS}/web", {"metadata": {"managedFields": [{}]}})
+        assert "managedFields" not in reset.body["metadata"]
         assert 'conflict with "before-first-apply"' in (await _apply(talk, "me", {"a": "2"})).message
         assert (await _apply(talk, "me", {"a": "1", "b": "2"})).body["data"] == {"a": "1", "b": "2"}
 

@@ -1,29 +1,34 @@
 """Server-side apply at the door: the configuration as it was sent, and the object it makes.
 
-Tracking: an object is tracked from its first apply on; before that nobody is recorded, and the first apply finds
-everything that was there in the hands of `before-first-apply`.
-
-Follows k8s.io/apiserver/pkg/endpoints/handlers/patch.go (applyPatcher) and fieldmanager.
+Follows k8s.io/apiserver/pkg/endpoints/handlers/patch.go (applyPatcher) and versioncheck.go, lastappliedmanager.go and
+lastappliedupdater.go of k8s.io/apimachinery/pkg/util/managedfields.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
+
+import orjson
 
 from pybernetes.api import errors
-from pybernetes.api.fields import FieldError, FieldPath, forbidden, required
 from pybernetes.api.kinds import KindInfo
-from pybernetes.api.meta import format_time
-from pybernetes.api.patch.apply import Author, Conflicts, apply, track_update
-from pybernetes.api.patch.field_set import FieldSet
-from pybernetes.api.schema import DecodeError, Shape
-from pybernetes.apiserver.decoding import FieldValidation, cannot_be_handled, check_kind, parse_yaml
+from pybernetes.api.patch import PatchError, checking
+from pybernetes.api.patch.apply import Applied, Author, Conflicts, Typed, apply
+from pybernetes.api.patch.field_set import EMPTY, Fields, difference
+from pybernetes.api.patch.managed import Managers
+from pybernetes.api.patch.structured import compare, fields_of
 from pybernetes.apiserver.http import ApiRequest
-from pybernetes.apiserver.resource import Context, Document, Resource
+from pybernetes.apiserver.reset_fields import Keep
+from pybernetes.apiserver.resource import Document
+from pybernetes.apiserver.write_options import FieldValidation
+from pybernetes.apiserver.yaml_body import UnreadableYaml, read_yaml, repeated_keys
 
-_STATUS = FieldSet.of(("f:status",))
-_SPEC = FieldSet.of(("f:spec",))
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+KUBECTL = "kubectl"
+"""The manager whose applies take over from what its client applied before."""
+LARGEST_ANNOTATIONS = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,61 +40,148 @@ class Configuration:
     warnings: Sequence[str]
 
 
-def manager_of(request: ApiRequest) -> str:
-    """The manager the client names, or the first word of what it calls itself."""
-    return request.param("fieldManager") or request.headers.get("user-agent", "").partition("/")[0]
-
-
-def check_patch_options(request: ApiRequest, *, applies: bool) -> None:
-    problems: list[FieldError] = []
-    if applies and not request.param("fieldManager"):
-        problems.append(required(FieldPath("fieldManager"), "is required for apply patch"))
-    if not applies and "force" in request.query:
-        problems.append(forbidden(FieldPath("force"), "may not be specified for non-apply patch"))
-    if problems:
-        raise errors.invalid("meta.k8s.io", "PatchOptions", "", problems)
-
-
-def read_configuration(request: ApiRequest, shape: Shape, info: KindInfo, mode: FieldValidation) -> Configuration:
-    """Raises 400 for what is no configuration of the kind."""
-    document = parse_yaml(request.body)
-    if not isinstance(document, dict) or not document.get("kind") or not document.get("apiVersion"):
-        raise errors.bad_request("a configuration to apply must state apiVersion and kind")
-    check_kind(document, info)
-    if (document.get("metadata") or {}).get("managedFields"):
-        raise errors.bad_request("metadata.managedFields must be nil")
+def read_configuration(request: ApiRequest, info: KindInfo, typed: Typed, mode: FieldValidation) -> Configuration:
+    """Raises 400 for what is no configuration of the kind, 500 (as upstream does) for what does not fit its schema."""
     try:
-        reading = shape.read_partial(document)
-    except DecodeError as error:
-        raise errors.bad_request(cannot_be_handled(info, str(error))) from error
-    unknown = [f'unknown field "{path}"' for path in reading.unknown]
-    if unknown and mode is FieldValidation.STRICT:
-        raise errors.bad_request(cannot_be_handled(info, f"strict decoding error: {', '.join(unknown)}"))
-    warnings = unknown if mode is FieldValidation.WARN else []
-    return Configuration(reading.document, request.flag("force"), warnings)
+        document = read_yaml(request.body)
+    except UnreadableYaml as error:
+        raise errors.bad_request(f"error decoding YAML: {error}") from error
+    document = {} if document is None else document
+    if not isinstance(document, dict):
+        raise errors.bad_request(
+            "error decoding YAML: error unmarshaling JSON: while decoding JSON: json: cannot unmarshal "
+            f"{_json_kind(document)} into Go value of type map[string]interface {{}}"
+        )
+    _check_kind(document, info)
+    metadata = document.get("metadata")
+    if isinstance(metadata, dict) and metadata.get("managedFields") is not None:
+        raise errors.bad_request("metadata.managedFields must be nil")
+    wrong = checking.problems(document, typed.kind)
+    if wrong:
+        raise _not_typed(document, info, checking.joined(wrong))
+    warnings: Sequence[str] = ()
+    if mode is not FieldValidation.IGNORE:
+        warnings = _repetitions(request.body, mode)
+    return Configuration(document, request.flag("force"), warnings)
 
 
-def author_of(info: KindInfo, context: Context, subresource: str) -> Author:
-    return Author(context.manager, info.api_version, format_time(context.now), subresource)
+def _json_kind(value: Any) -> str:
+    return "array" if isinstance(value, list) else "string" if isinstance(value, str) else "number"
 
 
-def ignored_fields(resource: Resource, subresource: str) -> tuple[FieldSet, ...]:
-    """What a door resets, and so nobody comes to own through it."""
-    if subresource == "status":
-        return (_SPEC,)
-    return (_STATUS,) if resource.has_status and not subresource else ()
+def _check_kind(document: Document, info: KindInfo) -> None:
+    group, _, version = _text(document.get("apiVersion")).rpartition("/")
+    kind = _text(document.get("kind"))
+    if (group, version, kind) != (info.group, info.version, info.kind):
+        raise errors.bad_request(f"invalid object type: {group}/{version}, Kind={kind}")
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _not_typed(document: Document, info: KindInfo, why: str) -> errors.ApiError:
+    metadata = document.get("metadata")
+    stated = metadata if isinstance(metadata, dict) else {}
+    place = f"{_text(stated.get('namespace'))}/{_text(stated.get('name'))}"
+    gvk = f"{info.group}/{info.version}, Kind={info.kind}"
+    return errors.ApiError(500, "", f"failed to create typed patch object ({place}; {gvk}): {why}")
+
+
+def _repetitions(body: bytes, mode: FieldValidation) -> Sequence[str]:
+    found = repeated_keys(body)
+    if found and mode is FieldValidation.STRICT:
+        lines = "\n".join(f"  {one}" for one in found)
+        raise errors.bad_request(
+            f"error strict decoding YAML: error converting YAML to JSON: yaml: unmarshal errors:\n{lines}"
+        )
+    return found
+
+
+# -- the object ------------------------------------------------------------------------------------------------------
 
 
 def applied(
-    live: Document | None, configuration: Configuration, shape: Shape, author: Author, ignored: Sequence[FieldSet]
-) -> Document:
+    live: Document | None,
+    managers: Managers,
+    configuration: Configuration,
+    typed: Typed,
+    author: Author,
+    keep: Keep,
+) -> Applied:
     """The object as it shall be, with its managers. Raises 409 naming every field that another manager has."""
-    result = apply(live, configuration.document, shape, author, force=configuration.force, ignored=ignored)
+
+    def attempt(*, force: bool) -> Applied | Conflicts:
+        try:
+            return apply(live, configuration.document, managers, typed, author, keep, force=force)
+        except PatchError as error:
+            raise errors.ApiError(500, "", f"failed to merge config: {error}") from error
+
+    result = attempt(force=configuration.force)
+    if isinstance(result, Conflicts) and author.manager == KUBECTL:
+        left = result.beside(_client_applied(live, typed, author.api_version))
+        result = left if left.conflicts else attempt(force=True)
     if isinstance(result, Conflicts):
         raise errors.apply_conflict(result.message, result.causes)
-    return result.document
+    if author.manager == KUBECTL:
+        return replace(result, document=_with_last_applied(result.document, configuration.document))
+    return result
 
 
-def tracked(live: Document, new: Document, shape: Shape, author: Author, ignored: Sequence[FieldSet]) -> Document:
-    """An update of an object that somebody has applied: its managers as they are now."""
-    return track_update(live, new, shape, author, ignored=ignored)
+def _client_applied(live: Document | None, typed: Typed, api_version: str) -> Fields:
+    """The fields that kubectl has applied as a client and that nobody changed since."""
+    text = _annotations(live).get(LAST_APPLIED)
+    if not live or not text:
+        return EMPTY
+    try:
+        last = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return EMPTY
+    if not isinstance(last, dict) or last.get("apiVersion") != api_version or checking.problems(last, typed.kind):
+        return EMPTY
+    found = compare(last, live, typed.kind)
+    fields = fields_of(last, typed.kind)
+    for changed in (found.modified, found.added, found.removed):
+        fields = difference(fields, changed)
+    return fields
+
+
+def _with_last_applied(document: Document, config: Document) -> Document:
+    """With the annotation of client-side apply kept up, where there is one."""
+    annotations = _annotations(document)
+    if not annotations.get(LAST_APPLIED):
+        return document
+    stated = {name: value for name, value in _annotations(config).items() if name != LAST_APPLIED}
+    metadata = {name: value for name, value in (config.get("metadata") or {}).items() if name != "annotations"}
+    if stated:
+        metadata["annotations"] = stated
+    text = orjson.dumps({**config, "metadata": metadata}, option=orjson.OPT_SORT_KEYS).decode() + "\n"
+    kept = {**annotations, LAST_APPLIED: text}
+    if sum(len(name.encode()) + len(value.encode()) for name, value in kept.items()) > LARGEST_ANNOTATIONS:
+        del kept[LAST_APPLIED]
+    return {**document, "metadata": {**document["metadata"], "annotations": kept}}
+
+
+def _annotations(document: Document | None) -> Document:
+    found: Document = ((document or {}).get("metadata") or {}).get("annotations") or {}
+    return found
+
+
+def completed(document: Document, info: KindInfo, namespace: str, name: str, *, is_new: bool) -> Document:
+    """The applied document as an object of the kind. Raises 400 and 409 for one that is not the object of the URL."""
+    metadata = document.setdefault("metadata", {})
+    if is_new and metadata.get("uid"):
+        why = f"uid mismatch: the provided object specified uid {metadata['uid']}, and no existing object was found"
+        raise errors.conflict(info.group_resource, name, why)
+    if (metadata.get("namespace") or namespace) != namespace:
+        raise errors.bad_request(
+            "the namespace of the provided object does not match the namespace sent on the request"
+        )
+    stated = metadata.get("name")
+    if not stated:
+        raise errors.bad_request(
+            f"the name of the object ({name} based on URL) was undeterminable: name must be provided"
+        )
+    if stated != name:
+        raise errors.bad_request(f"the name of the object ({stated}) does not match the name on the URL ({name})")
+    return document

@@ -14,6 +14,9 @@ from dataclasses import replace
 from pybernetes.api import errors
 from pybernetes.api.fields import FieldError
 from pybernetes.api.meta import format_time
+from pybernetes.api.patch.apply import created
+from pybernetes.api.patch.managed import Managers
+from pybernetes.apiserver import tracking
 from pybernetes.apiserver.admission.contract import Attributes, Operation
 from pybernetes.apiserver.naming import ATTEMPTS, generated_name, new_uid
 from pybernetes.apiserver.objects import StoredObject
@@ -24,13 +27,14 @@ from pybernetes.store.contract import Committed, Condition, Exists, ModRevisionI
 
 class Creating(Storage):
     async def create(
-        self, namespace: str, document: Document, context: Context, managers: Sequence[Document] = ()
+        self, namespace: str, document: Document, context: Context, managers: Managers | None = None
     ) -> StoredObject:
-        """``managers`` are the managedFields of an object that an apply creates."""
+        """``managers`` are those of an object that an apply creates."""
         self._place(namespace, document)
         metadata = document["metadata"]
         prefix = "" if metadata.get("name") else metadata.get("generateName", "")
         self._default(document)
+        tracking.record(document, self._managers_of_new(document, context) if managers is None else managers)
         attributes = Attributes(Operation.CREATE, self.resource, namespace, metadata.get("name", ""), context, document)
         await self.admission.mutate(attributes)
         metadata = document["metadata"]
@@ -38,8 +42,6 @@ class Creating(Storage):
             metadata["name"] = await self._free_name(namespace, prefix)
             self._default_name_dependent(document)
         self._prepare_create(document, context)
-        if managers:
-            metadata["managedFields"] = list(managers)
         self._reject(metadata.get("name", ""), self._problems_of_new(document))
         if prefix:
             attributes = replace(attributes, name=metadata["name"])
@@ -47,7 +49,7 @@ class Creating(Storage):
         created = await self._insert(namespace, document, context)
         if created is None:
             raise self._taken(metadata["name"], generated=bool(prefix))
-        return created
+        return await self._prepared(created)
 
     async def _free_name(self, namespace: str, prefix: str) -> str:
         """Known before the object is prepared: kinds put their name into labels."""
@@ -74,9 +76,16 @@ class Creating(Storage):
         if not self.info.namespaced:
             self._default(document)
 
+    def _managers_of_new(self, document: Document, context: Context) -> Managers:
+        sent = tracking.take(document)
+        if not context.manager:
+            return {}
+        author = tracking.author_of(self.info, context, "")
+        return created(document, self.typed, author, self.kept_through(""), sent)
+
     def _prepare_create(self, document: Document, context: Context) -> None:
         metadata = document["metadata"]
-        for owned in (*SERVER_OWNED, "resourceVersion", "selfLink", "managedFields"):
+        for owned in (*SERVER_OWNED, "resourceVersion", "selfLink"):
             metadata.pop(owned, None)
         metadata["uid"] = new_uid(self._random)
         metadata["creationTimestamp"] = format_time(context.now)

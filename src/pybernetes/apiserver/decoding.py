@@ -9,11 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
 import orjson
-import yaml
 
 from pybernetes.api import errors
 from pybernetes.api.kinds import KindInfo
@@ -22,33 +20,14 @@ from pybernetes.apiserver import protobuf
 from pybernetes.apiserver.http import ApiRequest
 from pybernetes.apiserver.negotiation import Encoding, encoding_of_body
 from pybernetes.apiserver.resource import Document
-
-
-class FieldValidation(StrEnum):
-    IGNORE = "Ignore"
-    WARN = "Warn"
-    STRICT = "Strict"
+from pybernetes.apiserver.write_options import FieldValidation, field_validation
+from pybernetes.apiserver.yaml_body import UnreadableYaml, read_yaml
 
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
     document: Document
     warnings: Sequence[str] = ()
-
-
-def field_validation(request: ApiRequest) -> FieldValidation:
-    stated = request.param("fieldValidation")
-    if not stated:
-        return FieldValidation.WARN
-    try:
-        return FieldValidation(stated)
-    except ValueError as error:
-        supported = ", ".join(
-            f'"{one.value}"' for one in (FieldValidation.IGNORE, FieldValidation.STRICT, FieldValidation.WARN)
-        )
-        raise errors.bad_request(
-            f'fieldValidation: Unsupported value: "{stated}": supported values: {supported}'
-        ) from error
 
 
 def parse_body(request: ApiRequest) -> Any:
@@ -132,32 +111,8 @@ def duplicate_fields(request: ApiRequest, document: Any) -> list[str]:
     return [f'duplicate field "{path}"' for path in find_duplicates(request.body, document)]
 
 
-class _PlainLoader(yaml.CSafeLoader):
-    """YAML as JSON knows it: dates stay text."""
-
-
-_PlainLoader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
-    for first, resolvers in yaml.CSafeLoader.yaml_implicit_resolvers.items()
-}
-
-
 def parse_yaml(body: bytes) -> Any:
     try:
-        return _texts_as_keys(yaml.load(body, _PlainLoader))
-    except yaml.YAMLError as error:
-        raise errors.bad_request(f"error converting YAML to JSON: {error}") from error
-
-
-def _texts_as_keys(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {_key(name): _texts_as_keys(member) for name, member in value.items()}
-    if isinstance(value, list):
-        return [_texts_as_keys(element) for element in value]
-    return value
-
-
-def _key(name: Any) -> str:
-    if isinstance(name, bool):
-        return "true" if name else "false"
-    return str(name)
+        return read_yaml(body)
+    except UnreadableYaml as error:
+        raise errors.bad_request(str(error)) from error

@@ -13,18 +13,12 @@ from random import Random
 from pybernetes.api import errors
 from pybernetes.api.clock import Clock
 from pybernetes.api.fields import FieldPath, not_supported
+from pybernetes.api.patch.managed import Managers
 from pybernetes.api.schema import Shape, shape_of
 from pybernetes.apiserver import scale
 from pybernetes.apiserver.answers import document_answer, list_answer, object_answer
-from pybernetes.apiserver.applying import (
-    applied,
-    author_of,
-    check_patch_options,
-    ignored_fields,
-    manager_of,
-    read_configuration,
-)
-from pybernetes.apiserver.decoding import conform, decode, field_validation, parse_body
+from pybernetes.apiserver.applying import applied, completed, read_configuration
+from pybernetes.apiserver.decoding import conform, decode, parse_body
 from pybernetes.apiserver.delete_options import read_delete_options
 from pybernetes.apiserver.delete_plan import DeleteOptions
 from pybernetes.apiserver.deleting import Deleted
@@ -46,10 +40,12 @@ from pybernetes.apiserver.resource import (
 from pybernetes.apiserver.routes import Call, Handler
 from pybernetes.apiserver.rules import MainRule, SpecialRule, StatusRule, UpdateRule
 from pybernetes.apiserver.selection import select
+from pybernetes.apiserver.tracking import author_of, manager_of, managers_in, unmanaged
 from pybernetes.apiserver.updating import Proposal
 from pybernetes.apiserver.view import view_of
 from pybernetes.apiserver.watch_lines import lines_for
 from pybernetes.apiserver.watching import Watcher
+from pybernetes.apiserver.write_options import FieldValidation, check_options, check_patch_options, field_validation
 
 DELETED_AT_ONCE = 64
 """Objects of a collection that are deleted together, so that their commits are grouped."""
@@ -137,6 +133,7 @@ class Endpoint:
 
     async def create(self, call: Call) -> ApiResponse:
         self._require_namespace(call)
+        check_options(call.request, "CreateOptions")
         decoded = decode(call.request, self.shape, self.info)
         context = self._context(call)
         created = await self.registry.create(self._namespace(call), decoded.document, context)
@@ -144,6 +141,7 @@ class Endpoint:
         return object_answer(call.request, self.view, created, context.now, 201, warnings)
 
     async def update(self, call: Call) -> ApiResponse:
+        check_options(call.request, "UpdateOptions")
         if self.resource.allows_create_on_update and not call.info.subresource:
             name = call.info.name
             if await self.registry.find(self._namespace(call), name) is None:
@@ -199,28 +197,34 @@ class Endpoint:
         return await self._write(call, propose, rule, warnings)
 
     async def _apply(self, call: Call, rule: UpdateRule) -> ApiResponse:
+        registry, namespace, name = self.registry, self._namespace(call), call.info.name
+        exists = await registry.find(namespace, name) is not None
+        if rule.subresource and not exists:
+            raise errors.not_found(self.info.group_resource, name)
         mode = field_validation(call.request)
-        configuration = read_configuration(call.request, self.shape, self.info, mode)
-        context, namespace, name = self._context(call), self._namespace(call), call.info.name
+        configuration = read_configuration(call.request, self.info, registry.typed, mode)
+        context = self._context(call)
         author = author_of(self.info, context, rule.subresource)
-        ignored = ignored_fields(self.resource, rule.subresource)
-        metadata = configuration.document.setdefault("metadata", {})
-        if metadata.setdefault("name", name) != name:
-            raise errors.bad_request(
-                f"the name of the object ({metadata['name']}) does not match the name on the URL ({name})"
-            )
-        if not rule.subresource and await self.registry.find(namespace, name) is None:
-            made = applied(None, configuration, self.shape, author, ignored)
-            managers = made["metadata"].get("managedFields", ())
-            created = await self.registry.create(namespace, made, context, managers)
+        keep = registry.kept_through(rule.subresource)
+
+        def made(live: Document | None) -> tuple[Document, Managers]:
+            before = None if live is None else unmanaged(live)
+            managers = {} if live is None else managers_in(live)
+            result = applied(before, managers, configuration, registry.typed, author, keep)
+            document = conform(result.document, self.shape, self.info, FieldValidation.IGNORE).document
+            return completed(document, self.info, namespace, name, is_new=live is None), result.managers
+
+        if not exists:
+            document, managers = made(None)
+            document["metadata"].pop("resourceVersion", None)
+            created = await registry.create(namespace, document, context, managers)
             return object_answer(call.request, self.view, created, context.now, 201, configuration.warnings)
 
+        pinned = bool((configuration.document.get("metadata") or {}).get("resourceVersion"))
+
         def propose(current: StoredObject) -> Proposal:
-            live = self.registry.fresh_document_of(current)
-            document = applied(live, configuration, self.shape, author, ignored)
-            stated = metadata.get("resourceVersion")
-            document["metadata"]["resourceVersion"] = stated or str(current.revision)
-            return Proposal(document, pinned=bool(stated), managed=True)
+            document, managers = made(registry.fresh_document_of(current))
+            return Proposal(document, pinned, managers)
 
         return await self._write(call, propose, rule, configuration.warnings)
 
@@ -229,7 +233,7 @@ class Endpoint:
     ) -> ApiResponse:
         context = self._context(call)
         written = await self.registry.update(self._namespace(call), call.info.name, propose, context, rule)
-        if not rule.subresource:
+        if not rule.subresource and self.resource.warns_on_update:
             warnings = [*warnings, *self._warnings(self.view.document(written))]
         return object_answer(call.request, self.view, written, context.now, 200, warnings)
 

@@ -20,10 +20,13 @@ import msgspec
 
 from pybernetes.api import errors
 from pybernetes.api.fields import FieldError
+from pybernetes.api.patch.apply import Typed
+from pybernetes.api.patch.parts import kind_of
 from pybernetes.api.schema import Shape, shape_of
 from pybernetes.apiserver.admission.contract import Chain
 from pybernetes.apiserver.kind_cache import KindCache
 from pybernetes.apiserver.objects import Form, StoredObject
+from pybernetes.apiserver.reset_fields import Keep, kept_through
 from pybernetes.apiserver.resource import Context, Document, Reservations, Resource
 from pybernetes.apiserver.watch_cache import ROOT, WatchCache
 from pybernetes.store.contract import Committed, Delete, Entry, ModRevisionIs, Store
@@ -59,6 +62,7 @@ class Storage:
         self._reservations = reservations
         self._namespaces = namespaces if resource.info.namespaced else ""
         self._custom = resource.custom
+        self._kept: dict[str, Keep] = {}
         self._read = resource.stored.from_storage if resource.stored else None
         self._write = resource.stored.to_storage if resource.stored else None
 
@@ -67,6 +71,18 @@ class Storage:
         if self._custom is not None:
             return self._custom.shape
         return shape_of(self.info.group, self.info.version, self.info.kind)
+
+    @cached_property
+    def typed(self) -> Typed:
+        """How objects of the kind are taken apart, field by field."""
+        return Typed(kind_of(self.shape.definition), self.shape.read({}).document)
+
+    def kept_through(self, subresource: str) -> Keep:
+        """What of a set of fields can be managed through a door."""
+        found = self._kept.get(subresource)
+        if found is None:
+            found = self._kept[subresource] = kept_through(self.resource, subresource)
+        return found
 
     def key(self, namespace: str, name: str) -> str:
         # The path of a Namespace names it twice: as the object, and as the namespace that access is judged by.
@@ -85,7 +101,7 @@ class Storage:
         found = await self.find(namespace, name)
         if found is None:
             raise errors.not_found(self.info.group_resource, name)
-        return found
+        return await self._prepared(found)
 
     def object_of(self, entry: Entry) -> StoredObject:
         cached: StoredObject | None = self.cache.objects.get(entry.key)
@@ -108,9 +124,11 @@ class Storage:
     def _as_stored(self) -> bool:
         return self._read is None and self._custom is None
 
-    async def _prepare(self, stored: StoredObject) -> None:
+    async def _prepared(self, stored: StoredObject) -> StoredObject:
+        """The object, ready to be read in the served version."""
         if self._custom is not None:
             await self._custom.prepare((stored,))
+        return stored
 
     def identity(self) -> Document:
         return {"apiVersion": self.info.api_version, "kind": self.info.kind}

@@ -14,10 +14,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from pybernetes.api import errors
-from pybernetes.api.fields import FieldError, FieldPath, invalid_as
-from pybernetes.apiserver import delete_plan
+from pybernetes.api.fields import FieldError, FieldPath, invalid
+from pybernetes.api.patch.apply import updated
+from pybernetes.api.patch.managed import Managers
+from pybernetes.apiserver import delete_plan, tracking
 from pybernetes.apiserver.admission.contract import Attributes, Operation
-from pybernetes.apiserver.applying import author_of, ignored_fields, tracked
 from pybernetes.apiserver.objects import StoredObject
 from pybernetes.apiserver.resource import Context, Document
 from pybernetes.apiserver.rules import Models, UpdateRule
@@ -34,8 +35,8 @@ class Proposal:
     document: Document
     pinned: bool = False
     """Made for one version only: a lost race is a conflict."""
-    managed: bool = False
-    """Its managers are worked out already."""
+    managers: Managers | None = None
+    """Those that were worked out already."""
 
 
 Propose = Callable[[StoredObject], Proposal]
@@ -54,15 +55,13 @@ class Updating(Storage):
         """Raises 404 when absent and 409 when the version that the client stated is not the current one."""
         for _ in range(MOST_RACES):
             current = await self.get(namespace, name)
-            await self._prepare(current)
             old = self.fresh_document_of(current)
             proposal = propose(current)
             new = proposal.document
             self._check_identity(new, old, current)
             self._keep_server_owned(new, old)
             self._default(new)
-            if not proposal.managed:
-                self._keep_managers(new, old, rule.subresource)
+            self._track(proposal, old, context, rule.subresource)
             attributes = Attributes(
                 Operation.UPDATE, self.resource, namespace, name, context, new, old, rule.subresource
             )
@@ -70,13 +69,11 @@ class Updating(Storage):
             rule.prepare(new, old, context)
             if rule.subresource != STATUS:
                 self._raise_generation(new, old)
-            if not proposal.managed and "managedFields" in old["metadata"]:
-                new = self._tracked(new, old, context, rule.subresource)
             self._reject(name, rule.problems(Models(new, old, self._model)))
             await self.admission.validate(attributes)
             written = await self._replace(current, new, old, context)
             if written is not None:
-                return written
+                return await self._prepared(written)
             if proposal.pinned:
                 break
         raise self.modified(name)
@@ -122,17 +119,19 @@ class Updating(Storage):
         if "generateName" in before:
             metadata["generateName"] = before["generateName"]
 
-    def _keep_managers(self, new: Document, old: Document, subresource: str) -> None:
-        """Clients may reset the managers through the main door; nobody begins to be tracked by an update."""
-        metadata = new["metadata"]
-        if "managedFields" not in old["metadata"]:
-            metadata.pop("managedFields", None)
-        elif subresource or metadata.get("managedFields") is None:
-            metadata["managedFields"] = old["metadata"]["managedFields"]
-
-    def _tracked(self, new: Document, old: Document, context: Context, subresource: str) -> Document:
-        author = author_of(self.info, context, subresource)
-        return tracked(old, new, self.shape, author, ignored_fields(self.resource, subresource))
+    def _track(self, proposal: Proposal, old: Document, context: Context, subresource: str) -> None:
+        """Managers come from the object as it was, unless the client has sent readable ones through the main door."""
+        new, before = proposal.document, old["metadata"].get("managedFields")
+        if proposal.managers is not None:
+            tracking.record(new, proposal.managers)
+            return
+        stated = new["metadata"].pop("managedFields", None)
+        managers = tracking.stated_or_live(stated, before, subresource)
+        if managers and context.manager:
+            author = tracking.author_of(self.info, context, subresource)
+            keep = self.kept_through(subresource)
+            managers = updated(tracking.unmanaged(old), new, managers, self.typed, author, keep)
+        tracking.record(new, managers)
 
     def _raise_generation(self, new: Document, old: Document) -> None:
         rule = self.resource.generation
@@ -143,6 +142,7 @@ class Updating(Storage):
         self, current: StoredObject, new: Document, old: Document, context: Context
     ) -> StoredObject | None:
         """None when somebody else was faster."""
+        tracking.keep_times(new, old)
         if new == self.document_of(current):
             return current
         if delete_plan.is_finished(self.resource, new, old):
@@ -167,4 +167,4 @@ class Updating(Storage):
 
 
 def must_state_version() -> FieldError:
-    return invalid_as(FieldPath("metadata").resourceVersion, "0x0", "must be specified for an update")
+    return invalid(FieldPath("metadata").resourceVersion, 0, "must be specified for an update")

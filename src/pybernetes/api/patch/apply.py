@@ -3,35 +3,36 @@
 Guarantees  Pure: live object and configuration are left alone. An apply takes what it names, gives up what it no longer
 names (which goes, unless another manager has it), and without `force` never changes what another manager has.
 
-Assumes  Live and new objects have been read by their shape, the configuration by `Shape.read_partial`; it names the
-same object and has no managedFields.
+Assumes  Live and new objects have been read by their shape and carry no managedFields here: managers are told apart.
 Follows sigs.k8s.io/structured-merge-diff/merge and k8s.io/apimachinery/pkg/util/managedfields.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from pybernetes.api.fields import quoted
-from pybernetes.api.patch.field_set import EMPTY, FieldSet, Path, shown
+from pybernetes.api.patch.field_set import EMPTY, Fields, Path, difference, has, intersection, paths, shown, union
 from pybernetes.api.patch.managed import (
     APPLY,
     BEFORE_FIRST_APPLY,
+    UNKNOWN,
+    UNMANAGED,
     UPDATE,
     Entry,
     Manager,
+    Managers,
     capped,
-    managed,
-    managers_of,
-    with_managers,
-    without_managers,
+    identifier,
 )
-from pybernetes.api.patch.structured import Difference, Kind, compare, fields_of, kind_of, merge, remove
-from pybernetes.api.schema import Shape
+from pybernetes.api.patch.parts import Kind
+from pybernetes.api.patch.structured import Difference, compare, fields_of, merge, remove, with_named_fields
 
 Document = dict[str, Any]
+Keep = Callable[[Fields], Fields]
+"""What of a set can be managed through a door: the rest it resets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +45,23 @@ class Author:
     subresource: str = ""
 
     def applying(self) -> Manager:
-        return Manager(self.manager, APPLY, "", self.subresource)
+        return Manager(self.manager or UNKNOWN, APPLY, "", self.subresource)
 
     def updating(self) -> Manager:
-        return Manager(self.manager, UPDATE, self.api_version, self.subresource)
+        return Manager(self.manager or UNKNOWN, UPDATE, self.api_version, self.subresource)
+
+
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """What a kind is like: how it is taken apart, and what an empty object of it has."""
+
+    kind: Kind
+    empty: Document
 
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
     manager: Manager
-    entry: Entry
     path: Path
 
     @property
@@ -61,20 +69,20 @@ class Conflict:
         text = quoted(self.manager.name)
         if self.manager.subresource:
             text += f" with subresource {quoted(self.manager.subresource)}"
-        if self.manager.operation == UPDATE:
-            text += f" using {self.entry.api_version}"
-            text += f" at {self.entry.time}" if self.entry.time else ""
-        return text
+        return f"{text} using {self.manager.api_version}" if self.manager.operation == UPDATE else text
 
 
 @dataclass(frozen=True, slots=True)
 class Applied:
+    """``document`` has no managedFields, and may have nulls where the configuration has them."""
+
     document: Document
+    managers: Managers
 
 
 @dataclass(frozen=True, slots=True)
 class Conflicts:
-    """Other managers have what the configuration would change."""
+    """Other managers have what the configuration would change; by manager."""
 
     conflicts: Sequence[Conflict]
 
@@ -83,10 +91,13 @@ class Conflicts:
         if len(self.conflicts) == 1:
             only = self.conflicts[0]
             return f"Apply failed with 1 conflict: conflict with {only.owner}: {shown(only.path)}"
-        by_owner: dict[str, list[str]] = {}
+        lines: list[str] = []
+        last = None
         for conflict in self.conflicts:
-            by_owner.setdefault(conflict.owner, []).append("- " + shown(conflict.path))
-        lines = [line for owner in sorted(by_owner) for line in (f"conflicts with {owner}:", *by_owner[owner])]
+            if conflict.manager != last:
+                last = conflict.manager
+                lines.append(f"conflicts with {conflict.owner}:")
+            lines.append("- " + shown(conflict.path))
         return f"Apply failed with {len(self.conflicts)} conflicts: " + "\n".join(lines)
 
     @property
@@ -96,89 +107,103 @@ class Conflicts:
             for one in self.conflicts
         ]
 
-
-def apply(
-    live: Document | None,
-    config: Document,
-    shape: Shape,
-    author: Author,
-    *,
-    force: bool = False,
-    ignored: Iterable[FieldSet] = (),
-) -> Applied | Conflicts:
-    """`live` is None when the object is not there yet. `ignored` are fields that the endpoint resets."""
-    kind, me = kind_of(shape.definition), author.applying()
-    before = without_managers(live if live is not None else shape.read({}).document)
-    managers = managers_of(live) if live is not None else {}
-    if live is not None and not managers:
-        managers = _before_first_apply(before, shape, author)
-    former = managers.get(me)
-    wanted = managed(fields_of(config, kind), ignored)
-    merged = merge(before, config, kind)
-    others = {one: entry for one, entry in managers.items() if one != me}
-    owned = [wanted, *(entry.fields for entry in others.values())]
-    after = shape.read(_pruned(merged, kind, former.fields if former else EMPTY, owned)).document
-    difference = compare(before, after, kind)
-    conflicts = [
-        Conflict(one, entry, path) for one, entry in others.items() for path in (entry.fields & difference.set).paths()
-    ]
-    if conflicts and not force:
-        return Conflicts(conflicts)
-    kept = _after(others, difference)
-    unchanged = former is not None and former.fields == wanted and after == before
-    kept[me] = Entry(author.api_version, wanted, former.time if former and unchanged else author.time)
-    return Applied(with_managers(after, capped(kept)))
+    def beside(self, allowed: Fields) -> Conflicts:
+        """Those that are not about the allowed fields."""
+        return Conflicts([one for one in self.conflicts if not has(allowed, one.path)])
 
 
-def track_update(
-    live: Document | None,
-    new: Document,
-    shape: Shape,
-    author: Author,
-    *,
-    ignored: Iterable[FieldSet] = (),
-) -> Document:
-    """The new object with its managers as they are after an update, a patch or a create by other means."""
-    if live is not None and new.get("metadata", {}).get("managedFields") in ([], [{}]):
-        return without_managers(new)
-    kind, me = kind_of(shape.definition), author.updating()
-    before = without_managers(live if live is not None else shape.read({}).document)
-    after = without_managers(new)
-    difference = compare(before, after, kind)
-    managers = _after(managers_of(new) or (managers_of(live) if live is not None else {}), difference)
-    taken = managed(difference.set, ignored)
+def everything(fields: Fields) -> Fields:
+    return fields
+
+
+def created(
+    new: Document, typed: Typed, author: Author, keep: Keep = everything, managers: Managers | None = None
+) -> Managers:
+    """The managers of an object that is made; ``managers`` are those the client sent with it."""
+    return _updated(managers or {}, compare(typed.empty, new, typed.kind).filtered(keep), author)
+
+
+def updated(
+    live: Document, new: Document, managers: Managers, typed: Typed, author: Author, keep: Keep = everything
+) -> Managers:
+    """The managers after an update or a patch. An object that nobody manages stays so."""
+    if not managers:
+        return managers
+    found = compare(live, new, typed.kind)
+    return _updated(managers, found.filtered(keep), author)
+
+
+def _updated(managers: Managers, found: Difference, author: Author) -> Managers:
+    changed = found.set
+    result = _after(managers, changed, found.removed)
+    taken = difference(changed, UNMANAGED)
     if taken:
-        fields = managers[me].fields | taken if me in managers else taken
-        managers[me] = Entry(author.api_version, fields, author.time)
-    return with_managers(after, capped(managers))
+        me = author.updating()
+        fields = union(result[me].fields, taken) if me in result else taken
+        result[me] = Entry(author.api_version, fields, author.time)
+    return capped(result)
 
 
-def _before_first_apply(live: Document, shape: Shape, author: Author) -> dict[Manager, Entry]:
-    """Everything there is belongs to an updater of that name when nobody was tracked."""
-    taken = managed(compare(shape.read({}).document, live, kind_of(shape.definition)).set)
-    manager = Manager(BEFORE_FIRST_APPLY, UPDATE, author.api_version)
-    return {manager: Entry(author.api_version, taken, author.time)} if taken else {}
-
-
-def _after(managers: Mapping[Manager, Entry], difference: Difference) -> dict[Manager, Entry]:
+def _after(managers: Managers, changed: Fields, removed: Fields) -> Managers:
     """The managers without what was changed or removed by another."""
-    result: dict[Manager, Entry] = {}
+    result: Managers = {}
     for manager, entry in managers.items():
-        fields = entry.fields - difference.set - difference.removed
-        if fields:
+        fields = difference(difference(entry.fields, changed), removed)
+        if fields is entry.fields:
+            result[manager] = entry
+        elif fields:
             result[manager] = replace(entry, fields=fields)
     return result
 
 
-def _pruned(merged: Document, kind: Kind, former: FieldSet, sets: Iterable[FieldSet]) -> Document:
+def apply(
+    live: Document | None,
+    config: Document,
+    managers: Managers,
+    typed: Typed,
+    author: Author,
+    keep: Keep = everything,
+    *,
+    force: bool = False,
+) -> Applied | Conflicts:
+    """``live`` is None when the object is not there yet. Raises PatchError."""
+    me = author.applying()
+    before = typed.empty if live is None else live
+    if live is not None and not managers:
+        managers = created(live, typed, replace(author, manager=BEFORE_FIRST_APPLY), keep)
+    former = managers.get(me)
+    wanted = keep(fields_of(config, typed.kind))
+    merged = merge(before, config, typed.kind)
+    others = {one: entry for one, entry in managers.items() if one != me}
+    if former is not None and former.fields != difference(wanted, UNMANAGED):
+        merged = _pruned(merged, former.fields, [wanted, *(entry.fields for entry in others.values())], typed.kind)
+    found = compare(before, merged, typed.kind).filtered(keep)
+    changed = found.set
+    conflicts = [
+        Conflict(one, path)
+        for one in sorted(others, key=identifier)
+        for path in paths(intersection(others[one].fields, changed))
+    ]
+    if conflicts and not force:
+        return Conflicts(conflicts)
+    result = _after(others, changed, found.removed)
+    mine = difference(wanted, UNMANAGED)
+    if mine:
+        same = live is not None and merged == before
+        result[me] = Entry(author.api_version, mine, (former.time if former else "") if same else author.time)
+    return Applied(merged, result)
+
+
+def _pruned(merged: Document, former: Fields, owned: Sequence[Fields], kind: Kind) -> Document:
     """Without what the manager had, no longer names, and nobody else has."""
-    if not former:
-        return merged
-    owned = EMPTY
-    for one in sets:
-        owned |= one
-    left = remove(merged, former, kind)
-    stays = (fields_of(left, kind) if left is not None else EMPTY).with_parents() | owned.with_parents()
-    gone = (fields_of(merged, kind).with_parents() - stays) & former.with_parents()
-    result: Document = remove(merged, gone, kind) or {}
+    everyone = EMPTY
+    for one in owned:
+        everyone = union(everyone, one)
+    former = with_named_fields(former, kind)
+    pruned = remove(merged, former, kind)
+    stated = with_named_fields(fields_of(merged, kind), kind)
+    kept = union(with_named_fields(fields_of(pruned, kind), kind), with_named_fields(everyone, kind))
+    pruned = remove(merged, difference(stated, kept), kind)
+    left = with_named_fields(fields_of(pruned, kind), kind)
+    result: Document = remove(merged, intersection(difference(stated, left), former), kind)
     return result

@@ -5,11 +5,11 @@ Follows k8s.io/apimachinery/pkg/util/managedfields.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from pybernetes.api.patch.field_set import FieldSet
+from pybernetes.api.patch.field_set import SELF, Fields, fields_at, union
 
 Document = dict[str, Any]
 
@@ -18,6 +18,7 @@ UPDATE = "Update"
 MOST_UPDATERS = 10
 ANCIENT = "ancient-changes"
 BEFORE_FIRST_APPLY = "before-first-apply"
+UNKNOWN = "unknown"
 
 
 class Manager(NamedTuple):
@@ -32,88 +33,109 @@ class Manager(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Entry:
     api_version: str
-    fields: FieldSet
+    fields: Fields
     time: str = ""
+    """"" when nothing was ever changed through it."""
 
 
-Managers = Mapping[Manager, Entry]
+Managers = dict[Manager, Entry]
 
 
-def managers_of(document: Document) -> dict[Manager, Entry]:
-    """`[]` and `[{}]` are no managers."""
-    found: dict[Manager, Entry] = {}
-    for raw in document.get("metadata", {}).get("managedFields") or ():
-        if not raw.get("operation"):
-            continue
-        operation, version = raw["operation"], raw.get("apiVersion", "")
-        key = Manager(
-            raw.get("manager", ""), operation, "" if operation == APPLY else version, raw.get("subresource", "")
+class UnreadableManagers(ValueError):
+    """The entries are not such as a server writes."""
+
+
+def managers_of(entries: Any) -> Managers:
+    """Raises UnreadableManagers."""
+    found: Managers = {}
+    for index, raw in enumerate(entries or ()):
+        if not isinstance(raw, dict):
+            raise UnreadableManagers("an entry must be an object")
+        operation, version = raw.get("operation"), raw.get("apiVersion")
+        if operation not in (APPLY, UPDATE):
+            raise UnreadableManagers("operation must be `Apply` or `Update`")
+        if not version:
+            raise UnreadableManagers("apiVersion must not be empty")
+        if raw.get("fieldsType") != "FieldsV1":
+            raise UnreadableManagers(f"{_wrong_type(raw.get('fieldsType'))} in managed fields entry {index}")
+        fields = raw.get("fieldsV1") or {}
+        _check_fields(fields)
+        name = Manager(
+            raw.get("manager") or "", operation, "" if operation == APPLY else version, raw.get("subresource") or ""
         )
-        fields = FieldSet.from_fields(raw.get("fieldsV1") or {})
-        entry = Entry(version, fields, raw.get("time") or "")
-        if key in found:
-            entry = Entry(version, found[key].fields | fields, max(found[key].time, entry.time))
-        found[key] = entry
+        found[name] = Entry(version, fields, raw.get("time") or "")
     return found
 
 
-def with_managers(document: Document, managers: Managers) -> Document:
-    """The document with these entries in upstream's order: applies first, then by time and name."""
-    metadata = {name: value for name, value in document.get("metadata", {}).items() if name != "managedFields"}
-    rows = [_row(manager, entry) for manager, entry in managers.items() if entry.fields]
-    rows.sort(key=lambda row: (row["operation"], row.get("time", ""), row["manager"], row["apiVersion"]))
-    if rows:
-        metadata["managedFields"] = rows
-    return {**document, "metadata": metadata}
+def _wrong_type(type_: Any) -> str:
+    return f'invalid fieldsType "{type_}"' if type_ else "missing fieldsType"
 
 
-def without_managers(document: Document) -> Document:
-    return with_managers(document, {})
+def _check_fields(fields: Any) -> None:
+    """Only the root: what a server wrote is right, and what a client made up is judged by what it does."""
+    if not isinstance(fields, dict) or any(step != SELF and step[1:2] != ":" for step in fields):
+        raise UnreadableManagers("fieldsV1 is no set of fields")
+
+
+def entries_of(managers: Mapping[Manager, Entry]) -> list[Document]:
+    """In upstream's order: applies first, then by time and name."""
+    rows = sorted(
+        managers.items(),
+        key=lambda row: (row[0].operation, row[1].time, row[0].name, row[1].api_version, row[0].subresource),
+    )
+    return [_row(manager, entry) for manager, entry in rows]
 
 
 def _row(manager: Manager, entry: Entry) -> Document:
     row: Document = {"manager": manager.name, "operation": manager.operation, "apiVersion": entry.api_version}
+    if not manager.name:
+        del row["manager"]
     if entry.time:
         row["time"] = entry.time
-    row |= {"fieldsType": "FieldsV1", "fieldsV1": entry.fields.to_fields()}
+    row["fieldsType"] = "FieldsV1"
+    row["fieldsV1"] = entry.fields
     if manager.subresource:
         row["subresource"] = manager.subresource
     return row
 
 
-def capped(managers: Managers) -> dict[Manager, Entry]:
-    """With the oldest updaters folded into one when there are too many."""
-    updaters = [one for one in managers if one.operation == UPDATE and not one.subresource]
-    result = dict(managers)
+def capped(managers: Managers) -> Managers:
+    """With the oldest updaters folded into one for each version when there are too many."""
+    updaters = [one for one in managers if one.operation == UPDATE]
     surplus = len(updaters) - MOST_UPDATERS
     if surplus <= 0:
-        return result
-    updaters.sort(key=lambda one: (managers[one].time, one.name))
-    for one in updaters[: surplus + 1]:
-        entry = result.pop(one)
-        ancient = Manager(ANCIENT, UPDATE, one.api_version)
-        result[ancient] = _joined(result.get(ancient), entry)
+        return managers
+    result = dict(managers)
+    updaters.sort(key=lambda one: (managers[one].time, identifier(one)))
+    first: dict[str, Manager] = {}
+    for one in updaters:
+        if surplus <= 0:
+            break
+        entry = managers[one]
+        version = entry.api_version
+        if version not in first:
+            first[version] = one
+            continue
+        ancient = Manager(ANCIENT, UPDATE, version)
+        if ancient not in result:
+            result[ancient] = result.pop(first[version])
+        joined = union(entry.fields, result[ancient].fields)
+        result[ancient] = replace(result[ancient], fields=joined, time=entry.time)
+        if one != ancient:
+            del result[one]
+        surplus -= 1
     return result
 
 
-def _joined(one: Entry | None, other: Entry) -> Entry:
-    if one is None:
-        return other
-    return replace(one, fields=one.fields | other.fields, time=max(one.time, other.time))
+def identifier(manager: Manager) -> str:
+    """By which upstream sorts managers."""
+    version = f',"apiVersion":"{manager.api_version}"' if manager.api_version else ""
+    subresource = f',"subresource":"{manager.subresource}"' if manager.subresource else ""
+    return f'{{"manager":"{manager.name}","operation":"{manager.operation}"{version}{subresource}}}'
 
 
 # What nobody manages: identity and what the server alone writes.
 _METADATA = "name namespace creationTimestamp selfLink uid clusterName generation managedFields resourceVersion"
-UNMANAGED = FieldSet.of(("f:apiVersion",), ("f:kind",), *(("f:metadata", f"f:{name}") for name in _METADATA.split()))
-
-
-def managed(fields: FieldSet, ignored: Iterable[FieldSet] = ()) -> FieldSet:
-    """The fields that a manager can have: never identity, nor what the endpoint resets."""
-    left = fields.without(UNMANAGED)
-    for one in ignored:
-        left = left.without(one)
-    metadata = left.below.get("f:metadata")
-    if metadata is not None and metadata.member:
-        below = {**left.below, "f:metadata": FieldSet(False, metadata.below)}
-        left = FieldSet(left.member, {step: here for step, here in below.items() if here})
-    return left
+UNMANAGED = fields_at(
+    ("f:apiVersion",), ("f:kind",), ("f:metadata",), *(("f:metadata", f"f:{name}") for name in _METADATA.split())
+)

@@ -1,6 +1,7 @@
-"""Documents taken apart by the schema: which fields they have, how two differ, one laid over the other.
+"""Documents by the schema: which fields they have, how two differ, one laid over the other, parts taken away.
 
-Structs and maps are granular unless the schema says atomic; lists are one value unless it says set or map.
+Guarantees  Arguments are left alone; what did not change is shared with the results.
+
 Follows sigs.k8s.io/structured-merge-diff/typed.
 """
 
@@ -11,103 +12,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from pybernetes.api.patch.error import PatchError
-from pybernetes.api.patch.field_set import EMPTY, LEAF, FieldSet, Step, field_step, key_step, value_step
-from pybernetes.api.patch.ordering import ordered
-from pybernetes.api.schema import Definition, FieldFacts, definition
+from pybernetes.api.patch.field_set import EMPTY, LEAF, SELF, Fields, Step, ordered, shown_step, union
+from pybernetes.api.patch.parts import ANYTHING, Kind, ListKind, MapKind
 
 Document = dict[str, Any]
-
-# What stands for a key that an element leaves out.
-_KEY_DEFAULTS = {"protocol": "TCP"}
+_ABSENT: Any = object()
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """How a value is taken apart: as a struct or map, as a list of elements with identities, or not at all."""
-
-    facts: Definition | None = None
-    field: FieldFacts | None = None
-
-    def child(self, name: str) -> Kind:
-        if self.facts is not None:
-            return _of_field(self.facts.fields.get(name))
-        if self.field is not None and self.field.is_map:
-            return _of_type(self.field.item)
-        return ATOMIC
-
-    def element(self) -> Kind:
-        return _of_type(self.field.item) if self.field is not None else ATOMIC
-
-    @property
-    def is_map(self) -> bool:
-        return self.facts is not None or (self.field is not None and self.field.is_map)
-
-    @property
-    def is_list(self) -> bool:
-        return self.field is not None and self.field.is_list
-
-    def step_of(self, element: Any) -> Step:
-        assert self.field is not None
-        if self.field.list_type == "set":
-            return value_step(element)
-        keys = {}
-        for key in self.field.keys:
-            value = element.get(key) if isinstance(element, dict) else None
-            if value is None:
-                value = _KEY_DEFAULTS.get(key)
-            if value is None:
-                raise PatchError(
-                    f"associative list with keys has an element that omits key field {key!r} "
-                    "(and doesn't have default value)".replace("'", '"', 2)
-                )
-            keys[key] = value
-        return key_step(keys)
-
-
-ATOMIC = Kind()
-
-
-def kind_of(facts: Definition) -> Kind:
-    return Kind(facts=facts)
-
-
-def _of_field(field: FieldFacts | None) -> Kind:
-    if field is None or field.map_type == "atomic":
-        return ATOMIC
-    if field.is_list:
-        return Kind(field=field) if field.list_type in ("set", "map") else ATOMIC
-    if field.is_map:
-        return Kind(field=field)
-    return _of_type(field.type)
-
-
-def _of_type(type_: str) -> Kind:
-    if "." not in type_ or type_.startswith(("[]", "{}")):
-        return ATOMIC
-    facts = definition(type_)
-    return ATOMIC if facts.atomic else Kind(facts=facts)
-
-
-def _children(value: Any, kind: Kind) -> list[tuple[Step, Any, Kind]] | None:
-    """The parts of a value with the steps that lead to them; None when it is taken as one."""
-    if kind.is_map and isinstance(value, dict):
-        return [(field_step(name), item, kind.child(name)) for name, item in value.items() if item is not None]
-    if kind.is_list and isinstance(value, list):
-        element = kind.element()
-        return [(kind.step_of(item), item, element) for item in value]
-    return None
-
-
-def fields_of(value: Any, kind: Kind) -> FieldSet:
-    """Every leaf, every empty map or list, and every element of a list with identities."""
-    children = _children(value, kind)
-    if not children:
-        return LEAF
-    below: dict[Step, FieldSet] = {}
-    for step, item, inner in children:
-        found = fields_of(item, inner)
-        below[step] = FieldSet(True, found.below) if kind.is_list else found
-    return FieldSet(False, below)
+def fields_of(value: Any, kind: Kind) -> Fields:
+    """What a configuration states, as a whole set."""
+    return kind.owned(value) or EMPTY
 
 
 # -- comparing -------------------------------------------------------------------------------------------------------
@@ -115,110 +29,220 @@ def fields_of(value: Any, kind: Kind) -> FieldSet:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    added: FieldSet = EMPTY
-    modified: FieldSet = EMPTY
-    removed: FieldSet = EMPTY
+    added: Fields
+    modified: Fields
+    removed: Fields
 
     @property
-    def set(self) -> FieldSet:
-        return self.added | self.modified
+    def set(self) -> Fields:
+        return union(self.added, self.modified)
+
+    def filtered(self, keep: Callable[[Fields], Fields]) -> Difference:
+        return Difference(keep(self.added), keep(self.modified), keep(self.removed))
 
 
-NO_DIFFERENCE = Difference()
+NO_DIFFERENCE = Difference(EMPTY, EMPTY, EMPTY)
 
 
 def compare(old: Any, new: Any, kind: Kind) -> Difference:
-    """Assumes both are present and typed alike (a field that is a boolean in one is no number in the other)."""
+    """Whole sets of what was added, modified and removed."""
     if old is new or old == new:
         return NO_DIFFERENCE
-    here, there = _children(old, kind), _children(new, kind)
-    if here is None or there is None or not (here or there):
-        return Difference(modified=LEAF)
-    before = {step: (item, inner) for step, item, inner in here}
-    added: dict[Step, FieldSet] = {}
-    modified: dict[Step, FieldSet] = {}
-    removed: dict[Step, FieldSet] = {}
-    for step, item, inner in there:
-        if step not in before:
-            added[step] = _whole(item, inner)
-            continue
-        found = compare(before.pop(step)[0], item, inner)
-        if found is NO_DIFFERENCE:
-            continue
-        for into, part in ((added, found.added), (modified, found.modified), (removed, found.removed)):
-            if part:
-                into[step] = part
-    for step, (item, inner) in before.items():
-        removed[step] = _whole(item, inner)
-    return Difference(FieldSet(False, added), FieldSet(False, modified), FieldSet(False, removed))
+    return _compare(old, new, kind)
 
 
-def _whole(value: Any, kind: Kind) -> FieldSet:
-    """A value and all it consists of."""
-    below = {step: _whole(item, inner) for step, item, inner in _children(value, kind) or ()}
-    return FieldSet(True, below)
+def _compare(old: Any, new: Any, kind: Kind) -> Difference:
+    into: tuple[Fields, Fields, Fields] = ({}, {}, {})
+    if isinstance(kind, MapKind):
+        _compare_maps(old, new, kind, into)
+    elif isinstance(kind, ListKind):
+        _compare_lists(old, new, kind, into)
+    return Difference(*map(ordered, into))
+
+
+Into = tuple[Fields, Fields, Fields]
+_ADDED, _MODIFIED, _REMOVED = 0, 1, 2
+
+
+def _compare_maps(old: Mapping[str, Any], new: Mapping[str, Any], kind: MapKind, into: Into) -> None:
+    for name, item in new.items():
+        before = old.get(name, _ABSENT)
+        if before is item:
+            continue
+        if before is _ABSENT:
+            into[_ADDED]["f:" + name] = kind.child(name).whole(item)
+        elif before != item:
+            _compare_parts("f:" + name, before, item, kind.child(name), into)
+    for name, item in old.items():
+        if name not in new:
+            into[_REMOVED]["f:" + name] = kind.child(name).whole(item)
+
+
+def _compare_parts(step: Step, old: Any, new: Any, kind: Kind, into: Into) -> None:
+    """Two values that are not equal. An empty or null one is as if it had no parts."""
+    if (not (old or new)) or not _is_granular(old, kind) or not _is_granular(new, kind):
+        into[_MODIFIED][step] = LEAF
+        return
+    nothing: Any = {} if isinstance(kind, MapKind) else []
+    found = _compare(old or nothing, new or nothing, kind)
+    for parts, node in zip(into, (found.added, found.modified, found.removed), strict=True):
+        if node:
+            parts[step] = node
+
+
+def _is_granular(value: Any, kind: Kind) -> bool:
+    if isinstance(kind, MapKind):
+        return value is None or isinstance(value, dict)
+    return isinstance(kind, ListKind) and (value is None or isinstance(value, list))
+
+
+def _compare_lists(old: Sequence[Any], new: Sequence[Any], kind: ListKind, into: Into) -> None:
+    before, after = _by_step(old, kind), _by_step(new, kind)
+    element = kind.element
+    added, modified, removed = into
+    for step, items in after.items():
+        others = before.get(step, ())
+        if len(items) == 1 and len(others) == 1:
+            if others[0] != items[0]:
+                _compare_parts(step, others[0], items[0], element, into)
+        elif len(items) == 1:
+            added[step] = element.whole(items[0])
+            if others:
+                removed[step] = LEAF
+        elif len(others) > 1:
+            if list(others) != items:
+                modified[step] = LEAF
+        else:
+            added[step] = LEAF
+            if others:
+                removed[step] = element.whole(others[0])
+    for step, items in before.items():
+        if step not in after:
+            removed[step] = element.whole(items[0]) if len(items) == 1 else LEAF
+
+
+def _by_step(items: Sequence[Any], kind: ListKind) -> dict[Step, list[Any]]:
+    found: dict[Step, list[Any]] = {}
+    for item in items:
+        found.setdefault(kind.step_of(item), []).append(item)
+    return found
 
 
 # -- merging ---------------------------------------------------------------------------------------------------------
 
 
 def merge(live: Any, config: Any, kind: Kind) -> Any:
-    """The live value with all that the configuration says laid over it."""
-    if kind.is_map and isinstance(live, dict) and isinstance(config, dict):
+    """The live value with all that the configuration says laid over it. Raises PatchError."""
+    if isinstance(kind, MapKind) and isinstance(live, dict) and isinstance(config, dict):
         merged = dict(live)
         for name, item in config.items():
-            merged[name] = merge(live[name], item, kind.child(name)) if live.get(name) is not None else item
+            before = live.get(name)
+            merged[name] = item if before is None else merge(before, item, kind.child(name))
         return merged
-    if kind.is_list and isinstance(live, list) and isinstance(config, list):
-        return _merge_lists(live, config, kind)
+    if isinstance(kind, ListKind) and isinstance(live, list) and isinstance(config, list):
+        return _merge_lists(live, config, kind) if live or config else config
     return config
 
 
-def _merge_lists(live: Sequence[Any], config: Sequence[Any], kind: Kind) -> list[Any]:
-    element = kind.element()
-    merged = {kind.step_of(item): item for item in live}
-    seen: set[Step] = set()
-    for item in config:
-        step = kind.step_of(item)
-        if step in seen:
-            raise PatchError(f"duplicate entries for key [{step.partition(':')[2]}]")
-        seen.add(step)
-        merged[step] = merge(merged[step], item, element) if step in merged else item
-    return ordered(list(merged.values()), config, live, kind.step_of)
+def _merge_lists(live: Sequence[Any], config: Sequence[Any], kind: ListKind) -> list[Any]:
+    """In the order of the configuration, with what only the live list has where it stood between them."""
+    steps, wanted_steps = [kind.step_of(item) for item in live], [kind.step_of(item) for item in config]
+    wanted = dict(zip(wanted_steps, config, strict=True))
+    if len(wanted) < len(config):
+        twice = next(step for index, step in enumerate(wanted_steps) if step in wanted_steps[:index])
+        raise PatchError(f"duplicate entries for key {shown_step(twice)}")
+    before = _by_step(live, kind)
+    shared = [step for step in wanted_steps if step in before]
+    merged: list[Any] = []
+    done: set[Step] = set()
+    i = j = turn = 0
+
+    def take(step: Step) -> None:
+        others = before.get(step, ())
+        item = wanted[step]
+        merged.append(merge(others[0], item, kind.element) if len(others) == 1 else item)
+        done.add(step)
+
+    while i < len(steps) or j < len(wanted_steps):
+        next_shared = shared[turn] if turn < len(shared) else None
+        if i < len(steps) and j < len(wanted_steps):
+            if steps[i] == wanted_steps[j]:
+                take(steps[i])
+                i, j, turn = i + 1, j + 1, turn + 1
+                continue
+            if steps[i] in wanted and next_shared is not None and next_shared != steps[i]:
+                i += 1
+                continue
+        if i < len(steps):
+            if steps[i] not in wanted:
+                merged.append(live[i])
+                i += 1
+                continue
+            if steps[i] in done:
+                i += 1
+        if j < len(wanted_steps):
+            step = wanted_steps[j]
+            take(step)
+            j += 1
+            if step == next_shared:
+                turn += 1
+    return merged
 
 
 # -- removing --------------------------------------------------------------------------------------------------------
 
 
-def remove(value: Any, gone: FieldSet, kind: Kind) -> Any:
-    """The value without the members of a set; a map or list that loses its last part goes too (None)."""
-    if kind.is_map and isinstance(value, dict):
+def remove(value: Any, gone: Fields, kind: Kind) -> Any:
+    """The value without the members of a set; what is emptied by it stays, empty."""
+    if isinstance(kind, MapKind) and isinstance(value, dict):
         return _removed_from_map(value, gone, kind)
-    if kind.is_list and isinstance(value, list):
-        kept = list(_kept(value, gone, kind.step_of, kind.element()))
-        return kept if kept or not value else None
+    if isinstance(kind, ListKind) and isinstance(value, list):
+        return list(_kept(value, gone, kind))
     return value
 
 
-def _removed_from_map(value: Mapping[str, Any], gone: FieldSet, kind: Kind) -> Document | None:
+def _removed_from_map(value: Mapping[str, Any], gone: Fields, kind: MapKind) -> Document:
     result: Document = {}
     for name, item in value.items():
-        below = gone.below.get(field_step(name))
+        below = gone.get("f:" + name)
         if below is None:
             result[name] = item
-        elif not below.member:
-            left = remove(item, below, kind.child(name))
-            if left is not None:
-                result[name] = left
-    return result if result or not value else None
+        elif below and SELF not in below:
+            result[name] = _emptied(item, below, kind.child(name))
+    return result
 
 
-def _kept(items: Sequence[Any], gone: FieldSet, step_of: Callable[[Any], Step], element: Kind) -> Iterable[Any]:
+def _kept(items: Sequence[Any], gone: Fields, kind: ListKind) -> Iterable[Any]:
     for item in items:
-        below = gone.below.get(step_of(item))
+        below = gone.get(kind.step_of(item))
         if below is None:
             yield item
-        elif not below.member:
-            left = remove(item, below, element)
-            if left is not None:
-                yield left
+        elif below and SELF not in below:
+            yield _emptied(item, below, kind.element)
+
+
+def _emptied(value: Any, gone: Fields, kind: Kind) -> Any:
+    """An atomic value that something below was taken from is emptied whole."""
+    if isinstance(value, dict | list) and not isinstance(kind, MapKind | ListKind):
+        return type(value)()
+    return remove(value, gone, kind)
+
+
+def with_named_fields(fields: Fields, kind: Kind) -> Fields:
+    """With every field of a struct on the way to a member; keys of maps and elements of lists are not added."""
+    result: Fields = {}
+    for step, node in fields.items():
+        if not node:
+            result[step] = node
+            continue
+        if step == SELF:
+            continue
+        name = step[2:]
+        if isinstance(kind, MapKind):
+            below = with_named_fields(node, kind.child(name))
+            named = kind.declares(name)
+        else:
+            below = with_named_fields(node, kind.element if isinstance(kind, ListKind) else ANYTHING)
+            named = False
+        result[step] = {SELF: LEAF, **below} if (named or SELF in node) and SELF not in below else below
+    return result

@@ -1,0 +1,112 @@
+"""Is a configuration to apply such as the schema says? With upstream's words for what is not.
+
+Follows sigs.k8s.io/structured-merge-diff/typed/validate.go: nulls are allowed everywhere, an unknown field ends the
+look at its map, and an element without identity ends the look at its list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from pybernetes.api.patch.error import PatchError
+from pybernetes.api.patch.field_set import shown_step
+from pybernetes.api.patch.parts import Atomic, Kind, ListKind, MapKind, Scalar
+
+Document = dict[str, Any]
+_NUMERIC = ("int32", "int64", "double")
+_TEXT = ("string", "bytes")
+
+
+def problems(config: Any, kind: Kind) -> list[str]:
+    """Texts, each with the path."""
+    return list(_check(config, kind, ""))
+
+
+def joined(found: Sequence[str]) -> str:
+    return found[0] if len(found) == 1 else "\n".join(("errors:", *(f"  {one}" for one in found)))
+
+
+def _check(value: Any, kind: Kind, path: str) -> Iterator[str]:
+    if value is None:
+        return
+    granular = not isinstance(kind, Atomic)
+    inside = kind.inside if isinstance(kind, Atomic) else kind
+    match inside:
+        case Scalar():
+            wrong = _wrong_scalar(value, inside.type)
+            if wrong:
+                yield f"{path}: {wrong}"
+        case MapKind():
+            if not isinstance(value, dict):
+                yield f"{path}: expected map, got &{{{_go(value)}}}"
+                return
+            yield from _check_map(value, inside, path)
+        case ListKind():
+            if not isinstance(value, list):
+                yield f"{path}: expected list, got &{{{_go(value)}}}"
+                return
+            yield from _check_list(value, inside, path, granular=granular)
+
+
+def _check_map(value: Document, kind: MapKind, path: str) -> Iterator[str]:
+    for name in value:
+        if kind.is_struct and not kind.declares(name):
+            yield f"{path}.{name}: field not declared in schema"
+            return
+    for name, item in value.items():
+        yield from _check(item, kind.child(name), f"{path}.{name}")
+
+
+def _check_list(value: list[Any], kind: ListKind, path: str, *, granular: bool) -> Iterator[str]:
+    seen: set[str] = set()
+    for index, item in enumerate(value):
+        step = f"i:{index}"
+        if granular:
+            try:
+                step = kind.step_of(item)
+            except PatchError as error:
+                yield f"{path}: element {index}: {error}"
+                return
+            if step in seen:
+                yield f"{path}: duplicate entries for key {shown_step(step)}"
+            seen.add(step)
+        yield from _check(item, kind.element, path + shown_step(step))
+
+
+def _wrong_scalar(value: Any, type_: str) -> str:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if type_ in _NUMERIC:
+        return "" if number else f"expected numeric (int or float), got {_go_type(value)}"
+    if type_ in _TEXT:
+        return "" if isinstance(value, str) else f"expected string, got &value.valueUnstructured{{Value:{_go(value)}}}"
+    if type_ == "boolean":
+        return "" if isinstance(value, bool) else f"expected boolean, got &{{{_go(value)}}}"
+    return f"expected any scalar, got &{{{_go(value)}}}" if isinstance(value, dict | list) else ""
+
+
+def _go_type(value: Any) -> str:
+    match value:
+        case bool():
+            return "bool"
+        case str():
+            return "string"
+        case list():
+            return "[]interface {}"
+        case _:
+            return "map[string]interface {}"
+
+
+def _go(value: Any) -> str:
+    """As Go's %v."""
+    match value:
+        case None:
+            return "<nil>"
+        case bool():
+            return "true" if value else "false"
+        case list():
+            return f"[{' '.join(map(_go, value))}]"
+        case dict():
+            return f"map[{' '.join(f'{name}:{_go(item)}' for name, item in sorted(value.items()))}]"
+        case _:
+            return str(value)

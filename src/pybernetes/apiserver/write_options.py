@@ -1,0 +1,68 @@
+"""What a client states beside the object it writes: fieldManager, dryRun, fieldValidation, force.
+
+Follows CreateOptions, UpdateOptions and PatchOptions of meta.k8s.io and their validation in
+k8s.io/apimachinery/pkg/apis/meta/v1/validation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from enum import StrEnum
+
+from pybernetes.api import errors
+from pybernetes.api.fields import FieldError, FieldPath, forbidden, invalid, not_supported, required, too_long
+from pybernetes.apiserver.http import ApiRequest
+from pybernetes.apiserver.tracking import LONGEST_MANAGER
+
+
+class FieldValidation(StrEnum):
+    IGNORE = "Ignore"
+    WARN = "Warn"
+    STRICT = "Strict"
+
+
+def field_validation(request: ApiRequest) -> FieldValidation:
+    """Assumes checked options."""
+    return FieldValidation(request.param("fieldValidation") or FieldValidation.WARN)
+
+
+def check_options(request: ApiRequest, kind: str) -> None:
+    """``kind`` is `CreateOptions` or `UpdateOptions`. Raises 422."""
+    if request.query:
+        _reject(kind, list(_problems(request)))
+
+
+def check_patch_options(request: ApiRequest, *, applies: bool) -> None:
+    if not request.query and not applies:
+        return
+    problems: list[FieldError] = []
+    if applies and not request.param("fieldManager"):
+        problems.append(required(FieldPath("fieldManager"), "is required for apply patch"))
+    if not applies and "force" in request.query:
+        problems.append(forbidden(FieldPath("force"), "may not be specified for non-apply patch"))
+    _reject("PatchOptions", [*problems, *_problems(request)])
+
+
+def _reject(kind: str, problems: Sequence[FieldError]) -> None:
+    if problems:
+        raise errors.invalid("meta.k8s.io", kind, "", problems)
+
+
+def _problems(request: ApiRequest) -> Iterator[FieldError]:
+    yield from check_manager(request.param("fieldManager"))
+    dry_run = list(request.query.get("dryRun", ()))
+    if any(one != "All" for one in dry_run):
+        yield not_supported(FieldPath("dryRun"), dry_run, ["All"])
+    validation = request.param("fieldValidation")
+    if validation not in ("", *FieldValidation):
+        supported = ["", FieldValidation.IGNORE.value, FieldValidation.STRICT.value, FieldValidation.WARN.value]
+        yield not_supported(FieldPath("fieldValidation"), validation, supported)
+
+
+def check_manager(name: str) -> Iterator[FieldError]:
+    at = FieldPath("fieldManager")
+    if len(name.encode()) > LONGEST_MANAGER:
+        yield too_long(at, name, LONGEST_MANAGER)
+    for position, letter in enumerate(name):
+        if not letter.isprintable():
+            yield invalid(at, name, f"invalid character U+{ord(letter):04X} (at position {position})")
