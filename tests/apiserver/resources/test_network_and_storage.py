@@ -60,7 +60,7 @@ def test_the_address_type_of_a_slice_is_given_and_kept() -> None:
 @pytest.mark.parametrize(
     ("spec", "expected"),
     [
-        ({}, "spec: Invalid value: []: either `defaultBackend` or `rules` must be specified"),
+        ({}, "spec: Invalid value: null: either `defaultBackend` or `rules` must be specified"),
         (
             {"rules": [{"host": "10.0.0.1", "http": {"paths": []}}]},
             'spec.rules[0].host: Invalid value: "10.0.0.1": must be a DNS name, not an IP address',
@@ -75,7 +75,7 @@ def test_the_address_type_of_a_slice_is_given_and_kept() -> None:
         ),
         (
             {"defaultBackend": {"service": {"name": "a"}}},
-            "spec.defaultBackend.service: Required value: port name or number is required",
+            "spec.defaultBackend: Required value: port name or number is required",
         ),
     ],
 )

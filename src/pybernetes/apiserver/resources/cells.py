@@ -108,6 +108,4 @@ def selector_column(priority: int = 1) -> Column:
     )
 
 
-CREATED_AT = Column(
-    "Created At", lambda document, now: document["metadata"].get("creationTimestamp") or "", format="date"
-)
+CREATED_AT = Column("Created At", lambda document, now: document["metadata"].get("creationTimestamp") or "", "date")

@@ -12,7 +12,7 @@ from pybernetes.api.kinds import info_of
 from pybernetes.api.models.rbac_v1 import ClusterRole
 from pybernetes.apiserver.columns import NAME
 from pybernetes.apiserver.resource import Resource
-from pybernetes.apiserver.resources.role import CREATED_AT
+from pybernetes.apiserver.resources.cells import CREATED_AT
 from pybernetes.apiserver.validation.metadata import check_metadata, check_metadata_update
 from pybernetes.apiserver.validation.rbac import check_rules
 

@@ -1,6 +1,6 @@
 """Ingress: HTTP routes from outside to services.
 
-Follows pkg/apis/networking/validation and printIngress in pkg/printers.
+Follows pkg/registry/networking/ingress and printIngress in pkg/printers.
 """
 
 from __future__ import annotations
@@ -8,124 +8,66 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from pybernetes.api.fields import (
-    FieldError,
-    FieldPath,
-    at,
-    invalid,
-    is_dns1035_label,
-    is_dns_subdomain,
-    is_ip,
-    is_port_name,
-    is_port_number,
-    is_wildcard_dns_subdomain,
-    not_supported,
-    required,
-)
+from pybernetes.api.fields import FieldError, at, invalid, is_dns_subdomain, quoted
 from pybernetes.api.kinds import info_of
-from pybernetes.api.models.networking_v1 import HTTPIngressPath, Ingress, IngressBackend, IngressServiceBackend
+from pybernetes.api.models.networking_v1 import Ingress
 from pybernetes.apiserver.columns import AGE, NAME, NONE
 from pybernetes.apiserver.resource import Column, Document, Resource, StatusSubresource, spec_changed
 from pybernetes.apiserver.resources.cells import at_path
-from pybernetes.apiserver.validation.metadata import check_metadata, check_only_metadata
-from pybernetes.apiserver.validation.paths import check_no_backsteps
+from pybernetes.apiserver.validation.ingress import check_balanced, check_ingress_spec, leniency_for
+from pybernetes.apiserver.validation.metadata import check_metadata, check_metadata_update
 
-PATH_TYPES = ("Exact", "ImplementationSpecific", "Prefix")
-_CLASS_ANNOTATION = "kubernetes.io/ingress.class"
+CLASS_ANNOTATION = "kubernetes.io/ingress.class"
+_SHOWN_HOSTS = 3
 
 
 def validate(ingress: Ingress) -> Iterator[FieldError]:
     yield from check_metadata(ingress.metadata, is_dns_subdomain)
-    spec = ingress.spec
-    if not spec.rules and spec.default_backend is None:
-        yield invalid(at.spec, spec.rules, "either `defaultBackend` or `rules` must be specified")
-    if spec.default_backend is not None:
-        yield from _check_backend(spec.default_backend, at.spec.defaultBackend)
-    for index, rule in enumerate(spec.rules):
-        path = at.spec.rules[index]
-        if rule.host:
-            yield from _check_host(rule.host, path.host)
-        if rule.http is None:
-            continue
-        if not rule.http.paths:
-            yield required(path.http.paths)
-        for position, one in enumerate(rule.http.paths):
-            yield from _check_path(one, path.http.paths[position])
-    for index, tls in enumerate(spec.tls):
-        for position, host in enumerate(tls.hosts):
-            yield from _check_name(host, at.spec.tls[index].hosts[position])
-    if spec.ingress_class_name is not None:
-        messages = is_dns_subdomain(spec.ingress_class_name)
-        yield from (invalid(at.spec.ingressClassName, spec.ingress_class_name, message) for message in messages)
+    yield from check_ingress_spec(ingress.spec, at.spec)
+    annotated, named = ingress.metadata.annotations.get(CLASS_ANNOTATION), ingress.spec.ingress_class_name
+    if annotated is not None and named is not None and annotated != named:
+        message = "must match `ingressClassName` when both are specified"
+        yield invalid(at.annotations.child(CLASS_ANNOTATION), annotated, message)
 
 
-def _check_host(host: str, path: FieldPath) -> Iterator[FieldError]:
-    if not is_ip(host):
-        yield invalid(path, host, "must be a DNS name, not an IP address")
-    yield from _check_name(host, path)
+def validate_update(new: Ingress, old: Ingress) -> Iterator[FieldError]:
+    yield from check_metadata_update(new.metadata, old.metadata)
+    yield from check_metadata(new.metadata, is_dns_subdomain)
+    yield from check_ingress_spec(new.spec, at.spec, leniency_for(old.spec))
 
 
-def _check_name(host: str, path: FieldPath) -> Iterator[FieldError]:
-    check = is_wildcard_dns_subdomain if "*" in host else is_dns_subdomain
-    yield from (invalid(path, host, message) for message in check(host))
+def validate_status(new: Ingress, old: Ingress) -> Iterator[FieldError]:
+    yield from check_metadata_update(new.metadata, old.metadata)
+    balanced, before = new.status.load_balancer.ingress, old.status.load_balancer.ingress
+    yield from check_balanced(balanced, before, at.status.loadBalancer.ingress)
 
 
-def _check_path(one: HTTPIngressPath, path: FieldPath) -> Iterator[FieldError]:
-    if one.path_type is None:
-        yield required(path.pathType, "pathType must be specified")
-    elif one.path_type not in PATH_TYPES:
-        yield not_supported(path.pathType, one.path_type, PATH_TYPES)
-    elif one.path_type != "ImplementationSpecific" or one.path:
-        if not one.path.startswith("/"):
-            yield invalid(path.path, one.path, "must be an absolute path")
-        yield from check_no_backsteps(one.path, path.path)
-    yield from _check_backend(one.backend, path.backend)
-
-
-def _check_backend(backend: IngressBackend, path: FieldPath) -> Iterator[FieldError]:
-    if backend.resource is not None and backend.service is not None:
-        yield invalid(path, "", "cannot set both resource and service backends")
-    elif backend.resource is not None:
-        for name, value in (("kind", backend.resource.kind), ("name", backend.resource.name)):
-            if not value:
-                yield required(path.resource.child(name))
-    elif backend.service is None:
-        yield required(path, "resource or service backend is required")
-    else:
-        yield from _check_service(backend.service, path.service)
-
-
-def _check_service(service: IngressServiceBackend, path: FieldPath) -> Iterator[FieldError]:
-    if not service.name:
-        yield required(path.name)
-    else:
-        yield from (invalid(path.name, service.name, message) for message in is_dns1035_label(service.name))
-    port = service.port
-    if port.name and port.number:
-        yield invalid(path, "", "cannot set both port name & port number")
-    elif port.name:
-        yield from (invalid(path.port.name, port.name, message) for message in is_port_name(port.name))
-    elif port.number:
-        yield from (invalid(path.port.number, port.number, message) for message in is_port_number(port.number))
-    else:
-        yield required(path, "port name or number is required")
+def warnings(ingress: Document) -> Iterator[str]:
+    annotations = ingress["metadata"].get("annotations") or {}
+    if CLASS_ANNOTATION in annotations and (ingress.get("spec") or {}).get("ingressClassName") is None:
+        yield f"annotation {quoted(CLASS_ANNOTATION)} is deprecated, please use 'spec.ingressClassName' instead"
 
 
 def _class(ingress: Document, now: datetime) -> str:
-    annotations = ingress["metadata"].get("annotations") or {}
-    name: str = at_path(ingress, "spec.ingressClassName") or annotations.get(_CLASS_ANNOTATION) or NONE
+    name: str = at_path(ingress, "spec.ingressClassName", NONE)
     return name
 
 
 def _hosts(ingress: Document, now: datetime) -> str:
-    hosts = [rule["host"] for rule in at_path(ingress, "spec.rules", ()) if rule.get("host")]
-    more = f" + {len(hosts) - 3} more..." if len(hosts) > 3 else ""
-    return (",".join(hosts[:3]) or "*") + more
+    rules = at_path(ingress, "spec.rules", ())
+    shown: list[str] = []
+    for rule in rules:
+        if len(shown) == _SHOWN_HOSTS:
+            return f"{','.join(shown)} + {len(rules) - _SHOWN_HOSTS} more..."
+        if rule.get("host"):
+            shown.append(rule["host"])
+    return ",".join(shown) or "*"
 
 
 def _address(ingress: Document, now: datetime) -> str:
     balanced = at_path(ingress, "status.loadBalancer.ingress", ())
-    return ",".join(sorted({one.get("ip") or one.get("hostname", "") for one in balanced}))
+    found = {one.get("ip") or one.get("hostname", "") for one in balanced}
+    return ",".join(sorted(found - {""}))
 
 
 def _ports(ingress: Document, now: datetime) -> str:
@@ -137,7 +79,9 @@ INGRESSES = Resource(
     short_names=("ing",),
     storage="ingress",
     validate=validate,
-    validate_update=check_only_metadata,
+    validate_update=validate_update,
+    judges_updates_alone=True,
+    warnings=warnings,
     initial_status=lambda ingress: {"loadBalancer": {}},
     generation=spec_changed,
     columns=(
@@ -148,7 +92,7 @@ INGRESSES = Resource(
         Column("Ports", _ports),
         AGE,
     ),
-    subresources=(StatusSubresource(validate=check_only_metadata),),
+    subresources=(StatusSubresource(validate=validate_status),),
 )
 
 RESOURCES = (INGRESSES,)

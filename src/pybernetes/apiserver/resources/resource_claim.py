@@ -15,6 +15,7 @@ from pybernetes.apiserver.columns import AGE, NAME
 from pybernetes.apiserver.resource import Column, Context, Document, Resource, StatusSubresource
 from pybernetes.apiserver.resources.cells import at_path
 from pybernetes.apiserver.resources.defaults import Rule, compile_defaults, under
+from pybernetes.apiserver.rules import keep
 from pybernetes.apiserver.validation.device_allocation import check_claim_status
 from pybernetes.apiserver.validation.device_claim import check_claim_spec
 from pybernetes.apiserver.validation.metadata import check_metadata, check_metadata_update
@@ -45,7 +46,9 @@ def validate_update(new: ResourceClaim, old: ResourceClaim) -> Iterator[FieldErr
 
 
 def prepare_status(new: Document, old: Document, context: Context) -> None:
-    """What drivers say of devices goes with the devices."""
+    """What drivers say of devices goes with the devices; labels and annotations are not changed by this door."""
+    for field in ("labels", "annotations"):
+        keep(new["metadata"], old["metadata"], field)
     status = new.get("status") or {}
     devices = status.get("devices")
     if not devices:

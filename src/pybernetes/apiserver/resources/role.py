@@ -11,11 +11,10 @@ from pybernetes.api.fields import FieldError, is_path_segment
 from pybernetes.api.kinds import info_of
 from pybernetes.api.models.rbac_v1 import Role
 from pybernetes.apiserver.columns import NAME
-from pybernetes.apiserver.resource import Column, Resource
+from pybernetes.apiserver.resource import Resource
+from pybernetes.apiserver.resources.cells import CREATED_AT
 from pybernetes.apiserver.validation.metadata import check_metadata, check_metadata_update
 from pybernetes.apiserver.validation.rbac import check_rules
-
-CREATED_AT = Column("Created At", lambda document, now: document["metadata"].get("creationTimestamp"), "date")
 
 
 def validate(role: Role) -> Iterator[FieldError]:

@@ -7,52 +7,113 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pybernetes.api.fields import FieldError, at, invalid, is_dns_subdomain, required
+from pybernetes.api.fields import (
+    FieldError,
+    FieldPath,
+    at,
+    forbidden,
+    invalid,
+    is_dns_subdomain,
+    range_error,
+    required,
+    too_long,
+)
 from pybernetes.api.kinds import info_of
-from pybernetes.api.models.storage_v1 import VolumeAttachment
+from pybernetes.api.models.core_v1 import PersistentVolumeSpec
+from pybernetes.api.models.storage_v1 import VolumeAttachment, VolumeAttachmentSource, VolumeAttachmentStatus
 from pybernetes.apiserver.columns import AGE, NAME
-from pybernetes.apiserver.resource import Column, Resource, StatusSubresource
+from pybernetes.apiserver.resource import Column, Context, Document, Resource, StatusSubresource
 from pybernetes.apiserver.resources.cells import at_path, text_column
-from pybernetes.apiserver.validation.metadata import check_metadata, check_metadata_update, check_only_metadata
+from pybernetes.apiserver.rules import keep
+from pybernetes.apiserver.validation.device_names import check_dns_subdomain, check_driver_name
+from pybernetes.apiserver.validation.metadata import check_metadata
 from pybernetes.apiserver.validation.simple import check_unchanged
+
+LARGEST_METADATA = 256 * 1024
+LONGEST_MESSAGE = 1024
+_ONE_SOURCE = "must specify exactly one of inlineVolumeSpec and persistentVolumeName"
 
 
 def validate(attachment: VolumeAttachment) -> Iterator[FieldError]:
     yield from check_metadata(attachment.metadata, is_dns_subdomain, namespaced=False)
-    spec = attachment.spec
-    for name, value in (("attacher", spec.attacher), ("nodeName", spec.node_name)):
-        if not value:
-            yield required(at.spec.child(name))
-    if spec.attacher:
-        messages = is_dns_subdomain(spec.attacher.lower())
-        yield from (invalid(at.spec.attacher, spec.attacher, message) for message in messages)
-    source = spec.source
-    if source.inline_volume_spec is None and not source.persistent_volume_name:
-        yield required(at.spec.source, "must specify exactly one of inlineVolumeSpec and persistentVolumeName")
-    elif source.inline_volume_spec is not None and source.persistent_volume_name:
-        message = "must specify exactly one of inlineVolumeSpec and persistentVolumeName"
-        yield invalid(at.spec.source, source, message)
+    spec, path = attachment.spec, at.spec
+    yield from check_driver_name(spec.attacher, path.attacher)
+    yield from _check_source(spec.source, path.source)
+    yield from check_dns_subdomain(spec.node_name, path.nodeName)
+    yield from _check_status(attachment.status)
+    if spec.source.persistent_volume_name is not None:
+        yield from check_dns_subdomain(spec.source.persistent_volume_name, path.source.persistentVolumeName)
+
+
+def _check_source(source: VolumeAttachmentSource, path: FieldPath) -> Iterator[FieldError]:
+    inline, name = source.inline_volume_spec, source.persistent_volume_name
+    if inline is None and name is None:
+        yield required(path, _ONE_SOURCE)
+    elif inline is not None and name is not None:
+        yield forbidden(path, _ONE_SOURCE)
+    elif inline is not None:
+        yield from _check_inline(inline, path.inlineVolumeSpec)
+    elif not name:
+        yield required(path.persistentVolumeName, "must specify non empty persistentVolumeName")
+
+
+def _check_inline(spec: PersistentVolumeSpec, path: FieldPath) -> Iterator[FieldError]:
+    """What sets a volume apart that is described here and not by an object of its own."""
+    inline = "in the context of inline volumes"
+    if spec.claim_ref is not None:
+        yield forbidden(path.claimRef, f"may not be specified {inline}")
+    if spec.capacity:
+        yield forbidden(path.capacity, f"may not be specified {inline}")
+    if spec.csi is None:
+        yield required(path.csi, f"has to be specified {inline}")
+    if not spec.access_modes:
+        yield required(path.accessModes)
+    if spec.csi is None:
+        yield required(path, "must specify a volume type")
+        return
+    yield from check_driver_name(spec.csi.driver, path.csi.driver)
+    if not spec.csi.volume_handle:
+        yield required(path.csi.volumeHandle)
+
+
+def _check_status(status: VolumeAttachmentStatus) -> Iterator[FieldError]:
+    path, metadata = at.status, status.attachment_metadata
+    if sum(len(key.encode()) + len(value.encode()) for key, value in metadata.items()) > LARGEST_METADATA:
+        yield too_long(path.attachmentMetadata, "", LARGEST_METADATA)
+    for error, where in ((status.attach_error, path.attachError), (status.detach_error, path.detachError)):
+        if error is None:
+            continue
+        if len(error.message.encode()) > LONGEST_MESSAGE:
+            yield too_long(where.message, error.message, LARGEST_METADATA)
+        if error.error_code is not None and error.error_code < 0:
+            yield invalid(where.errorCode, error.error_code, range_error(0, 2**31 - 1))
 
 
 def validate_update(new: VolumeAttachment, old: VolumeAttachment) -> Iterator[FieldError]:
-    yield from check_metadata_update(new.metadata, old.metadata)
+    yield from validate(new)
     yield from check_unchanged(new.spec, old.spec, at.spec)
+
+
+def prepare_status(new: Document, old: Document, context: Context) -> None:
+    for field in ("labels", "annotations"):
+        keep(new["metadata"], old["metadata"], field)
 
 
 VOLUME_ATTACHMENTS = Resource(
     info=info_of(VolumeAttachment),
     validate=validate,
     validate_update=validate_update,
+    judges_updates_alone=True,
     initial_status=lambda attachment: {"attached": False},
     columns=(
         NAME,
-        text_column("Attacher", "spec.attacher"),
+        Column("Attacher", lambda attachment, now: at_path(attachment, "spec.attacher", ""), format="name"),
         text_column("PV", "spec.source.persistentVolumeName"),
         text_column("Node", "spec.nodeName"),
         Column("Attached", lambda attachment, now: bool(at_path(attachment, "status.attached")), "boolean"),
         AGE,
     ),
-    subresources=(StatusSubresource(validate=check_only_metadata),),
+    subresources=(StatusSubresource(prepare=prepare_status, validate=validate_update),),
     allows_unconditional_update=False,
 )
 
