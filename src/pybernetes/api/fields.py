@@ -91,6 +91,7 @@ __all__ = [
     "too_many",
     "too_short",
     "type_invalid",
+    "without_value",
 ]
 
 
@@ -278,6 +279,11 @@ def too_short(path: FieldPath | str, value: str, minimum: int) -> FieldError:
 def invalid_as(path: FieldPath | str, shown: str, detail: str) -> FieldError:
     """As ``invalid``, for a value that Go prints in its own way."""
     return FieldError(ErrorType.INVALID, str(path), _OMITTED, f"{shown}: {detail}")
+
+
+def without_value(type: ErrorType, path: FieldPath | str, detail: str) -> FieldError:
+    """For values that are too large to be shown."""
+    return FieldError(type, str(path), _OMITTED, detail)
 
 
 def too_many(path: FieldPath | str, actual: int, maximum: int) -> FieldError:
