@@ -15,11 +15,15 @@ from pybernetes.controllers.manager import ControllerManager, UnknownController,
 from pybernetes.controllers.namespace import NamespaceController
 from pybernetes.controllers.nodelifecycle import NodeLifecycleController
 from pybernetes.controllers.podgc import PodGarbageCollector
+from pybernetes.controllers.pv_protection import PvProtectionController
+from pybernetes.controllers.pvc_protection import PvcProtectionController
 from pybernetes.controllers.replicaset import ReplicaSetController
 from pybernetes.controllers.replicationcontroller import ReplicationControllerController
+from pybernetes.controllers.resource_quota import ResourceQuotaController
 from pybernetes.controllers.rootca import RootCaPublisher
 from pybernetes.controllers.serviceaccount import ServiceAccountController
 from pybernetes.controllers.tainteviction import TaintEvictionController
+from pybernetes.controllers.vac_protection import VacProtectionController
 
 CONTROLLERS: tuple[type[Controller], ...] = (
     DeploymentController,
@@ -36,6 +40,10 @@ CONTROLLERS: tuple[type[Controller], ...] = (
     NodeLifecycleController,
     TaintEvictionController,
     PodGarbageCollector,
+    ResourceQuotaController,
+    PvcProtectionController,
+    PvProtectionController,
+    VacProtectionController,
 )
 
 REGISTRY: Mapping[str, type[Controller]] = {controller.name: controller for controller in CONTROLLERS}
