@@ -111,6 +111,6 @@ async def test_requests_are_counted_by_verb_and_resource() -> None:
         async with session.get("/metrics") as metrics:
             text = await metrics.text()
         assert (
-            'apiserver_request_total{code="200",group="",resource="configmaps",scope="namespace",subresource="",'
-            'verb="LIST",version="v1"} 1.0' in text
+            'apiserver_request_total{code="200",component="apiserver",dry_run="",group="",resource="configmaps",'
+            'scope="namespace",subresource="",verb="LIST",version="v1"} 1.0' in text
         )

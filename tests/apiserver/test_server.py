@@ -80,9 +80,29 @@ async def test_a_list_of_one_name_asks_for_that_name() -> None:
 
 async def test_what_is_not_served_is_not_found() -> None:
     async with serving() as talk:
-        for path in ("/nowhere", "/apis/odd/v1/things", "/api/v1/oddities", f"{CONFIG_MAPS}/web/status"):
+        for path in (
+            "/api/v1/oddities",
+            f"{CONFIG_MAPS}/web/status",
+            "/api/v1/configmaps/web",
+            "/api/v1/proxy/nodes/n",
+        ):
             answer = await talk.get(path)
             assert (answer.status, answer.message) == (404, "the server could not find the requested resource")
+
+
+async def test_a_path_of_nobody_is_answered_in_plain_text() -> None:
+    async with serving() as talk:
+        for path in ("/nowhere", "/apis/odd/v1/things", f"/{CONFIG_MAPS}"):
+            answer = await talk.get(path)
+            assert (answer.status, answer.response.content) == (404, b"404 page not found\n")
+
+
+async def test_a_path_does_not_take_every_method() -> None:
+    async with serving() as talk:
+        for method, path in (("PUT", CONFIG_MAPS), ("DELETE", "/api/v1/configmaps"), ("POST", f"{CONFIG_MAPS}/web")):
+            answer = await talk.send(method, path)
+            message = "the server does not allow this method on the requested resource"
+            assert (answer.status, answer.message) == (405, message)
 
 
 async def test_a_verb_that_a_kind_has_not_is_not_allowed() -> None:

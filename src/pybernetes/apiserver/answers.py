@@ -13,7 +13,7 @@ import yaml
 
 from pybernetes.api.errors import ApiError
 from pybernetes.apiserver.http import JSON, ApiRequest, ApiResponse
-from pybernetes.apiserver.negotiation import WHOLE_JSON, YAML, Encoding, Media, Shown, media_of, wants_pretty
+from pybernetes.apiserver.negotiation import YAML, Encoding, Media, Shown, media_of, wants_pretty
 from pybernetes.apiserver.objects import StoredObject
 from pybernetes.apiserver.resource import Document
 from pybernetes.apiserver.tables import include_object, partial, table
@@ -32,7 +32,7 @@ def object_answer(
 ) -> ApiResponse:
     media = media_of(request)
     if media.plain and not wants_pretty(request):
-        return ApiResponse(status, view.whole(stored), _JSON_HEADERS.copy(), warnings)
+        return ApiResponse(status, view.whole(stored) + b"\n", _JSON_HEADERS.copy(), warnings)
     document = view.document(stored)
     match media.shown:
         case Shown.TABLE:
@@ -81,7 +81,7 @@ def list_answer(
         case Shown.WHOLE:
             info = view.info
             document = {
-                "kind": f"{info.kind}List",
+                "kind": view.resource.list_kind,
                 "apiVersion": info.api_version,
                 "metadata": list_metadata,
                 "items": [orjson.loads(view.item(one)) for one in found],
@@ -91,16 +91,16 @@ def list_answer(
 
 def _joined(view: View, found: Sequence[StoredObject], list_metadata: Document) -> bytes:
     info = view.info
-    start = b'{"kind":"%sList","apiVersion":"%s","metadata":%b,"items":[' % (
-        info.kind.encode(),
+    start = b'{"kind":"%s","apiVersion":"%s","metadata":%b,"items":[' % (
+        view.resource.list_kind.encode(),
         info.api_version.encode(),
         orjson.dumps(list_metadata),
     )
     if not found:
-        return start + b"]}"
+        return start + b"]}\n"
     items = [view.item(one) for one in found]
     items[0] = start + items[0]
-    items[-1] += b"]}"
+    items[-1] += b"]}\n"
     return b",".join(items)
 
 
@@ -115,12 +115,12 @@ def document_answer(
     if media is None:
         media = media_of(request)
     if media.encoding is Encoding.YAML:
-        body = yaml.dump(document, Dumper=yaml.CSafeDumper, sort_keys=False).encode()
+        body = yaml.dump(document, Dumper=yaml.CSafeDumper, sort_keys=True).encode()
         return ApiResponse(status, body, {"Content-Type": YAML}, warnings)
     if wants_pretty(request):
-        body = orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+        body = orjson.dumps(document, option=orjson.OPT_INDENT_2)
     else:
-        body = orjson.dumps(document)
+        body = orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE)
     return ApiResponse(status, body, _JSON_HEADERS.copy(), warnings)
 
 
@@ -129,8 +129,10 @@ def error_answer(request: ApiRequest, error: ApiError) -> ApiResponse:
     try:
         media = Media(media_of(request).encoding)
     except ApiError:
-        media = WHOLE_JSON
-    answer = document_answer(request, error.status(), error.code, (), media)
+        body = orjson.dumps(error.status(), option=orjson.OPT_INDENT_2)
+        answer = ApiResponse(error.code, body, _JSON_HEADERS.copy())
+    else:
+        answer = document_answer(request, error.status(), error.code, (), media)
     if error.retry_after:
         answer.headers["Retry-After"] = str(error.retry_after)
     return answer

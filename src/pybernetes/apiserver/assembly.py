@@ -16,6 +16,8 @@ from pybernetes.apiserver.admission.host import Host
 from pybernetes.apiserver.auth.contract import Authenticator, Authorizer
 from pybernetes.apiserver.binding import Binder
 from pybernetes.apiserver.eviction import Evictor
+from pybernetes.apiserver.fairness.configuration import GROUP, FairnessConfiguration
+from pybernetes.apiserver.fairness.in_flight import InFlightGate
 from pybernetes.apiserver.health import Health
 from pybernetes.apiserver.maintenance import Maintenance
 from pybernetes.apiserver.options import ServerOptions
@@ -32,17 +34,22 @@ class Assembled:
         self.health = health
         self._started = False
         self._maintenance = Maintenance(server)
+        self._fairness = _fairness(server)
         health.ready["informer-sync"] = self._synced
         health.live["watch-cache"] = health.ready["watch-cache"] = self._following
 
     async def start(self) -> None:
         await self.server.start()
         await bootstrap.ensure(self.server)
+        if self._fairness is not None:
+            await self._fairness.start()
         self._maintenance.start()
         self._started = True
 
     async def stop(self) -> None:
         self._started = False
+        if self._fairness is not None:
+            await self._fairness.stop()
         await self._maintenance.stop()
         await self.server.stop()
 
@@ -52,6 +59,19 @@ class Assembled:
 
     async def _synced(self) -> str | None:
         return None if self._started else "the objects of the first moment are not there yet"
+
+
+def _fairness(server: ApiServer) -> FairnessConfiguration | None:
+    """Lets requests in fairly, where the server has the kinds that say how."""
+    if not server.options.priority_and_fairness:
+        options = server.options
+        server.gate = InFlightGate(options.max_requests_in_flight, options.max_mutating_requests_in_flight)
+        return None
+    if not all((GROUP, "v1", kind) in server.endpoints for kind in ("flowschemas", "prioritylevelconfigurations")):
+        return None
+    fairness = FairnessConfiguration(server)
+    server.gate = fairness.gate
+    return fairness
 
 
 def assemble(

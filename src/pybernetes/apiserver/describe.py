@@ -1,8 +1,9 @@
-"""Tells clients what a server serves: adds discovery and OpenAPI to its routes."""
+"""Tells clients what a server serves: adds discovery and OpenAPI to its routes, and keeps them in step with it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import orjson
 
@@ -14,17 +15,30 @@ from pybernetes.apiserver.routes import Call, Handler, Routes
 from pybernetes.apiserver.server import ApiServer
 
 
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What clients are told. Kinds added to the server or removed from it at run time show up by themselves;
+    the schema of one that has no generated facts is told with ``openapi.define``. Groups with handlers of their own go
+    to ``discovery.update``, and their documents to ``openapi.include``.
+    """
+
+    discovery: Discovery
+    openapi: OpenApi
+
+
 def describe(
     server: ApiServer, *, address: str, version: str, virtual: Iterable[served.ServedVersion] = ()
-) -> Discovery:
-    """`virtual` are groups with handlers of their own (reviews, metrics). Later changes go to `Discovery.update`."""
+) -> Description:
+    """`virtual` are groups with handlers of their own (reviews, metrics)."""
     discovery = Discovery(address)
-    discovery.update("builtin", served.of_resources(server.resources))
+    discovery.follow("server", lambda: served.of_resources(server.resources))
     discovery.update("virtual", virtual)
     discovery.register(server.routes)
-    OpenApi(lambda: discovery.groups, version).register(server.routes)
+    server.on_served_change(discovery.invalidate)
+    openapi = OpenApi(lambda: discovery.groups, version)
+    openapi.register(server.routes)
     server.routes.exact("/", _index(server.routes, discovery))
-    return discovery
+    return Description(discovery, openapi)
 
 
 def _index(routes: Routes, discovery: Discovery) -> Handler:

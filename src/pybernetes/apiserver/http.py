@@ -26,8 +26,8 @@ class PeerCertificate:
     der: bytes
 
 
-FLOW_SCHEMA_HEADER = "X-Kubernetes-PF-FlowSchema-UID"
-PRIORITY_LEVEL_HEADER = "X-Kubernetes-PF-PriorityLevel-UID"
+FLOW_SCHEMA_HEADER = "X-Kubernetes-Pf-Flowschema-Uid"
+PRIORITY_LEVEL_HEADER = "X-Kubernetes-Pf-Prioritylevel-Uid"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,8 @@ class ApiRequest:
     body: bytes = b""
     peer: PeerCertificate | None = None
     remote: str = ""
+    audit_id: str = ""
+    """What the request is known by in the audit log, and to its client."""
     info: RequestInfo | None = None
     """What the path asks for, once it has been parsed."""
     warnings: list[str] = field(default_factory=list)

@@ -15,7 +15,8 @@ from pybernetes.api import errors
 from pybernetes.apiserver.http import JSON, ApiRequest
 
 YAML = "application/yaml"
-_SERVED = f"{JSON}, {JSON};as=Table;g=meta.k8s.io;v=v1, {JSON};as=PartialObjectMetadata;g=meta.k8s.io;v=v1, {YAML}"
+_SERVED = f"{JSON}, {YAML}, application/vnd.kubernetes.protobuf"
+_WATCHED = f"{JSON};stream=watch, application/vnd.kubernetes.protobuf;stream=watch"
 _READABLE = (JSON, YAML, "application/vnd.kubernetes.protobuf")
 _BROWSERS = ("curl", "Wget", "Mozilla/5.0")
 
@@ -78,6 +79,28 @@ def media_of(request: ApiRequest) -> Media:
     if media is None:
         raise errors.not_acceptable(f"only the following media types are accepted: {_SERVED}")
     return media
+
+
+def require_acceptable(request: ApiRequest, verb: str) -> None:
+    """Refuses (406), before anything is done, a request whose answer the client could not take in any form.
+
+    Only types are compared: their parameters are looked at when there is an answer.
+    """
+    accept = request.headers.get("accept")
+    if not accept or accept == JSON or accept == "*/*" or _names_a_served_type(accept):
+        return
+    served = f"{_SERVED}, {_WATCHED}" if verb in _LISTED else _SERVED
+    message = f"406: Not Acceptable\n\nAvailable representations: {served}"
+    raise errors.ApiError(406, "NotAcceptable", message, {})
+
+
+_LISTED = frozenset({"list", "watch"})
+
+
+@lru_cache(maxsize=256)
+def _names_a_served_type(accept: str) -> bool:
+    kinds = {clause.split(";", 1)[0].strip() for clause in accept.split(",")}
+    return not kinds.isdisjoint((JSON, YAML, PROTOBUF, "*/*"))
 
 
 @lru_cache(maxsize=256)

@@ -21,3 +21,9 @@ class ServerOptions:
     event_ttl_seconds: int = 3600
     admission: AdmissionOptions = field(default_factory=AdmissionOptions)
     compact_seconds: int = 300
+    priority_and_fairness: bool = True
+    """Without it a request only counts among the reads or writes that may be in flight."""
+    max_requests_in_flight: int = 400
+    max_mutating_requests_in_flight: int = 200
+    request_timeout: float = 60.0
+    """Seconds that an ordinary request may take; a client may ask for less with `?timeout=`."""

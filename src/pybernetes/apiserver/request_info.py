@@ -29,6 +29,8 @@ class RequestInfo:
     name: str = ""
     subresource: str = ""
     parts: tuple[str, ...] = ()
+    placed: bool = False
+    """Whether the resource was asked for below a namespace."""
 
     @property
     def group_version(self) -> str:
@@ -62,18 +64,18 @@ def _resource_info(request: ApiRequest, group: str, version: str, rest: list[str
     verb = _VERBS.get(request.method, "")
     if rest[0] in _SPECIAL_VERBS and len(rest) > 1:
         verb, rest = rest[0], rest[1:]
-    namespace = ""
+    namespace, placed = "", False
     if rest[0] == "namespaces" and len(rest) > 1:
         namespace = rest[1]
         if len(rest) > 2 and rest[2] not in _NAMESPACE_SUBRESOURCES:
-            rest = rest[2:]
+            rest, placed = rest[2:], True
     name = rest[1] if len(rest) > 1 else ""
     subresource = rest[2] if len(rest) > 2 and verb != "proxy" else ""
     if not name:
         verb = _collection_verb(request, verb)
-    elif verb == "get" and not subresource and request.flag("watch"):
-        verb = "watch"
-    return RequestInfo(request.path, verb, True, group, version, namespace, rest[0], name, subresource, tuple(rest))
+    return RequestInfo(
+        request.path, verb, True, group, version, namespace, rest[0], name, subresource, tuple(rest), placed
+    )
 
 
 def _collection_verb(request: ApiRequest, verb: str) -> str:

@@ -21,6 +21,7 @@ from contextlib import aclosing
 from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
+from random import Random
 from typing import Any
 from urllib.parse import parse_qs, unquote
 
@@ -30,15 +31,17 @@ from multidict import CIMultiDict
 
 from pybernetes.api import errors
 from pybernetes.apiserver.answers import error_answer
-from pybernetes.apiserver.http import JSON_HEADERS, ApiRequest, ApiResponse, PeerCertificate
-from pybernetes.apiserver.metrics import Metrics
-from pybernetes.apiserver.quick_response import QuickResponse, is_quick
+from pybernetes.apiserver.deadlines import Deadlines
+from pybernetes.apiserver.http import ApiRequest, ApiResponse, PeerCertificate
+from pybernetes.apiserver.metrics import Metrics, Watching
+from pybernetes.apiserver.quick_response import QuickResponse, headers_of, is_quick
 from pybernetes.apiserver.server import ApiServer
 from pybernetes.apiserver.watching import MOST_PENDING, WatchStream
 
 GZIP_FROM = 128 * 1024
 LONGEST_LINE = 256 * 1024
 """Of a request's first line, which holds selectors, and of one header, which holds tokens."""
+LONGEST_AUDIT_ID = 64
 _GZIP_WINDOW = 31
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
@@ -76,7 +79,9 @@ class Edge:
         self._tls = tls
         self._runner: web.ServerRunner | None = None
         self._streams: set[WatchStream] = set()
-        self.metrics = Metrics()
+        self._deadlines = Deadlines(server.options.request_timeout)
+        self._random = Random()
+        self.metrics = Metrics(server)
         server.routes.exact("/metrics", self.metrics.serve)
 
     @property
@@ -102,23 +107,28 @@ class Edge:
         await site.start()
 
     async def stop(self) -> None:
+        self._server.stopping = True
         for stream in tuple(self._streams):
             stream.end()
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
+        self._deadlines.stop()
 
     async def _handle(self, incoming: BaseRequest) -> web.StreamResponse:
         started = time.perf_counter()
         request = _request_of(incoming)
-        if incoming.method in _WITH_BODY:
-            try:
+        request.audit_id = _audit_id(incoming, self._random)
+        try:
+            if incoming.method in _WITH_BODY:
                 request.body = await incoming.read()
-            except web.HTTPRequestEntityTooLarge:
-                limit = self._server.options.max_body
-                return _whole(error_answer(request, errors.request_too_large(f"limit is {limit}")))
-        answer = await self._server.handle(request)
-        self.metrics.count(request, answer.status, time.perf_counter() - started)
+            answer = await self._deadlines.serve(request, self._server.handle)
+        except web.HTTPRequestEntityTooLarge:
+            limit = self._server.options.max_body
+            answer = error_answer(request, errors.request_too_large(f"limit is {limit}"))
+        except errors.ApiError as error:
+            answer = error_answer(request, error)
+        self.metrics.count(request, answer, time.perf_counter() - started)
         if answer.upgrade is not None:
             upgraded: web.StreamResponse = await answer.upgrade(incoming)
             return upgraded
@@ -126,35 +136,41 @@ class Edge:
         if isinstance(body, bytes):
             if len(body) > GZIP_FROM and _wants_gzip(request):
                 await _compress(answer, body)
-            if not answer.warnings and answer.headers == JSON_HEADERS and is_quick(incoming):
-                return QuickResponse(incoming, answer.status, body)
-            return _whole(answer)
+            if is_quick(incoming):
+                return QuickResponse(incoming, answer, request.audit_id)
+            return web.Response(status=answer.status, body=answer.content, headers=_headers(answer, request))
         if isinstance(body, WatchStream):
-            return await self._watch(incoming, answer, body)
-        return await _stream(incoming, answer, body)
+            return await self._watch(incoming, answer, body, request)
+        return await _stream(incoming, answer, body, request)
 
-    async def _watch(self, incoming: BaseRequest, answer: ApiResponse, stream: WatchStream) -> web.StreamResponse:
-        response = _streaming(answer)
+    async def _watch(
+        self, incoming: BaseRequest, answer: ApiResponse, stream: WatchStream, request: ApiRequest
+    ) -> web.StreamResponse:
+        response = _streaming(answer, request)
         self._streams.add(stream)
+        counted = self.metrics.watching(request)
         try:
             await response.prepare(incoming)
             transport = incoming.transport
             if transport is None:
                 return response
             await response.write(b"")
-            stream.take(partial(_send_line, transport, stream))
+            stream.take(partial(_send_line, transport, stream, counted))
             async for _ in stream:
                 pass
             if not transport.is_closing():
                 await response.write_eof()
         finally:
             stream.end()
+            counted.end()
             self._streams.discard(stream)
         return response
 
 
-def _send_line(transport: asyncio.Transport, stream: WatchStream, line: bytes) -> None:
+def _send_line(transport: asyncio.Transport, stream: WatchStream, counted: Watching, line: bytes) -> None:
     """One chunk of a chunked answer, straight to the connection."""
+    counted.events += 1
+    counted.bytes += len(line)
     if transport.is_closing():
         stream.end()
         return
@@ -188,27 +204,41 @@ def _peer_of(incoming: BaseRequest) -> PeerCertificate | None:
     return PeerCertificate(der) if der else None
 
 
-def _headers(answer: ApiResponse) -> CIMultiDict[str]:
-    headers: CIMultiDict[str] = CIMultiDict(answer.headers)
-    headers.setdefault("Cache-Control", "no-cache, private")
-    for warning in answer.warnings:
-        escaped = warning.replace("\\", "\\\\").replace('"', '\\"')
-        headers.add("Warning", f'299 - "{escaped}"')
+def _audit_id(incoming: BaseRequest, random: Random) -> str:
+    """The client's, or a new one: what a request is found by in logs."""
+    stated = incoming.headers.get("Audit-Id")
+    if stated:
+        return stated[:LONGEST_AUDIT_ID]
+    digits = f"{random.getrandbits(128):032x}"
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-a{digits[17:20]}-{digits[20:]}"
+
+
+def _headers(answer: ApiResponse, request: ApiRequest) -> CIMultiDict[str]:
+    headers = CIMultiDict(headers_of(answer))
+    headers["Audit-Id"] = request.audit_id
+    if answer.classified is not None:
+        headers.update(answer.classified.headers)
     return headers
 
 
-def _whole(answer: ApiResponse) -> web.Response:
-    return web.Response(status=answer.status, body=answer.content, headers=_headers(answer))
+class _Streaming(web.StreamResponse):
+    """Chunked, and silent about the library that sends it."""
+
+    async def _prepare_headers(self) -> None:
+        await super()._prepare_headers()
+        self.headers.pop("Server", None)
 
 
-def _streaming(answer: ApiResponse) -> web.StreamResponse:
-    response = web.StreamResponse(status=answer.status, headers=_headers(answer))
+def _streaming(answer: ApiResponse, request: ApiRequest) -> web.StreamResponse:
+    response = _Streaming(status=answer.status, headers=_headers(answer, request))
     response.enable_chunked_encoding()
     return response
 
 
-async def _stream(incoming: BaseRequest, answer: ApiResponse, body: AsyncIterator[bytes]) -> web.StreamResponse:
-    response = _streaming(answer)
+async def _stream(
+    incoming: BaseRequest, answer: ApiResponse, body: AsyncIterator[bytes], request: ApiRequest
+) -> web.StreamResponse:
+    response = _streaming(answer, request)
     await response.prepare(incoming)
     async with aclosing(body) as pieces:  # type: ignore[type-var]
         async for piece in pieces:

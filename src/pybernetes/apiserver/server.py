@@ -10,7 +10,7 @@ Assumes  One event loop; the store, the clock and the random source are given.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from random import Random
 
 from pybernetes.api import errors
@@ -20,6 +20,7 @@ from pybernetes.apiserver.admission.contract import Chain, Plugin
 from pybernetes.apiserver.answers import error_answer
 from pybernetes.apiserver.auth.contract import AlwaysAllow, Authenticator, Authorizer, EveryoneIs, User
 from pybernetes.apiserver.endpoint import Endpoint
+from pybernetes.apiserver.fairness.contract import Gate, TurnedAway
 from pybernetes.apiserver.http import ApiRequest, ApiResponse
 from pybernetes.apiserver.kind_cache import KindCache
 from pybernetes.apiserver.objects import Form
@@ -28,7 +29,8 @@ from pybernetes.apiserver.reader import CacheReader
 from pybernetes.apiserver.registry import Registry
 from pybernetes.apiserver.request_info import RequestInfo, parse
 from pybernetes.apiserver.resource import Facilities, Reservations, Resource
-from pybernetes.apiserver.routes import Call, Handler, Routes
+from pybernetes.apiserver.routes import Call, Routes
+from pybernetes.apiserver.routing import Routing
 from pybernetes.apiserver.warnings import fitting
 from pybernetes.apiserver.watch_cache import ROOT, WatchCache
 from pybernetes.apiserver.webhook_client import WebhookClients
@@ -37,6 +39,8 @@ from pybernetes.store.contract import Store, StoreError
 log = logging.getLogger(__name__)
 
 GroupVersionResource = tuple[str, str, str]
+VIRTUAL_GROUPS = frozenset({"", "authentication.k8s.io", "authorization.k8s.io"})
+"""Groups of upstream's own that are served without a stored kind."""
 
 
 class ApiServer:
@@ -59,6 +63,10 @@ class ApiServer:
         self.authenticator: Authenticator = authenticator or EveryoneIs()
         self.authorizer: Authorizer = authorizer or AlwaysAllow()
         self.admission = Chain(admission)
+        self.gate: Gate | None = None
+        """Who lets requests in when there are many; None lets in all."""
+        self.stopping = False
+        """No new requests are wanted: the server is about to end."""
         self.routes = Routes()
         self.watch_cache = WatchCache(store)
         self.endpoints: dict[GroupVersionResource, Endpoint] = {}
@@ -70,6 +78,9 @@ class ApiServer:
         self._namespaces = next((f"{ROOT}{one.storage}/" for one in served if one.info.kind == "Namespace"), "")
         for resource in served:
             self._serve(resource)
+        builtin = frozenset(resource.info.group for resource in served) | VIRTUAL_GROUPS
+        self._routing = Routing(self.routes, self.endpoints, builtin)
+        self._on_served_change: list[Callable[[], None]] = []
 
     @property
     def resources(self) -> tuple[Resource, ...]:
@@ -90,9 +101,10 @@ class ApiServer:
         info = parse(request)
         try:
             user = await self._authenticate(request)
-            await self._authorize(user, info, request)
-            handler = self._handler(info, request)
-            answer = await handler(Call(request, info, user))
+            if self.gate is None:
+                answer = await self._serve_user(user, info, request)
+            else:
+                answer = await self._serve_in_turn(self.gate, user, info, request)
         except errors.ApiError as error:
             answer = error_answer(request, error)
         except StoreError as error:
@@ -105,9 +117,31 @@ class ApiServer:
             answer.warnings = fitting((*answer.warnings, *request.warnings))
         return answer
 
+    async def _serve_in_turn(self, gate: Gate, user: User, info: RequestInfo, request: ApiRequest) -> ApiResponse:
+        try:
+            passed = await gate.enter(user, info, request)
+        except TurnedAway as refusal:
+            return refusal.answer
+        try:
+            answer = await self._serve_user(user, info, request)
+        except errors.ApiError as error:
+            answer = error_answer(request, error)
+        finally:
+            passed.leave()
+        answer.classified = passed.classified
+        return answer
+
+    async def _serve_user(self, user: User, info: RequestInfo, request: ApiRequest) -> ApiResponse:
+        await self._authorize(user, info, request)
+        return await self._routing.handler(info, request)(Call(request, info, user))
+
     def registry(self, group: str, version: str, resource: str) -> Registry:
         """The storage of a served kind, for parts of the server that act on objects themselves. Raises ``KeyError``."""
         return self.endpoints[group, version, resource].registry
+
+    def on_served_change(self, tell: Callable[[], None]) -> None:
+        """``tell`` is called after each ``add_resource`` and ``remove_resource``."""
+        self._on_served_change.append(tell)
 
     async def add_resource(self, resource: Resource) -> None:
         """Serves a kind that was defined while the server runs."""
@@ -115,6 +149,7 @@ class ApiServer:
         endpoint = self._serve(resource, later=True)
         if not known:
             await self.watch_cache.add_later(endpoint.registry.cache)
+        self._tell_of_served_change()
 
     def remove_resource(self, resource: Resource) -> None:
         info = resource.info
@@ -123,7 +158,13 @@ class ApiServer:
             other.registry.cache is endpoint.registry.cache for other in self.endpoints.values()
         ):
             self.watch_cache.remove(endpoint.registry.cache)
+            self.reader.forget(info.group_resource)
             self._caches.pop(endpoint.registry.prefix, None)
+        self._tell_of_served_change()
+
+    def _tell_of_served_change(self) -> None:
+        for tell in self._on_served_change:
+            tell()
 
     async def _authenticate(self, request: ApiRequest) -> User:
         user = await self.authenticator.authenticate(request)
@@ -136,28 +177,6 @@ class ApiServer:
             decision = await self.authorizer.authorize(user, attributes)
             if not decision.allowed:
                 raise forbidden(user, attributes, decision)
-
-    def _handler(self, info: RequestInfo, request: ApiRequest) -> Handler:
-        if not info.is_resource:
-            found = self.routes.of_path(info.path)
-            if found is None:
-                raise _no_such_path()
-            return found
-        special = self.routes.of_subresource(info.group, info.resource, info.subresource) if info.subresource else None
-        if special is not None:
-            return special
-        endpoint = self.endpoints.get((info.group, info.version, info.resource))
-        if endpoint is None:
-            found = self.routes.of_group(info.group, info.version)
-            if found is None:
-                raise _no_such_path()
-            return found
-        handler = endpoint.handler(info.verb, info.subresource)
-        if handler is None:
-            if info.subresource and endpoint.resource.subresource(info.subresource) is None:
-                raise _no_such_path()
-            raise errors.method_not_supported(endpoint.info.group_resource, info.verb)
-        return handler
 
     def _serve(self, resource: Resource, *, later: bool = False) -> Endpoint:
         info = resource.info
@@ -175,7 +194,10 @@ class ApiServer:
             reservations=reservations,
             namespaces=self._namespaces,
         )
-        endpoint = Endpoint(registry, clock=self.clock, random=self.random, options=self.options)
+        if resource.custom is not None:
+            endpoint = resource.custom.endpoint(registry, self.clock, self.random, self.options)
+        else:
+            endpoint = Endpoint(registry, clock=self.clock, random=self.random, options=self.options)
         self.endpoints[info.group, info.version, info.plural] = endpoint
         return endpoint
 
@@ -188,8 +210,6 @@ class ApiServer:
             self.reader.know(info.group_resource, cache)
             if not later:
                 self.watch_cache.add(cache)
+        if resource.custom is not None:
+            cache.form = resource.custom.form
         return cache
-
-
-def _no_such_path() -> errors.ApiError:
-    return errors.ApiError(404, "NotFound", "the server could not find the requested resource")

@@ -38,10 +38,8 @@ def resource_list(version: ServedVersion) -> Document:
     for resource in version.resources:
         rows.append(_resource(resource, version))
         rows += [_subresource(one, resource, version) for one in resource.subresources]
-    document: Document = {"kind": "APIResourceList", "groupVersion": version.group_version, "resources": rows}
-    if version.group:
-        document["apiVersion"] = "v1"
-    return document
+    named = {"apiVersion": "v1"} if version.group else {}
+    return {"kind": "APIResourceList", **named, "groupVersion": version.group_version, "resources": rows}
 
 
 def aggregated(groups: Sequence[ServedGroup], api_version: str) -> Document:
@@ -78,6 +76,8 @@ def _resource(resource: ServedResource, version: ServedVersion) -> Document:
         row["shortNames"] = list(resource.short_names)
     if resource.categories:
         row["categories"] = list(resource.categories)
+    if resource.storage_hash:
+        row["storageVersionHash"] = resource.storage_hash
     return row
 
 
@@ -101,15 +101,15 @@ def _borrowed(kind: Kind, version: ServedVersion) -> Document:
 def _aggregated_version(version: ServedVersion) -> Document:
     return {
         "version": version.version,
-        "resources": [_aggregated_resource(resource) for resource in version.resources],
-        "freshness": "Current",
+        "resources": [_aggregated_resource(resource, version) for resource in version.resources],
+        "freshness": "Current" if version.current else "Stale",
     }
 
 
-def _aggregated_resource(resource: ServedResource) -> Document:
+def _aggregated_resource(resource: ServedResource, version: ServedVersion) -> Document:
     row: Document = {
         "resource": resource.plural,
-        "responseKind": _response_kind(resource.kind),
+        "responseKind": _response_kind(resource.kind, version),
         "scope": "Namespaced" if resource.namespaced else "Cluster",
         "singularResource": resource.singular,
         "verbs": list(resource.verbs),
@@ -120,11 +120,13 @@ def _aggregated_resource(resource: ServedResource) -> Document:
         row["categories"] = list(resource.categories)
     if resource.subresources:
         row["subresources"] = [
-            {"subresource": one.name, "responseKind": _response_kind(one.kind), "verbs": list(one.verbs)}
+            {"subresource": one.name, "responseKind": _response_kind(one.kind, version), "verbs": list(one.verbs)}
             for one in resource.subresources
         ]
     return row
 
 
-def _response_kind(kind: Kind) -> Document:
-    return {"group": kind.group, "version": kind.version, "kind": kind.kind}
+def _response_kind(kind: Kind, version: ServedVersion) -> Document:
+    """Group and version are told only where they are not those that the resource is listed under."""
+    borrowed = _borrowed(kind, version) or {"group": "", "version": ""}
+    return {**borrowed, "kind": kind.kind}

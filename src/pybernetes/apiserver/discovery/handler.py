@@ -9,7 +9,7 @@ Guarantees
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -18,13 +18,16 @@ import orjson
 from pybernetes.api import errors
 from pybernetes.apiserver.discovery import documents
 from pybernetes.apiserver.discovery.served import ServedGroup, ServedVersion, groups_of
-from pybernetes.apiserver.http import JSON, ApiRequest, ApiResponse, json_response
+from pybernetes.apiserver.http import JSON, ApiRequest, ApiResponse, json_response, no_such_page
 from pybernetes.apiserver.routes import Call, Routes
 
-AGGREGATED_VERSIONS = ("v2", "v2beta1")
+AGGREGATED_VERSIONS = ("v2",)
 _GROUP = "apidiscovery.k8s.io"
 _KIND = "APIGroupDiscoveryList"
-_ACCEPTED = f"{JSON}, {JSON};g={_GROUP};v=v2;as={_KIND}"
+_ACCEPTED = f"{JSON}, application/yaml, application/vnd.kubernetes.protobuf"
+
+
+Source = Callable[[], Iterable[ServedVersion]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,62 +37,93 @@ class _Aggregated:
 
 
 class Discovery:
-    """`update` tells what is served; `register` puts the answers into the server's routes."""
+    """`update` tells what is served; `register` puts the answers into the server's routes.
+
+    Documents are built when somebody asks after a change, so that many changes in a row cost nothing.
+    """
 
     def __init__(self, server_address: str) -> None:
         self._server_address = server_address
         self._plain: dict[str, bytes] = {}
         self._aggregated: dict[tuple[str, str], _Aggregated] = {}
-        self._parts: dict[str, tuple[ServedVersion, ...]] = {}
-        self.groups: tuple[ServedGroup, ...] = ()
+        self._sources: dict[str, Source] = {}
+        self._groups: tuple[ServedGroup, ...] | None = None
 
     def register(self, routes: Routes) -> None:
         routes.prefix("/api", self.handle)
         routes.prefix("/apis", self.handle)
 
     def update(self, part: str, versions: Iterable[ServedVersion]) -> None:
-        """Replace what `part` (a name of the caller's: "builtin", "crd" …) serves."""
-        self._parts[part] = tuple(versions)
-        self.groups = groups_of(version for one in self._parts.values() for version in one)
-        core = [group for group in self.groups if not group.group]
-        named = [group for group in self.groups if group.group]
+        """Replace what `part` (a name of the caller's: "virtual", "aggregated" …) serves."""
+        found = tuple(versions)
+        self.follow(part, lambda: found)
+
+    def follow(self, part: str, source: Source) -> None:
+        """`source` is asked again after each `invalidate`."""
+        self._sources[part] = source
+        self.invalidate()
+
+    def drop(self, part: str) -> None:
+        self._sources.pop(part, None)
+        self.invalidate()
+
+    def invalidate(self) -> None:
+        self._groups = None
+
+    @property
+    def groups(self) -> tuple[ServedGroup, ...]:
+        """The same value until something changes."""
+        if self._groups is None:
+            self._groups = groups_of(version for source in self._sources.values() for version in source())
+            self._build(self._groups)
+        return self._groups
+
+    def _build(self, groups: tuple[ServedGroup, ...]) -> None:
+        core = [group for group in groups if not group.group]
+        named = [group for group in groups if group.group]
         plain = {
             "/api": documents.api_versions(core[0] if core else None, self._server_address),
             "/apis": documents.group_list(named),
         }
-        for group in self.groups:
+        for group in groups:
             if group.group:
                 plain[f"/apis/{group.group}"] = documents.group(group)
             for version in group.versions:
                 plain[version.path] = documents.resource_list(version)
         self._plain = {path: orjson.dumps(document) + b"\n" for path, document in plain.items()}
         self._aggregated = {
-            (path, version): _aggregate(groups, version)
-            for path, groups in (("/api", core), ("/apis", named))
+            (path, version): _aggregate(found, version)
+            for path, found in (("/api", core), ("/apis", named))
             for version in AGGREGATED_VERSIONS
         }
 
     @property
     def paths(self) -> list[str]:
-        return sorted(self._plain)
+        groups = self.groups
+        versions = [version.path for group in groups for version in group.versions]
+        return ["/api", "/apis", "/apis/", *versions, *(f"/apis/{one.group}" for one in groups if one.group)]
 
     async def handle(self, call: Call) -> ApiResponse:
         return self.answer(call.request)
 
     def answer(self, request: ApiRequest) -> ApiResponse:
         path = request.path.rstrip("/")
+        groups = self.groups
         plain = self._plain.get(path)
         if plain is None:
-            return ApiResponse(404, b"404 page not found\n", {"Content-Type": "text/plain; charset=utf-8"})
-        if request.method not in ("GET", "HEAD"):
-            raise errors.method_not_supported("", request.method)
+            parts = path.split("/")
+            if parts[1] == "api" or (len(parts) > 3 and any(parts[2] == group.group for group in groups)):
+                raise errors.path_not_found()
+            return no_such_page()
+        if request.method != "GET" and path != "/apis":
+            raise errors.method_not_allowed()
         if path not in ("/api", "/apis"):
             return json_response(plain)
         wanted = negotiated(request.headers.get("accept", ""))
         if wanted is None:
             raise errors.not_acceptable(f"only the following media types are accepted: {_ACCEPTED}")
         if not wanted:
-            return ApiResponse(200, plain, {"Content-Type": JSON, "Vary": "Accept"})
+            return json_response(plain)
         return _answer_aggregated(self._aggregated[path, wanted], wanted, request.headers)
 
 
@@ -102,8 +136,8 @@ def _answer_aggregated(found: _Aggregated, version: str, headers: Mapping[str, s
 
 
 def _aggregate(groups: list[ServedGroup], version: str) -> _Aggregated:
-    body = orjson.dumps(documents.aggregated(groups, f"{_GROUP}/{version}")) + b"\n"
-    return _Aggregated(body, f'"{hashlib.sha512(body).hexdigest().upper()}"')
+    body = orjson.dumps(documents.aggregated(groups, f"{_GROUP}/{version}"))
+    return _Aggregated(body + b"\n", f'"{hashlib.sha512(body).hexdigest().upper()}"')
 
 
 @lru_cache(maxsize=64)

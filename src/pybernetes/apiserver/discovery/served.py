@@ -7,35 +7,41 @@ sorts them (pkg/controlplane/apiserver/aggregator.go, apimachinery's version.Com
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
 from itertools import groupby
 
 from pybernetes.apiserver.resource import Resource, ScaleSubresource, SpecialSubresource, Subresource
 
-GROUP_ORDER = (
-    "",
-    "apiregistration.k8s.io",
-    "apps",
-    "events.k8s.io",
-    "authentication.k8s.io",
-    "authorization.k8s.io",
-    "autoscaling",
-    "batch",
-    "certificates.k8s.io",
-    "networking.k8s.io",
-    "policy",
-    "rbac.authorization.k8s.io",
-    "storage.k8s.io",
-    "admissionregistration.k8s.io",
-    "apiextensions.k8s.io",
-    "scheduling.k8s.io",
-    "coordination.k8s.io",
-    "node.k8s.io",
-    "discovery.k8s.io",
-    "resource.k8s.io",
-    "flowcontrol.apiserver.k8s.io",
-)
+CUSTOM_PRIORITY = 1000
+GROUP_PRIORITIES = {
+    "apiregistration.k8s.io": 20000,
+    "": 18000,
+    "apps": 17800,
+    "events.k8s.io": 17750,
+    "authentication.k8s.io": 17700,
+    "authorization.k8s.io": 17600,
+    "autoscaling": 17500,
+    "batch": 17400,
+    "certificates.k8s.io": 17300,
+    "networking.k8s.io": 17200,
+    "policy": 17100,
+    "rbac.authorization.k8s.io": 17000,
+    "storage.k8s.io": 16800,
+    "admissionregistration.k8s.io": 16700,
+    "apiextensions.k8s.io": 16700,
+    "scheduling.k8s.io": 16600,
+    "coordination.k8s.io": 16500,
+    "node.k8s.io": 16300,
+    "discovery.k8s.io": 16200,
+    "resource.k8s.io": 16200,
+    "flowcontrol.apiserver.k8s.io": 16100,
+    "internal.apiserver.k8s.io": 16000,
+    "storagemigration.k8s.io": 15800,
+}
+"""What upstream gives its own groups; custom resources have ``CUSTOM_PRIORITY``."""
 
 _VERSION = re.compile(r"^v(\d+)(?:(alpha|beta)(\d+))?$")
 _STABILITY = {None: 2, "beta": 1, "alpha": 0}
@@ -67,13 +73,20 @@ class ServedResource:
     short_names: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
     subresources: tuple[ServedSubresource, ...] = ()
+    storage_hash: str = ""
+    """Stands for the group, version and kind that objects are stored as; empty where nothing is stored."""
 
 
 @dataclass(frozen=True, slots=True)
 class ServedVersion:
+    """``priority`` orders groups that upstream's own table does not name (an APIService's groupPriorityMinimum);
+    ``current`` is False while the server behind it does not answer."""
+
     group: str
     version: str
     resources: tuple[ServedResource, ...]
+    priority: int = CUSTOM_PRIORITY
+    current: bool = True
 
     @property
     def group_version(self) -> str:
@@ -105,14 +118,12 @@ def of_resources(resources: Iterable[Resource]) -> list[ServedVersion]:
 
 def groups_of(versions: Iterable[ServedVersion]) -> tuple[ServedGroup, ...]:
     """Versions put together by group, in the order in which they are told."""
-    merged: dict[tuple[str, str], dict[str, ServedResource]] = {}
+    merged: dict[tuple[str, str], ServedVersion] = {}
     for version in versions:
-        resources = merged.setdefault((version.group, version.version), {})
-        resources.update({one.plural: one for one in version.resources})
-    ordered = sorted(
-        (ServedVersion(group, version, tuple(found.values())) for (group, version), found in merged.items()),
-        key=lambda one: (_group_rank(one.group), one.group, version_rank(one.version)),
-    )
+        key = (version.group, version.version)
+        merged[key] = _joined(merged[key], version) if key in merged else version
+    priorities = _priorities(merged.values())
+    ordered = sorted(merged.values(), key=lambda one: (-priorities[one.group], one.group, version_rank(one.version)))
     return tuple(ServedGroup(group, tuple(found)) for group, found in groupby(ordered, key=lambda one: one.group))
 
 
@@ -125,13 +136,28 @@ def version_rank(version: str) -> tuple[int, int, int, str]:
     return (-_STABILITY[stage], -int(major), -int(minor or 0), "")
 
 
-def _group_rank(group: str) -> int:
-    return GROUP_ORDER.index(group) if group in GROUP_ORDER else len(GROUP_ORDER)
+def _joined(one: ServedVersion, other: ServedVersion) -> ServedVersion:
+    resources = {resource.plural: resource for resource in (*one.resources, *other.resources)}
+    return replace(one, resources=tuple(resources[plural] for plural in sorted(resources)))
+
+
+def _priorities(versions: Iterable[ServedVersion]) -> dict[str, int]:
+    """A group's is the highest that any of its versions has."""
+    found: dict[str, int] = {}
+    for one in versions:
+        found[one.group] = max(found.get(one.group, 0), GROUP_PRIORITIES.get(one.group, one.priority))
+    return found
+
+
+def storage_hash(group: str, version: str, kind: str) -> str:
+    """As StorageVersionHash in k8s.io/apiserver/pkg/endpoints/discovery."""
+    return b64encode(sha256(f"{group}/{version}/{kind}".encode()).digest()[:8]).decode()
 
 
 def _served(resource: Resource) -> ServedResource:
     info = resource.info
     kind = Kind(info.group, info.version, info.kind)
+    stored = resource.stored.info if resource.stored else info
     return ServedResource(
         plural=info.plural,
         singular=resource.singular,
@@ -144,6 +170,7 @@ def _served(resource: Resource) -> ServedResource:
             ServedSubresource(one.name, _subresource_kind(one, kind), tuple(sorted(one.verbs)))
             for one in sorted(resource.subresources, key=lambda one: one.name)
         ),
+        storage_hash=storage_hash(stored.group, stored.version, stored.kind),
     )
 
 
