@@ -18,6 +18,7 @@ from pybernetes.apiserver.resource import Document
 from pybernetes.store.contract import Entry
 
 NO_LABELS: Mapping[str, str] = {}
+NOTHING_MADE: Mapping[object, bytes] = {}
 
 
 class _LabelsOnly(msgspec.Struct):
@@ -56,7 +57,8 @@ class Form:
         return self
 
     def to_stored(self, document: Document) -> bytes:
-        return orjson.dumps(self._ordered(document))
+        # A copy, because what orjson returns holds on to its buffer of several times the size.
+        return bytes(memoryview(orjson.dumps(self._ordered(document))))
 
     def item(self, value: bytes, revision: int) -> bytes:
         """The object without apiVersion and kind, as it stands in a list, at its revision (0: not stored)."""
@@ -98,7 +100,7 @@ class Form:
 class StoredObject:
     """One object at one revision. The document and the labels are shared: read-only."""
 
-    __slots__ = ("_document", "_labels", "form", "item", "key", "marks", "name", "namespace", "revision")
+    __slots__ = ("_document", "_labels", "form", "item", "key", "made", "marks", "name", "namespace", "revision")
 
     def __init__(self, form: Form, prefix: str, key: str, value: bytes, revision: int) -> None:
         self.form = form = form.of(value)
@@ -107,6 +109,8 @@ class StoredObject:
         self.namespace, _, self.name = key[len(prefix) :].rpartition("/")
         self.item = form.item(value, revision)
         self.marks = NO_MARKS
+        self.made: Mapping[object, bytes] = NOTHING_MADE
+        """What views have made of the item, by view."""
         self._document: Document | None = None
         self._labels: Mapping[str, str] | None = None
 
@@ -121,6 +125,7 @@ class StoredObject:
         moved.revision = revision
         moved.item = self.form.restamped(self.item, revision)
         moved._document, moved._labels, moved.marks = None, self._labels, self.marks
+        moved.made = self.made and {view: self.form.restamped(item, revision) for view, item in self.made.items()}
         return moved
 
     @property
