@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from pybernetes.api.fields import FieldPath
 from pybernetes.apiserver.resource import Document
 from pybernetes.apiserver.validation.metadata import label_value_messages
 
@@ -31,3 +32,14 @@ def term_warnings(term: Document, path: str, *, preferred: bool) -> Iterator[str
         for position, value in enumerate(expression.get("values") or () if preferred else ()):
             for message in label_value_messages(value):
                 yield f"{each}.values[{position}]: {value} is invalid, {message}"
+
+
+def selector_warnings(selector: Document | None, path: FieldPath) -> Iterator[str]:
+    """Of a label selector that picks nodes."""
+    for index, expression in enumerate((selector or {}).get("matchExpressions") or ()):
+        key = expression.get("key", "")
+        if key in DEPRECATED_LABELS:
+            yield f"{path.matchExpressions[index].key}: {key} is {DEPRECATED_LABELS[key]}"
+    for label in (selector or {}).get("matchLabels") or ():
+        if label in DEPRECATED_LABELS:
+            yield f"{path.matchLabels.child(label)}: {DEPRECATED_LABELS[label]}"
