@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from pybernetes.controllers.cluster_role_aggregation import ClusterRoleAggregationController
 from pybernetes.controllers.controller import Controller
 from pybernetes.controllers.daemonset import DaemonSetController
 from pybernetes.controllers.deployment import DeploymentController
@@ -44,6 +45,7 @@ CONTROLLERS: tuple[type[Controller], ...] = (
     PvcProtectionController,
     PvProtectionController,
     VacProtectionController,
+    ClusterRoleAggregationController,
 )
 
 REGISTRY: Mapping[str, type[Controller]] = {controller.name: controller for controller in CONTROLLERS}

@@ -7,9 +7,11 @@ from typing import Any
 import orjson
 import pytest
 
+from pybernetes.api.errors import ApiError
 from pybernetes.apiserver.auth import bootstrap_roles
 from pybernetes.apiserver.auth.authorizers import ClusterAuthorizer
 from pybernetes.apiserver.auth.contract import Attributes, User
+from pybernetes.apiserver.auth.escalation import check
 from pybernetes.apiserver.auth.rbac import Rbac
 from pybernetes.apiserver.auth.rbac_feed import RbacFeed
 from pybernetes.apiserver.auth.rules import PolicyRule, uncovered
@@ -114,27 +116,71 @@ def test_the_default_roles_let_everyone_known_discover_and_nobody_else_but_healt
     assert authorizer.decide(JANE, asks("create", "selfsubjectaccessreviews", group="authorization.k8s.io")).allowed
 
 
-def test_the_admin_role_holds_what_edit_and_view_hold_and_new_labelled_roles_join() -> None:
+def test_an_aggregated_role_grants_the_rules_that_stand_in_it_and_no_others() -> None:
     rbac = bootstrapped()
-    held = rbac.rules_of("ClusterRole", "", "admin")
-    assert held is not None
-    assert not uncovered(held, rbac.rules_of("ClusterRole", "", "view") or ())
-    assert not uncovered(held, rbac.rules_of("ClusterRole", "", "edit") or ())
-    widgets = {"verbs": ["get"], "apiGroups": ["example.com"], "resources": ["widgets"]}
-    rbac.put({
-        "kind": "ClusterRole",
-        "metadata": {"name": "widgets", "labels": {"rbac.authorization.k8s.io/aggregate-to-view": "true"}},
-        "rules": [widgets],
-    })  # fmt: skip
-    assert PolicyRule.of(widgets) in (rbac.rules_of("ClusterRole", "", "admin") or ())
+    assert rbac.rules_of("ClusterRole", "", "admin") == ()
+    edit = rbac.role("ClusterRole", "", "system:aggregate-to-edit")
+    assert edit is not None
+    assert edit["metadata"]["labels"]["rbac.authorization.k8s.io/aggregate-to-edit"] == "true"
 
 
-def test_uncovered_rules_are_put_together_by_resource() -> None:
+def test_uncovered_rules_are_put_together_by_resource_and_keep_their_order() -> None:
     owned = [PolicyRule.of(PODS)]
-    asked = [PolicyRule.of({"verbs": ["get", "delete", "create"], "apiGroups": [""], "resources": ["pods"]})]
-    assert [str(rule) for rule in uncovered(owned, asked)] == [
-        '{APIGroups:[""], Resources:["pods"], Verbs:["create" "delete"]}'
+    asked = [
+        {"verbs": ["get", "delete", "create"], "apiGroups": [""], "resources": ["pods"]},
+        {"verbs": ["get", "post"], "nonResourceURLs": ["/x"]},
     ]
+    assert [str(rule) for rule in uncovered(owned, asked)] == [
+        '{NonResourceURLs:["/x"], Verbs:["get"]}',
+        '{NonResourceURLs:["/x"], Verbs:["post"]}',
+        '{APIGroups:[""], Resources:["pods"], Verbs:["delete" "create"]}',
+    ]
+
+
+CLERK = User("clerk", groups=("office", "system:authenticated"))
+
+
+def refused(rbac: Rbac, new: dict[str, Any], old: dict[str, Any] | None = None) -> str:
+    with pytest.raises(ApiError) as raised:
+        check(ClusterAuthorizer(rbac), CLERK, new, old)
+    return raised.value.message
+
+
+def test_a_role_is_refused_with_every_rule_that_its_writer_lacks() -> None:
+    rbac = Rbac()
+    rbac.put(binding("gone", "default", "ghost", kind="Group", name="office"))
+    new = role("much", "default", {"verbs": ["watch", "get"], "apiGroups": ["apps"], "resources": ["deployments"]})
+    assert refused(rbac, new) == (
+        'roles.rbac.authorization.k8s.io "much" is forbidden: user "clerk" (groups=["office" "system:authenticated"]) '
+        "is attempting to grant RBAC permissions not currently held:\n"
+        '{APIGroups:["apps"], Resources:["deployments"], Verbs:["watch" "get"]}'
+        '; resolution errors: [roles.rbac.authorization.k8s.io "ghost" not found]'
+    )
+
+
+def test_only_whom_everything_is_allowed_may_collect_rules() -> None:
+    new = {
+        "kind": "ClusterRole",
+        "metadata": {"name": "sum"},
+        "aggregationRule": {"clusterRoleSelectors": [{"matchLabels": {"a": "b"}}]},
+    }
+    assert refused(Rbac(), new) == (
+        'clusterroles.rbac.authorization.k8s.io "sum" is forbidden: '
+        "must have cluster-admin privileges to use the aggregationRule"
+    )
+
+
+def test_a_binding_to_a_role_that_is_not_there_is_refused_as_not_found() -> None:
+    new = binding("b", "default", "ghost", kind="User", name="clerk")
+    assert refused(Rbac(), new) == 'rolebindings.rbac.authorization.k8s.io "ghost" not found'
+
+
+def test_what_the_garbage_collector_changes_needs_no_rights() -> None:
+    old = role("much", "default", {"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]})
+    new = {**old, "metadata": {**old["metadata"], "finalizers": ["example.com/wait"]}}
+    check(ClusterAuthorizer(Rbac()), CLERK, new, old)
+    labelled = {**old, "metadata": {**old["metadata"], "labels": {"a": "b"}}}
+    assert "not currently held" in refused(Rbac(), labelled, old)
 
 
 async def test_the_defaults_are_written_once_and_mended_afterwards() -> None:
@@ -142,7 +188,7 @@ async def test_the_defaults_are_written_once_and_mended_afterwards() -> None:
     first = await bootstrap_roles.ensure(store, NOW)
     assert first == len(dict(bootstrap_roles.defaults()))
     assert await bootstrap_roles.ensure(store, NOW) == 0
-    key = "/registry/clusterroles/view"
+    key = "/registry/clusterroles/system:aggregate-to-view"
     entry = await store.get(key)
     assert entry is not None
     changed = orjson.loads(entry.value)
@@ -154,7 +200,8 @@ async def test_the_defaults_are_written_once_and_mended_afterwards() -> None:
     assert mended is not None
     rules = orjson.loads(mended.value)["rules"]
     assert extra in rules
-    assert len(rules) == len(changed["rules"]) + 1
+    assert rules[: len(changed["rules"])] == changed["rules"]
+    assert {"verbs": ["get"], "apiGroups": [""], "resources": ["configmaps"]} in rules
     await store.close()
 
 

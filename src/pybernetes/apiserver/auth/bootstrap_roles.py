@@ -1,8 +1,9 @@
 """Puts the default roles and bindings into the store, and back into shape at every start.
 
 Guarantees
-  What is missing is created; what exists gains the rules and subjects it lacks and loses none. An object annotated
-  `rbac.authorization.kubernetes.io/autoupdate: "false"` is left alone. A binding to another role is replaced.
+  What is missing is created; what exists gains what it does not allow and the subjects it lacks, and loses none.
+  An object annotated `rbac.authorization.kubernetes.io/autoupdate: "false"` is left alone. A binding to another role
+  is replaced. Aggregated roles get their rules from a controller.
   One transaction at most; none when nothing is to do.
 
 Follows pkg/registry/rbac/rest and pkg/registry/rbac/reconciliation.
@@ -28,6 +29,7 @@ from pybernetes.apiserver.auth.bootstrap_policy import (
     Subjects,
 )
 from pybernetes.apiserver.auth.policy_words import Rule
+from pybernetes.apiserver.auth.rules import PolicyRule, each_uncovered
 from pybernetes.store.contract import ModRevisionIs, Put, Refused, Store, Write
 
 Document = dict[str, Any]
@@ -40,7 +42,7 @@ CONTROLLER_IDENTITY = "system:kube-controller-manager"
 
 def defaults() -> Iterator[tuple[str, Document]]:
     """(store key, object) of every default; the objects lack uid and creation time."""
-    for name, rules in (*CLUSTER_ROLES.items(), *_aggregated_roles(), *_controller_roles()):
+    for name, rules in (*CLUSTER_ROLES.items(), *((name, ()) for name in AGGREGATED), *_controller_roles()):
         yield f"/registry/clusterroles/{name}", _cluster_role(name, rules)
     for name, (role, subjects) in (*CLUSTER_BINDINGS.items(), *_controller_bindings()):
         yield (
@@ -96,27 +98,14 @@ def reconciled(current: Document, default: Document) -> Document | None:
         return default
     if "aggregationRule" in default:
         wanted["aggregationRule"] = default["aggregationRule"]
-    for part in ("rules", "subjects"):
-        if part in default:
-            kept = current.get(part) or []
-            wanted[part] = [*kept, *(item for item in default[part] if item not in kept)]
+    if default.get("rules"):
+        kept = current.get("rules") or []
+        lacks = each_uncovered([PolicyRule.of(rule) for rule in kept], default["rules"])
+        wanted["rules"] = [*kept, *(lack.document() for lack in lacks)]
+    if "subjects" in default:
+        kept = current.get("subjects") or []
+        wanted["subjects"] = [*kept, *(item for item in default["subjects"] if item not in kept)]
     return None if wanted == current else wanted
-
-
-def aggregate(name: str) -> tuple[Rule, ...]:
-    """The rules of `admin`, `edit` or `view`: those of the roles that carry its label, in the order of their names."""
-    sources = sorted(source for source, label in AGGREGATES_TO.items() if label == AGGREGATED[name])
-    rules: list[Rule] = []
-    for source in sources:
-        for rule in CLUSTER_ROLES[source] if source in CLUSTER_ROLES else aggregate(source):
-            if rule not in rules:
-                rules.append(rule)
-    return tuple(rules)
-
-
-def _aggregated_roles() -> Iterator[tuple[str, tuple[Rule, ...]]]:
-    for name in AGGREGATED:
-        yield name, aggregate(name)
 
 
 def _controller_roles() -> Iterator[tuple[str, tuple[Rule, ...]]]:

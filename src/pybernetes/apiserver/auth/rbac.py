@@ -3,14 +3,14 @@
 Guarantees
   Decisions follow the roles and bindings in memory; `Rbac.put` and `Rbac.remove` change them, and every answer after
   that is by the new state. There is no rule that denies.
-  An aggregated cluster role grants the rules of all roles that its selectors match, at once.
+  An aggregated cluster role grants the rules that stand in it: putting them there is a controller's work.
 
 Follows plugin/pkg/auth/authorizer/rbac and pkg/registry/rbac/validation/rule.go.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -125,20 +125,17 @@ class Rbac:
         if key not in self._roles:
             return None
         if key not in self._rules:
-            self._rules[key] = tuple(dict.fromkeys(self._effective(key, frozenset())))
+            rules = self._roles[key].get("rules") or ()
+            self._rules[key] = tuple(dict.fromkeys(PolicyRule.of(rule) for rule in rules))
         return self._rules[key]
 
-    def _effective(self, key: tuple[str, str], visited: frozenset[tuple[str, str]]) -> Iterator[PolicyRule]:
-        role = self._roles[key]
-        for rule in role.get("rules") or ():
-            yield PolicyRule.of(rule)
-        selectors = (role.get("aggregationRule") or {}).get("clusterRoleSelectors") or ()
-        if not selectors or key in visited:
-            return
-        for other, candidate in self._roles.items():
-            labels = candidate["metadata"].get("labels") or {}
-            if other[0] == CLUSTER and other != key and any(_selects(selector, labels) for selector in selectors):
-                yield from self._effective(other, visited | {key})
+    def role(self, kind: str, namespace: str, name: str) -> Document | None:
+        """A role as it stands."""
+        return self._roles.get((namespace if kind == "Role" else CLUSTER, name))
+
+    def missing(self, user: User, namespace: str) -> list[tuple[str, str]]:
+        """(kind, name) of the roles that are bound to the user, here or everywhere, and are not there."""
+        return self._grants_of(user).missing(namespace)
 
     def _grants_of(self, user: User) -> _Grants:
         key = (user.name, user.groups)
@@ -151,13 +148,12 @@ class Rbac:
 
     def _collect(self, user: User) -> _Grants:
         held: dict[str, list[Grant]] = {}
-        missing: dict[str, list[str]] = {}
+        missing: dict[str, list[tuple[str, str]]] = {}
         for subject in (Subject("User", user.name), *(Subject("Group", group) for group in user.groups)):
             for binding in self._by_subject.get(subject, {}).values():
                 rules = self.rules_of(binding.role_kind, binding.namespace, binding.role)
                 if rules is None:
-                    resource = f"{binding.role_kind.lower()}.rbac.authorization.k8s.io"
-                    missing.setdefault(binding.namespace, []).append(f'{resource} "{binding.role}" not found')
+                    missing.setdefault(binding.namespace, []).append((binding.role_kind, binding.role))
                     continue
                 reason = binding.reason(_shown(subject))
                 held.setdefault(binding.namespace, []).extend(Grant(rule, reason) for rule in rules)
@@ -167,7 +163,7 @@ class Rbac:
 class _Grants:
     """What one user holds, and the decisions already taken."""
 
-    def __init__(self, held: dict[str, list[Grant]], missing: dict[str, list[str]]) -> None:
+    def __init__(self, held: dict[str, list[Grant]], missing: dict[str, list[tuple[str, str]]]) -> None:
         self._missing = missing
         self._held = held
         self._general = {
@@ -203,11 +199,22 @@ class _Grants:
                     return Decision(True, grant.reason)
         return None
 
+    def missing(self, namespace: str) -> list[tuple[str, str]]:
+        return [*self._missing.get(CLUSTER, ()), *(self._missing.get(namespace, ()) if namespace else ())]
+
     def _refusal(self, namespace: str) -> Decision:
-        missing = [*self._missing.get(CLUSTER, ()), *(self._missing.get(namespace, ()) if namespace else ())]
+        missing = [
+            f'{kind.lower()}.rbac.authorization.k8s.io "{name}" not found' for kind, name in self.missing(namespace)
+        ]
         if not missing:
             return Decision(False)
-        return Decision(False, "RBAC: " + (missing[0] if len(missing) == 1 else f"[{', '.join(missing)}]"))
+        return Decision(False, "RBAC: " + aggregated(missing))
+
+
+def aggregated(texts: Sequence[str]) -> str:
+    """Several errors as Go's aggregate prints them, each once."""
+    different = list(dict.fromkeys(texts))
+    return different[0] if len(different) == 1 else f"[{', '.join(different)}]"
 
 
 def _subject(item: Mapping[str, str], namespace: str) -> Subject:
@@ -222,20 +229,3 @@ def _shown(subject: Subject) -> Subject:
         namespace, _, name = subject.name.removeprefix(prefix).partition(":")
         return Subject("ServiceAccount", f"{name}/{namespace}")
     return subject
-
-
-def _selects(selector: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
-    for key, value in (selector.get("matchLabels") or {}).items():
-        if labels.get(key) != value:
-            return False
-    for expression in selector.get("matchExpressions") or ():
-        key, values = expression["key"], expression.get("values") or ()
-        holds = {
-            "In": labels.get(key) in values,
-            "NotIn": labels.get(key) not in values,
-            "Exists": key in labels,
-            "DoesNotExist": key not in labels,
-        }[expression["operator"]]
-        if not holds:
-            return False
-    return True

@@ -8,11 +8,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from pybernetes.api.fields import FieldError, FieldPath, at, invalid, is_path_segment, not_supported, required
+from pybernetes.api.fields import (
+    FieldError,
+    FieldPath,
+    at,
+    invalid,
+    is_dns_subdomain,
+    is_path_segment,
+    not_supported,
+    required,
+)
 from pybernetes.api.models.rbac_v1 import PolicyRule, RoleRef, Subject
+from pybernetes.apiserver.validation.internal_form import internal_form
 
 GROUP = "rbac.authorization.k8s.io"
-ROLE_KINDS = ("ClusterRole", "Role")
+ROLE_KINDS = ("Role", "ClusterRole")
 SUBJECT_KINDS = ("ServiceAccount", "User", "Group")
 
 
@@ -73,6 +83,8 @@ def _check_subject(subject: Subject, path: FieldPath, namespaced: bool) -> Itera
         yield required(path.name)
     match subject.kind:
         case "ServiceAccount":
+            if subject.name:
+                yield from (invalid(path.name, subject.name, message) for message in is_dns_subdomain(subject.name))
             if subject.api_group:
                 yield not_supported(path.apiGroup, subject.api_group, ("",))
             if not namespaced and not subject.namespace:
@@ -86,4 +98,4 @@ def _check_subject(subject: Subject, path: FieldPath, namespaced: bool) -> Itera
 
 def check_same_role(new: RoleRef, old: RoleRef) -> Iterator[FieldError]:
     if new != old:
-        yield invalid(at.roleRef, new, "cannot change roleRef")
+        yield invalid(at.roleRef, internal_form(new), "cannot change roleRef")
