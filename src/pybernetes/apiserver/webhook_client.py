@@ -34,9 +34,11 @@ from pybernetes.apiserver.network_errors import wording
 from pybernetes.apiserver.proxy.locate import Address
 from pybernetes.apiserver.resource import Document
 from pybernetes.apiserver.service_resolver import resolve
+from pybernetes.apiserver.unmarshalling import json_type
 
 DEFAULT_PORT = 443
 REMEMBERED_AUTHORITIES = 200
+_TYPE_META = 'struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }'
 _HEADERS = {"Content-Type": JSON, "Accept": f"{JSON}, */*", "User-Agent": "kube-apiserver-admission"}
 
 
@@ -98,9 +100,9 @@ class WebhookClients:
             url = parts._replace(netloc=str(address)).geturl()
             headers, name = {**_HEADERS, "Host": parts.netloc}, place.server_name
         async with self._open_session().post(
-            url, data=body, headers=headers, ssl=_trust(place.authorities), server_hostname=name, allow_redirects=False
+            url, data=body, headers=headers, ssl=_trust(place.authorities), server_hostname=name
         ) as answer:
-            return answer.status, answer.headers.get("Content-Type", ""), await answer.read()
+            return answer.status, answer.headers.get("Content-Type") or JSON, await answer.read()
 
     def _open_session(self) -> aiohttp.ClientSession:
         if self._session is None:
@@ -155,10 +157,13 @@ def _read(status: int, content_type: str, body: bytes) -> Document:
         raise CallFailed(f"0-length response with status code: {status} and content type: {content_type}")
     try:
         document: Any = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise CallFailed(f"couldn't get version/kind; json parse error: {error}") from error
+    except orjson.JSONDecodeError:
+        document = ""  # what is no JSON is read as YAML, where nearly everything is a text
     if not isinstance(document, dict):
-        raise CallFailed("couldn't get version/kind; json parse error: the answer is not an object")
+        raise CallFailed(
+            f"couldn't get version/kind; json parse error: json: cannot unmarshal {json_type(document)} "
+            f"into Go value of type {_TYPE_META}"
+        )
     if document.get("kind") == "Status" and document.get("status") != "Success":
         failure = errors.ApiError.from_status(status, document)
         raise CallFailed(failure.message, failure)

@@ -307,3 +307,17 @@ async def test_a_webhook_that_answers_no_json_has_failed() -> None:
         assert refused.message.endswith(
             'failed to call webhook: an error on the server ("boom") has prevented the request from succeeding'
         )
+
+
+async def test_match_conditions_narrow_down_who_is_asked_and_their_failure_follows_the_policy() -> None:
+    async with hook_server(lambda *_: ALLOWED) as hooks, serving() as talk:
+        only_b = [{"name": "only-b", "expression": "object.metadata.name == 'b'"}]
+        await configure(talk, VALIDATING, webhook(hooks.config(), matchConditions=only_b))
+        await talk.post(CONFIG_MAPS, config_map("a"))
+        await talk.post(CONFIG_MAPS, config_map("b"))
+        assert [review["request"]["name"] for _, review in hooks.asked] == ["b"]
+        broken = [{"name": "broken", "expression": "object.data.missing == 'x'"}]
+        await configure(talk, VALIDATING, webhook(hooks.config(), matchConditions=broken), name="broken")
+        refused = await talk.post(CONFIG_MAPS, config_map("c"))
+        assert refused.status == 403
+        assert refused.message.startswith('configmaps "c" is forbidden: expression ')

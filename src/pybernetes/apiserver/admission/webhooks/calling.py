@@ -59,7 +59,7 @@ class Caller:
         try:
             document = await self._clients.call(hook.client_config, question, hook.timeout)
             return review.read(document, version, uid, mutating=self._mutating)
-        except CallFailed as error:
+        except (CallFailed, review.Unreadable) as error:
             raise _Failure(f"failed to call webhook: {error}") from error
         except review.UndecodablePatch as error:
             raise _Failure(f"received undecodable patch in webhook response: {error}") from error

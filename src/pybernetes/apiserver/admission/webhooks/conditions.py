@@ -7,8 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from pybernetes.api import errors
+from pybernetes.api.models.admissionregistration_v1 import MatchCondition
 from pybernetes.apiserver.admission.contract import Attributes
+from pybernetes.apiserver.auth.contract import Authorizer
 from pybernetes.apiserver.resource import Document
 
 if TYPE_CHECKING:
@@ -30,10 +34,11 @@ class Conditions:
         return verdict.matches and not verdict.error
 
 
-def compile_conditions(hook: Document) -> Conditions | None:
+def compile_conditions(hook: Document, authorizer: Authorizer) -> Conditions | None:
     stated = hook.get("matchConditions")
     if not stated:
         return None
     from pybernetes.apiserver.cel.match_conditions import MatchConditions
 
-    return Conditions(MatchConditions(stated), ignores_failure=hook.get("failurePolicy") == "Ignore")
+    conditions = [msgspec.convert(one, MatchCondition) for one in stated]
+    return Conditions(MatchConditions(conditions, authorizer), ignores_failure=hook.get("failurePolicy") == "Ignore")

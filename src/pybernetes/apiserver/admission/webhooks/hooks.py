@@ -16,6 +16,7 @@ from pybernetes.api.models.meta_v1 import LabelSelector as SelectorModel
 from pybernetes.api.selectors import LabelSelector
 from pybernetes.apiserver.admission.request_rules import Asked, Rule, any_matches
 from pybernetes.apiserver.admission.webhooks.conditions import Conditions, compile_conditions
+from pybernetes.apiserver.auth.contract import Authorizer
 from pybernetes.apiserver.resource import Document, Resource
 
 REVIEW_VERSIONS = ("v1", "v1beta1")
@@ -86,18 +87,19 @@ def _first_equivalent(rules: Sequence[Rule], asked: Asked, others: Sequence[Reso
     return None
 
 
-def compile_hooks(configurations: Iterable[Document]) -> Hooks:
+def compile_hooks(authorizer: Authorizer, configurations: Iterable[Document]) -> Hooks:
+    """``authorizer`` answers the questions of match conditions."""
     ordered = sorted(configurations, key=lambda one: one["metadata"]["name"])
     return Hooks(
         tuple(
-            _compiled(hook, configuration["metadata"]["name"])
+            _compiled(hook, configuration["metadata"]["name"], authorizer)
             for configuration in ordered
             for hook in configuration.get("webhooks") or ()
         )
     )
 
 
-def _compiled(hook: Document, configuration: str) -> Hook:
+def _compiled(hook: Document, configuration: str, authorizer: Authorizer) -> Hook:
     accepted = hook.get("admissionReviewVersions") or ()
     return Hook(
         name=hook["name"],
@@ -106,7 +108,7 @@ def _compiled(hook: Document, configuration: str) -> Hook:
         rules=tuple(Rule.of(rule) for rule in hook.get("rules") or ()),
         namespace_selector=_selector(hook.get("namespaceSelector")),
         object_selector=_selector(hook.get("objectSelector")),
-        conditions=compile_conditions(hook),
+        conditions=compile_conditions(hook, authorizer),
         timeout=float(hook.get("timeoutSeconds") or 10),
         review_version=next((version for version in accepted if version in REVIEW_VERSIONS), ""),
         ignores_failure=hook.get("failurePolicy") == "Ignore",

@@ -8,6 +8,7 @@ Follows k8s.io/apiserver/pkg/admission/plugin/webhook/mutating.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Self
 
 import orjson
@@ -34,7 +35,7 @@ class MutatingAdmissionWebhook(Plugin):
     name = "MutatingAdmissionWebhook"
 
     def __init__(self, host: Host) -> None:
-        self._hooks = Compiled(host.reader, CONFIGURATIONS, compile_hooks)
+        self._hooks = Compiled(host.reader, CONFIGURATIONS, partial(compile_hooks, host.authorizer))
         self._equivalents = Equivalents(host)
         self._chooser = Chooser(host.reader, self._equivalents)
         self._caller = Caller(host.webhooks, host.random, mutating=True)

@@ -5,12 +5,11 @@ Follows k8s.io/apiserver/pkg/admission/plugin/webhook/request and errors.
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import orjson
 
 from pybernetes.api import errors
@@ -19,14 +18,28 @@ from pybernetes.apiserver.admission.contract import Attributes, Kind
 from pybernetes.apiserver.admission.webhooks.matching import namespace_of
 from pybernetes.apiserver.auth.contract import User
 from pybernetes.apiserver.resource import Document, Resource
+from pybernetes.apiserver.unmarshalling import json_type, unmarshalling
 
 GROUP = "admission.k8s.io"
 JSON_PATCH = "JSONPatch"
-_NEITHER = object()
+_SCHEME = '"k8s.io/apiserver/pkg/util/webhook/client.go:71"'
+"""Where upstream's client makes its table of kinds, as its messages tell."""
 
 
 class InvalidResponse(Exception):
     """The webhook has answered something that is no answer."""
+
+
+class Unreadable(InvalidResponse):
+    """It is not even a review."""
+
+
+class UnsupportedPatch(InvalidResponse):
+    """The patch is of a type that nobody knows."""
+
+
+class UndecodablePatch(InvalidResponse):
+    """The patch is no list of operations."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,71 +90,83 @@ def _user(user: User) -> Document:
     return {name: value for name, value in told.items() if value}
 
 
+class _Response(msgspec.Struct, rename="camel"):
+    uid: str = ""
+    allowed: bool = False
+    status: dict[str, Any] | None = None
+    patch: bytes | None = None
+    patch_type: str | None = None
+    audit_annotations: dict[str, str] | None = None
+    warnings: list[str] | None = None
+
+
+class _Review(msgspec.Struct, rename="camel"):
+    kind: str = ""
+    api_version: str = ""
+    response: _Response | None = None
+
+
 def read(document: Document, version: str, uid: str, *, mutating: bool) -> Answer:
-    """Raises ``InvalidResponse``."""
-    response = document.get("response")
-    if not isinstance(response, dict):
+    """Raises ``Unreadable`` for what is no review of the version, ``InvalidResponse`` for one that is no answer."""
+    _check_kind(document, version)
+    try:
+        review = msgspec.convert(document, _Review)
+    except msgspec.ValidationError as error:
+        raise Unreadable(unmarshalling(error, "AdmissionResponse")) from error
+    response = review.response
+    if response is None:
         raise InvalidResponse("webhook response was absent")
-    patch = _decoded(response.get("patch"))
-    patch_type = response.get("patchType", _NEITHER)
+    patch = response.patch or b""
     if version == "v1":
-        _check_v1(document, response, uid)
-        _check_patch(patch, patch_type, mutating=mutating)
+        _check_v1(review, response, uid)
+        _check_patch(patch, response.patch_type, mutating=mutating)
     elif not mutating:
         patch = b""
+    operations = _operations(patch) if patch and response.allowed else ()
+    if operations and version == "v1" and response.patch_type != JSON_PATCH:
+        raise UnsupportedPatch(f"unsupported patch type {quoted(response.patch_type or '')}")
     return Answer(
-        allowed=bool(response.get("allowed")),
-        patch=_operations(patch) if patch and response.get("allowed") else (),
-        result=response.get("status"),
-        warnings=tuple(response.get("warnings") or ()),
-        audit_annotations=response.get("auditAnnotations"),
+        allowed=response.allowed,
+        patch=operations,
+        result=response.status,
+        warnings=tuple(response.warnings or ()),
+        audit_annotations=response.audit_annotations,
     )
 
 
-def _check_v1(document: Document, response: Document, uid: str) -> None:
-    answered = response.get("uid", "")
-    if answered != uid:
-        raise InvalidResponse(f'expected response.uid="{uid}", got {quoted(answered)}')
-    kind, api_version = document.get("kind", ""), document.get("apiVersion", "")
-    if (kind, api_version) != ("AdmissionReview", f"{GROUP}/v1"):
+def _check_kind(document: Document, version: str) -> None:
+    """What is stated must be known; what is not stated is taken for a review."""
+    kind, api_version = document.get("kind") or "AdmissionReview", document.get("apiVersion") or f"{GROUP}/{version}"
+    if kind != "AdmissionReview" or api_version not in (f"{GROUP}/v1", f"{GROUP}/v1beta1"):
+        raise Unreadable(f"no kind {quoted(kind)} is registered for version {quoted(api_version)} in scheme {_SCHEME}")
+    if api_version != f"{GROUP}/{version}":
+        other = api_version.rpartition("/")[2]
+        raise Unreadable(f"converting ({other}.AdmissionReview) to ({version}.AdmissionReview): unknown conversion")
+
+
+def _check_v1(review: _Review, response: _Response, uid: str) -> None:
+    if response.uid != uid:
+        raise InvalidResponse(f"expected response.uid={quoted(uid)}, got {quoted(response.uid)}")
+    if not (review.kind and review.api_version):
+        group, _, version = review.api_version.rpartition("/")
         raise InvalidResponse(
-            f"expected webhook response of {GROUP}/v1, Kind=AdmissionReview, got {api_version}, Kind={kind}"
+            f"expected webhook response of {GROUP}/v1, Kind=AdmissionReview, got {group}/{version}, Kind={review.kind}"
         )
 
 
-def _check_patch(patch: bytes, patch_type: Any, *, mutating: bool) -> None:
-    stated = patch_type is not _NEITHER and patch_type is not None
+def _check_patch(patch: bytes, patch_type: str | None, *, mutating: bool) -> None:
     if not mutating:
         if patch:
             raise InvalidResponse("validating webhook may not return response.patch")
-        if stated:
+        if patch_type is not None:
             raise InvalidResponse("validating webhook may not return response.patchType")
         return
-    if patch and not stated:
+    if patch and patch_type is None:
         raise InvalidResponse("webhook returned response.patch but not response.patchType")
-    if stated and not patch:
+    if patch_type is not None and not patch:
         raise InvalidResponse("webhook returned response.patchType but not response.patch")
-    if stated and not patch_type:
+    if patch_type == "":
         raise InvalidResponse('webhook returned invalid response.patchType of ""')
-    if stated and patch_type != JSON_PATCH:
-        raise UnsupportedPatch(f"unsupported patch type {quoted(str(patch_type))}")
-
-
-class UnsupportedPatch(InvalidResponse):
-    """The patch is of a type that nobody knows."""
-
-
-class UndecodablePatch(InvalidResponse):
-    """The patch is no list of operations."""
-
-
-def _decoded(patch: Any) -> bytes:
-    if not patch:
-        return b""
-    try:
-        return base64.b64decode(patch, validate=True)
-    except (binascii.Error, TypeError, ValueError) as error:
-        raise InvalidResponse(f"illegal base64 data: {error}") from error
 
 
 def _operations(patch: bytes) -> Sequence[Document]:
@@ -150,7 +175,7 @@ def _operations(patch: bytes) -> Sequence[Document]:
     except orjson.JSONDecodeError as error:
         raise UndecodablePatch(str(error)) from error
     if not isinstance(operations, list):
-        raise UndecodablePatch("json: cannot unmarshal object into Go value of type jsonpatch.Patch")
+        raise UndecodablePatch(f"json: cannot unmarshal {json_type(operations)} into Go value of type jsonpatch.Patch")
     return operations
 
 

@@ -6,6 +6,7 @@ Follows k8s.io/apiserver/pkg/admission/plugin/webhook/validating.
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Self
 
 from pybernetes.apiserver.admission.compiled import Compiled
@@ -26,7 +27,7 @@ class ValidatingAdmissionWebhook(Plugin):
     name = "ValidatingAdmissionWebhook"
 
     def __init__(self, host: Host) -> None:
-        self._hooks = Compiled(host.reader, CONFIGURATIONS, compile_hooks)
+        self._hooks = Compiled(host.reader, CONFIGURATIONS, partial(compile_hooks, host.authorizer))
         self._equivalents = Equivalents(host)
         self._chooser = Chooser(host.reader, self._equivalents)
         self._caller = Caller(host.webhooks, host.random, mutating=False)
