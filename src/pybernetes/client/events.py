@@ -26,9 +26,9 @@ from pybernetes.api import kinds
 from pybernetes.api.clock import Clock
 from pybernetes.api.errors import ApiError
 from pybernetes.api.models import core_v1
+from pybernetes.api.recent import Recent
 from pybernetes.client.client import Client
 from pybernetes.client.objects import Document, PatchType
-from pybernetes.client.recent import Recent
 from pybernetes.client.resource import ResourceClient
 from pybernetes.client.transport import Unreachable
 

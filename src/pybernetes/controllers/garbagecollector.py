@@ -24,9 +24,9 @@ from pybernetes.api.errors import ApiError
 from pybernetes.api.kinds import KindInfo
 from pybernetes.api.meta import Key
 from pybernetes.api.models import meta_v1
+from pybernetes.api.recent import Recent
 from pybernetes.client import Informer, PatchType, Unreachable
 from pybernetes.client.discovery import Discovered, discover
-from pybernetes.client.recent import Recent
 from pybernetes.client.resource import ResourceClient
 from pybernetes.controllers.controller import DONE, Context, Controller, Result, Retry, Terminal
 from pybernetes.controllers.ownership_graph import FOREGROUND, ORPHAN, Node, OwnershipGraph

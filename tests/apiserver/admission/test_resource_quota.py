@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from tests.apiserver.serving import PODS, Talk, config_map, pod, serving
+from apiserver.serving import PODS, Talk, config_map, pod, serving
 
 QUOTAS = "/api/v1/namespaces/default/resourcequotas"
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from pybernetes.api import errors
 from pybernetes.apiserver.admission.contract import Attributes, Operation, Plugin, Reader
 from pybernetes.apiserver.admission.host import Host
+from pybernetes.apiserver.admission.refusal import forbidden
 
 IMMORTAL = frozenset({"default", "kube-system", "kube-public"})
 _NAMESPACES = "namespaces"
@@ -16,7 +17,7 @@ _REVIEWS = frozenset({"localsubjectaccessreviews.authorization.k8s.io"})
 
 class NamespaceLifecycle(Plugin):
     name = "NamespaceLifecycle"
-    operations = frozenset({Operation.CREATE, Operation.DELETE})
+    operations = frozenset({Operation.CREATE, Operation.UPDATE, Operation.DELETE})
 
     @classmethod
     def build(cls, host: Host) -> NamespaceLifecycle:
@@ -25,33 +26,30 @@ class NamespaceLifecycle(Plugin):
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
 
+    def handles(self, operation: Operation, group_resource: str, subresource: str) -> bool:
+        """Subresources are content too: a token, a binding."""
+        if operation is Operation.DELETE or group_resource == _NAMESPACES:
+            return operation is Operation.DELETE and group_resource == _NAMESPACES and not subresource
+        return operation in self.operations and group_resource not in _REVIEWS
+
     async def mutate(self, attributes: Attributes) -> None:
         """Judged before anything else is done for the write."""
-        resource = attributes.resource.info.group_resource
-        if attributes.operation is Operation.DELETE or resource == _NAMESPACES or resource in _REVIEWS:
-            return
-        if attributes.namespace:
-            self._require_open(attributes, resource)
+        if attributes.namespace and attributes.operation is not Operation.DELETE:
+            self._require_open(attributes)
 
     async def validate(self, attributes: Attributes) -> None:
-        if (
-            attributes.operation is Operation.DELETE
-            and attributes.resource.info.group_resource == _NAMESPACES
-            and attributes.name in IMMORTAL
-        ):
+        if attributes.operation is Operation.DELETE and attributes.name in IMMORTAL:
             raise errors.forbidden(_NAMESPACES, attributes.name, "this namespace may not be deleted")
 
-    def _require_open(self, attributes: Attributes, resource: str) -> None:
+    def _require_open(self, attributes: Attributes) -> None:
         namespace = self._reader.get(_NAMESPACES, "", attributes.namespace)
         if namespace is None:
             raise errors.not_found(_NAMESPACES, attributes.namespace)
-        if (namespace.get("status") or {}).get("phase") != "Terminating":
+        if attributes.operation is Operation.UPDATE or (namespace.get("status") or {}).get("phase") != "Terminating":
             return
         name = attributes.namespace
-        error = errors.forbidden(
-            resource,
-            attributes.name,
-            f"unable to create new content in namespace {name} because it is being terminated",
+        error = forbidden(
+            attributes, f"unable to create new content in namespace {name} because it is being terminated"
         )
         cause = {
             "reason": "NamespaceTerminating",

@@ -5,9 +5,9 @@ Follows plugin/pkg/admission/priority.
 
 from __future__ import annotations
 
-from pybernetes.api import errors
 from pybernetes.apiserver.admission.contract import Attributes, Operation, Plugin, Reader
 from pybernetes.apiserver.admission.host import Host
+from pybernetes.apiserver.admission.refusal import forbidden
 from pybernetes.apiserver.resource import Document
 
 CLASSES = "priorityclasses.scheduling.k8s.io"
@@ -28,19 +28,19 @@ class Priority(Plugin):
 
     async def mutate(self, attributes: Attributes) -> None:
         pod = attributes.document
-        if pod is None or attributes.operation is not Operation.CREATE:
-            return
-        if attributes.resource.info.group_resource != "pods":
+        if pod is None or attributes.resource.info.group_resource != "pods":
             return
         spec = pod.setdefault("spec", {})
+        if attributes.operation is Operation.UPDATE:
+            _keep(spec, (attributes.old or {}).get("spec") or {})
+            return
         chosen = self._chosen(attributes, spec)
         value = chosen["value"] if chosen else 0
         policy = (chosen or {}).get("preemptionPolicy") or DEFAULT_POLICY
         self._require_same(attributes, spec.get("priority"), value)
         if spec.get("preemptionPolicy") not in (None, policy):
-            raise errors.forbidden(
-                "pods",
-                attributes.name,
+            raise forbidden(
+                attributes,
                 f"the string value of PreemptionPolicy ({spec['preemptionPolicy']}) must not be provided in pod spec; "
                 f"priority admission controller computed {policy} from the given PriorityClass name",
             )
@@ -54,10 +54,11 @@ class Priority(Plugin):
         if not attributes.document.get("globalDefault"):
             return
         present = self._default()
-        if present is not None and present["metadata"]["name"] != attributes.name:
-            raise errors.forbidden(
-                CLASSES,
-                attributes.name,
+        if present is not None and (
+            attributes.operation is Operation.CREATE or present["metadata"]["name"] != attributes.name
+        ):
+            raise forbidden(
+                attributes,
                 f"PriorityClass {present['metadata']['name']} is already marked as default. Only one default can exist",
             )
 
@@ -67,7 +68,7 @@ class Priority(Plugin):
             return self._default()
         found = self._reader.get(CLASSES, "", name)
         if found is None:
-            raise errors.forbidden("pods", attributes.name, f"no PriorityClass with name {name} was found")
+            raise forbidden(attributes, f"no PriorityClass with name {name} was found")
         return found
 
     def _default(self) -> Document | None:
@@ -77,9 +78,15 @@ class Priority(Plugin):
 
     def _require_same(self, attributes: Attributes, stated: int | None, computed: int) -> None:
         if stated is not None and stated != computed:
-            raise errors.forbidden(
-                "pods",
-                attributes.name,
+            raise forbidden(
+                attributes,
                 f"the integer value of priority ({stated}) must not be provided in pod spec; "
                 f"priority admission controller computed {computed} from the given PriorityClass name",
             )
+
+
+def _keep(spec: Document, old: Document) -> None:
+    """What was worked out when the pod was created need not be sent again."""
+    for name in ("priority", "preemptionPolicy"):
+        if spec.get(name) is None and old.get(name) is not None:
+            spec[name] = old[name]

@@ -9,14 +9,15 @@ import asyncio
 from collections.abc import Iterable
 from random import Random
 
-from pybernetes.api import errors
 from pybernetes.apiserver.admission.contract import Attributes, Operation, Plugin, Reader
 from pybernetes.apiserver.admission.host import Host
+from pybernetes.apiserver.admission.mountable_secrets import limits_secrets, mirror_problem, secret_problem
+from pybernetes.apiserver.admission.pods import is_mirror, spec_of
+from pybernetes.apiserver.admission.refusal import forbidden
 from pybernetes.apiserver.naming import random_suffix
 from pybernetes.apiserver.resource import Document
 
 DEFAULT = "default"
-MIRROR = "kubernetes.io/config.mirror"
 MOUNT_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"
 VOLUME_PREFIX = "kube-api-access-"
 TOKEN_SECONDS = 60 * 60 + 7
@@ -27,7 +28,6 @@ _PATIENCE = 10
 
 class ServiceAccount(Plugin):
     name = "ServiceAccount"
-    operations = frozenset({Operation.CREATE})
     resources = frozenset({"pods"})
 
     @classmethod
@@ -38,9 +38,13 @@ class ServiceAccount(Plugin):
         self._reader = reader
         self._random = random
 
+    def handles(self, operation: Operation, group_resource: str, subresource: str) -> bool:
+        judged = {(Operation.CREATE, ""), (Operation.UPDATE, "ephemeralcontainers")}
+        return group_resource == "pods" and (operation, subresource) in judged
+
     async def mutate(self, attributes: Attributes) -> None:
         pod = attributes.document
-        if pod is None or MIRROR in (pod["metadata"].get("annotations") or {}):
+        if pod is None or attributes.operation is Operation.UPDATE or is_mirror(pod):
             return
         spec = pod.setdefault("spec", {})
         name = spec.get("serviceAccountName") or DEFAULT
@@ -51,6 +55,22 @@ class ServiceAccount(Plugin):
         if not spec.get("imagePullSecrets") and account.get("imagePullSecrets"):
             spec["imagePullSecrets"] = [dict(secret) for secret in account["imagePullSecrets"]]
 
+    async def validate(self, attributes: Attributes) -> None:
+        pod = attributes.document
+        if pod is None:
+            return
+        spec = spec_of(pod)
+        if attributes.operation is Operation.CREATE and is_mirror(pod):
+            problem = mirror_problem(spec)
+        elif not spec.get("serviceAccountName"):
+            problem = f"no service account specified for pod {attributes.namespace}/{pod['metadata'].get('name', '')}"
+        else:
+            account = await self._account(attributes, spec["serviceAccountName"])
+            added = attributes.operation is Operation.UPDATE
+            problem = secret_problem(account, spec, ephemeral=added) if limits_secrets(account) else ""
+        if problem:
+            raise forbidden(attributes, problem)
+
     async def _account(self, attributes: Attributes, name: str) -> Document:
         for attempt in range(_PATIENCE):
             account = self._reader.get("serviceaccounts", attributes.namespace, name)
@@ -59,9 +79,8 @@ class ServiceAccount(Plugin):
             if name != DEFAULT or attempt == _PATIENCE - 1:
                 break
             await asyncio.sleep(0.1 + self._random.random() / 10)
-        raise errors.forbidden(
-            "pods",
-            attributes.name,
+        raise forbidden(
+            attributes,
             f'error looking up service account {attributes.namespace}/{name}: serviceaccount "{name}" not found',
         )
 

@@ -21,7 +21,6 @@ from pybernetes.apiserver.auth.authenticators import (
     TokenSource,
 )
 from pybernetes.apiserver.auth.authorizers import ClusterAuthorizer
-from pybernetes.apiserver.auth.certificate_requests import CertificateRequestChecks
 from pybernetes.apiserver.auth.certificate_signer import CertificateSigner
 from pybernetes.apiserver.auth.device_admin_access import DeviceAdminAccess
 from pybernetes.apiserver.auth.device_status import DeviceStatusCheck
@@ -98,7 +97,6 @@ class Access:
         """What admission does about identities: fills token Secrets, checks who writes."""
         return (
             TokenSecrets(self.account_tokens, self.options.pki.ca_pem if self.options.pki else b""),
-            CertificateRequestChecks(self.authorizer),
             EscalationCheck(self.authorizer),
             DeviceAdminAccess(self.store),
             DeviceStatusCheck(self.authorizer),

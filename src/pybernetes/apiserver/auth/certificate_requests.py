@@ -1,12 +1,11 @@
-"""Who may approve and sign certificate requests, and the signers themselves.
+"""The signers of certificate requests, and what they approve by themselves.
 
 Guarantees
-  An approval needs the verb `approve`, a certificate in the status the verb `sign`, on the request's signer.
   Of approved requests those to the cluster's signers are signed once; a request that breaks its signer's rules is
   marked Failed and says why. Kubelets' client certificates are approved by themselves for those who may ask for them.
-  Nobody gets a certificate of the group system:masters.
+Who may approve and sign is judged by admission (`admission/certificates.py`).
 
-Follows plugin/pkg/admission/certificates and pkg/controller/certificates/{approver,signer}.
+Follows pkg/controller/certificates/{approver,signer}.
 """
 
 from __future__ import annotations
@@ -16,11 +15,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from pybernetes.api import errors
-from pybernetes.apiserver.admission.contract import Attributes as Admission
-from pybernetes.apiserver.admission.contract import Operation, Plugin
-from pybernetes.apiserver.auth.authorizers import NODE_PREFIX, NODES_GROUP, ClusterAuthorizer
-from pybernetes.apiserver.auth.contract import MASTERS_GROUP, Attributes, User
+from pybernetes.apiserver.auth.authorizers import NODE_PREFIX, NODES_GROUP
+from pybernetes.apiserver.auth.contract import User
 
 Document = Mapping[str, Any]
 
@@ -37,42 +33,6 @@ _ALLOWED_USAGES = {
     KUBELET_SERVING: frozenset({"digital signature", "key encipherment", "server auth"}),
 }
 _NEEDED_USAGE = {CLIENT: "client auth", KUBELET_CLIENT: "client auth", KUBELET_SERVING: "server auth"}
-
-
-class CertificateRequestChecks(Plugin):
-    name = "CertificateRequestChecks"
-    operations = frozenset({Operation.CREATE, Operation.UPDATE})
-    resources = frozenset({RESOURCE})
-    subresources = frozenset({"", "approval", "status"})
-
-    def __init__(self, authorizer: ClusterAuthorizer) -> None:
-        self._authorizer = authorizer
-
-    async def validate(self, attributes: Admission) -> None:
-        new, old = attributes.document or {}, attributes.old or {}
-        signer, user = new["spec"].get("signerName", ""), attributes.context.user
-        problem = ""
-        if attributes.operation is Operation.CREATE:
-            problem = _masters_problem(new["spec"])
-        elif attributes.subresource == "approval" and not may_use(self._authorizer, user, "approve", signer):
-            problem = f'user not permitted to approve requests with signerName "{signer}"'
-        elif (
-            attributes.subresource == "status"
-            and _signs(new, old)
-            and not may_use(self._authorizer, user, "sign", signer)
-        ):
-            problem = f'user not permitted to sign requests with signerName "{signer}"'
-        if problem:
-            raise errors.forbidden(RESOURCE, attributes.name, problem)
-
-
-def may_use(authorizer: ClusterAuthorizer, user: User, verb: str, signer: str) -> bool:
-    """On the signer, or on all signers of its domain."""
-    domain = signer.partition("/")[0]
-    return any(
-        authorizer.decide(user, Attributes(verb, group=GROUP, version="v1", resource="signers", name=name)).allowed
-        for name in (signer, f"{domain}/*")
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,28 +109,3 @@ def signer_problem(signer: str, asked: Subject, usages: Sequence[str]) -> str:
     if signer == KUBELET_SERVING and (not asked.names or asked.other_names):
         return "DNS or IP subjectAltNames are required, and no others allowed"
     return ""
-
-
-def _masters_problem(spec: Document) -> str:
-    if spec.get("signerName") != CLIENT:
-        return ""
-    from pybernetes.apiserver.auth.certificates import requested_subject
-
-    try:
-        organizations = requested_subject(spec.get("request", ""))[1]
-    except ValueError:
-        return ""  # The kind's own validation says what is wrong with it.
-    if MASTERS_GROUP in organizations:
-        return f"use of {CLIENT} signer with {MASTERS_GROUP} group is not allowed"
-    return ""
-
-
-def _signs(new: Document, old: Document) -> bool:
-    now, before = new.get("status") or {}, old.get("status") or {}
-    if now.get("certificate") != before.get("certificate"):
-        return True
-    return _has_failed(now) != _has_failed(before)
-
-
-def _has_failed(status: Document) -> bool:
-    return any(one.get("type") == "Failed" for one in status.get("conditions") or ())
