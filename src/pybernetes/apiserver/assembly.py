@@ -15,6 +15,8 @@ from pybernetes.apiserver.admission.contract import Plugin
 from pybernetes.apiserver.admission.host import Host
 from pybernetes.apiserver.auth.contract import Authenticator, Authorizer
 from pybernetes.apiserver.binding import Binder
+from pybernetes.apiserver.custom import definition as apiextensions
+from pybernetes.apiserver.custom.controller import CustomResources
 from pybernetes.apiserver.eviction import Evictor
 from pybernetes.apiserver.fairness.configuration import GROUP, FairnessConfiguration
 from pybernetes.apiserver.fairness.in_flight import InFlightGate
@@ -35,11 +37,14 @@ class Assembled:
         self._started = False
         self._maintenance = Maintenance(server)
         self._fairness = _fairness(server)
+        self._custom = _custom(server)
         health.ready["informer-sync"] = self._synced
         health.live["watch-cache"] = health.ready["watch-cache"] = self._following
 
     async def start(self) -> None:
         await self.server.start()
+        if self._custom is not None:
+            await self._custom.start()
         await bootstrap.ensure(self.server)
         if self._fairness is not None:
             await self._fairness.start()
@@ -51,6 +56,8 @@ class Assembled:
         if self._fairness is not None:
             await self._fairness.stop()
         await self._maintenance.stop()
+        if self._custom is not None:
+            await self._custom.stop()
         await self.server.stop()
 
     async def _following(self) -> str | None:
@@ -59,6 +66,12 @@ class Assembled:
 
     async def _synced(self) -> str | None:
         return None if self._started else "the objects of the first moment are not there yet"
+
+
+def _custom(server: ApiServer) -> CustomResources | None:
+    """Serves what users define, where the server has definitions."""
+    served = (apiextensions.GROUP, "v1", apiextensions.PLURAL) in server.endpoints
+    return CustomResources(server) if served else None
 
 
 def _fairness(server: ApiServer) -> FairnessConfiguration | None:

@@ -20,6 +20,9 @@ class CacheReader:
     def know(self, group_resource: str, kind: KindCache) -> None:
         self._kinds[group_resource] = kind
 
+    def forget(self, group_resource: str) -> None:
+        self._kinds.pop(group_resource, None)
+
     def get(self, group_resource: str, namespace: str, name: str) -> Document | None:
         kind = self._kinds.get(group_resource)
         if kind is None:

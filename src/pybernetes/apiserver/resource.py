@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pybernetes.api.clock import Clock
     from pybernetes.api.fields import FieldError
     from pybernetes.api.kinds import KindInfo
+    from pybernetes.api.patch.parts import Kind
     from pybernetes.api.schema import Shape
     from pybernetes.apiserver.auth.contract import User
     from pybernetes.apiserver.endpoint import Endpoint
@@ -166,6 +167,10 @@ class Custom(Protocol):
 
     @property
     def shape(self) -> Shape: ...
+
+    @property
+    def structure(self) -> Kind:
+        """How its objects are taken apart by server-side apply."""
 
     @property
     def form(self) -> Form:

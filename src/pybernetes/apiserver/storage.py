@@ -21,6 +21,7 @@ import msgspec
 from pybernetes.api import errors
 from pybernetes.api.fields import FieldError
 from pybernetes.api.patch.apply import Typed
+from pybernetes.api.patch.newcomers import Newcomers
 from pybernetes.api.patch.parts import kind_of
 from pybernetes.api.schema import Shape, shape_of
 from pybernetes.apiserver.admission.contract import Chain
@@ -75,7 +76,12 @@ class Storage:
     @cached_property
     def typed(self) -> Typed:
         """How objects of the kind are taken apart, field by field."""
-        return Typed(kind_of(self.shape.definition), self.shape.read({}).document)
+        structure = self._custom.structure if self._custom is not None else kind_of(self.shape.definition)
+        return Typed(structure, self.shape.read({}).document)
+
+    @cached_property
+    def newcomers(self) -> Newcomers:
+        return Newcomers(self.typed, self.kept_through(""))
 
     def kept_through(self, subresource: str) -> Keep:
         """What of a set of fields can be managed through a door."""

@@ -61,6 +61,8 @@ class MapKind(Kind):
     """A map whose values are all of one kind, or a struct (``fields``)."""
 
     __slots__ = ("_children", "_fields", "_forms", "_item")
+    takes_anything = False
+    """A value that is no map is right, too."""
 
     def __init__(self, item: Callable[[], Kind], fields: Mapping[str, FieldFacts] | None = None) -> None:
         self._item = item
@@ -175,6 +177,8 @@ class ListKind(Kind):
     def whole(self, value: Any) -> Fields:
         if value.__class__ is not list or not value:
             return LEAF
+        if len(value) == 1:
+            return {SELF: LEAF, self.step_of(value[0]): self._item().whole(value[0])}
         return ordered({SELF: LEAF, **self._elements(value, self.element.whole)})
 
     def owned(self, value: Any) -> Fields | None:
