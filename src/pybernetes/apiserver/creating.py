@@ -14,7 +14,6 @@ from dataclasses import replace
 from pybernetes.api import errors
 from pybernetes.api.fields import FieldError
 from pybernetes.api.meta import format_time
-from pybernetes.api.patch.apply import created
 from pybernetes.api.patch.managed import Managers
 from pybernetes.apiserver import tracking
 from pybernetes.apiserver.admission.contract import Attributes, Operation
@@ -81,7 +80,7 @@ class Creating(Storage):
         if not context.manager:
             return {}
         author = tracking.author_of(self.info, context, "")
-        return created(document, self.typed, author, self.kept_through(""), sent)
+        return self.newcomers.managers(document, author, sent)
 
     def _prepare_create(self, document: Document, context: Context) -> None:
         metadata = document["metadata"]

@@ -188,8 +188,11 @@ class Endpoint:
         mode = field_validation(call.request)
         warnings: list[str] = []
 
+        about_managers = b"managedFields" in call.request.body
+
         def propose(current: StoredObject) -> Proposal:
-            patched = change(self.registry.fresh_document_of(current))
+            live = self.registry.document_of(current)
+            patched = change(live if about_managers else unmanaged(live))
             read = conform(patched, self.shape, self.info, mode)
             warnings[:] = read.warnings
             return Proposal(read.document)
@@ -223,7 +226,7 @@ class Endpoint:
         pinned = bool((configuration.document.get("metadata") or {}).get("resourceVersion"))
 
         def propose(current: StoredObject) -> Proposal:
-            document, managers = made(registry.fresh_document_of(current))
+            document, managers = made(registry.document_of(current))
             return Proposal(document, pinned, managers)
 
         return await self._write(call, propose, rule, configuration.warnings)

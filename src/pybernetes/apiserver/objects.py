@@ -146,6 +146,12 @@ class StoredObject:
             self.form.remember(self)
         return self._document
 
+    def having(self, document: Document) -> StoredObject:
+        """This object, whose document is at hand: the caller gives it away."""
+        document["metadata"]["resourceVersion"] = str(self.revision)
+        self._document = document
+        return self
+
     def forget_document(self) -> None:
         self._document = None
 

@@ -143,7 +143,7 @@ class Updating(Storage):
     ) -> StoredObject | None:
         """None when somebody else was faster."""
         tracking.keep_times(new, old)
-        if new == self.document_of(current):
+        if new == old:
             return current
         if delete_plan.is_finished(self.resource, new, old):
             return await self._remove_finished(current, new, context)
@@ -158,7 +158,8 @@ class Updating(Storage):
         )
         if not isinstance(outcome, Committed):
             return None
-        return StoredObject(self.form, self.prefix, current.key, value, outcome.revision)
+        stored = StoredObject(self.form, self.prefix, current.key, value, outcome.revision)
+        return stored.having(new) if self._as_stored else stored
 
     async def _remove_finished(self, current: StoredObject, new: Document, context: Context) -> StoredObject | None:
         if not context.dry_run and await self._remove(current) is None:

@@ -14,7 +14,17 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pybernetes.api.fields import quoted
-from pybernetes.api.patch.field_set import EMPTY, Fields, Path, difference, has, intersection, paths, shown, union
+from pybernetes.api.patch.field_set import (
+    EMPTY,
+    Fields,
+    Path,
+    difference,
+    has,
+    intersection,
+    paths,
+    shown,
+    union,
+)
 from pybernetes.api.patch.managed import (
     APPLY,
     BEFORE_FIRST_APPLY,
