@@ -172,7 +172,7 @@ def test_a_name_with_a_comma_gets_the_message_of_upstream() -> None:
         (
             with_container(env=[{"name": "A", "valueFrom": {}}]),
             'spec.containers[0].env[0].valueFrom: Invalid value: "": must specify one of: `fieldRef`, `resourceFieldRef`, '
-            "`configMapKeyRef` or `secretKeyRef`",
+            "`configMapKeyRef`, `secretKeyRef` or `fileKeyRef`",
         ),
         (
             with_container(env=[{"name": "A", "valueFrom": {"fieldRef": {"fieldPath": "spec.nope"}}}]),
@@ -207,7 +207,10 @@ def test_a_name_with_a_comma_gets_the_message_of_upstream() -> None:
         ),
         (
             with_container(securityContext={"privileged": True, "allowPrivilegeEscalation": False}),
-            'spec.containers[0].securityContext: Invalid value: {"privileged":true,"allowPrivilegeEscalation":false}: '
+            'spec.containers[0].securityContext: Invalid value: {"Capabilities":null,"Privileged":true,'
+            '"SELinuxOptions":null,"WindowsOptions":null,"RunAsUser":null,"RunAsGroup":null,"RunAsNonRoot":null,'
+            '"ReadOnlyRootFilesystem":null,"AllowPrivilegeEscalation":false,"ProcMount":null,"SeccompProfile":null,'
+            '"AppArmorProfile":null}: '
             "cannot set `allowPrivilegeEscalation` to false and `privileged` to true",
         ),
         (pod(dnsPolicy="None"), "spec.dnsConfig: Required value: must provide `dnsConfig` when `dnsPolicy` is None"),
@@ -348,7 +351,7 @@ def test_what_is_probably_not_meant_is_warned_of() -> None:
     assert list(PODS.warnings(manifest)) == [
         "metadata.name: this is used in the Pod's hostname, which can result in surprising behavior; "
         "a DNS label is recommended: [must not contain dots]",
-        "spec.terminationGracePeriodSeconds: must be >= 0; negative values are invalid and will be treated as 1",
-        'spec.containers[0].env[1]: hides previous definition of "A", which may be dropped when using apply',
         'spec.containers[0].resources.limits[memory]: fractional byte value "100m" is invalid, must be an integer',
+        'spec.containers[0].env[1]: hides previous definition of "A", which may be dropped when using apply',
+        "spec.terminationGracePeriodSeconds: must be >= 0; negative values are invalid and will be treated as 1",
     ]

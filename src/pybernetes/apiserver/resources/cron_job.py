@@ -167,7 +167,7 @@ CRON_JOBS = Resource(
         under("spec.jobTemplate.spec.template.spec", POD_SPEC),
     ),
     validate=validate,
-    warnings=template_warnings("spec.jobTemplate.spec.template.spec"),
+    warnings=template_warnings("spec.jobTemplate.spec.template"),
     validate_update=check_only_metadata,
     generation=spec_changed,
     columns=(

@@ -25,6 +25,7 @@ from pybernetes.apiserver.columns import AGE, NAME
 from pybernetes.apiserver.resource import Column, Document, Resource, StatusSubresource
 from pybernetes.apiserver.resources.cells import access_modes, at_path, text_column
 from pybernetes.apiserver.resources.defaults import compile_defaults
+from pybernetes.apiserver.resources.pod_defaults import volume_mode
 from pybernetes.apiserver.validation.metadata import check_metadata, check_metadata_update, check_only_metadata
 from pybernetes.apiserver.validation.paths import check_no_backsteps
 from pybernetes.apiserver.validation.resources import check_quantity
@@ -136,7 +137,7 @@ PERSISTENT_VOLUMES = Resource(
     defaults=compile_defaults(
         {
             "spec.persistentVolumeReclaimPolicy": "Retain",
-            "spec.volumeMode": "Filesystem",
+            "spec.volumeMode": volume_mode,
             "spec.hostPath.type": "",
         }
     ),

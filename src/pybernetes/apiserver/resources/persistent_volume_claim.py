@@ -25,8 +25,8 @@ from pybernetes.apiserver.resources.cells import access_modes, at_path, text_col
 from pybernetes.apiserver.resources.defaults import compile_defaults, under
 from pybernetes.apiserver.resources.pod_defaults import CLAIM_SPEC
 from pybernetes.apiserver.validation.claims import check_claim_spec
+from pybernetes.apiserver.validation.internal_form import difference
 from pybernetes.apiserver.validation.metadata import check_metadata, check_metadata_update, check_only_metadata
-from pybernetes.apiserver.validation.pod_update import spec_difference
 
 _FROZEN = "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims\n"
 
@@ -53,7 +53,7 @@ def validate_update(new: PersistentVolumeClaim, old: PersistentVolumeClaim) -> I
     if before.storage_class_name is None:
         munged = msgspec.structs.replace(munged, storage_class_name=None)
     if munged != before:
-        yield forbidden(at.spec, _FROZEN + spec_difference(munged, before))
+        yield forbidden(at.spec, _FROZEN + difference(before, munged))
 
 
 def _status(claim: Document, now: datetime) -> str:

@@ -11,7 +11,6 @@ from pybernetes.api.fields import FieldError, at, forbidden, is_dns_subdomain
 from pybernetes.api.kinds import info_of
 from pybernetes.api.models.core_v1 import Pod
 from pybernetes.apiserver.resource import (
-    Context,
     Document,
     Resource,
     SpecialSubresource,
@@ -20,16 +19,28 @@ from pybernetes.apiserver.resource import (
 from pybernetes.apiserver.resources.cells import text_at
 from pybernetes.apiserver.resources.defaults import compile_defaults, in_order, under
 from pybernetes.apiserver.resources.pod_defaults import POD_AFTER, POD_ONLY, POD_SPEC
+from pybernetes.apiserver.resources.pod_preparation import (
+    initial_status,
+    prepare_create,
+    prepare_ephemeral_containers,
+    prepare_resize,
+    prepare_status,
+)
 from pybernetes.apiserver.resources.pod_printing import POD_COLUMNS
-from pybernetes.apiserver.resources.pod_quality import quality_of_service
 from pybernetes.apiserver.validation.containers import check_image_spacings
 from pybernetes.apiserver.validation.metadata import check_metadata, check_metadata_update
-from pybernetes.apiserver.validation.pod_annotations import check_pod_annotations, check_profiles_match
+from pybernetes.apiserver.validation.pod_annotations import (
+    check_annotation_updates,
+    check_pod_annotations,
+    check_profiles_match,
+)
+from pybernetes.apiserver.validation.pod_resize import check_resize
 from pybernetes.apiserver.validation.pod_spec import check_pod_spec
+from pybernetes.apiserver.validation.pod_status import check_pod_status
 from pybernetes.apiserver.validation.pod_update import (
     check_ephemeral_containers_update,
     check_pod_update,
-    check_resize,
+    is_mirror,
 )
 from pybernetes.apiserver.validation.pod_warnings import pod_warnings
 
@@ -38,59 +49,10 @@ _UPDATE = ("get", "patch", "update")
 _CONNECT = ("create", "get")
 
 
-def initial_status(pod: Document) -> Document:
-    status: Document = {"phase": "Pending", "qosClass": quality_of_service(pod.get("spec") or {})}
-    if (pod.get("spec") or {}).get("schedulingGates"):
-        status["conditions"] = [
-            {
-                "type": "PodScheduled",
-                "status": "False",
-                "reason": "SchedulingGated",
-                "message": "Scheduling is blocked due to non-empty scheduling gates",
-                "lastProbeTime": None,
-                "lastTransitionTime": None,
-            }
-        ]
-    return status
-
-
 def generation_rises(new: Document, old: Document) -> bool:
     """Being bound to a node is no change of what is asked for."""
     after, before = new.get("spec") or {}, old.get("spec") or {}
     return bool(after != before and {**after, "nodeName": ""} != {**before, "nodeName": ""})
-
-
-def prepare_status(new: Document, old: Document, context: Context) -> None:
-    for field in ("ownerReferences", "deletionTimestamp", "deletionGracePeriodSeconds"):
-        if field in old["metadata"]:
-            new["metadata"][field] = old["metadata"][field]
-        else:
-            new["metadata"].pop(field, None)
-
-
-def prepare_ephemeral_containers(new: Document, old: Document, context: Context) -> None:
-    added = (new.get("spec") or {}).get("ephemeralContainers", [])
-    new["spec"] = {**old["spec"], "ephemeralContainers": added}
-    new["status"] = old.get("status", {})
-
-
-def prepare_resize(new: Document, old: Document, context: Context) -> None:
-    """Only resources change; other containers than there are stay in, for validation to refuse."""
-    spec = {**old["spec"]}
-    for field in ("containers", "initContainers"):
-        asked = (new.get("spec") or {}).get(field, [])
-        known = spec.get(field, [])
-        if [container.get("name") for container in asked] != [container["name"] for container in known]:
-            spec[field] = asked
-        elif known:
-            spec[field] = [_resized(before, after) for before, after in zip(known, asked, strict=True)]
-    new["spec"] = spec
-    new["status"] = {**old.get("status", {}), "qosClass": quality_of_service(spec)}
-
-
-def _resized(container: Document, asked: Document) -> Document:
-    taken: Document = {field: asked[field] for field in ("resources", "resizePolicy") if field in asked}
-    return {**container, **taken}
 
 
 def grace_of(pod: Document, asked: int | None) -> int:
@@ -135,23 +97,34 @@ def _check_no_tokens(pod: Pod) -> Iterator[FieldError]:
 
 def validate_update(new: Pod, old: Pod) -> Iterator[FieldError]:
     yield from check_metadata_update(new.metadata, old.metadata)
+    yield from check_annotation_updates(new.metadata.annotations, old.metadata.annotations, at.metadata.annotations)
     yield from check_pod_update(new, old)
 
 
 def validate_status(new: Pod, old: Pod) -> Iterator[FieldError]:
     yield from check_metadata_update(new.metadata, old.metadata)
+    yield from check_annotation_updates(new.metadata.annotations, old.metadata.annotations, at.metadata.annotations)
+    yield from check_pod_status(new, old)
 
 
 def validate_ephemeral_containers(new: Pod, old: Pod) -> Iterator[FieldError]:
-    yield from validate(new)
+    if is_mirror(old):
+        yield forbidden("", "static pods do not support ephemeral containers")
+        return
     yield from check_metadata_update(new.metadata, old.metadata)
+    yield from validate(new)
     yield from check_ephemeral_containers_update(new, old)
 
 
 def validate_resize(new: Pod, old: Pod) -> Iterator[FieldError]:
-    yield from validate(new)
-    yield from check_metadata_update(new.metadata, old.metadata)
-    yield from check_resize(new, old)
+    if is_mirror(old):
+        yield forbidden("", "static pods cannot be resized")
+    elif old.spec.os is not None and old.spec.os.name == "windows":
+        yield forbidden("", "windows pods cannot be resized")
+    else:
+        yield from check_metadata_update(new.metadata, old.metadata)
+        yield from validate(new)
+        yield from check_resize(new, old)
 
 
 PODS = Resource(
@@ -163,7 +136,9 @@ PODS = Resource(
     ),
     validate=validate,
     validate_update=validate_update,
+    prepare_create=prepare_create,
     warnings=pod_warnings,
+    warns_on_update=False,
     initial_status=initial_status,
     generation=generation_rises,
     grace=grace_of,

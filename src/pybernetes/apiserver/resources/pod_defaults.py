@@ -5,7 +5,9 @@ Follows pkg/apis/core/v1/defaults.go.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from functools import lru_cache
 
 import msgspec
 
@@ -13,14 +15,30 @@ from pybernetes.api.models.core_v1 import Volume
 from pybernetes.api.quantity import ZERO, Quantity, parse
 from pybernetes.apiserver.resources.defaults import Document, OverZero, Rule, Table, under
 
+_IMAGE = re.compile(
+    r"(?:(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])(?:\.(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9]))*"
+    r"(?::[0-9]+)?/)?[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*"
+    r"(?::(?P<tag>\w[\w.-]{0,127}))?(?P<digest>@[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,})?"
+)
+
+
+_LONGEST_NAME = 255
+
+
+@lru_cache(maxsize=1024)
+def _pull_policy(image: str) -> str:
+    found = _IMAGE.fullmatch(image)
+    if found is None or len(image) - len(found["tag"] or "") - len(found["digest"] or "") > _LONGEST_NAME:
+        return "IfNotPresent"
+    tag = found["tag"] or ("" if found["digest"] else "latest")
+    return "Always" if tag == "latest" else "IfNotPresent"
+
 
 def pull_policy(holder: Document, image_field: str = "image") -> str:
-    """Always for the tag `latest`, said or implied; a digest or another tag names something that does not change."""
-    image: str = holder.get(image_field) or ""
-    name, _, digest = image.partition("@")
-    last = name.rpartition("/")[2]
-    tag = last.partition(":")[2] if ":" in last else ("" if digest else "latest")
-    return "Always" if image and tag == "latest" else "IfNotPresent"
+    """Always for the tag `latest`, said or implied; a digest or another tag names something that does not change.
+
+    What is no name of an image has no tag."""
+    return _pull_policy(holder.get(image_field) or "")
 
 
 def image_volume_pull_policy(source: Document) -> str:
@@ -31,6 +49,29 @@ def requests_from_limits(resources: Document) -> None:
     limits = resources.get("limits")
     if limits:
         resources["requests"] = {**limits, **resources.get("requests", {})}
+
+
+def drop_stop_signal(container: Document) -> None:
+    """A feature that is off: ContainerStopSignals."""
+    lifecycle = container.get("lifecycle")
+    if lifecycle is not None and lifecycle.pop("stopSignal", None) is not None and not lifecycle:
+        del container["lifecycle"]
+
+
+def drop_projections(source: Document) -> None:
+    """Features that are off: ClusterTrustBundleProjection and PodCertificateRequest."""
+    source.pop("clusterTrustBundle", None)
+    source.pop("podCertificate", None)
+
+
+def drop_scheduling_group(spec: Document) -> None:
+    """A feature that is off: GenericWorkload."""
+    spec.pop("schedulingGroup", None)
+
+
+def no_negative_grace(spec: Document) -> None:
+    if spec.get("terminationGracePeriodSeconds", 0) < 0:
+        spec["terminationGracePeriodSeconds"] = 1
 
 
 VOLUME_SOURCES = tuple(field.encode_name for field in msgspec.structs.fields(Volume) if field.name != "name")
@@ -70,6 +111,7 @@ PROBE: Table = {
 }
 
 CONTAINER: Table = {
+    "": Rule(drop_stop_signal),
     "imagePullPolicy": pull_policy,
     "terminationMessagePath": "/dev/termination-log",
     "terminationMessagePolicy": "File",
@@ -82,7 +124,13 @@ CONTAINER: Table = {
     **under("lifecycle.preStop.httpGet", HTTP_GET),
 }
 
-CLAIM_SPEC: Table = {"volumeMode": "Filesystem"}
+
+def volume_mode(spec: Document) -> str | None:
+    """An empty mode is one that is given."""
+    return None if "volumeMode" in spec else "Filesystem"
+
+
+CLAIM_SPEC: Table = {"volumeMode": volume_mode}
 
 VOLUME: Table = {
     "": Rule(volume_without_source),
@@ -91,6 +139,7 @@ VOLUME: Table = {
     "downwardAPI.defaultMode": 420,
     "downwardAPI.items[].fieldRef.apiVersion": "v1",
     "projected.defaultMode": 420,
+    "projected.sources[]": Rule(drop_projections),
     "projected.sources[].serviceAccountToken.expirationSeconds": 3600,
     "projected.sources[].downwardAPI.items[].fieldRef.apiVersion": "v1",
     "hostPath.type": "",
@@ -108,13 +157,19 @@ VOLUME: Table = {
     **under("ephemeral.volumeClaimTemplate.spec", CLAIM_SPEC),
 }
 
+
+def complete_spec(spec: Document) -> None:
+    alias_service_account(spec)
+    drop_scheduling_group(spec)
+
+
 POD_SPEC: Table = {
     "restartPolicy": "Always",
     "terminationGracePeriodSeconds": 30,
     "dnsPolicy": "ClusterFirst",
     "securityContext": {},
     "schedulerName": "default-scheduler",
-    "": Rule(alias_service_account),
+    "": Rule(complete_spec),
     **under("containers[]", CONTAINER),
     **under("initContainers[]", CONTAINER),
     **under("ephemeralContainers[]", CONTAINER),
@@ -161,10 +216,15 @@ def _add(total: dict[str, Quantity], more: Mapping[str, Quantity]) -> None:
         total[name] = total.get(name, ZERO) + amount
 
 
+def complete_pod(spec: Document) -> None:
+    host_network_ports(spec)
+    no_negative_grace(spec)
+
+
 # What a pod has beyond a pod template.
 POD_ONLY: Table = {
     "enableServiceLinks": True,
-    "": Rule(host_network_ports),
+    "": Rule(complete_pod),
     "containers[].resources": Rule(requests_from_limits),
     "initContainers[].resources": Rule(requests_from_limits),
 }

@@ -14,8 +14,7 @@ _COUNTED = ("cpu", "memory")
 
 
 def quality_of_service(spec: Document) -> str:
-    whole = spec.get("resources")
-    holders = [spec] if whole and (whole.get("limits") or whole.get("requests")) else _all_containers(spec)
+    holders = [spec] if spec.get("resources") is not None else _all_containers(spec)
     given = [resources for holder in holders if (resources := holder.get("resources"))]
     requested = any(_positive(one.get("requests")) or _positive(one.get("limits")) for one in given)
     if not requested:
@@ -31,7 +30,7 @@ def _all_containers(spec: Document) -> list[Document]:
 
 def _positive(resources: Mapping[str, str] | None) -> bool:
     given = resources or {}
-    return any(given.get(name, "0") != "0" for name in _COUNTED)
+    return any(given.get(name, "0")[0] not in "0-" for name in _COUNTED)
 
 
 def _is_guaranteed(resources: Document) -> bool:

@@ -1,48 +1,90 @@
-"""How upstream's messages show a whole object of its internal types.
+"""How upstream shows a whole object in an error: its internal type, under the names of Go's fields, and as a diff.
 
-Those types have no JSON names, so their fields stand there under Go's own, and what is not set is null or a zero.
-Types of `meta/v1` are their own internal types and keep their JSON form.
+Objects of apimachinery (label selectors, references to owners) are shown as in JSON, for they have no internal type.
+The names are in internal_types.json (`tools/generate_internal_types.py`), which is read when the first such error is
+made. Follows k8s.io/apimachinery/pkg/util/diff.
 """
 
 from __future__ import annotations
 
-import re
+import json
+from collections.abc import Mapping, Sequence
+from difflib import unified_diff
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
-_META = "pybernetes.api.models.meta_v1"
-_ACRONYMS = {"cel": "CEL", "cidr": "CIDR", "id": "ID", "ip": "IP", "ips": "IPs", "uid": "UID", "url": "URL"}
-_OWN_NAMES = {
-    "DeviceAttribute": {
-        name: f"{name.rstrip('s').capitalize()}Value{'s' if name.endswith('s') else ''}"
-        for name in ("int", "bool", "string", "version", "ints", "bools", "strings", "versions")
-    }
+from pybernetes.api.models.core_v1 import PodSpec
+
+_RENAMED = {
+    "datadiskuri": "diskuri",
+    "endpointsname": "endpoints",
+    "discoverychapauth": "chapauthdiscovery",
+    "sessionchapauth": "chapauthsession",
+    "cephmonitors": "monitors",
+    "rbdimage": "image",
+    "rbdpool": "pool",
+    "radosuser": "user",
 }
-_ACRONYM_START = re.compile("(api|uid|ip|cidr)(?=[A-Z])")
+"""Names that differ between the internal types and JSON in more than case."""
+_OF_THE_HOST = ("HostNetwork", "HostPID", "HostIPC", "ShareProcessNamespace", "HostUsers")
+"""What the internal types keep in a pod's security context, and JSON in its spec."""
+
+Names = Sequence[tuple[str, str]]
+"""Go's name and the attribute of the model."""
 
 
 def internal_form(value: Any) -> Any:
-    """A value that encodes as upstream would show it; plain values stay what they are."""
+    if isinstance(value, PodSpec):
+        return _pod_spec(value)
     if isinstance(value, msgspec.Struct):
-        if type(value).__module__ == _META:
-            return value
-        own = _OWN_NAMES.get(type(value).__name__, _ACRONYMS)
-        shown: dict[str, Any] = {}
-        for field, name in zip(value.__struct_fields__, value.__struct_encode_fields__, strict=True):
-            part = getattr(value, field)
-            if name == "metadata":  # Embedded: its fields are the object's.
-                shown.update(msgspec.to_builtins(part))
-            else:
-                shown[own.get(name) or _go_name(name)] = internal_form(part)
-        return shown
+        names = _names_of(type(value))
+        if names is None:
+            return msgspec.to_builtins(value)
+        return {name: internal_form(getattr(value, attribute)) for name, attribute in names}
     if isinstance(value, list):
         return [internal_form(item) for item in value] or None
     if isinstance(value, dict):
-        return {key: internal_form(item) for key, item in value.items()} or None
+        return {key: internal_form(value[key]) for key in sorted(value)} or None
     return value
 
 
-def _go_name(name: str) -> str:
-    started = _ACRONYM_START.sub(lambda found: found.group().upper(), name, count=1) if name[0].islower() else name
-    return started[0].upper() + started[1:]
+def _pod_spec(spec: PodSpec) -> dict[str, Any]:
+    form = {name: internal_form(getattr(spec, attribute)) for name, attribute in _names_of(PodSpec) or ()}
+    context = form["SecurityContext"]
+    if context is not None:
+        attributes = {field.encode_name.lower(): field.name for field in msgspec.structs.fields(PodSpec)}
+        shared = {name: getattr(spec, attributes[name.lower()]) for name in _OF_THE_HOST}
+        form["SecurityContext"] = shared | context
+    return form
+
+
+def difference(old: Any, new: Any) -> str:
+    """What changed, as a unified diff of the two internal forms."""
+    lines = unified_diff(_lines(old), _lines(new), n=3)
+    return "".join([*lines][2:])
+
+
+def _lines(value: Any) -> list[str]:
+    text = json.dumps(internal_form(value), indent=1, ensure_ascii=False)
+    for letter in "<>&":
+        text = text.replace(letter, f"\\u{ord(letter):04x}")
+    return [f"{line}\n" for line in text.split("\n")]
+
+
+@cache
+def _names_of(type_: type[msgspec.Struct]) -> Names | None:
+    fields = _types().get(type_.__name__)
+    if fields is None or type_.__module__ != PodSpec.__module__:
+        return None
+    attributes = {field.encode_name.lower(): field.name for field in msgspec.structs.fields(type_)}
+    found = ((name, attributes.get(_RENAMED.get(name.lower(), name.lower()))) for name in fields)
+    return tuple((name, attribute) for name, attribute in found if attribute is not None)
+
+
+@cache
+def _types() -> Mapping[str, Sequence[str]]:
+    types: dict[str, list[str]] = json.loads(Path(__file__).with_name("internal_types.json").read_bytes())
+    return types

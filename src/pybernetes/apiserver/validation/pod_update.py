@@ -1,17 +1,29 @@
 """What an update may change in a pod.
 
-Follows ValidatePodUpdate, ValidatePodEphemeralContainersUpdate and ValidatePodResize in pkg/apis/core/validation.
+Follows ValidatePodUpdate and ValidatePodEphemeralContainersUpdate in pkg/apis/core/validation.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import msgspec
 
-from pybernetes.api.fields import FieldError, at, forbidden, invalid
-from pybernetes.api.models.core_v1 import Affinity, Container, Pod, PodSpec, Toleration
+from pybernetes.api.fields import FieldError, FieldPath, at, forbidden, invalid, quoted, required
+from pybernetes.api.models.core_v1 import (
+    Affinity,
+    Container,
+    NodeAffinity,
+    NodeSelectorTerm,
+    Pod,
+    PodSchedulingGate,
+    PodSpec,
+    Toleration,
+)
+from pybernetes.apiserver.validation.containers import check_image_spacing
+from pybernetes.apiserver.validation.internal_form import difference, internal_form
+from pybernetes.apiserver.validation.pod_annotations import MIRROR
+from pybernetes.apiserver.validation.scheduling import check_tolerations
 from pybernetes.apiserver.validation.simple import in_range
 
 _UPDATABLE = (
@@ -30,41 +42,101 @@ def check_pod_update(new: Pod, old: Pod) -> Iterator[FieldError]:
         ("containers", after.containers, before.containers),
         ("initContainers", after.init_containers, before.init_containers),
     ):
+        path = at.spec.child(field)
         if len(fresh) != len(known):
-            yield forbidden(getattr(at.spec, field), "pod updates may not add or remove containers")
+            yield forbidden(path, "pod updates may not add or remove containers")
             return
-    deadline = after.active_deadline_seconds
-    if deadline is not None:
-        if not 0 <= deadline <= _MAXIMUM:
-            yield invalid(at.spec.activeDeadlineSeconds, deadline, in_range(0, _MAXIMUM))
+        for index, container in enumerate(fresh):
+            if not container.image:
+                yield required(path[index].image)
+            yield from check_image_spacing(container, path[index])
+    if errors := list(_check_deadline(after.active_deadline_seconds, before.active_deadline_seconds)):
+        yield from errors
+        if after.active_deadline_seconds is not None:
             return
-        if before.active_deadline_seconds is not None and before.active_deadline_seconds < deadline:
-            yield invalid(at.spec.activeDeadlineSeconds, deadline, "must be less than or equal to previous value")
-            return
-    elif before.active_deadline_seconds is not None:
-        yield invalid(at.spec.activeDeadlineSeconds, None, "must not update from a positive integer to nil value")
-    if not _only_added(after.tolerations, before.tolerations):
-        message = "existing toleration can not be modified except its tolerationSeconds"
-        yield forbidden(at.spec.tolerations, message)
-    gates = {gate.name for gate in before.scheduling_gates}
-    for index, gate in enumerate(after.scheduling_gates):
-        if gate.name not in gates:
-            message = f"only deletion is allowed, but found new scheduling gate '{gate.name}'"
-            yield forbidden(at.spec.schedulingGates[index].name, message)
+    yield from _check_only_added(after.tolerations, before.tolerations, at.spec.tolerations)
+    yield from _check_only_lifted(after.scheduling_gates, before.scheduling_gates, at.spec.schedulingGates)
+    if after == before:
+        return
+    if before.scheduling_gates:
+        yield from _check_placement(after, before)
     munged = _without_allowed_changes(after, before)
     if munged != before:
-        fields = ",".join(_UPDATABLE)
-        difference = spec_difference(munged, before)
-        yield forbidden(at.spec, f"pod updates may not change fields other than {fields}\n{difference}")
+        message = f"pod updates may not change fields other than {','.join(_UPDATABLE)}\n"
+        yield forbidden(at.spec, message + difference(before, munged))
 
 
-def _only_added(new: Sequence[Toleration], old: Sequence[Toleration]) -> bool:
+def _check_deadline(new: int | None, old: int | None) -> Iterator[FieldError]:
+    path = at.spec.activeDeadlineSeconds
+    if new is None:
+        if old is not None:
+            yield invalid(path, None, "must not update from a positive integer to nil value")
+    elif not 0 <= new <= _MAXIMUM:
+        yield invalid(path, new, in_range(0, _MAXIMUM))
+    elif old is not None and old < new:
+        yield invalid(path, new, "must be less than or equal to previous value")
+
+
+def _check_only_added(new: Sequence[Toleration], old: Sequence[Toleration], path: FieldPath) -> Iterator[FieldError]:
     kept = [_timeless(toleration) for toleration in new]
-    return all(_timeless(toleration) in kept for toleration in old)
+    if any(_timeless(toleration) not in kept for toleration in old):
+        yield forbidden(path, "existing toleration can not be modified except its tolerationSeconds")
+    else:
+        yield from check_tolerations(new, path)
 
 
 def _timeless(toleration: Toleration) -> Toleration:
     return msgspec.structs.replace(toleration, toleration_seconds=None)
+
+
+def _check_only_lifted(
+    new: Sequence[PodSchedulingGate], old: Sequence[PodSchedulingGate], path: FieldPath
+) -> Iterator[FieldError]:
+    known = {gate.name for gate in old}
+    for index, gate in enumerate(new):
+        if gate.name not in known:
+            message = f"only deletion is allowed, but found new scheduling gate '{gate.name}'"
+            yield forbidden(path[index].name, message)
+
+
+def _check_placement(new: PodSpec, old: PodSpec) -> Iterator[FieldError]:
+    """Where a gated pod may go can become narrower."""
+    if not old.node_selector.items() <= new.node_selector.items():
+        message = "only additions to spec.nodeSelector are allowed (no mutations or deletions)"
+        yield invalid(at.spec.nodeSelector, new.node_selector or None, message)
+    before, after = _node_affinity(old), _node_affinity(new)
+    if before != after:
+        yield from _check_node_affinity(after, before, at.spec.affinity.nodeAffinity)
+
+
+def _node_affinity(spec: PodSpec) -> NodeAffinity | None:
+    return spec.affinity.node_affinity if spec.affinity is not None else None
+
+
+def _check_node_affinity(new: NodeAffinity | None, old: NodeAffinity | None, path: FieldPath) -> Iterator[FieldError]:
+    wanted = old.required_during_scheduling_ignored_during_execution if old is not None else None
+    if wanted is None:
+        return
+    path = path.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms
+    found = new.required_during_scheduling_ignored_during_execution if new is not None else None
+    before = wanted.node_selector_terms
+    after = found.node_selector_terms if found is not None else []
+    if before and len(after) != len(before):
+        yield invalid(
+            path, internal_form(after), "no additions/deletions to non-empty NodeSelectorTerms list are allowed"
+        )
+        return
+    for index, (fresh, known) in enumerate(zip(after, before, strict=True)):
+        if not _only_narrower(fresh, known):
+            message = "only additions are allowed (no mutations or deletions)"
+            yield invalid(path[index], internal_form(fresh), message)
+
+
+def _only_narrower(new: NodeSelectorTerm, old: NodeSelectorTerm) -> bool:
+    if not old.match_expressions and not old.match_fields:
+        return not new.match_expressions and not new.match_fields
+    pairs = ((new.match_expressions, old.match_expressions), (new.match_fields, old.match_fields))
+    return all(fresh[: len(known)] == known for fresh, known in pairs)
 
 
 def _without_allowed_changes(new: PodSpec, old: PodSpec) -> PodSpec:
@@ -80,61 +152,37 @@ def _without_allowed_changes(new: PodSpec, old: PodSpec) -> PodSpec:
     if grace is not None and grace < 0 and new.termination_grace_period_seconds == 1:
         munged.termination_grace_period_seconds = grace
     if old.scheduling_gates:
-        _allow_tighter_placement(munged, old)
+        munged.node_selector = old.node_selector
+        munged.affinity = _with_node_affinity(new.affinity, old.affinity)
     return munged
 
 
 def _with_images(new: Sequence[Container], old: Sequence[Container]) -> list[Container]:
-    return [
-        msgspec.structs.replace(fresh, image=known.image) if fresh.image else fresh
-        for fresh, known in zip(new, old, strict=True)
-    ]
+    return [msgspec.structs.replace(fresh, image=known.image) for fresh, known in zip(new, old, strict=True)]
 
 
-def _allow_tighter_placement(munged: PodSpec, old: PodSpec) -> None:
-    """A gated pod's placement may become narrower."""
-    if old.node_selector.items() <= munged.node_selector.items():
-        munged.node_selector = old.node_selector
-    if munged.affinity is not None and (old.affinity is None or old.affinity.node_affinity is None):
-        others = msgspec.structs.replace(munged.affinity, node_affinity=None)
-        munged.affinity = others if others != Affinity() or old.affinity is not None else None
-
-
-def spec_difference(new: Any, old: Any) -> str:
-    """The fields that differ, as lines of a patch."""
-    lines = [f"  {type(old).__name__}{{"]
-    for field in msgspec.structs.fields(type(old)):
-        after, before = getattr(new, field.name), getattr(old, field.name)
-        if after != before:
-            lines.append(f"- \t{field.encode_name}: {msgspec.json.encode(after).decode()},")
-            lines.append(f"+ \t{field.encode_name}: {msgspec.json.encode(before).decode()},")
-    return "\n".join([*lines, "  }", ""])
+def _with_node_affinity(new: Affinity | None, old: Affinity | None) -> Affinity | None:
+    known = old.node_affinity if old is not None else None
+    if new is None:
+        return Affinity(node_affinity=known) if known is not None else None
+    if new.node_affinity == known:
+        return new
+    munged = msgspec.structs.replace(new, node_affinity=known)
+    return None if old is None and munged == Affinity() else munged
 
 
 def check_ephemeral_containers_update(new: Pod, old: Pod) -> Iterator[FieldError]:
     path = at.spec.ephemeralContainers
     fresh = {container.name: container for container in new.spec.ephemeral_containers}
     for container in old.spec.ephemeral_containers:
+        name = quoted(container.name)
         if container.name not in fresh:
-            yield forbidden(path, f'existing ephemeral containers "{container.name}" may not be removed\n')
+            yield forbidden(path, f"existing ephemeral containers {name} may not be removed\n")
         elif fresh[container.name] != container:
-            message = f'existing ephemeral containers "{container.name}" may not be changed\n'
-            yield forbidden(path, message + spec_difference(fresh[container.name], container))
+            changes = difference(container, fresh[container.name])
+            yield forbidden(path, f"existing ephemeral containers {name} may not be changed\n{changes}")
 
 
-def check_resize(new: Pod, old: Pod) -> Iterator[FieldError]:
-    if new.status.qos_class != old.status.qos_class:
-        yield invalid(at, new.status.qos_class, "Pod QOS Class may not change as a result of resizing")
-    for field, fresh, known in (
-        ("containers", new.spec.containers, old.spec.containers),
-        ("initContainers", new.spec.init_containers, old.spec.init_containers),
-    ):
-        if [container.name for container in fresh] != [container.name for container in known]:
-            yield forbidden(getattr(at.spec, field), "containers may not be added, removed or renamed")
-            return
-        for index, (after, before) in enumerate(zip(fresh, known, strict=True)):
-            path = getattr(at.spec, field)[index].resources
-            for name in ("limits", "requests"):
-                gone = set(getattr(before.resources, name)) - set(getattr(after.resources, name))
-                if gone:
-                    yield forbidden(getattr(path, name), f"resource {name} cannot be removed")
+def is_mirror(pod: Pod) -> bool:
+    """The image of a static pod, which only its kubelet changes."""
+    return MIRROR in pod.metadata.annotations

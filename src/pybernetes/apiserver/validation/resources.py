@@ -108,7 +108,7 @@ def check_pod_resource_name(name: str, path: FieldPath) -> Iterator[FieldError]:
     errors = list(check_resource_name(name, path))
     yield from errors
     if not errors and name not in POD_RESOURCES and not name.startswith(HUGEPAGES):
-        yield not_supported(path, name, (*POD_RESOURCES, HUGEPAGES))
+        yield not_supported(path, name, sorted((*POD_RESOURCES, HUGEPAGES)))
 
 
 def check_quantity(text: str, path: FieldPath) -> Iterator[FieldError]:
@@ -133,7 +133,7 @@ def check_requirements(
     if limits:
         yield from check_resource_list(limits, path.limits, name_check)
     for name, request in requests.items():
-        if request != limits.get(name) or name not in CONTAINER_RESOURCES:
+        if request != limits.get(name) or name not in CONTAINER_RESOURCES or request[:1] == "-":
             yield from _check_request(name, request, limits.get(name), path, name_check)
     huge = any(name.startswith(HUGEPAGES) for name in (*limits, *requests))
     if huge and not any(name in given for name in ("cpu", "memory") for given in (limits, requests)):

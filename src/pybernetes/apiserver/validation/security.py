@@ -25,6 +25,7 @@ from pybernetes.api.models.core_v1 import (
     SecurityContext,
     Sysctl,
 )
+from pybernetes.apiserver.validation.internal_form import internal_form
 from pybernetes.apiserver.validation.paths import check_descending
 from pybernetes.apiserver.validation.simple import in_range
 from pybernetes.apiserver.validation.windows_options import check_windows_options
@@ -61,9 +62,9 @@ def check_security_context(
     yield from _check_seccomp(context.seccomp_profile, path.seccompProfile)
     if context.allow_privilege_escalation is False:
         if context.privileged:
-            yield invalid(path, context, f"{_CANNOT}`privileged` to true")
+            yield invalid(path, internal_form(context), f"{_CANNOT}`privileged` to true")
         for _ in filter("CAP_SYS_ADMIN".__eq__, context.capabilities.add if context.capabilities else ()):
-            yield invalid(path, context, f"{_CANNOT}`capabilities.Add` CAP_SYS_ADMIN")
+            yield invalid(path, internal_form(context), f"{_CANNOT}`capabilities.Add` CAP_SYS_ADMIN")
     yield from check_windows_options(context.windows_options, path.windowsOptions)
     yield from _check_app_armor(context.app_armor_profile, path.appArmorProfile)
 
@@ -78,8 +79,8 @@ def _check_seccomp(profile: SeccompProfile | None, path: FieldPath) -> Iterator[
         yield not_supported(path.type, profile.type, _PROFILES)
     if profile.type != "Localhost":
         if local is not None:
-            shown = {"Type": profile.type, "LocalhostProfile": local}
-            yield invalid(path.localhostProfile, shown, "can only be set when seccomp type is Localhost")
+            message = "can only be set when seccomp type is Localhost"
+            yield invalid(path.localhostProfile, internal_form(profile), message)
     elif local is None:
         yield required(path.localhostProfile, "must be set when seccomp type is Localhost")
     else:
@@ -133,7 +134,7 @@ def check_pod_security_context(
     yield from check_windows_options(context.windows_options, path.windowsOptions)
     yield from _check_app_armor(context.app_armor_profile, path.appArmorProfile)
     yield from _check_optional(context.supplemental_groups_policy, ("Merge", "Strict"), path.supplementalGroupsPolicy)
-    yield from _check_optional(context.se_linux_change_policy, ("MountOption", "Recursive"), path.seLinuxChangePolicy)
+    yield from _check_optional(context.se_linux_change_policy, ("Recursive",), path.seLinuxChangePolicy)
 
 
 def _check_optional(value: str | None, choices: tuple[str, ...], path: FieldPath) -> Iterator[FieldError]:

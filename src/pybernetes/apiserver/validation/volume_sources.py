@@ -41,7 +41,10 @@ from pybernetes.apiserver.validation.paths import check_descending, check_no_bac
 
 SourceCheck = Callable[[Any, FieldPath], Iterator[FieldError]]
 ONLY_ONE = "may not specify more than 1 volume type"
-INITIATOR_TOO_LONG = "Total length of <volume name>:<iscsi.targetPortal> must be under 64 characters if iscsi.initiatorName is specified."
+INITIATOR_TOO_LONG = (
+    "Total length of <volume name>:<iscsi.targetPortal> must be under 64 characters "
+    "if iscsi.initiatorName is specified."
+)
 HOST_PATH_TYPES = (
     "", "BlockDevice", "CharDevice", "Directory", "DirectoryOrCreate", "File", "FileOrCreate", "Socket",
 )  # fmt: skip

@@ -41,7 +41,8 @@ def check_volumes(
 ) -> Iterator[FieldError]:
     """Fills ``valid`` with the volumes that containers may mount.
 
-    ``pod_name`` is known of pods, whose claims are named after them, and None in templates."""
+    ``pod_name`` is known of pods, whose claims are named after them, and None in templates, which may leave the
+    reference of an image open."""
     made = {f"{pod_name}-{volume.name}" for volume in volumes if volume.ephemeral is not None} if pod_name else ()
     for index, volume in enumerate(volumes):
         each = path[index]
@@ -59,7 +60,7 @@ def check_volumes(
 
 
 def _check_volume(volume: Volume, path: FieldPath, pod_name: str | None) -> Iterator[FieldError]:
-    yield from _check_source(volume, path)
+    yield from _check_source(volume, path, pod_name)
     if volume.ephemeral is not None and pod_name and volume.name:
         name = f"{pod_name}-{volume.name}"
         for message in is_dns_subdomain(name):
@@ -71,12 +72,14 @@ def _check_volume(volume: Volume, path: FieldPath, pod_name: str | None) -> Iter
         yield invalid(path.name, volume.name, message)
 
 
-def _check_source(volume: Volume, path: FieldPath) -> Iterator[FieldError]:
+def _check_source(volume: Volume, path: FieldPath, pod_name: str | None) -> Iterator[FieldError]:
     given = tuple(compress(_SOURCES, _values_of(volume)))
     if not given:
         yield required(path, "must specify a volume type")
         return
     first, *others = given
+    if volume.image is not None and first.attribute == "image" and pod_name is not None and not volume.image.reference:
+        yield required(path.image.reference)
     yield from first.check(getattr(volume, first.attribute), path.child(first.checked_as or first.name))
     for other in others:
         yield forbidden(path.child(_REFUSED_AS.get(other.name, other.name)), ONLY_ONE)

@@ -1,0 +1,59 @@
+"""Writes the fields of Kubernetes' internal types, which upstream shows in errors about whole objects.
+
+    python tools/generate_internal_types.py KUBERNETES_SOURCE
+
+reads pkg/apis/core/types.go and writes apiserver/validation/internal_types.json: type → the names of its fields in
+their order, those of embedded types in their place.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+
+TARGET = Path(__file__).parent.parent / "src/pybernetes/apiserver/validation/internal_types.json"
+ROOTS = ("PodSpec", "PersistentVolumeSpec", "PersistentVolumeClaimSpec", "EphemeralContainer")
+_STRUCT = re.compile(r"^type (\w+) struct \{\n(.*?)^\}", re.MULTILINE | re.DOTALL)
+_FIELD = re.compile(r"^\t(\w+)[ \t]+(\S+)")
+_EMBEDDED = re.compile(r"^\t(\w+)\s*(?://.*)?$")
+
+Fields = list[tuple[str, str]]
+
+
+def structs(source: str) -> dict[str, str]:
+    return {name: body for name, body in _STRUCT.findall(source)}
+
+
+def fields_of(name: str, bodies: dict[str, str]) -> Fields:
+    found: Fields = []
+    for line in bodies[name].splitlines():
+        if embedded := _EMBEDDED.match(line):
+            found += fields_of(embedded[1], bodies)
+        elif field := _FIELD.match(line):
+            found.append((field[1], re.sub(r"^(\*|\[\]|map\[\w+\])*", "", field[2])))
+    return found
+
+
+def reachable(bodies: dict[str, str]) -> dict[str, list[str]]:
+    table: dict[str, list[str]] = {}
+    waiting = list(ROOTS)
+    while waiting:
+        name = waiting.pop()
+        if name in table or name not in bodies:
+            continue
+        fields = fields_of(name, bodies)
+        table[name] = [field for field, _ in fields]
+        waiting += [type_ for _, type_ in fields]
+    return dict(sorted(table.items()))
+
+
+def main() -> None:
+    source = Path(sys.argv[1], "pkg/apis/core/types.go").read_text()
+    lines = (f'"{name}": {json.dumps(fields)}' for name, fields in reachable(structs(source)).items())
+    TARGET.write_text("{\n" + ",\n".join(lines) + "\n}\n")
+
+
+if __name__ == "__main__":
+    main()
