@@ -134,11 +134,11 @@ class Endpoint:
     async def create(self, call: Call) -> ApiResponse:
         self._require_namespace(call)
         check_options(call.request, "CreateOptions")
-        decoded = decode(call.request, self.shape, self.info)
+        document = self._decode(call.request)
         context = self._context(call)
-        created = await self.registry.create(self._namespace(call), decoded.document, context)
-        warnings = [*decoded.warnings, *self._warnings(decoded.document)]
-        return object_answer(call.request, self.view, created, context.now, 201, warnings)
+        created = await self.registry.create(self._namespace(call), document, context)
+        call.request.warnings.extend(self._warnings(document))
+        return object_answer(call.request, self.view, created, context.now, 201)
 
     async def update(self, call: Call) -> ApiResponse:
         check_options(call.request, "UpdateOptions")
@@ -149,8 +149,8 @@ class Endpoint:
         return await self._put(call, self._main)
 
     async def _create_by_update(self, call: Call) -> ApiResponse:
-        decoded = decode(call.request, self.shape, self.info)
-        metadata = decoded.document.setdefault("metadata", {})
+        document = self._decode(call.request)
+        metadata = document.setdefault("metadata", {})
         if metadata.get("name") != call.info.name:
             raise errors.bad_request(
                 f"the name of the object ({metadata.get('name', '')}) does not match the name on the URL "
@@ -159,22 +159,22 @@ class Endpoint:
         if metadata.get("uid") or metadata.get("resourceVersion"):
             raise errors.not_found(self.info.group_resource, call.info.name)
         context = self._context(call)
-        created = await self.registry.create(self._namespace(call), decoded.document, context)
-        return object_answer(call.request, self.view, created, context.now, 201, decoded.warnings)
+        created = await self.registry.create(self._namespace(call), document, context)
+        return object_answer(call.request, self.view, created, context.now, 201)
 
     async def _put(self, call: Call, rule: UpdateRule) -> ApiResponse:
-        decoded = decode(call.request, self.shape, self.info)
-        documents = iter([decoded.document])
-        pinned = bool((decoded.document.get("metadata") or {}).get("resourceVersion"))
+        first = self._decode(call.request)
+        documents = iter([first])
+        pinned = bool((first.get("metadata") or {}).get("resourceVersion"))
 
         def propose(current: StoredObject) -> Proposal:
             document = next(documents, None)
             if document is None:
-                document = decode(call.request, self.shape, self.info).document
+                document = self._decode(call.request)
             document.setdefault("metadata", {})
             return Proposal(document, pinned)
 
-        return await self._write(call, propose, rule, decoded.warnings)
+        return await self._write(call, propose, rule)
 
     async def patch(self, call: Call) -> ApiResponse:
         return await self._patch(call, self._main)
@@ -186,18 +186,16 @@ class Endpoint:
             return await self._apply(call, rule)
         change = change_of(call.request, self.shape)
         mode = field_validation(call.request)
-        warnings: list[str] = []
-
         about_managers = b"managedFields" in call.request.body
 
         def propose(current: StoredObject) -> Proposal:
             live = self.registry.document_of(current)
             patched = change(live if about_managers else unmanaged(live))
             read = conform(patched, self.shape, self.info, mode)
-            warnings[:] = read.warnings
+            call.request.warnings.extend(read.warnings)
             return Proposal(read.document)
 
-        return await self._write(call, propose, rule, warnings)
+        return await self._write(call, propose, rule)
 
     async def _apply(self, call: Call, rule: UpdateRule) -> ApiResponse:
         registry, namespace, name = self.registry, self._namespace(call), call.info.name
@@ -206,6 +204,7 @@ class Endpoint:
             raise errors.not_found(self.info.group_resource, name)
         mode = field_validation(call.request)
         configuration = read_configuration(call.request, self.info, registry.typed, mode)
+        call.request.warnings.extend(configuration.warnings)
         context = self._context(call)
         author = author_of(self.info, context, rule.subresource)
         keep = registry.kept_through(rule.subresource)
@@ -221,7 +220,7 @@ class Endpoint:
             document, managers = made(None)
             document["metadata"].pop("resourceVersion", None)
             created = await registry.create(namespace, document, context, managers)
-            return object_answer(call.request, self.view, created, context.now, 201, configuration.warnings)
+            return object_answer(call.request, self.view, created, context.now, 201)
 
         pinned = bool((configuration.document.get("metadata") or {}).get("resourceVersion"))
 
@@ -229,16 +228,20 @@ class Endpoint:
             document, managers = made(registry.document_of(current))
             return Proposal(document, pinned, managers)
 
-        return await self._write(call, propose, rule, configuration.warnings)
+        return await self._write(call, propose, rule)
 
-    async def _write(
-        self, call: Call, propose: Callable[[StoredObject], Proposal], rule: UpdateRule, warnings: Sequence[str]
-    ) -> ApiResponse:
+    async def _write(self, call: Call, propose: Callable[[StoredObject], Proposal], rule: UpdateRule) -> ApiResponse:
         context = self._context(call)
         written = await self.registry.update(self._namespace(call), call.info.name, propose, context, rule)
         if not rule.subresource and self.resource.warns_on_update:
-            warnings = [*warnings, *self._warnings(self.view.document(written))]
-        return object_answer(call.request, self.view, written, context.now, 200, warnings)
+            call.request.warnings.extend(self._warnings(self.view.document(written)))
+        return object_answer(call.request, self.view, written, context.now)
+
+    def _decode(self, request: ApiRequest) -> Document:
+        """The body as an object of the kind; what is odd about it is told, whatever becomes of the write."""
+        decoded = decode(request, self.shape, self.info)
+        request.warnings.extend(decoded.warnings)
+        return decoded.document
 
     # deleting
 
