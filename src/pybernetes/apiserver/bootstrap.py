@@ -2,12 +2,14 @@
 
 Guarantees  What is there is left as it is, but for the endpoints of the API, which say where this server is (a loopback
 address says nothing to pods: then there are none).
-Follows pkg/controlplane/controller/systemnamespaces and kubernetesservice, pkg/registry/scheduling/rest.
+Follows pkg/controlplane/controller (systemnamespaces, kubernetesservice, legacytokentracking) and
+pkg/registry/scheduling/rest.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from ipaddress import ip_address, ip_network
 
 from pybernetes.api import errors
@@ -20,11 +22,15 @@ from pybernetes.apiserver.server import ApiServer
 from pybernetes.apiserver.updating import Proposal
 
 NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
+_CRITICAL = "Used for system critical pods that must "
+_MUST_NOT_MOVE = _CRITICAL + "not be moved from their current node."
+_MUST_RUN = _CRITICAL + "run in the cluster, but can be moved to another node if necessary."
 PRIORITY_CLASSES = (
-    ("system-node-critical", 2_000_001_000, "Pods without which a node does not work."),
-    ("system-cluster-critical", 2_000_000_000, "Pods without which the cluster does not work."),
+    ("system-node-critical", 2_000_001_000, _MUST_NOT_MOVE),
+    ("system-cluster-critical", 2_000_000_000, _MUST_RUN),
 )
 SERVICE = "kubernetes"
+TOKEN_TRACKING = "kube-apiserver-legacy-service-account-token-tracking"
 _DEFAULT = "default"
 _PORT = "https"
 
@@ -35,6 +41,7 @@ async def ensure(server: ApiServer) -> None:
         await _ensure(server, ("", "v1", "namespaces"), "", {"metadata": {"name": name}})
     for document in _priority_classes():
         await _ensure(server, ("scheduling.k8s.io", "v1", "priorityclasses"), "", document)
+    await _ensure(server, ("", "v1", "configmaps"), "kube-system", _token_tracking(server.clock.now()))
     options = server.options
     await _ensure(server, ("", "v1", "services"), _DEFAULT, service(options))
     if ip_address(options.advertise_address).is_loopback:
@@ -74,7 +81,12 @@ async def _ensure(
 
 def _priority_classes() -> Iterator[Document]:
     for name, value, description in PRIORITY_CLASSES:
-        yield {"metadata": {"name": name}, "value": value, "globalDefault": False, "description": description}
+        yield {"metadata": {"name": name}, "value": value, "description": description}
+
+
+def _token_tracking(now: datetime) -> Document:
+    """Since when the use of tokens in Secrets would show."""
+    return {"metadata": {"name": TOKEN_TRACKING}, "data": {"since": now.strftime("%Y-%m-%d")}}
 
 
 def service_address(options: ServerOptions) -> str:

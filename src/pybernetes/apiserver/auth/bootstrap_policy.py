@@ -44,7 +44,10 @@ from pybernetes.apiserver.auth.policy_words import (
 CLUSTER_ROLES: dict[str, tuple[Rule, ...]] = {
     "cluster-admin": (may("*", "*", "*"), {"verbs": ["*"], "nonResourceURLs": ["*"]}),
     "system:discovery": (may_get(f"/api /api/* /apis /apis/* /openapi /openapi/* {HEALTH_AND_VERSION}"),),
-    "system:monitoring": (may_get("/healthz /healthz/* /livez /livez/* /metrics /metrics/slis /readyz /readyz/*"),),
+    "system:monitoring": (
+        may_get("/flagz /healthz /healthz/* /livez /livez/* /metrics /metrics/slis /readyz /readyz/* /statusz"),
+        may("get", CORE, "nodes/metrics"),
+    ),
     "system:basic-user": (
         may("create", AUTHORIZATION, "selfsubjectaccessreviews selfsubjectrulesreviews"),
         may("create", AUTHENTICATION, "selfsubjectreviews"),
@@ -62,10 +65,11 @@ CLUSTER_ROLES: dict[str, tuple[Rule, ...]] = {
         may(
             WRITE,
             CORE,
-            "configmaps events persistentvolumeclaims replicationcontrollers replicationcontrollers/scale secrets"
+            "configmaps persistentvolumeclaims replicationcontrollers replicationcontrollers/scale secrets"
             " serviceaccounts services services/proxy",
         ),
         may("create", CORE, "serviceaccounts/token"),
+        may(WRITE, f"{CORE} {EVENTS}", "events"),
         may(
             WRITE,
             APPS,
@@ -95,10 +99,11 @@ CLUSTER_ROLES: dict[str, tuple[Rule, ...]] = {
         may(
             READ,
             CORE,
-            "bindings events limitranges namespaces/status pods/log pods/status replicationcontrollers/status"
+            "bindings limitranges namespaces/status pods/log pods/status replicationcontrollers/status"
             " resourcequotas resourcequotas/status",
         ),
         may(READ, CORE, "namespaces"),
+        may(READ, f"{CORE} {EVENTS}", "events"),
         may(READ, DISCOVERY, "endpointslices"),
         may(
             READ,
@@ -140,16 +145,14 @@ CLUSTER_ROLES: dict[str, tuple[Rule, ...]] = {
         may("create get list watch", CERTIFICATES, "certificatesigningrequests"),
         may("create delete get patch update", COORDINATION, "leases"),
         may("get", STORAGE, "volumeattachments"),
-        may("get patch update", CORE, "persistentvolumeclaims/status"),
         may("create", CORE, "serviceaccounts/token"),
-        may("get", CORE, "serviceaccounts"),
+        may("get patch update", CORE, "persistentvolumeclaims/status"),
         may(READ, STORAGE, "csidrivers"),
         may("create delete get patch update", STORAGE, "csinodes"),
         may(READ, NODE, "runtimeclasses"),
         may("get", RESOURCE, "resourceclaims"),
-        may(READ_WRITE, RESOURCE, "resourceslices"),
-        may(READ, CERTIFICATES, "clustertrustbundles"),
-        may("create get list watch", CERTIFICATES, "podcertificaterequests"),
+        may("deletecollection", RESOURCE, "resourceslices"),
+        may("get", CORE, "serviceaccounts"),
     ),
     "system:node-problem-detector": (
         may("get", CORE, "nodes"),
@@ -160,17 +163,14 @@ CLUSTER_ROLES: dict[str, tuple[Rule, ...]] = {
         may("list watch", CORE, "endpoints services"),
         may(READ, CORE, "nodes"),
         WRITE_EVENTS,
-        may("list watch", DISCOVERY, "endpointslices"),
         may("list watch", NETWORKING, "servicecidrs"),
+        may("list watch", DISCOVERY, "endpointslices"),
     ),
     "system:kubelet-api-admin": (
         may(READ, CORE, "nodes"),
         may("proxy", CORE, "nodes"),
-        may(
-            "*",
-            CORE,
-            "nodes/configz nodes/healthz nodes/log nodes/metrics nodes/pods nodes/proxy nodes/spec nodes/stats",
-        ),
+        may("*", CORE, "nodes/log nodes/metrics nodes/proxy nodes/stats"),
+        may("*", CORE, "nodes/configz nodes/healthz nodes/pods"),
     ),
     "system:node-bootstrapper": (may("create get list watch", CERTIFICATES, "certificatesigningrequests"),),
     "system:auth-delegator": REVIEW_ACCESS,
@@ -192,7 +192,7 @@ CLUSTER_ROLES: dict[str, tuple[Rule, ...]] = {
         WRITE_EVENTS,
         LEADER_ELECTION,
         may("get list update watch", COORDINATION, "leases", names="kube-scheduler"),
-        may("create list watch", COORDINATION, "leasecandidates"),
+        may(READ_WRITE, COORDINATION, "leasecandidates"),
         may(READ, CORE, "nodes"),
         may("delete get list watch", CORE, "pods"),
         may("create", CORE, "bindings pods/binding"),
@@ -204,12 +204,17 @@ CLUSTER_ROLES: dict[str, tuple[Rule, ...]] = {
         may(READ, CORE, "persistentvolumeclaims persistentvolumes"),
         *REVIEW_ACCESS,
         may(READ, STORAGE, "csinodes"),
+        may(READ, STORAGE, "volumeattachments"),
         may(READ, CORE, "namespaces"),
         may(READ, STORAGE, "csidrivers"),
         may(READ, STORAGE, "csistoragecapacities"),
-        may(READ, STORAGE, "volumeattachments"),
-        may(READ, RESOURCE, "deviceclasses resourceclaims resourceslices"),
-        may("patch update", RESOURCE, "resourceclaims resourceclaims/status"),
+        may(READ, RESOURCE, "deviceclasses"),
+        may(READ_UPDATE, RESOURCE, "resourceclaims"),
+        may(READ_UPDATE, RESOURCE, "resourceclaims/status"),
+        may("update", CORE, "pods/finalizers"),
+        may(READ, RESOURCE, "resourceslices"),
+        may("create delete", RESOURCE, "resourceclaims"),
+        may("patch update", RESOURCE, "resourceclaims/binding"),
     ),
     "system:persistent-volume-provisioner": (
         may("create delete get list watch", CORE, "persistentvolumes"),
@@ -241,7 +246,11 @@ CLUSTER_ROLES: dict[str, tuple[Rule, ...]] = {
     "system:certificates.k8s.io:legacy-unknown-approver": (
         may("approve", CERTIFICATES, "signers", names="kubernetes.io/legacy-unknown"),
     ),
-    "system:service-account-issuer-discovery": (may_get("/.well-known/openid-configuration /openid/v1/jwks"),),
+    "system:service-account-issuer-discovery": (
+        may_get(
+            "/.well-known/openid-configuration /.well-known/openid-configuration/ /openid/v1/jwks /openid/v1/jwks/"
+        ),
+    ),
 }
 
 # Roles whose rules are those of every cluster role with a label; and the labels that the tables' roles carry.
@@ -299,25 +308,23 @@ CLUSTER_BINDINGS: dict[str, tuple[str, Subjects]] = {
 }
 
 
-def _leader_locking(component: str) -> tuple[Rule, ...]:
-    return (
-        may("watch", CORE, "configmaps"),
-        may("get update", CORE, "configmaps", names=component),
-    )
-
+LEADER_LOCKING = (
+    may("create get list update watch", COORDINATION, "leases"),
+    may("create get list update watch", COORDINATION, "leasecandidates"),
+)
 
 ROLES: dict[tuple[str, str], tuple[Rule, ...]] = {
     ("kube-system", "extension-apiserver-authentication-reader"): (
         may(READ, CORE, "configmaps", names="extension-apiserver-authentication"),
     ),
     ("kube-system", "system:controller:bootstrap-signer"): (may(READ, CORE, "secrets"),),
-    ("kube-system", "system:controller:cloud-provider"): (may("create get list update watch", CORE, "configmaps"),),
+    ("kube-system", "system:controller:cloud-provider"): (may("create get list watch", CORE, "configmaps"),),
     ("kube-system", "system:controller:token-cleaner"): (
         may("delete get list watch", CORE, "secrets"),
         WRITE_EVENTS,
     ),
-    ("kube-system", "system::leader-locking-kube-controller-manager"): _leader_locking("kube-controller-manager"),
-    ("kube-system", "system::leader-locking-kube-scheduler"): _leader_locking("kube-scheduler"),
+    ("kube-system", "system::leader-locking-kube-controller-manager"): LEADER_LOCKING,
+    ("kube-system", "system::leader-locking-kube-scheduler"): LEADER_LOCKING,
     ("kube-public", "system:controller:bootstrap-signer"): (
         may(READ, CORE, "configmaps"),
         may("update", CORE, "configmaps", names="cluster-info"),

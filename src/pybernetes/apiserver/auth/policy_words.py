@@ -20,11 +20,11 @@ ADMISSION = "admissionregistration.k8s.io"
 
 
 def may(verbs: str, groups: str, resources: str, *, names: str = "") -> Rule:
-    """A rule from words separated by blanks; the core group is written `core`."""
+    """A rule from words separated by blanks, sorted as upstream sorts them; the core group is written `core`."""
     rule: Rule = {
-        "verbs": verbs.split(),
+        "verbs": sorted(verbs.split()),
         "apiGroups": ["" if group == CORE else group for group in groups.split()],
-        "resources": resources.split(),
+        "resources": sorted(resources.split()),
     }
     if names:
         rule["resourceNames"] = names.split()
@@ -32,7 +32,7 @@ def may(verbs: str, groups: str, resources: str, *, names: str = "") -> Rule:
 
 
 def may_get(urls: str) -> Rule:
-    return {"verbs": ["get"], "nonResourceURLs": urls.split()}
+    return {"verbs": ["get"], "nonResourceURLs": sorted(urls.split())}
 
 
 WRITE_EVENTS = may("create patch update", f"{CORE} {EVENTS}", "events")

@@ -16,6 +16,7 @@ from pybernetes.apiserver.auth import kubeconfig, reviews
 from pybernetes.apiserver.auth.access import Access, AccessOptions
 from pybernetes.apiserver.auth.pki import KeyPair, Pki, client_context
 from pybernetes.apiserver.describe import describe
+from pybernetes.apiserver.identity_lease import IdentityLease
 from pybernetes.apiserver.options import ServerOptions
 from pybernetes.apiserver.proxy import install as proxies
 from pybernetes.apiserver.serve import Edge, tls_context, tune_process
@@ -63,6 +64,7 @@ async def _serve(layout: Layout, settings: Settings, pki: Pki, serving: KeyPair,
         virtual=(*reviews.SERVED, *metrics_api.SERVED),
     )
     access.register(assembled.server.routes)
+    identity = IdentityLease(assembled.server, machine_name(), f"{settings.node_address}:{settings.port}")
     behind = proxies.install(assembled.server, client_context(pki.apiserver_kubelet_client(), pki.ca_file))
     tls = tls_context(serving.certificate, serving.key, pki.ca_file)
     tune_process()
@@ -71,11 +73,13 @@ async def _serve(layout: Layout, settings: Settings, pki: Pki, serving: KeyPair,
     await access.start()
     try:
         await assembled.start()
+        await identity.start()
         await edge.start()
         try:
             await asyncio.Event().wait()
         finally:
             await edge.stop()
+            await identity.stop()
             await assembled.stop()
     finally:
         await behind.close()
