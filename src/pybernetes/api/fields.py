@@ -222,7 +222,7 @@ def _shown(value: Any) -> str:
         return quoted(value)
     if isinstance(value, float):
         return f"{value:g}"
-    return msgspec.json.encode(value, order="deterministic").decode()
+    return msgspec.json.encode(value).decode()
 
 
 def required(path: FieldPath | str, detail: str = "") -> FieldError:
