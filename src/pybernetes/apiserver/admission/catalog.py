@@ -43,7 +43,7 @@ FIRST: tuple[Row, ...] = (
     Row("TaintNodesByCondition", ".taint_nodes_by_condition:TaintNodesByCondition", on=True),
     Row("AlwaysPullImages", ".always_pull_images:AlwaysPullImages"),
     Row("ImagePolicyWebhook", ""),
-    Row("PodSecurity", "", on=True),
+    Row("PodSecurity", ".pod_security:PodSecurity", on=True),
     Row("PodNodeSelector", ".pod_node_selector:PodNodeSelector"),
     Row("Priority", ".priority:Priority", on=True),
     Row("DefaultTolerationSeconds", ".default_toleration_seconds:DefaultTolerationSeconds", on=True),
