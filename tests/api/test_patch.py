@@ -64,10 +64,6 @@ def test_operations_apply_in_order() -> None:
             {"op": "add", "path": "/x/y", "value": 1},
             'add operation does not apply: doc is missing path: "/x/y": missing value',
         ),
-        (
-            {"op": "replace", "path": "/x", "value": 1},
-            "replace operation does not apply: doc is missing key: /x: missing value",
-        ),
         ({"op": "add", "path": "/l/7", "value": 1}, "Unable to access invalid index: 7: invalid index referenced"),
         ({"op": "frob", "path": "/x"}, "Unexpected kind: frob"),
         ({"op": "add", "value": 1}, "operation has no path"),

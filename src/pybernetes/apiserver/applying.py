@@ -22,6 +22,7 @@ from pybernetes.api.patch.structured import compare, fields_of
 from pybernetes.apiserver.http import ApiRequest
 from pybernetes.apiserver.reset_fields import Keep
 from pybernetes.apiserver.resource import Document
+from pybernetes.apiserver.tracking import check_place
 from pybernetes.apiserver.write_options import FieldValidation
 from pybernetes.apiserver.yaml_body import UnreadableYaml, read_yaml, repeated_keys
 
@@ -173,15 +174,5 @@ def completed(document: Document, info: KindInfo, namespace: str, name: str, *, 
     if is_new and metadata.get("uid"):
         why = f"uid mismatch: the provided object specified uid {metadata['uid']}, and no existing object was found"
         raise errors.conflict(info.group_resource, name, why)
-    if (metadata.get("namespace") or namespace) != namespace:
-        raise errors.bad_request(
-            "the namespace of the provided object does not match the namespace sent on the request"
-        )
-    stated = metadata.get("name")
-    if not stated:
-        raise errors.bad_request(
-            f"the name of the object ({name} based on URL) was undeterminable: name must be provided"
-        )
-    if stated != name:
-        raise errors.bad_request(f"the name of the object ({stated}) does not match the name on the URL ({name})")
+    check_place(metadata, namespace, name)
     return document

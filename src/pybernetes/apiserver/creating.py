@@ -14,6 +14,7 @@ from dataclasses import replace
 from pybernetes.api import errors
 from pybernetes.api.fields import FieldError
 from pybernetes.api.meta import format_time
+from pybernetes.api.patch import PatchError
 from pybernetes.api.patch.managed import Managers
 from pybernetes.apiserver import tracking
 from pybernetes.apiserver.admission.contract import Attributes, Operation
@@ -47,7 +48,7 @@ class Creating(Storage):
         await self.admission.validate(attributes)
         created = await self._insert(namespace, document, context)
         if created is None:
-            raise self._taken(metadata["name"], generated=bool(prefix))
+            raise await self._refused(namespace, metadata["name"], generated=bool(prefix))
         return await self._prepared(created)
 
     async def _free_name(self, namespace: str, prefix: str) -> str:
@@ -68,7 +69,7 @@ class Creating(Storage):
         if namespace:
             metadata["namespace"] = namespace
         if metadata.get("resourceVersion"):
-            raise errors.bad_request("resourceVersion should not be set on objects to be created")
+            raise errors.ApiError(500, "", "resourceVersion should not be set on objects to be created")
 
     def _default_name_dependent(self, document: Document) -> None:
         """Defaults that follow from the name (a namespace's own label) come once the name is known."""
@@ -80,7 +81,10 @@ class Creating(Storage):
         if not context.manager:
             return {}
         author = tracking.author_of(self.info, context, "")
-        return self.newcomers.managers(document, author, sent)
+        try:
+            return self.newcomers.managers(document, author, sent)
+        except PatchError:
+            return {}
 
     def _prepare_create(self, document: Document, context: Context) -> None:
         metadata = document["metadata"]
@@ -126,6 +130,13 @@ class Creating(Storage):
         if self._namespaces:
             return ModRevisionIs(key, 0), Exists(self._namespaces + namespace)
         return (ModRevisionIs(key, 0),)
+
+    async def _refused(self, namespace: str, name: str, *, generated: bool) -> errors.ApiError:
+        error = self._taken(name, generated=generated)
+        there = await self.find(namespace, name)
+        if there is not None and there.document["metadata"].get("deletionTimestamp"):
+            error.message = f"object is being deleted: {error.message}"
+        return error
 
     def _taken(self, name: str, *, generated: bool) -> errors.ApiError:
         error = errors.already_exists(self.info.group_resource, name)

@@ -11,17 +11,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
-
-from pybernetes.api import errors
-from pybernetes.api.kinds import KindInfo
-from pybernetes.api.schema import DecodeError, Shape, find_duplicates
+from pybernetes.api import errors, go_json
+from pybernetes.api.kinds import KindInfo, by_gvk
+from pybernetes.api.schema import DecodeError, Reading, Shape, find_duplicates
+from pybernetes.api.schema.duplicates import merging, problems_in_order
 from pybernetes.apiserver import protobuf
 from pybernetes.apiserver.http import ApiRequest
 from pybernetes.apiserver.negotiation import Encoding, encoding_of_body
 from pybernetes.apiserver.resource import Document
 from pybernetes.apiserver.write_options import FieldValidation, field_validation
-from pybernetes.apiserver.yaml_body import UnreadableYaml, read_yaml
+from pybernetes.apiserver.yaml_body import UnreadableYaml, read_yaml, repeated_keys
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,88 +30,204 @@ class Decoded:
 
 
 def parse_body(request: ApiRequest) -> Any:
-    """The body as JSON values."""
+    """The body as JSON values. Raises 400."""
+    try:
+        return _parsed(request)
+    except UnreadableBody as error:
+        raise errors.bad_request(str(error)) from error
+
+
+class UnreadableBody(ValueError):
+    """The text is upstream's."""
+
+
+def _parsed(request: ApiRequest) -> Any:
     match encoding_of_body(request):
         case Encoding.YAML:
-            return parse_yaml(request.body)
+            try:
+                return read_yaml(request.body)
+            except UnreadableYaml as error:
+                raise UnreadableBody(str(error).removeprefix("error converting YAML to JSON: ")) from error
         case Encoding.PROTOBUF:
-            return parse_protobuf(request.body)
+            try:
+                return protobuf.decode_body(request.body)
+            except protobuf.ProtobufError as error:
+                raise UnreadableBody(_protobuf_problem(request.body, str(error))) from error
         case Encoding.JSON:
-            return parse_json(request.body)
+            try:
+                return go_json.loads(request.body)
+            except go_json.UnreadableJson as error:
+                raise UnreadableBody(f"couldn't get version/kind; json parse error: {error}") from error
 
 
-def parse_protobuf(body: bytes) -> Any:
-    try:
-        return protobuf.decode_body(body)
-    except protobuf.ProtobufError as error:
-        raise errors.bad_request(f"protobuf: {error}") from error
+def _protobuf_problem(body: bytes, why: str) -> str:
+    if body.startswith(_PROTOBUF_PREFIX):
+        return why
+    return (
+        "provided data does not appear to be a protobuf message, expected prefix "
+        f"[{' '.join(map(str, _PROTOBUF_PREFIX))}]"
+    )
 
 
-def parse_json(body: bytes) -> Any:
-    try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise errors.bad_request(f"couldn't get version/kind; json parse error: {error}") from error
+_PROTOBUF_PREFIX = b"k8s\x00"
 
 
 def decode(request: ApiRequest, shape: Shape, info: KindInfo) -> Decoded:
     """Raises 400 for what cannot be read as the kind, and in strict mode for unknown and repeated fields."""
     mode = field_validation(request)
-    document = parse_body(request)
-    problems = [] if mode is FieldValidation.IGNORE else duplicate_fields(request, document)
+    try:
+        document = _parsed(request)
+        document = {} if document is None else document
+        _check_identity(document)
+    except UnreadableBody as error:
+        raise errors.bad_request(unrecognized(info, str(error), request.body)) from error
     check_kind(document, info)
-    return conform(document, shape, info, mode, problems)
+    repeated = _repetitions(request, document)
+    if not repeated:
+        return conform(document, shape, info, mode)
+    if encoding_of_body(request) is Encoding.YAML:
+        return conform(document, shape, info, mode, repeated)
+    merged = merging(request.body)
+    check_kind(merged, info)
+    return _conform_repeated(request.body, merged, shape, info, mode)
+
+
+def _repetitions(request: ApiRequest, document: Any) -> Sequence[str]:
+    """What is stated more than once: problems of a YAML body, paths in a JSON body."""
+    match encoding_of_body(request):
+        case Encoding.JSON:
+            return find_duplicates(request.body, document)
+        case Encoding.YAML:
+            return repeated_keys(request.body)
+        case _:
+            return ()
+
+
+def _conform_repeated(body: bytes, document: Document, shape: Shape, info: KindInfo, mode: FieldValidation) -> Decoded:
+    """Fields stated twice are merged as Go does, and told in the order they stand in."""
+    read = _read(document, shape, info)
+    return _judged(read.document, problems_in_order(body, set(read.unknown)), info, mode)
+
+
+def _check_identity(document: Any) -> None:
+    """Raises UnreadableBody for what does not say what it is."""
+    if not isinstance(document, dict):
+        what = f"json: cannot unmarshal {_json_type(document)} {_INTO_IDENTITY}"
+        raise UnreadableBody(f"couldn't get version/kind; json parse error: {what}")
+    for name in ("kind", "apiVersion"):
+        value = document.get(name)
+        if value is not None and not isinstance(value, str):
+            raise UnreadableBody(
+                "couldn't get version/kind; json parse error: json: cannot unmarshal "
+                f"{_json_type(value)} into Go struct field .{name} of type string"
+            )
+    if (document.get("apiVersion") or "").count("/") > 1:
+        raise UnreadableBody(f"unexpected GroupVersion string: {document['apiVersion']}")
+
+
+_INTO_IDENTITY = (
+    r'into Go value of type struct { APIVersion string "json:\"apiVersion,omitempty\""; '
+    r'Kind string "json:\"kind,omitempty\"" }'
+)
+
+
+def _json_type(value: Any) -> str:
+    match value:
+        case bool():
+            return "bool"
+        case str():
+            return "string"
+        case list():
+            return "array"
+        case dict():
+            return "object"
+        case _:
+            return "number"
+
+
+def unrecognized(info: KindInfo, why: str, body: bytes) -> str:
+    return f"the object provided is unrecognized (must be of type {info.kind}): {why} ({_summary(body)})"
+
+
+_SUMMARY = 30
+
+
+def _summary(body: bytes) -> str:
+    if not body:
+        return "<empty>"
+    start, rest = body[:_SUMMARY], " ..." if len(body) > _SUMMARY else ""
+    return (start.decode("utf-8", "replace") if body[:1] == b"{" else start.hex()) + rest
 
 
 def conform(
     document: Document, shape: Shape, info: KindInfo, mode: FieldValidation, problems: Sequence[str] = ()
 ) -> Decoded:
     """Reads a document against the schema; ``problems`` are those that parsing has found already."""
+    read = _read(document, shape, info)
+    if mode is FieldValidation.IGNORE or not (read.unknown or problems):
+        return Decoded(read.document)
+    return _judged(read.document, [*problems, *(f'unknown field "{path}"' for path in read.unknown)], info, mode)
+
+
+def _read(document: Document, shape: Shape, info: KindInfo) -> Reading:
     try:
-        reading = shape.read(document)
+        return shape.read(document)
     except DecodeError as error:
         raise errors.bad_request(cannot_be_handled(info, str(error))) from error
-    read: Document = reading.document
-    if mode is FieldValidation.IGNORE or not (reading.unknown or problems):
-        return Decoded(read)
-    found = [*(f'unknown field "{path}"' for path in reading.unknown), *problems]
+
+
+def _judged(document: Document, found: Sequence[str], info: KindInfo, mode: FieldValidation) -> Decoded:
+    if mode is FieldValidation.IGNORE or not found:
+        return Decoded(document)
     if mode is FieldValidation.STRICT:
-        raise errors.bad_request(cannot_be_handled(info, f"strict decoding error: {', '.join(found)}"))
-    return Decoded(read, found)
+        lines = [f"yaml: unmarshal errors:\n  {one}" if one.startswith("line ") else one for one in found]
+        raise errors.bad_request(cannot_be_handled(info, f"strict decoding error: {', '.join(lines)}"))
+    return Decoded(document, found)
 
 
-def check_kind(document: Any, info: KindInfo) -> None:
-    if not isinstance(document, dict):
-        raise errors.bad_request(
-            f"the object provided is unrecognized (must be of type {info.kind}): the body is not an object"
-        )
-    version, kind = document.get("apiVersion") or info.api_version, document.get("kind") or info.kind
-    if version != info.api_version and kind == info.kind:
-        raise errors.bad_request(
-            f"the API version in the data ({version}) does not match the expected API version ({info.api_version})"
-        )
-    if kind != info.kind:
-        short = str(version).rpartition("/")[2]
-        raise errors.bad_request(
-            f'{kind} in version "{short}" cannot be handled as a {info.kind}: '
-            f"no kind match between {version} {kind} and {info.api_version} {info.kind}"
-        )
+SCHEME = "k8s.io/kubernetes/pkg/api/legacyscheme/scheme.go:30"
+
+
+def check_kind(document: Document, info: KindInfo) -> None:
+    """What the body says it is, or what it is taken for when it says nothing. Raises 400."""
+    wrong = kind_problem(document, info)
+    if wrong:
+        raise errors.bad_request(_handled(document, wrong, info))
     document["apiVersion"], document["kind"] = info.api_version, info.kind
+
+
+def _handled(document: Document, wrong: str, info: KindInfo) -> str:
+    if wrong.startswith("the API version"):
+        return wrong
+    version = (document.get("apiVersion") or info.api_version).rpartition("/")[2]
+    return f'{document.get("kind") or info.kind} in version "{version}" cannot be handled as a {info.kind}: {wrong}'
+
+
+def kind_problem(document: Document, info: KindInfo) -> str:
+    """Why the document is not of the kind; "" if it is."""
+    api_version, kind = document.get("apiVersion") or info.api_version, document.get("kind") or info.kind
+    if api_version == info.api_version and kind == info.kind:
+        return ""
+    group, _, version = str(api_version).rpartition("/")
+    if not _is_known(group, version, kind):
+        return f'no kind "{kind}" is registered for version "{api_version}" in scheme "{SCHEME}"'
+    if kind == info.kind and group == info.group:
+        return (
+            f"the API version in the data ({api_version}) does not match the expected API version ({info.api_version})"
+        )
+    target = f"{info.group.partition('.')[0] or 'core'}.{info.kind}"
+    return f"converting ({version}.{kind}) to ({target}): unknown conversion"
+
+
+def _is_known(group: str, version: str, kind: str) -> bool:
+    if (group, version, kind) == ("", "v1", "List"):
+        return True
+    try:
+        by_gvk(group, version, str(kind).removesuffix("List"))
+    except LookupError:
+        return False
+    return True
 
 
 def cannot_be_handled(info: KindInfo, why: str) -> str:
     return f'{info.kind} in version "{info.version}" cannot be handled as a {info.kind}: {why}'
-
-
-def duplicate_fields(request: ApiRequest, document: Any) -> list[str]:
-    """`duplicate field "spec.x"` for each field that the JSON body has more than once in one object."""
-    if encoding_of_body(request) is not Encoding.JSON:
-        return []
-    return [f'duplicate field "{path}"' for path in find_duplicates(request.body, document)]
-
-
-def parse_yaml(body: bytes) -> Any:
-    try:
-        return read_yaml(body)
-    except UnreadableYaml as error:
-        raise errors.bad_request(str(error)) from error

@@ -12,13 +12,11 @@ from random import Random
 
 from pybernetes.api import errors
 from pybernetes.api.clock import Clock
-from pybernetes.api.fields import FieldPath, not_supported
 from pybernetes.api.patch.managed import Managers
-from pybernetes.api.schema import Shape, shape_of
-from pybernetes.apiserver import scale
+from pybernetes.api.schema import Shape
 from pybernetes.apiserver.answers import document_answer, list_answer, object_answer
 from pybernetes.apiserver.applying import applied, completed, read_configuration
-from pybernetes.apiserver.decoding import conform, decode, parse_body
+from pybernetes.apiserver.decoding import conform, decode
 from pybernetes.apiserver.delete_options import read_delete_options
 from pybernetes.apiserver.delete_plan import DeleteOptions
 from pybernetes.apiserver.deleting import Deleted
@@ -28,7 +26,7 @@ from pybernetes.apiserver.listing import Lister, at_least
 from pybernetes.apiserver.negotiation import media_of
 from pybernetes.apiserver.objects import StoredObject
 from pybernetes.apiserver.options import ServerOptions
-from pybernetes.apiserver.patching import PatchType, change_of, patch_type
+from pybernetes.apiserver.patching import Patch, PatchType, patch_type
 from pybernetes.apiserver.registry import Registry
 from pybernetes.apiserver.resource import (
     Context,
@@ -39,8 +37,9 @@ from pybernetes.apiserver.resource import (
 )
 from pybernetes.apiserver.routes import Call, Handler
 from pybernetes.apiserver.rules import MainRule, SpecialRule, StatusRule, UpdateRule
+from pybernetes.apiserver.scaling import ScaleDoor
 from pybernetes.apiserver.selection import select
-from pybernetes.apiserver.tracking import author_of, manager_of, managers_in, unmanaged
+from pybernetes.apiserver.tracking import author_of, check_place, manager_of, managers_in, unmanaged
 from pybernetes.apiserver.updating import Proposal
 from pybernetes.apiserver.view import view_of
 from pybernetes.apiserver.watch_lines import lines_for
@@ -93,11 +92,8 @@ class Endpoint:
     ) -> dict[str, Handler]:
         match declared:
             case ScaleSubresource():
-                return {
-                    "get": lambda call: self._get_scale(declared, call),
-                    "update": lambda call: self._update_scale(declared, call),
-                    "patch": lambda call: self._patch_scale(declared, call),
-                }
+                door = ScaleDoor(self.registry, self.view, declared, self._main, self._clock, context_of)
+                return {"get": door.get, "update": door.update, "patch": door.patch}
             case SpecialSubresource(parent_update=None):
                 return {}
         rule: UpdateRule = StatusRule(declared) if isinstance(declared, StatusSubresource) else SpecialRule(declared)
@@ -151,13 +147,10 @@ class Endpoint:
     async def _create_by_update(self, call: Call) -> ApiResponse:
         document = self._decode(call.request)
         metadata = document.setdefault("metadata", {})
-        if metadata.get("name") != call.info.name:
-            raise errors.bad_request(
-                f"the name of the object ({metadata.get('name', '')}) does not match the name on the URL "
-                f"({call.info.name})"
-            )
-        if metadata.get("uid") or metadata.get("resourceVersion"):
-            raise errors.not_found(self.info.group_resource, call.info.name)
+        check_place(metadata, self._namespace(call), call.info.name)
+        if metadata.get("uid"):
+            raise self.registry.uid_mismatch({"name": call.info.name, "uid": ""}, metadata["uid"])
+        metadata.pop("resourceVersion", None)
         context = self._context(call)
         created = await self.registry.create(self._namespace(call), document, context)
         return object_answer(call.request, self.view, created, context.now, 201)
@@ -184,16 +177,15 @@ class Endpoint:
         check_patch_options(call.request, applies=applies)
         if applies:
             return await self._apply(call, rule)
-        change = change_of(call.request, self.shape)
-        mode = field_validation(call.request)
+        patch = Patch(call.request, self.shape, field_validation(call.request))
         about_managers = b"managedFields" in call.request.body
 
         def propose(current: StoredObject) -> Proposal:
             live = self.registry.document_of(current)
-            patched = change(live if about_managers else unmanaged(live))
-            read = conform(patched, self.shape, self.info, mode)
-            call.request.warnings.extend(read.warnings)
-            return Proposal(read.document)
+            patched = patch(live if about_managers else unmanaged(live))
+            read = patch.conform(patched, self.info)
+            call.request.warnings[:] = read.warnings
+            return Proposal(read.document, by_patch=True)
 
         return await self._write(call, propose, rule)
 
@@ -226,7 +218,7 @@ class Endpoint:
 
         def propose(current: StoredObject) -> Proposal:
             document, managers = made(registry.document_of(current))
-            return Proposal(document, pinned, managers)
+            return Proposal(document, pinned, managers, by_patch=True)
 
         return await self._write(call, propose, rule)
 
@@ -280,34 +272,6 @@ class Endpoint:
             if error.code != 404:
                 raise
 
-    # scale
-
-    async def _get_scale(self, declared: ScaleSubresource, call: Call) -> ApiResponse:
-        stored = await self.registry.get(self._namespace(call), call.info.name)
-        return document_answer(call.request, scale.scale_of(declared, self.view.document(stored)))
-
-    async def _update_scale(self, declared: ScaleSubresource, call: Call) -> ApiResponse:
-        wanted = parse_body(call.request)
-        pinned = bool((wanted.get("metadata") or {}).get("resourceVersion"))
-        return await self._write_scale(declared, call, lambda shown: wanted, pinned=pinned)
-
-    async def _patch_scale(self, declared: ScaleSubresource, call: Call) -> ApiResponse:
-        change = change_of(call.request, shape_of("autoscaling", "v1", "Scale"))
-        return await self._write_scale(declared, call, change, pinned=False)
-
-    async def _write_scale(
-        self, declared: ScaleSubresource, call: Call, change: Callable[[Document], Document], *, pinned: bool
-    ) -> ApiResponse:
-        def propose(current: StoredObject) -> Proposal:
-            document = self.registry.fresh_document_of(current)
-            wanted = change(scale.scale_of(declared, document))
-            return Proposal(scale.scaled(declared, document, wanted), pinned)
-
-        context = self._context(call)
-        rule = ScaleRule(self._main)
-        written = await self.registry.update(self._namespace(call), call.info.name, propose, context, rule)
-        return document_answer(call.request, scale.scale_of(declared, self.view.document(written)))
-
     # shared
 
     def _context(self, call: Call) -> Context:
@@ -329,16 +293,6 @@ class Endpoint:
     def _require_namespace(self, call: Call) -> None:
         if self.info.namespaced and not call.info.namespace:
             raise errors.method_not_supported(self.info.group_resource, call.info.verb)
-
-
-class ScaleRule:
-    """An update of the whole object that admission sees as one of its scale."""
-
-    subresource = "scale"
-
-    def __init__(self, main: MainRule) -> None:
-        self.prepare = main.prepare
-        self.problems = main.problems
 
 
 def context_of(call: Call, clock: Clock) -> Context:
@@ -367,10 +321,5 @@ def _stated_options(request: ApiRequest) -> Document:
 
 
 def reads_dry_run(request: ApiRequest) -> bool:
-    stated = request.query.get("dryRun")
-    if not stated:
-        return False
-    if list(stated) != ["All"]:
-        problem = not_supported(FieldPath("dryRun"), list(stated), ["All"])
-        raise errors.invalid("meta.k8s.io", "Options", "", [problem])
-    return True
+    """Assumes checked options."""
+    return bool(request.query.get("dryRun"))

@@ -1,20 +1,30 @@
 """PATCH: from the body and its content type to a change of a document.
 
+A patch is looked at when its object has been found: one that is no patch is answered with 404 before 400.
+
 Follows k8s.io/apiserver/pkg/endpoints/handlers/patch.go.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from enum import StrEnum
 from typing import Any
 
-from pybernetes.api import errors
-from pybernetes.api.patch import PatchError, json_patch, merge, strategic
-from pybernetes.api.schema import Shape
-from pybernetes.apiserver.decoding import parse_json
+import orjson
+
+from pybernetes.api import errors, go_json
+from pybernetes.api.fields import FieldPath, invalid
+from pybernetes.api.kinds import KindInfo
+from pybernetes.api.patch import BadPatch, PatchError, UnfitPatch, json_patch, merge, strategic
+from pybernetes.api.patch.checking import go_text
+from pybernetes.api.schema import DecodeError, Shape, find_duplicates
+from pybernetes.api.schema.duplicates import merging
+from pybernetes.apiserver.decoding import Decoded, kind_problem
 from pybernetes.apiserver.http import ApiRequest
 from pybernetes.apiserver.resource import Document
+from pybernetes.apiserver.write_options import FieldValidation
 
 Change = Callable[[Document], Document]
 
@@ -27,57 +37,165 @@ class PatchType(StrEnum):
 
 
 MOST_OPERATIONS = 10_000
-_SERVED = tuple(PatchType)
 
 
 def patch_type(request: ApiRequest) -> PatchType:
-    stated = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    """Raises 415."""
+    stated = request.headers.get("content-type", "").split(";")[0]
     try:
         return PatchType(stated)
     except ValueError as error:
-        raise unsupported(_SERVED) from error
+        raise unsupported() from error
 
 
-def unsupported(served: Sequence[PatchType]) -> errors.ApiError:
-    return errors.unsupported_media_type(
-        f"the body of the request was in an unknown format - accepted media types include: {', '.join(served)}"
-    )
+def unsupported() -> errors.ApiError:
+    return errors.ApiError(415, "UnsupportedMediaType", "415: Unsupported Media Type", {})
 
 
-def change_of(request: ApiRequest, shape: Shape) -> Change:
-    """The change the request asks for; it can be made again on a newer object."""
-    kind = patch_type(request)
-    if kind is PatchType.APPLY:
-        raise unsupported((PatchType.JSON, PatchType.MERGE, PatchType.STRATEGIC))
-    patch = parse_json(request.body)
-    if kind is PatchType.JSON:
-        return _refusing(_json_change(patch))
-    if not isinstance(patch, dict):
-        raise errors.bad_request("the patch must be a JSON object")
-    if kind is PatchType.MERGE:
-        return _refusing(lambda document: merge.apply(document, patch))
-    return _refusing(lambda document: strategic.apply(document, patch, shape))
+class Patch:
+    """What a PATCH other than an apply asks for. It can be made again on a newer object."""
 
+    def __init__(self, request: ApiRequest, shape: Shape, mode: FieldValidation) -> None:
+        self._body = request.body
+        self._type = patch_type(request)
+        self._shape = shape
+        self._mode = mode
+        self._parsed: tuple[Change, Any, Sequence[str]] | None = None
 
-def _json_change(patch: Any) -> Change:
-    if not isinstance(patch, list):
-        raise errors.bad_request("a JSON patch must be a list of operations")
-    if len(patch) > MOST_OPERATIONS:
-        raise errors.ApiError(
-            413,
-            "RequestEntityTooLarge",
-            f"The allowed maximum operations in a JSON patch is {MOST_OPERATIONS}, got {len(patch)}",
-        )
-    return lambda document: json_patch.apply(document, patch)
-
-
-def _refusing(change: Change) -> Change:
-    def refuse(document: Document) -> Document:
+    def __call__(self, document: Document) -> Document:
+        """Raises 400, 413 or 422 for what is no patch or does not fit, 500 where upstream does."""
+        change, _, _ = self._read()
         try:
             return change(document)
+        except BadPatch as error:
+            raise errors.bad_request(str(error)) from error
+        except UnfitPatch as error:
+            raise errors.ApiError(500, "", str(error)) from error
         except PatchError as error:
             raise errors.ApiError(
-                422, "Invalid", f"the server rejected our request due to an error in our request: {error}"
+                422, "Invalid", "the server rejected our request due to an error in our request", {}
             ) from error
 
-    return refuse
+    def conform(self, patched: Document, info: KindInfo) -> Decoded:
+        """The patched document as one of the kind. Raises 422."""
+        _, patch, repeated = self._read()
+        wrong = kind_problem(patched, info)
+        if wrong:
+            raise self._invalid(patched, patch, wrong)
+        try:
+            reading = self._shape.read(patched)
+        except DecodeError as error:
+            raise self._invalid(patched, patch, self._in_words(str(error), info)) from error
+        if self._mode is FieldValidation.IGNORE or not (reading.unknown or repeated):
+            return Decoded(reading.document)
+        found = [*repeated, *(f'unknown field "{path}"' for path in reading.unknown)]
+        if self._mode is FieldValidation.STRICT:
+            raise self._invalid(patched, patch, f"strict decoding error: {', '.join(found)}")
+        return Decoded(reading.document, found)
+
+    def _in_words(self, why: str, info: KindInfo) -> str:
+        return _converted(why) if self._type is PatchType.STRATEGIC else why
+
+    def _invalid(self, patched: Document, patch: Any, why: str) -> errors.ApiError:
+        value = go_text(patch) if self._type is PatchType.STRATEGIC else orjson.dumps(patched).decode()
+        return errors.invalid("", "", "", [invalid(FieldPath("patch"), value, why)])
+
+    def _read(self) -> tuple[Change, Any, Sequence[str]]:
+        if self._parsed is None:
+            self._parsed = self._parse()
+        return self._parsed
+
+    def _parse(self) -> tuple[Change, Any, Sequence[str]]:
+        before = "" if self._type is PatchType.STRATEGIC else "error decoding patch: "
+        try:
+            patch = go_json.loads(self._body)
+        except go_json.UnreadableJson as error:
+            raise errors.bad_request(f"{before}{error}") from error
+        repeated = find_duplicates(self._body, patch)
+        if repeated:
+            patch = merging(self._body)
+        if self._type is PatchType.JSON:
+            return self._parse_operations(patch, repeated)
+        if patch is not None and not isinstance(patch, dict):
+            into = "into Go value of type map[string]interface {}"
+            raise errors.bad_request(f"{before}json: cannot unmarshal {_json_type(patch)} {into}")
+        repetitions = [f'duplicate field "{path}"' for path in repeated]
+        if self._type is PatchType.MERGE:
+            if patch is None:
+                raise errors.bad_request("Invalid JSON Patch")
+            return lambda document: merge.apply(document, patch), patch, repetitions
+        changes = patch or {}
+        return lambda document: strategic.apply(document, changes, self._shape), changes, repetitions
+
+    def _parse_operations(self, patch: Any, repeated: Sequence[str]) -> tuple[Change, Any, Sequence[str]]:
+        problems = [f'json patch duplicate field "{path}"' for path in repeated]
+        patch = [] if patch is None else patch
+        wrong = _wrong_operations(patch)
+        if wrong:
+            raise errors.bad_request(f"error decoding patch: json: cannot unmarshal {wrong}")
+        problems += [
+            f'json patch unknown field "[{index}].{name}"'
+            for index, operation in enumerate(patch)
+            for name in operation or ()
+            if name not in _OPERATION
+        ]
+        if len(patch) > MOST_OPERATIONS:
+            raise errors.ApiError(
+                413,
+                "RequestEntityTooLarge",
+                f"Request entity too large: The allowed maximum operations in a JSON patch is {MOST_OPERATIONS}, "
+                f"got {len(patch)}",
+            )
+        return lambda document: json_patch.apply(document, patch), patch, problems
+
+
+_OPERATION = ("op", "path", "from", "value")
+
+
+def _wrong_operations(patch: Any) -> str:
+    if not isinstance(patch, list):
+        return f"{_json_type(patch)} into Go value of type []handlers.jsonPatchOp"
+    for operation in patch:
+        if operation is not None and not isinstance(operation, dict):
+            return f"{_json_type(operation)} into Go value of type handlers.jsonPatchOp"
+        for name in ("op", "path", "from"):
+            value = (operation or {}).get(name)
+            if value is not None and not isinstance(value, str):
+                return f"{_json_type(value)} into Go struct field jsonPatchOp.{name} of type string"
+    return ""
+
+
+def _json_type(value: Any) -> str:
+    match value:
+        case bool():
+            return "bool"
+        case str():
+            return "string"
+        case list():
+            return "array"
+        case dict():
+            return "object"
+        case _:
+            return "number"
+
+
+_CANNOT = re.compile(r"json: cannot unmarshal (\w+)(?: (\S+))? into Go (?:struct field \S+|value) of type (\S+)")
+_GO_KINDS = {"object": "map", "array": "slice", "bool": "bool", "string": "string"}
+
+
+def _converted(why: str) -> str:
+    """As upstream's converter of maps to structs says what a decoder of JSON says otherwise."""
+    match = _CANNOT.match(why)
+    if match is None:
+        return why
+    value, number, wanted = match.groups()
+    kind = _GO_KINDS.get(value) or ("float64" if number and "." in number else "int64")
+    if wanted.startswith("[]"):
+        return f"cannot restore slice from {kind}"
+    if wanted.startswith("map["):
+        return f"cannot restore map from {kind}"
+    if "." in wanted and wanted.partition(".")[2][:1].isupper() and kind in ("string", "int64", "float64", "bool"):
+        return f"cannot restore struct from: {kind}"
+    if kind == "string":
+        return f"unrecognized type: {wanted}"
+    return f"cannot convert {kind} to {wanted}"

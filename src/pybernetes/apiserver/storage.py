@@ -163,6 +163,16 @@ class Storage:
             "the object has been modified; please apply your changes to the latest version and try again",
         )
 
+    def uid_mismatch(self, metadata: Document, stated: str) -> errors.ApiError:
+        """Of an object that the client thinks another one."""
+        key = self.key(metadata.get("namespace", ""), metadata["name"])
+        return errors.conflict(
+            self.info.group_resource,
+            metadata["name"],
+            f"StorageError: invalid object, Code: 4, Key: {key}, ResourceVersion: 0, AdditionalErrorMsg: "
+            f"Precondition failed: UID in precondition: {stated}, UID in object meta: {metadata['uid']}",
+        )
+
     async def _reserving(
         self, new: Document, old: Document | None, context: Context, put: Callable[[], Awaitable[StoredObject | None]]
     ) -> StoredObject | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from pybernetes.api import errors
 from pybernetes.api.kinds import KindInfo
 from pybernetes.api.meta import format_time
 from pybernetes.api.patch.apply import Author
@@ -113,3 +114,18 @@ def _rest(document: Document) -> Document:
 def managers_in(document: Document) -> Managers:
     """Of a stored object."""
     return managers_of(document["metadata"].get(_FIELD))
+
+
+def check_place(metadata: Document, namespace: str, name: str) -> None:
+    """Raises 400 unless the metadata is that of the object the URL names."""
+    if (metadata.get("namespace") or namespace) != namespace:
+        raise errors.bad_request(
+            "the namespace of the provided object does not match the namespace sent on the request"
+        )
+    stated = metadata.get("name")
+    if not stated:
+        raise errors.bad_request(
+            f"the name of the object ({name} based on URL) was undeterminable: name must be provided"
+        )
+    if stated != name:
+        raise errors.bad_request(f"the name of the object ({stated}) does not match the name on the URL ({name})")

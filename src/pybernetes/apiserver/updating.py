@@ -14,7 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from pybernetes.api import errors
-from pybernetes.api.fields import FieldError, FieldPath, invalid
+from pybernetes.api.fields import FieldError, FieldPath, invalid, quoted
+from pybernetes.api.patch import PatchError
 from pybernetes.api.patch.apply import updated
 from pybernetes.api.patch.managed import Managers
 from pybernetes.apiserver import delete_plan, tracking
@@ -22,7 +23,7 @@ from pybernetes.apiserver.admission.contract import Attributes, Operation
 from pybernetes.apiserver.objects import StoredObject
 from pybernetes.apiserver.resource import Context, Document
 from pybernetes.apiserver.rules import Models, UpdateRule
-from pybernetes.apiserver.storage import MOST_RACES, SERVER_OWNED, Storage
+from pybernetes.apiserver.storage import MOST_RACES, Storage
 from pybernetes.store.contract import Committed, ModRevisionIs, Put
 
 STATUS = "status"
@@ -37,6 +38,8 @@ class Proposal:
     """Made for one version only: a lost race is a conflict."""
     managers: Managers | None = None
     """Those that were worked out already."""
+    by_patch: bool = False
+    """Its identity is a field like others: a PUT's is a precondition."""
 
 
 Propose = Callable[[StoredObject], Proposal]
@@ -58,7 +61,7 @@ class Updating(Storage):
             old = self.fresh_document_of(current)
             proposal = propose(current)
             new = proposal.document
-            self._check_identity(new, old, current)
+            self._check_identity(proposal, old, current)
             self._keep_server_owned(new, old)
             self._default(new)
             self._track(proposal, old, context, rule.subresource)
@@ -78,46 +81,41 @@ class Updating(Storage):
                 break
         raise self.modified(name)
 
-    def _check_identity(self, new: Document, old: Document, current: StoredObject) -> None:
-        """A stated version must be the current one, and so must a stated uid."""
-        metadata, name = new["metadata"], old["metadata"]["name"]
-        self._check_same_place(metadata, old["metadata"])
+    def _check_identity(self, proposal: Proposal, old: Document, current: StoredObject) -> None:
+        """A stated version must be the current one, and so must the uid of a PUT."""
+        metadata, before = proposal.document["metadata"], old["metadata"]
+        tracking.check_place(metadata, before.get("namespace", ""), before["name"])
+        if "namespace" in before:
+            metadata["namespace"] = before["namespace"]
+        else:
+            metadata.pop("namespace", None)
         uid = metadata.get("uid")
-        if uid and uid != old["metadata"]["uid"]:
-            raise errors.conflict(
-                self.info.group_resource,
-                name,
-                f"Precondition failed: UID in precondition: {uid}, UID in object meta: {old['metadata']['uid']}",
-            )
+        if uid and uid != before["uid"] and not proposal.by_patch:
+            raise self.uid_mismatch(before, uid)
         stated = metadata.get("resourceVersion", "")
         if stated and stated != "0" and stated != str(current.revision):
-            raise self.modified(name)
+            if not (stated.isascii() and stated.isdigit()):
+                raise errors.ApiError(500, "", f"strconv.ParseUint: parsing {quoted(stated)}: invalid syntax")
+            raise self.modified(before["name"])
         if not stated and not self.resource.allows_unconditional_update:
-            self._reject(name, [must_state_version()])
+            info = self.info
+            raise errors.invalid(info.group, info.plural, before["name"], [must_state_version()])
         metadata["resourceVersion"] = str(current.revision)
 
-    def _check_same_place(self, new: Document, old: Document) -> None:
-        if new.get("name") != old["name"]:
-            raise errors.bad_request(
-                f"the name of the object ({new.get('name', '')}) does not match the name on the URL ({old['name']})"
-            )
-        if new.setdefault("namespace", old.get("namespace", "")) != old.get("namespace", ""):
-            raise errors.bad_request(
-                "the namespace of the provided object does not match the namespace sent on the request"
-            )
-        if not new["namespace"]:
-            del new["namespace"]
-
     def _keep_server_owned(self, new: Document, old: Document) -> None:
+        """What a client leaves out stays; a deletion, once begun, stays whatever the client says."""
         metadata, before = new["metadata"], old["metadata"]
-        for owned in SERVER_OWNED:
-            if owned in before:
-                metadata[owned] = before[owned]
-            else:
-                metadata.pop(owned, None)
+        for name in ("uid", "creationTimestamp"):
+            if not metadata.get(name) and name in before:
+                metadata[name] = before[name]
+        for name in ("deletionTimestamp", "deletionGracePeriodSeconds"):
+            if name in before:
+                metadata[name] = before[name]
+        if "generation" in before:
+            metadata["generation"] = before["generation"]
+        else:
+            metadata.pop("generation", None)
         metadata.pop("selfLink", None)
-        if "generateName" in before:
-            metadata["generateName"] = before["generateName"]
 
     def _track(self, proposal: Proposal, old: Document, context: Context, subresource: str) -> None:
         """Managers come from the object as it was, unless the client has sent readable ones through the main door."""
@@ -130,7 +128,10 @@ class Updating(Storage):
         if managers and context.manager:
             author = tracking.author_of(self.info, context, subresource)
             keep = self.kept_through(subresource)
-            managers = updated(tracking.unmanaged(old), new, managers, self.typed, author, keep)
+            try:
+                managers = updated(tracking.unmanaged(old), new, managers, self.typed, author, keep)
+            except PatchError:
+                managers = {}
         tracking.record(new, managers)
 
     def _raise_generation(self, new: Document, old: Document) -> None:

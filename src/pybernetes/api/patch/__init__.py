@@ -3,6 +3,6 @@
 What a patch does not touch is shared between the old document and the new one.
 """
 
-from pybernetes.api.patch.error import PatchError, TestFailed
+from pybernetes.api.patch.error import BadPatch, PatchError, TestFailed, UnfitPatch
 
-__all__ = ["PatchError", "TestFailed"]
+__all__ = ["BadPatch", "PatchError", "TestFailed", "UnfitPatch"]

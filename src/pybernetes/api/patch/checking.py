@@ -41,12 +41,12 @@ def _check(value: Any, kind: Kind, path: str) -> Iterator[str]:
             if not isinstance(value, dict):
                 if inside.takes_anything:
                     return
-                yield f"{path}: expected map, got &{{{_go(value)}}}"
+                yield f"{path}: expected map, got &{{{go_text(value)}}}"
                 return
             yield from _check_map(value, inside, path)
         case ListKind():
             if not isinstance(value, list):
-                yield f"{path}: expected list, got &{{{_go(value)}}}"
+                yield f"{path}: expected list, got &{{{go_text(value)}}}"
                 return
             yield from _check_list(value, inside, path, granular=granular)
 
@@ -81,10 +81,12 @@ def _wrong_scalar(value: Any, type_: str) -> str:
     if type_ in _NUMERIC:
         return "" if number else f"expected numeric (int or float), got {_go_type(value)}"
     if type_ in _TEXT:
-        return "" if isinstance(value, str) else f"expected string, got &value.valueUnstructured{{Value:{_go(value)}}}"
+        return (
+            "" if isinstance(value, str) else f"expected string, got &value.valueUnstructured{{Value:{go_text(value)}}}"
+        )
     if type_ == "boolean":
-        return "" if isinstance(value, bool) else f"expected boolean, got &{{{_go(value)}}}"
-    return f"expected any scalar, got &{{{_go(value)}}}" if isinstance(value, dict | list) else ""
+        return "" if isinstance(value, bool) else f"expected boolean, got &{{{go_text(value)}}}"
+    return f"expected any scalar, got &{{{go_text(value)}}}" if isinstance(value, dict | list) else ""
 
 
 def _go_type(value: Any) -> str:
@@ -99,7 +101,7 @@ def _go_type(value: Any) -> str:
             return "map[string]interface {}"
 
 
-def _go(value: Any) -> str:
+def go_text(value: Any) -> str:
     """As Go's %v."""
     match value:
         case None:
@@ -107,8 +109,8 @@ def _go(value: Any) -> str:
         case bool():
             return "true" if value else "false"
         case list():
-            return f"[{' '.join(map(_go, value))}]"
+            return f"[{' '.join(map(go_text, value))}]"
         case dict():
-            return f"map[{' '.join(f'{name}:{_go(item)}' for name, item in sorted(value.items()))}]"
+            return f"map[{' '.join(f'{name}:{go_text(item)}' for name, item in sorted(value.items()))}]"
         case _:
             return str(value)

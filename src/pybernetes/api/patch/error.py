@@ -7,6 +7,14 @@ class PatchError(ValueError):
     """The patch is malformed, or does not fit the document. The text is upstream's where it has one."""
 
 
+class BadPatch(PatchError):
+    """The patch breaks the rules of its form: upstream answers 400."""
+
+
+class UnfitPatch(PatchError):
+    """The patch and the document's lists do not go together: upstream answers 500."""
+
+
 class TestFailed(PatchError):
     """A JSON patch's `test` found another value."""
 

@@ -1,7 +1,8 @@
 """JSON patches (RFC 6902): add, remove, replace, move, copy and test, in order, all or none.
 
 Follows the library upstream uses (evanphx/json-patch): negative indexes count from the end, a missing `value` in `add`
-and `replace` is null, and a `test` for null holds where the field is absent.
+and `replace` is null, `replace` of an absent field adds it, `copy` of one adds a null, and a `test` for null holds
+where the field is absent.
 """
 
 from __future__ import annotations
@@ -46,8 +47,6 @@ def _remove(document: Any, operation: Operation) -> Any:
 
 def _replace(document: Any, operation: Operation) -> Any:
     path = _path(operation, "path")
-    if _find(document, path) is _MISSING:
-        raise PatchError(f"replace operation does not apply: doc is missing key: {_text(path)}: missing value")
     return _changed(document, path, lambda holder, key: _set(holder, key, operation.get("value")), "replace", path)
 
 
@@ -61,7 +60,10 @@ def _move(document: Any, operation: Operation) -> Any:
 
 def _copy(document: Any, operation: Operation) -> Any:
     origin, path = _path(operation, "from"), _path(operation, "path")
-    return _put(document, path, _required(document, origin, "copy"), "copy", path)
+    found = _find(document, origin)
+    if found is _MISSING and (not origin or _find(document, origin[:-1]) is _MISSING):
+        raise PatchError(f'copy operation does not apply: doc is missing from path: "{_text(origin)}": missing value')
+    return _put(document, path, None if found is _MISSING else found, "copy", path)
 
 
 def _test(document: Any, operation: Operation) -> Any:

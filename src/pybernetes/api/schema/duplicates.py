@@ -27,8 +27,15 @@ def find_duplicates(raw: bytes, document: Any = None) -> list[str]:
         repeated = repeated or len(made) != len(items)
         return made
 
-    json.loads(raw, object_pairs_hook=pairs)
+    try:
+        json.loads(_text(raw), object_pairs_hook=pairs)
+    except RecursionError:
+        return []
     return _paths(raw) if repeated else []
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode("utf-8", "replace")
 
 
 class _Members(list[tuple[str, Any]]):
@@ -50,5 +57,50 @@ def _paths(raw: bytes) -> list[str]:
             for index, element in enumerate(value):
                 walk(element, (place, index, ""))
 
-    walk(json.loads(raw, object_pairs_hook=_Members), None)
+    walk(json.loads(_text(raw), object_pairs_hook=_Members), None)
+    return list(found)
+
+
+def merging(raw: bytes) -> Any:
+    """The document as Go reads one that repeats itself: objects are merged, of other values the last counts."""
+
+    def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
+        made: dict[str, Any] = {}
+        for name, value in items:
+            made[name] = _merged(made.get(name), value)
+        return made
+
+    return json.loads(_text(raw), object_pairs_hook=pairs)
+
+
+def _merged(before: Any, value: Any) -> Any:
+    if isinstance(before, dict) and isinstance(value, dict):
+        return {**before, **{name: _merged(before.get(name), item) for name, item in value.items()}}
+    return value
+
+
+def problems_in_order(raw: bytes, unknown: set[str]) -> list[str]:
+    """`unknown field "spec.x"` and `duplicate field "spec.y"` in the order of the text, each once.
+
+    `unknown` has the paths that the kind has not: these are not told of as repeated.
+    """
+    found: dict[str, None] = {}
+
+    def walk(value: Any, place: Place | None) -> None:
+        if isinstance(value, _Members):
+            seen: set[str] = set()
+            for name, member in value:
+                path = path_of(place, name)
+                if path in unknown:
+                    found[f'unknown field "{path}"'] = None
+                    continue
+                if name in seen:
+                    found[f'duplicate field "{path}"'] = None
+                seen.add(name)
+                walk(member, (place, name, ""))
+        elif isinstance(value, list):
+            for index, element in enumerate(value):
+                walk(element, (place, index, ""))
+
+    walk(json.loads(_text(raw), object_pairs_hook=_Members), None)
     return list(found)

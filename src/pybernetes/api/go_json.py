@@ -1,0 +1,190 @@
+"""JSON as Go reads it: what is wrong with a text, in Go's words, and what it takes that stricter parsers refuse.
+
+Guarantees  `loads` gives what `orjson` gives where that reads the text. Beyond it, bytes that are no UTF-8 and halves
+of surrogate pairs read as U+FFFD.
+
+Follows Go's encoding/json.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import orjson
+
+from pybernetes.api.fields import quoted
+
+DEEPEST = 10_000
+
+
+class UnreadableJson(ValueError):
+    """The text is Go's."""
+
+
+def loads(body: bytes) -> Any:
+    """Raises UnreadableJson."""
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        pass
+    _check(body)
+    try:
+        return _paired(json.loads(body.decode("utf-8", "replace")))
+    except RecursionError as error:
+        raise UnreadableJson("exceeded max depth") from error
+
+
+_HALF = re.compile("[\ud800-\udfff]")
+
+
+def _paired(value: Any) -> Any:
+    if isinstance(value, str):
+        return _HALF.sub("\ufffd", value)
+    if isinstance(value, dict):
+        return {_HALF.sub("\ufffd", name): _paired(item) for name, item in value.items()}
+    return [_paired(item) for item in value] if isinstance(value, list) else value
+
+
+_SPACE = re.compile(rb"[ \t\r\n]*")
+_PLAIN = re.compile(rb'[^"\\\x00-\x1f]*')
+_ESCAPE = re.compile(rb'\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})')
+_DIGITS = re.compile(rb"[0-9]*")
+_LITERALS = {ord("t"): b"true", ord("f"): b"false", ord("n"): b"null"}
+_VALUE, _KEY = "looking for beginning of value", "looking for beginning of object key string"
+
+
+def _check(body: bytes) -> None:
+    """Raises UnreadableJson for what Go cannot read either."""
+    at = _value(body, 0, _VALUE)
+    at = _skip(body, at)
+    if at < len(body):
+        raise _unexpected(body, at, "after top-level value")
+
+
+def _value(body: bytes, at: int, looking: str) -> int:
+    """The place after a value; nested ones are kept on a stack of their closing brackets."""
+    closing: list[int] = []
+    while True:
+        at = _skip(body, at)
+        letter = _letter(body, at)
+        if letter in b"{[" and letter:
+            if len(closing) >= DEEPEST:
+                raise UnreadableJson("exceeded max depth")
+            closing.append(ord("}") if letter == b"{" else ord("]"))
+            at = _skip(body, at + 1)
+            if at < len(body) and body[at] == closing[-1]:
+                closing.pop()
+                at += 1
+            elif letter == b"{":
+                at = _key(body, at)
+                continue
+            else:
+                continue
+        else:
+            at = _scalar(body, at, looking)
+        while closing:
+            at = _skip(body, at)
+            letter = _letter(body, at)
+            if letter == b",":
+                at = _key(body, _skip(body, at + 1)) if closing[-1] == ord("}") else at + 1
+                break
+            if letter[:1] and letter[0] == closing[-1]:
+                closing.pop()
+                at += 1
+                continue
+            where = "after object key:value pair" if closing[-1] == ord("}") else "after array element"
+            raise _unexpected(body, at, where)
+        else:
+            return at
+
+
+def _key(body: bytes, at: int) -> int:
+    if _letter(body, at) != b'"':
+        raise _unexpected(body, at, _KEY)
+    at = _skip(body, _string(body, at))
+    if _letter(body, at) != b":":
+        raise _unexpected(body, at, "after object key")
+    return at + 1
+
+
+def _scalar(body: bytes, at: int, looking: str) -> int:
+    letter = _letter(body, at)
+    if letter == b'"':
+        return _string(body, at)
+    if letter and letter in b"-0123456789":
+        return _number(body, at)
+    literal = _LITERALS.get(letter[0]) if letter else None
+    if literal is None:
+        raise _unexpected(body, at, looking)
+    for offset, wanted in enumerate(literal):
+        if at + offset >= len(body) or body[at + offset] != wanted:
+            where = f"in literal {literal.decode()} (expecting {quoted(chr(wanted)).replace(chr(34), chr(39))})"
+            raise _unexpected(body, at + offset, where)
+    return at + len(literal)
+
+
+def _string(body: bytes, at: int) -> int:
+    at += 1
+    while True:
+        at = _end(_PLAIN, body, at)
+        letter = _letter(body, at)
+        if letter == b'"':
+            return at + 1
+        if letter != b"\\":
+            raise _unexpected(body, at, "in string")
+        match = _ESCAPE.match(body, at)
+        if match is None:
+            length = 6 if body[at + 1 : at + 2] == b"u" else 2
+            if at + length > len(body):
+                raise UnreadableJson("unexpected end of JSON input")
+            shown = body[at : at + length].decode("utf-8", "replace")
+            raise UnreadableJson(f"invalid escape sequence `{shown}` in string")
+        at = match.end()
+
+
+def _number(body: bytes, at: int) -> int:
+    if body[at] == ord("-"):
+        at += 1
+    if _letter(body, at) == b"0":
+        at += 1
+    else:
+        at = _digits(body, at)
+    if _letter(body, at) == b".":
+        at = _digits(body, at + 1)
+    if _letter(body, at) in (b"e", b"E"):
+        at += 2 if _letter(body, at + 1) in (b"+", b"-") else 1
+        at = _digits(body, at)
+    return at
+
+
+def _digits(body: bytes, at: int) -> int:
+    end = _end(_DIGITS, body, at)
+    if end == at:
+        raise _unexpected(body, at, "in numeric literal")
+    return end
+
+
+def _skip(body: bytes, at: int) -> int:
+    return _end(_SPACE, body, at)
+
+
+def _end(pattern: re.Pattern[bytes], body: bytes, at: int) -> int:
+    match = pattern.match(body, at)
+    return match.end() if match else at
+
+
+def _letter(body: bytes, at: int) -> bytes:
+    """Empty past the end."""
+    return body[at : at + 1]
+
+
+def _unexpected(body: bytes, at: int, where: str) -> UnreadableJson:
+    if at >= len(body):
+        return UnreadableJson("unexpected end of JSON input")
+    letter = body[at : at + 4].decode("utf-8", "ignore")[:1]
+    if not letter or not body[at : at + 4].startswith(letter.encode()):
+        return UnreadableJson(f"invalid character '\\x{body[at]:02x}' {where}")
+    shown = {"'": "\\'", '"': '"'}.get(letter) or quoted(letter)[1:-1]
+    return UnreadableJson(f"invalid character '{shown}' {where}")
