@@ -2,8 +2,8 @@
 
     python tools/generate_internal_types.py KUBERNETES_SOURCE
 
-reads pkg/apis/core/types.go and writes apiserver/validation/internal_types.json: type → the names of its fields in
-their order, those of embedded types in their place.
+reads pkg/apis/*/types.go and writes apiserver/validation/internal_types.json: type (`core_v1.PodSpec`) → the names of
+its fields in their order, those of embedded types in their place.
 """
 
 from __future__ import annotations
@@ -14,7 +14,17 @@ import sys
 from pathlib import Path
 
 TARGET = Path(__file__).parent.parent / "src/pybernetes/apiserver/validation/internal_types.json"
-ROOTS = ("PodSpec", "PersistentVolumeSpec", "PersistentVolumeClaimSpec", "EphemeralContainer")
+ROOTS = {
+    "core_v1": ("PodSpec", "PersistentVolumeSpec", "PersistentVolumeClaimSpec", "EphemeralContainer", "ServiceSpec"),
+    "apps_v1": ("DeploymentStrategy", "DaemonSetUpdateStrategy", "StatefulSetSpec"),
+    "batch_v1": ("JobSpec",),
+    "autoscaling_v2": ("HorizontalPodAutoscalerSpec",),
+    "flowcontrol_v1": ("FlowSchemaSpec", "PriorityLevelConfigurationSpec"),
+    "networking_v1": ("ParentReference", "IngressRule"),
+    "rbac_v1": ("RoleRef",),
+    "resource_v1": ("ResourceClaimTemplateSpec", "AllocationResult", "DeviceAttribute"),
+    "storage_v1": ("VolumeAttachmentSpec", "CSINodeDriver"),
+}
 _STRUCT = re.compile(r"^type (\w+) struct \{\n(.*?)^\}", re.MULTILINE | re.DOTALL)
 _FIELD = re.compile(r"^\t(\w+)[ \t]+(\S+)")
 _EMBEDDED = re.compile(r"^\t(\w+)\s*(?://.*)?$")
@@ -23,7 +33,7 @@ Fields = list[tuple[str, str]]
 
 
 def structs(source: str) -> dict[str, str]:
-    return {name: body for name, body in _STRUCT.findall(source)}
+    return dict(_STRUCT.findall(source))
 
 
 def fields_of(name: str, bodies: dict[str, str]) -> Fields:
@@ -36,9 +46,9 @@ def fields_of(name: str, bodies: dict[str, str]) -> Fields:
     return found
 
 
-def reachable(bodies: dict[str, str]) -> dict[str, list[str]]:
+def reachable(bodies: dict[str, str], roots: tuple[str, ...]) -> dict[str, list[str]]:
     table: dict[str, list[str]] = {}
-    waiting = list(ROOTS)
+    waiting = list(roots)
     while waiting:
         name = waiting.pop()
         if name in table or name not in bodies:
@@ -50,8 +60,11 @@ def reachable(bodies: dict[str, str]) -> dict[str, list[str]]:
 
 
 def main() -> None:
-    source = Path(sys.argv[1], "pkg/apis/core/types.go").read_text()
-    lines = (f'"{name}": {json.dumps(fields)}' for name, fields in reachable(structs(source)).items())
+    lines = []
+    for module, roots in ROOTS.items():
+        source = Path(sys.argv[1], "pkg/apis", module.partition("_")[0], "types.go").read_text()
+        for name, fields in reachable(structs(source), roots).items():
+            lines.append(f'"{module}.{name}": {json.dumps(fields)}')
     TARGET.write_text("{\n" + ",\n".join(lines) + "\n}\n")
 
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from pybernetes.api.fields import FieldError, at, duplicate, invalid, is_path_segment, not_supported, required
+from pybernetes.api.fields import FieldError, at, duplicate, forbidden, invalid, not_supported, required
 from pybernetes.api.kinds import info_of
-from pybernetes.api.models.certificates_v1 import CertificateSigningRequest
+from pybernetes.api.models.certificates_v1 import CertificateSigningRequest, CertificateSigningRequestCondition
 from pybernetes.apiserver.columns import AGE, NAME, NONE, human_duration
 from pybernetes.apiserver.resource import (
     Column,
@@ -21,11 +21,20 @@ from pybernetes.apiserver.resource import (
     StatusSubresource,
 )
 from pybernetes.apiserver.resources.cells import at_path, text_at, text_column
+from pybernetes.apiserver.validation.certificates import (
+    APPROVED,
+    DENIED,
+    FAILED,
+    check_certificate,
+    check_decisions,
+    check_request,
+    check_signer_name,
+)
 from pybernetes.apiserver.validation.metadata import check_metadata, check_metadata_update
-from pybernetes.apiserver.validation.simple import check_unchanged
 
 MINIMUM_SECONDS = 600
-_DECISIONS = ("Approved", "Denied")
+DECISIONS = (APPROVED, DENIED)
+LEGACY_SIGNER = "kubernetes.io/legacy-unknown"
 _CSR = ("certificates.k8s.io", "v1", "CertificateSigningRequest")
 _USAGES = frozenset(
     (
@@ -57,12 +66,15 @@ def prepare_update(new: Document, old: Document, context: Context) -> None:
 
 
 def prepare_status(new: Document, old: Document, context: Context) -> None:
-    """A signer adds the certificate, or that it failed; decisions stay."""
+    """A signer adds the certificate, or that it failed; decisions stay as they are where they stay at all."""
     fresh, known = new.setdefault("status", {}), old.get("status") or {}
-    others = [one for one in fresh.get("conditions", ()) if one.get("type") not in _DECISIONS]
-    decisions = [one for one in known.get("conditions", ()) if one.get("type") in _DECISIONS]
-    if conditions := [*decisions, *others]:
-        fresh["conditions"] = conditions
+    conditions = fresh.get("conditions") or []
+    for decision in DECISIONS:
+        before = [one for one in known.get("conditions") or () if one.get("type") == decision]
+        places = [index for index, one in enumerate(conditions) if one.get("type") == decision]
+        if len(before) == len(places):
+            for place, condition in zip(places, before, strict=True):
+                conditions[place] = condition
     _time_conditions(fresh, known, context)
 
 
@@ -86,55 +98,67 @@ def _time_conditions(fresh: Document, known: Document, context: Context) -> None
 
 
 def validate(request: CertificateSigningRequest) -> Iterator[FieldError]:
-    from cryptography import x509  # Slow to load, and few servers ever see a request.
+    yield from _check(request, None)
 
-    yield from check_metadata(request.metadata, is_path_segment, namespaced=False)
-    spec = request.spec
-    try:
-        x509.load_pem_x509_csr(spec.request)
-    except ValueError as error:
-        yield invalid(at.spec.request, spec.request, str(error))
+
+def _check(request: CertificateSigningRequest, old: CertificateSigningRequest | None) -> Iterator[FieldError]:
+    """What was wrong before may stay."""
+    yield from check_metadata(request.metadata, _any_name, namespaced=False)
+    spec, path = request.spec, at.spec
+    yield from check_request(spec.request, path.request)
     if not spec.usages:
-        yield required(at.spec.usages, "usages is required")
-    for index, usage in enumerate(spec.usages):
-        if usage not in _USAGES:
-            yield not_supported(at.spec.usages[index], usage, sorted(_USAGES))
-        if usage in spec.usages[:index]:
-            yield duplicate(at.spec.usages[index], usage)
-    if not spec.signer_name:
-        yield required(at.spec.signerName)
-    elif "/" not in spec.signer_name:
-        message = "must be a fully qualified domain and path of the form 'example.com/signer-name'"
-        yield invalid(at.spec.signerName, spec.signer_name, message)
+        yield required(path.usages)
+    before = old.spec.usages if old is not None else []
+    if all(usage in _USAGES for usage in before):
+        for index, usage in enumerate(spec.usages):
+            if usage not in _USAGES:
+                yield not_supported(path.usages[index], usage, sorted(_USAGES))
+    if len(set(before)) == len(before):
+        for index, usage in enumerate(spec.usages):
+            if usage in spec.usages[:index]:
+                yield duplicate(path.usages[index], usage)
+    if spec.signer_name == LEGACY_SIGNER and (old is None or old.spec.signer_name != LEGACY_SIGNER):
+        yield invalid(path.signerName, LEGACY_SIGNER, "the legacy signerName is not allowed via this API version")
+    else:
+        yield from check_signer_name(spec.signer_name, path.signerName)
     if spec.expiration_seconds is not None and spec.expiration_seconds < MINIMUM_SECONDS:
         message = "may not specify a duration less than 600 seconds (10 minutes)"
-        yield invalid(at.spec.expirationSeconds, spec.expiration_seconds, message)
+        yield invalid(path.expirationSeconds, spec.expiration_seconds, message)
+    conditions = at.status.conditions
+    yield from check_decisions(request.status.conditions, old.status.conditions if old else (), conditions)
+    if old is None or request.status.certificate != old.status.certificate:
+        yield from check_certificate(request.status.certificate, at.status.certificate)
+
+
+def _any_name(name: str) -> list[str]:
+    return []
 
 
 def validate_update(new: CertificateSigningRequest, old: CertificateSigningRequest) -> Iterator[FieldError]:
+    yield from _check(new, old)
+    yield from _check_kept(new, old)
     yield from check_metadata_update(new.metadata, old.metadata)
-    yield from check_unchanged(new.spec, old.spec, at.spec)
 
 
-def validate_conditions(new: CertificateSigningRequest, old: CertificateSigningRequest) -> Iterator[FieldError]:
-    yield from check_metadata_update(new.metadata, old.metadata)
-    types: set[str] = set()
-    for index, condition in enumerate(new.status.conditions):
-        path = at.status.conditions[index]
-        if not condition.type:
-            yield required(path.type)
-        if condition.type in types:
-            yield duplicate(path.type, condition.type)
-        types.add(condition.type)
-        if condition.type in (*_DECISIONS, "Failed") and condition.status != "True":
-            yield not_supported(path.status, condition.status, ("True",))
-    if types >= set(_DECISIONS):
-        yield invalid(at.status.conditions, "Denied", "Approved and Denied conditions are mutually exclusive")
-    kept = [one.type for one in old.status.conditions if one.type in (*_DECISIONS, "Failed") and one.type not in types]
-    for gone in kept:
-        yield invalid(at.status.conditions, gone, "updates may not remove a condition of type " + f'"{gone}"')
+def validate_status(new: CertificateSigningRequest, old: CertificateSigningRequest) -> Iterator[FieldError]:
+    yield from _check(new, old)
+    yield from _check_kept(new, old)
+    for decision in DECISIONS:
+        if len(_of_type(new, decision)) > len(_of_type(old, decision)):
+            yield forbidden(at.status.conditions, f'updates may not add a condition of type "{decision}"')
     if old.status.certificate and new.status.certificate != old.status.certificate:
-        yield invalid(at.status.certificate, "", "field is immutable")
+        yield forbidden(at.status.certificate, "updates may not modify existing certificate content")
+    yield from check_metadata_update(new.metadata, old.metadata)
+
+
+def _check_kept(new: CertificateSigningRequest, old: CertificateSigningRequest) -> Iterator[FieldError]:
+    for type_ in (*DECISIONS, FAILED):
+        if len(_of_type(new, type_)) < len(_of_type(old, type_)):
+            yield forbidden(at.status.conditions, f'updates may not remove a condition of type "{type_}"')
+
+
+def _of_type(request: CertificateSigningRequest, type_: str) -> list[CertificateSigningRequestCondition]:
+    return [condition for condition in request.status.conditions if condition.type == type_]
 
 
 def _condition(request: Document, now: datetime) -> str:
@@ -155,6 +179,7 @@ CERTIFICATE_SIGNING_REQUESTS = Resource(
     short_names=("csr",),
     validate=validate,
     validate_update=validate_update,
+    judges_updates_alone=True,
     prepare_create=prepare_create,
     prepare_update=prepare_update,
     columns=(
@@ -167,8 +192,8 @@ CERTIFICATE_SIGNING_REQUESTS = Resource(
     ),
     selectable={"spec.signerName": text_at("spec.signerName")},
     subresources=(
-        StatusSubresource(prepare=prepare_status, validate=validate_conditions),
-        SpecialSubresource("approval", ("get", "patch", "update"), _CSR, prepare_approval, validate_conditions),
+        StatusSubresource(prepare=prepare_status, validate=validate_status),
+        SpecialSubresource("approval", ("get", "patch", "update"), _CSR, prepare_approval, validate_update),
     ),
 )
 

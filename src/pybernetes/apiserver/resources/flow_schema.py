@@ -8,18 +8,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
+import msgspec
+
 from pybernetes.api.fields import FieldError, at, invalid, is_dns_subdomain, not_supported, required
 from pybernetes.api.kinds import info_of
-from pybernetes.api.models.flowcontrol_v1 import FlowSchema
+from pybernetes.api.models.flowcontrol_v1 import FlowSchema, FlowSchemaSpec
 from pybernetes.apiserver.columns import AGE, NAME, NONE
+from pybernetes.apiserver.fairness.bootstrap import MANDATORY_SCHEMAS
 from pybernetes.apiserver.resource import Column, Document, Resource, StatusSubresource, spec_changed
-from pybernetes.apiserver.resources.cells import at_path, number_column, text_column
+from pybernetes.apiserver.resources.cells import at_path, text_column
 from pybernetes.apiserver.resources.defaults import OverZero, compile_defaults
-from pybernetes.apiserver.validation.metadata import check_metadata, check_only_metadata
+from pybernetes.apiserver.validation.flow_control import check_flow_conditions, check_rule
+from pybernetes.apiserver.validation.internal_form import internal_form
+from pybernetes.apiserver.validation.metadata import check_metadata
 
 MAXIMUM_PRECEDENCE = 10000
 _METHODS = ("ByNamespace", "ByUser")
-_KINDS = ("Group", "ServiceAccount", "User")
+MANDATORY = {one["metadata"]["name"]: one["spec"] for one in MANDATORY_SCHEMAS}
 
 
 def validate(schema: FlowSchema) -> Iterator[FieldError]:
@@ -37,7 +42,7 @@ def validate(schema: FlowSchema) -> Iterator[FieldError]:
         )
     method = spec.distinguisher_method
     if method is not None and method.type not in _METHODS:
-        yield not_supported(at.spec.distinguisherMethod, method, _METHODS)
+        yield not_supported(at.spec.distinguisherMethod.type, internal_form(method), _METHODS)
     level = spec.priority_level_configuration.name
     if not level:
         yield required(at.spec.priorityLevelConfiguration.name, "must reference a priority level")
@@ -45,14 +50,19 @@ def validate(schema: FlowSchema) -> Iterator[FieldError]:
         messages = is_dns_subdomain(level)
         yield from (invalid(at.spec.priorityLevelConfiguration.name, level, message) for message in messages)
     for index, rule in enumerate(spec.rules):
-        path = at.spec.rules[index]
-        if not rule.subjects:
-            yield required(path.subjects, "subjects must contain at least one value")
-        for position, subject in enumerate(rule.subjects):
-            if subject.kind not in _KINDS:
-                yield not_supported(path.subjects[position].kind, subject.kind, _KINDS)
-        if not rule.resource_rules and not rule.non_resource_rules:
-            yield required(path, "at least one of resourceRules and nonResourceRules has to be non-empty")
+        yield from check_rule(rule, at.spec.rules[index])
+    fixed = MANDATORY.get(schema.metadata.name)
+    if fixed is not None and msgspec.convert(fixed, FlowSchemaSpec) != spec:
+        message = f"spec of '{schema.metadata.name}' must equal the fixed value"
+        yield invalid(at.spec, internal_form(spec), message)
+
+
+def validate_update(new: FlowSchema, old: FlowSchema) -> Iterator[FieldError]:
+    return validate(new)
+
+
+def validate_status(new: FlowSchema, old: FlowSchema) -> Iterator[FieldError]:
+    return check_flow_conditions(new.status.conditions, at.status.conditions)
 
 
 def _method(schema: Document, now: datetime) -> str:
@@ -69,17 +79,18 @@ FLOW_SCHEMAS = Resource(
     info=info_of(FlowSchema),
     defaults=compile_defaults({"spec.matchingPrecedence": OverZero(1000)}),
     validate=validate,
-    validate_update=check_only_metadata,
+    validate_update=validate_update,
+    judges_updates_alone=True,
     generation=spec_changed,
     columns=(
         NAME,
         text_column("PriorityLevel", "spec.priorityLevelConfiguration.name"),
-        number_column("MatchingPrecedence", "spec.matchingPrecedence"),
+        Column("MatchingPrecedence", lambda schema, now: at_path(schema, "spec.matchingPrecedence", 0)),
         Column("DistinguisherMethod", _method),
         AGE,
         Column("MissingPL", _missing),
     ),
-    subresources=(StatusSubresource(validate=check_only_metadata),),
+    subresources=(StatusSubresource(validate=validate_status),),
 )
 
 RESOURCES = (FLOW_SCHEMAS,)

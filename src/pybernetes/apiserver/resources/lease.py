@@ -1,17 +1,17 @@
 """Lease: who holds a role, and until when; nodes' heartbeats and leader election.
 
-Follows pkg/apis/coordination/validation.
+Follows pkg/registry/coordination/lease and pkg/apis/coordination/validation.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pybernetes.api.fields import FieldError, FieldPath, at, invalid, is_dns_subdomain, is_qualified_name, required
+from pybernetes.api.fields import FieldError, FieldPath, at, invalid, is_dns_subdomain
 from pybernetes.api.kinds import info_of
 from pybernetes.api.models.coordination_v1 import Lease, LeaseSpec
 from pybernetes.apiserver.columns import AGE, NAME
-from pybernetes.apiserver.resource import Column, Document, Resource
+from pybernetes.apiserver.resource import Column, Context, Document, Resource
 from pybernetes.apiserver.validation.metadata import check_metadata, check_metadata_update
 from pybernetes.apiserver.validation.simple import NOT_NEGATIVE
 
@@ -26,17 +26,22 @@ def _check_spec(spec: LeaseSpec, path: FieldPath) -> Iterator[FieldError]:
         yield invalid(path.leaseDurationSeconds, spec.lease_duration_seconds, "must be greater than 0")
     if spec.lease_transitions is not None and spec.lease_transitions < 0:
         yield invalid(path.leaseTransitions, spec.lease_transitions, NOT_NEGATIVE)
-    if spec.strategy is not None:
-        if not spec.strategy:
-            yield invalid(path.strategy, spec.strategy, "must not be empty")
-        else:
-            yield from (invalid(path.strategy, spec.strategy, m) for m in is_qualified_name(spec.strategy))
-    if spec.preferred_holder and not spec.strategy:
-        yield required(path.strategy, "must be specified when `preferredHolder` is specified")
+
+
+def prepare_create(lease: Document, context: Context) -> None:
+    """Electing leaders among candidates is off by default."""
+    spec = lease.get("spec") or {}
+    for field in ("strategy", "preferredHolder"):
+        spec.pop(field, None)
+
+
+def prepare_update(new: Document, old: Document, context: Context) -> None:
+    prepare_create(new, context)
 
 
 def validate_update(new: Lease, old: Lease) -> Iterator[FieldError]:
     yield from check_metadata_update(new.metadata, old.metadata)
+    yield from _check_spec(new.spec, at.spec)
 
 
 def holder_of(lease: Document) -> str:
@@ -48,6 +53,9 @@ LEASES = Resource(
     info=info_of(Lease),
     validate=validate,
     validate_update=validate_update,
+    judges_updates_alone=True,
+    prepare_create=prepare_create,
+    prepare_update=prepare_update,
     columns=(NAME, Column("Holder", lambda lease, now: holder_of(lease)), AGE),
     allows_create_on_update=True,
     allows_unconditional_update=False,

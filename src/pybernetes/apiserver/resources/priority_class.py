@@ -11,33 +11,46 @@ from pybernetes.api.fields import FieldError, at, forbidden, is_dns_subdomain, n
 from pybernetes.api.kinds import info_of
 from pybernetes.api.models.scheduling_v1 import PriorityClass
 from pybernetes.apiserver.columns import AGE, NAME
-from pybernetes.apiserver.resource import Column, Resource
+from pybernetes.apiserver.resource import Column, Document, Resource
 from pybernetes.apiserver.resources.cells import number_column, text_column
-from pybernetes.apiserver.resources.defaults import compile_defaults
 from pybernetes.apiserver.validation.metadata import check_metadata, check_metadata_update
 from pybernetes.apiserver.validation.simple import check_unchanged
 
 HIGHEST_USER_PRIORITY = 1_000_000_000
 SYSTEM_PREFIX = "system-"
 SYSTEM_CLASSES = {"system-cluster-critical": 2_000_000_000, "system-node-critical": 2_000_001_000}
-_POLICIES = ("Never", "PreemptLowerPriority")
+_POLICIES = ("PreemptLowerPriority", "Never")
 
 
 def validate(priority_class: PriorityClass) -> Iterator[FieldError]:
     yield from check_metadata(priority_class.metadata, is_dns_subdomain, namespaced=False)
     name, value = priority_class.metadata.name, priority_class.value
     if name.startswith(SYSTEM_PREFIX):
-        if SYSTEM_CLASSES.get(name) != value or priority_class.global_default:
+        if wrong := _wrong_with_system_class(priority_class):
             reserved = f"priority class names with '{SYSTEM_PREFIX}' prefix are reserved for system use only"
-            yield forbidden(at.metadata.name, f"{reserved}. error: priority class {name} is not a known system class")
+            yield forbidden(at.metadata.name, f"{reserved}. error: {wrong}")
     elif value > HIGHEST_USER_PRIORITY:
         message = f"maximum allowed value of a user defined priority is {HIGHEST_USER_PRIORITY}"
         yield forbidden(at.value, message)
     policy = priority_class.preemption_policy
-    if not policy:
+    if policy == "":
         yield required(at.preemptionPolicy)
-    elif policy not in _POLICIES:
+    elif policy is not None and policy not in _POLICIES:
         yield not_supported(at.preemptionPolicy, policy, _POLICIES)
+
+
+def _wrong_with_system_class(priority_class: PriorityClass) -> str:
+    name = priority_class.metadata.name
+    if name not in SYSTEM_CLASSES:
+        return f"{name} is not a known system priority class"
+    if priority_class.value != SYSTEM_CLASSES[name]:
+        return f"value of {name} PriorityClass must be {SYSTEM_CLASSES[name]}"
+    return f"globalDefault of {name} PriorityClass must be false" if priority_class.global_default else ""
+
+
+def fill(priority_class: Document) -> None:
+    """Only what is absent: an empty text is a mistake."""
+    priority_class.setdefault("preemptionPolicy", "PreemptLowerPriority")
 
 
 def validate_update(new: PriorityClass, old: PriorityClass) -> Iterator[FieldError]:
@@ -50,9 +63,10 @@ def validate_update(new: PriorityClass, old: PriorityClass) -> Iterator[FieldErr
 PRIORITY_CLASSES = Resource(
     info=info_of(PriorityClass),
     short_names=("pc",),
-    defaults=compile_defaults({"preemptionPolicy": "PreemptLowerPriority"}),
+    defaults=fill,
     validate=validate,
     validate_update=validate_update,
+    judges_updates_alone=True,
     generation=lambda new, old: False,
     columns=(
         NAME,

@@ -17,7 +17,9 @@ from typing import Any
 import msgspec
 
 from pybernetes.api.models.core_v1 import PodSpec
+from pybernetes.api.models.meta_v1 import LabelSelector
 
+_ATTRIBUTE_VALUES = ("int", "bool", "string", "version", "ints", "bools", "strings", "versions")
 _RENAMED = {
     "datadiskuri": "diskuri",
     "endpointsname": "endpoints",
@@ -27,6 +29,7 @@ _RENAMED = {
     "rbdimage": "image",
     "rbdpool": "pool",
     "radosuser": "user",
+    **{f"{name.rstrip('s')}value{name[len(name.rstrip('s')) :]}": name for name in _ATTRIBUTE_VALUES},
 }
 """Names that differ between the internal types and JSON in more than case."""
 _OF_THE_HOST = ("HostNetwork", "HostPID", "HostIPC", "ShareProcessNamespace", "HostUsers")
@@ -39,6 +42,8 @@ Names = Sequence[tuple[str, str]]
 def internal_form(value: Any) -> Any:
     if isinstance(value, PodSpec):
         return _pod_spec(value)
+    if isinstance(value, LabelSelector):
+        return _selector(value)
     if isinstance(value, msgspec.Struct):
         names = _names_of(type(value))
         if names is None:
@@ -49,6 +54,18 @@ def internal_form(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: internal_form(value[key]) for key in sorted(value)} or None
     return value
+
+
+def _selector(selector: LabelSelector) -> dict[str, Any]:
+    form: dict[str, Any] = {}
+    if selector.match_labels:
+        form["matchLabels"] = dict(sorted(selector.match_labels.items()))
+    if selector.match_expressions:
+        form["matchExpressions"] = [
+            {"key": one.key, "operator": one.operator} | ({"values": one.values} if one.values else {})
+            for one in selector.match_expressions
+        ]
+    return form
 
 
 def _pod_spec(spec: PodSpec) -> dict[str, Any]:
@@ -76,8 +93,8 @@ def _lines(value: Any) -> list[str]:
 
 @cache
 def _names_of(type_: type[msgspec.Struct]) -> Names | None:
-    fields = _types().get(type_.__name__)
-    if fields is None or type_.__module__ != PodSpec.__module__:
+    fields = _types().get(f"{type_.__module__.rpartition('.')[2]}.{type_.__name__}")
+    if fields is None:
         return None
     attributes = {field.encode_name.lower(): field.name for field in msgspec.structs.fields(type_)}
     found = ((name, attributes.get(_RENAMED.get(name.lower(), name.lower()))) for name in fields)
