@@ -58,7 +58,7 @@ def list_answer(
 ) -> ApiResponse:
     media = media_of(request)
     if media.plain and not wants_pretty(request):
-        return ApiResponse(200, _joined(view, found, list_metadata), _JSON_HEADERS.copy())
+        return ApiResponse(200, _joined(view, found, view.list_metadata(list_metadata)), _JSON_HEADERS.copy())
     documents = [view.document(one) for one in found]
     document: Document
     match media.shown:
@@ -83,7 +83,7 @@ def list_answer(
             document = {
                 "kind": view.resource.list_kind,
                 "apiVersion": info.api_version,
-                "metadata": list_metadata,
+                "metadata": view.list_metadata(list_metadata),
                 "items": [orjson.loads(view.item(one)) for one in found],
             }
     return document_answer(request, document, 200, (), media)

@@ -28,12 +28,12 @@ class Deleting(Updating):
         """Raises 404 when absent and 409 when a precondition does not hold."""
         for _ in range(MOST_RACES):
             current = await self.get(namespace, name)
-            await self._prepare(current)
             old = self.document_of(current)
             self._check_preconditions(name, old, current, options)
             await self.admission.admit(Attributes(Operation.DELETE, self.resource, namespace, name, context, None, old))
             done = await self._carry_out(current, old, options, context)
             if done is not None:
+                await self._prepared(done.object)
                 return done
         raise self.modified(name)
 

@@ -177,6 +177,10 @@ class Custom(Protocol):
         """How its objects look as bytes in the version they are stored in."""
 
     @property
+    def stored_info(self) -> KindInfo:
+        """The version that objects are stored in."""
+
+    @property
     def advertised_verbs(self) -> tuple[str, ...]:
         """The verbs that discovery tells of."""
 

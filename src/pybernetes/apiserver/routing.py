@@ -46,6 +46,8 @@ class Routing:
             return self._of_nobody(info)
         if info.path.startswith("//"):
             return _no_page
+        if endpoint.resource.custom is not None:
+            return endpoint.handler(info.verb, info.subresource) or _no_page
         if not _fits(info, endpoint) or (len(info.parts) > 3 and info.subresource not in _OPEN_ENDED):
             raise errors.path_not_found()
         if info.group in self._builtin:

@@ -26,6 +26,10 @@ class View:
     def document(self, stored: StoredObject) -> Document:
         return stored.document
 
+    def list_metadata(self, metadata: Document) -> Document:
+        """As it stands in lists of whole objects."""
+        return metadata
+
     def line(self, event: Event) -> bytes:
         return event.line
 

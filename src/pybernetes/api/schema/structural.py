@@ -73,8 +73,10 @@ _METADATA = "metadata"
 def _read_metadata(metadata: Any, *, present: bool) -> tuple[Document | None, list[str]]:
     if not present:
         return None, []
+    if metadata is None:
+        return {}, []
     if not isinstance(metadata, dict):
-        raise mismatch(metadata, (None, _METADATA, ""), "v1.ObjectMeta")
+        raise mismatch(metadata, None, "v1.ObjectMeta")
     reading = Shape(definition("meta_v1.ObjectMeta")).read(metadata)
     document = {name: one for name, one in reading.document.items() if one is not None}
     return document, [f"metadata.{path}" for path in reading.unknown]

@@ -5,28 +5,37 @@ Follows pkg/apiserver/customresource_handler.go of apiextensions-apiserver.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from random import Random
+from typing import Any
 
 from pybernetes.api import errors
 from pybernetes.api.clock import Clock
+from pybernetes.api.fields import invalid
 from pybernetes.apiserver.answers import list_answer
+from pybernetes.apiserver.custom.metadata import finalizer_warnings
 from pybernetes.apiserver.custom.version import CustomVersion
 from pybernetes.apiserver.custom.watching import ConvertedWatch
+from pybernetes.apiserver.decoding import parse_body, unrecognized
 from pybernetes.apiserver.discovery.served import version_rank
 from pybernetes.apiserver.endpoint import Endpoint
-from pybernetes.apiserver.http import ApiResponse
+from pybernetes.apiserver.http import ApiRequest, ApiResponse, no_such_page
 from pybernetes.apiserver.list_options import read_options
 from pybernetes.apiserver.negotiation import media_of
+from pybernetes.apiserver.objects import StoredObject
 from pybernetes.apiserver.options import ServerOptions
 from pybernetes.apiserver.patching import PatchType, patch_type, unsupported
 from pybernetes.apiserver.registry import Registry
+from pybernetes.apiserver.resource import Document
 from pybernetes.apiserver.routes import Call, Handler
 from pybernetes.apiserver.rules import UpdateRule
 from pybernetes.apiserver.selection import Selection, candidates, select
+from pybernetes.apiserver.updating import Proposal
 from pybernetes.apiserver.watch_lines import lines_for
 
 _PATCHES = (PatchType.JSON, PatchType.MERGE, PatchType.APPLY)
 _ACROSS_NAMESPACES = frozenset(("list", "watch"))
+_NAMED = frozenset(("get", "update", "patch", "delete"))
 _TERMINATING = "create not allowed while custom resource definition is terminating"
 
 
@@ -38,47 +47,40 @@ class CustomEndpoint(Endpoint):
         super().__init__(registry, clock=clock, random=random, options=options)
         warning = deprecation_of(version)
         self._guarded = {key: self._guard(handler, warning) for key, handler in self._verbs.items()}
+        self._subresources = frozenset(one.name for one in self.resource.subresources)
 
     def handler(self, verb: str, subresource: str) -> Handler | None:
-        return self._guarded.get((verb, subresource))
+        """Whatever is asked for: what a custom kind has not is told in its own words."""
+        found = self._guarded.get((verb, subresource))
+        if found is not None:
+            return found
+        return self._guard(self._not_supported if subresource in ("", *self._subresources) else self._not_found, "")
+
+    async def _not_supported(self, call: Call) -> ApiResponse:
+        raise errors.method_not_supported(self.info.group_resource, call.info.verb)
+
+    async def _not_found(self, call: Call) -> ApiResponse:
+        raise errors.not_found(self.info.group_resource, call.info.name)
 
     def _guard(self, handler: Handler, warning: str) -> Handler:
         """Requests in another scope than the kind's lead nowhere; those of a deprecated version are warned."""
 
         async def guarded(call: Call) -> ApiResponse:
-            self._check_scope(call)
+            if not self._fits(call):
+                return no_such_page()
             if warning:
                 call.request.warnings.append(warning)
+            if call.info.verb in _NAMED and not call.info.name:
+                raise errors.bad_request("name must be provided")
             return await handler(call)
 
         return guarded
 
-    def _check_scope(self, call: Call) -> None:
-        info = call.info
-        inside, across = bool(info.namespace), info.verb in _ACROSS_NAMESPACES
-        if inside != self.info.namespaced and not (self.info.namespaced and across):
-            raise errors.path_not_found()
+    def _fits(self, call: Call) -> bool:
+        inside, across = bool(call.info.namespace), call.info.verb in _ACROSS_NAMESPACES
+        return inside == self.info.namespaced or (self.info.namespaced and across)
 
-    async def create(self, call: Call) -> ApiResponse:
-        if self._version.family.kind.terminating:
-            raise errors.forbidden(self.info.group_resource, "", _TERMINATING)
-        return await super().create(call)
-
-    async def _patch(self, call: Call, rule: UpdateRule) -> ApiResponse:
-        self._check_patch(call)
-        return await super()._patch(call, rule)
-
-    async def _patch_scale(self, declared: object, call: Call) -> ApiResponse:
-        self._check_patch(call)
-        return await super()._patch_scale(declared, call)  # type: ignore[arg-type]
-
-    def _check_patch(self, call: Call) -> None:
-        try:
-            known = patch_type(call.request) in _PATCHES
-        except errors.ApiError:
-            known = False
-        if not known:
-            raise unsupported(_PATCHES)
+    # reading
 
     async def list(self, call: Call) -> ApiResponse:
         if not self._version.waits:
@@ -106,6 +108,75 @@ class CustomEndpoint(Endpoint):
         """What a field selector looks at has to be converted first."""
         if selection.fields is not None:
             await self._version.prepare(candidates(self.registry.cache, selection))
+
+    # writing
+
+    def _decode(self, request: ApiRequest) -> Document:
+        try:
+            document = parse_body(request)
+        except errors.ApiError:
+            return super()._decode(request)
+        self._check_identity(document, request.body)
+        return super()._decode(request)
+
+    def _check_identity(self, document: Any, body: bytes) -> None:
+        """What a body says it is; upstream lets another kind come as far as validation."""
+        if not isinstance(document, dict | None) or not isinstance((document or {}).get("kind") or "", str):
+            return
+        version, kind = (document or {}).get("apiVersion") or "", (document or {}).get("kind") or ""
+        if not kind:
+            why = f"Object 'Kind' is missing in '{body.decode('utf-8', 'replace')}'"
+            raise errors.bad_request(unrecognized(self.info, why, body))
+        if version != self.info.api_version:
+            wanted = self.info.api_version
+            raise errors.bad_request(
+                f"the API version in the data ({version}) does not match the expected API version ({wanted})"
+            )
+        if kind != self.info.kind:
+            metadata = (document or {}).get("metadata")
+            name = metadata.get("name", "") if isinstance(metadata, dict) else ""
+            problem = invalid("kind", kind, f"must be {self.info.kind}")
+            raise errors.invalid(self.info.group, kind, name, [problem])
+
+    async def create(self, call: Call) -> ApiResponse:
+        if self._version.family.kind.terminating:
+            name = (self._decode(call.request).get("metadata") or {}).get("name") or ""
+            raise errors.forbidden(self.info.group_resource, name, _TERMINATING)
+        return await super().create(call)
+
+    def _warnings(self, document: Document) -> Sequence[str]:
+        """Of a new object."""
+        return tuple(finalizer_warnings(document["metadata"].get("finalizers") or (), ()))
+
+    async def _write(self, call: Call, propose: Callable[[StoredObject], Proposal], rule: UpdateRule) -> ApiResponse:
+        finalizers: dict[str, tuple[str, ...]] = {}
+
+        def noting(current: StoredObject) -> Proposal:
+            proposal = propose(current)
+            for key, document in (("old", self.view.document(current)), ("new", proposal.document)):
+                finalizers[key] = tuple(document["metadata"].get("finalizers") or ())
+            return proposal
+
+        answer = await super()._write(call, noting, rule)
+        if not rule.subresource:
+            call.request.warnings.extend(finalizer_warnings(finalizers["new"], finalizers["old"]))
+        return answer
+
+    async def _patch(self, call: Call, rule: UpdateRule) -> ApiResponse:
+        self._check_patch(call)
+        return await super()._patch(call, rule)
+
+    async def _patch_scale(self, declared: Any, call: Call) -> ApiResponse:
+        self._check_patch(call)
+        return await super()._patch_scale(declared, call)
+
+    def _check_patch(self, call: Call) -> None:
+        try:
+            known = patch_type(call.request) in _PATCHES
+        except errors.ApiError:
+            known = False
+        if not known:
+            raise unsupported(_PATCHES)
 
 
 def deprecation_of(version: CustomVersion) -> str:

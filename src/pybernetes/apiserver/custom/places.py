@@ -62,7 +62,7 @@ def errors_of(found: Sequence[Found], root: str = "") -> Iterator[FieldError]:
 def _joined(root: str, name: str) -> str:
     if not root or not name:
         return root or name or NOWHERE
-    return root + name if name.startswith("[") else f"{root}.{name}"
+    return f"{root}.{name}"
 
 
 def mistyped(place: Place | None, wanted: str, is_: str) -> Found:

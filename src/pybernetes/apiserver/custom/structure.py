@@ -5,7 +5,7 @@ Follows pkg/apiserver/schema/validation.go, complete.go and convert.go of apiext
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from enum import Enum
 from typing import Any
 
@@ -59,7 +59,7 @@ def unsupported(schema: Schema) -> str | None:
     for key, name in _UNSUPPORTED.items():
         if schema.get(key) not in (None, "", {}):
             return f"OpenAPIV3Schema '{name}' is not supported"
-    if isinstance(schema.get("items"), Sequence):
+    if isinstance(schema.get("items"), list):
         return "OpenAPIV3Schema 'items' must be a schema, but is an array"
     if schema.get(PRESERVES) is False:
         return f"internal error: '{PRESERVES}' must be true or undefined"
@@ -75,7 +75,7 @@ def children(schema: Schema) -> Iterator[Schema]:
         found = schema.get(key)
         if isinstance(found, Mapping):
             yield found
-        elif isinstance(found, Sequence):
+        elif isinstance(found, list):
             yield from found
 
 

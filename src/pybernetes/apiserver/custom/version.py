@@ -31,7 +31,6 @@ from pybernetes.apiserver.custom.conversion import WebhookConversion
 from pybernetes.apiserver.custom.definition import CustomKind, schema_of
 from pybernetes.apiserver.custom.forms import VersionForm, forms_of
 from pybernetes.apiserver.custom.jsonpath import compile_path
-from pybernetes.apiserver.custom.metadata import finalizer_warnings
 from pybernetes.apiserver.custom.scales import ScalePaths
 from pybernetes.apiserver.custom.validation import CustomValidation
 from pybernetes.apiserver.custom.view import CustomView
@@ -106,6 +105,10 @@ class CustomVersion:
         return self.family.forms[self.family.kind.stored_version]
 
     @property
+    def stored_info(self) -> KindInfo:
+        return self.family.infos[self.family.kind.stored_version]
+
+    @property
     def advertised_verbs(self) -> tuple[str, ...]:
         return _WHILE_TERMINATING if self.family.kind.terminating else _ADVERTISED
 
@@ -132,7 +135,7 @@ class CustomVersion:
         return {**orjson.loads(self.item(stored)), "apiVersion": self.info.api_version, "kind": self.info.kind}
 
     async def write(self, document: Document) -> Document:
-        target = self.family.infos[self.family.kind.stored_version]
+        target = self.stored_info
         if target.version == self.name:
             return document
         if self.family.webhook is None:
@@ -204,14 +207,13 @@ class CustomVersion:
             validate=lambda new: self.validation.of_new(new),
             validate_update=lambda new, old: self.validation.of_update(new, old),
             judges_updates_alone=True,
-            prepare_create=_warn_of_new,
-            prepare_update=_warn_of_changed,
             initial_status=_no_status,
             generation=generation_changed,
             columns=columns_of(self.declared.get("additionalPrinterColumns") or ()),
             selectable=dict(_selectable(self.declared.get("selectableFields") or ())),
             subresources=tuple(self._subresources()),
             allows_unconditional_update=False,
+            warns_on_update=False,
         )
 
     def _default(self, document: Document) -> None:
@@ -249,15 +251,6 @@ def _only_status(new: Document, old: Document, context: Context) -> None:
     if managers:
         metadata["managedFields"] = managers
     new["metadata"] = metadata
-
-
-def _warn_of_new(new: Document, context: Context) -> None:
-    context.warnings.extend(finalizer_warnings(new["metadata"].get("finalizers") or (), ()))
-
-
-def _warn_of_changed(new: Document, old: Document, context: Context) -> None:
-    before = old["metadata"].get("finalizers") or ()
-    context.warnings.extend(finalizer_warnings(new["metadata"].get("finalizers") or (), before))
 
 
 def _selectable(declared: Sequence[Document]) -> Iterator[tuple[str, Callable[[Document], str]]]:

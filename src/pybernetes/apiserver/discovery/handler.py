@@ -17,7 +17,7 @@ import orjson
 
 from pybernetes.api import errors
 from pybernetes.apiserver.discovery import documents
-from pybernetes.apiserver.discovery.served import ServedGroup, ServedVersion, groups_of
+from pybernetes.apiserver.discovery.served import GROUP_PRIORITIES, ServedGroup, ServedVersion, groups_of
 from pybernetes.apiserver.http import JSON, ApiRequest, ApiResponse, json_response, no_such_page
 from pybernetes.apiserver.routes import Call, Routes
 
@@ -71,6 +71,11 @@ class Discovery:
         self._groups = None
 
     @property
+    def _documents(self) -> Mapping[str, bytes]:
+        """Those of the present, by path."""
+        return self._plain if self.groups else {}
+
+    @property
     def groups(self) -> tuple[ServedGroup, ...]:
         """The same value until something changes."""
         if self._groups is None:
@@ -108,11 +113,10 @@ class Discovery:
 
     def answer(self, request: ApiRequest) -> ApiResponse:
         path = request.path.rstrip("/")
-        groups = self.groups
-        plain = self._plain.get(path)
+        plain = self._documents.get(path)
         if plain is None:
             parts = path.split("/")
-            if parts[1] == "api" or (len(parts) > 3 and any(parts[2] == group.group for group in groups)):
+            if parts[1] == "api" or (len(parts) > 3 and parts[2] in GROUP_PRIORITIES):
                 raise errors.path_not_found()
             return no_such_page()
         if request.method != "GET" and path != "/apis":

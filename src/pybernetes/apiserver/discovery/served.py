@@ -158,12 +158,14 @@ def _served(resource: Resource) -> ServedResource:
     info = resource.info
     kind = Kind(info.group, info.version, info.kind)
     stored = resource.stored.info if resource.stored else info
+    if resource.custom is not None:
+        stored = resource.custom.stored_info
     return ServedResource(
         plural=info.plural,
         singular=resource.singular,
         namespaced=info.namespaced,
         kind=kind,
-        verbs=tuple(sorted(resource.verbs)),
+        verbs=resource.custom.advertised_verbs if resource.custom is not None else tuple(sorted(resource.verbs)),
         short_names=tuple(resource.short_names),
         categories=tuple(resource.categories),
         subresources=tuple(

@@ -134,9 +134,9 @@ def check_status(crd: Document) -> Iterator[FieldError]:
 
 def check_stored_versions(crd: Document) -> Iterator[FieldError]:
     path = at.status.storedVersions
-    stored: Sequence[str] = (crd.get("status") or {}).get("storedVersions") or []
+    stored: Sequence[str] = (crd.get("status") or {}).get("storedVersions") or ()
     if not stored:
-        yield invalid(path, stored, "must have at least one stored version")
+        yield invalid(path, None, "must have at least one stored version")
         return
     versions = crd["spec"]["versions"] or ()
     for version in versions:

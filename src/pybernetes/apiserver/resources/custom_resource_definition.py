@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 from pybernetes.api import errors
 from pybernetes.api.fields import FieldError
@@ -44,20 +45,34 @@ def complete(crd: Document) -> None:
 
 def _read_below(schema: Document) -> None:
     """Fields that hold a schema or something else are read here: their type says nothing of what is in them."""
-    for name in ("items", "additionalProperties", "additionalItems"):
-        if isinstance(schema.get(name), dict):
-            schema[name] = _read_schema(schema[name])
+    items = schema.get("items")
+    if isinstance(items, list):
+        schema["items"] = [_read_schema(one) for one in items]
+    elif isinstance(items, dict):
+        schema["items"] = _read_schema(items)
+    elif items is not None:
+        del schema["items"]
+    for name in ("additionalProperties", "additionalItems"):
+        found = schema.get(name)
+        if isinstance(found, dict):
+            schema[name] = _read_schema(found)
+        elif not isinstance(found, bool | None):
+            raise _unreadable("boolean or JSON schema expected")
     for one in children(schema):
         if isinstance(one, dict):
             _read_below(one)
 
 
-def _read_schema(schema: Document) -> Document:
+def _read_schema(schema: Any) -> Document:
     try:
         return Shape(definition("apiextensions_v1.JSONSchemaProps")).read(schema).document
     except DecodeError as error:
-        kind = "CustomResourceDefinition"
-        raise errors.bad_request(f'{kind} in version "v1" cannot be handled as a {kind}: {error}') from error
+        raise _unreadable(str(error)) from error
+
+
+def _unreadable(why: str) -> errors.ApiError:
+    kind = "CustomResourceDefinition"
+    return errors.bad_request(f'{kind} in version "v1" cannot be handled as a {kind}: {why}')
 
 
 def _initial_status(crd: Document) -> Document:

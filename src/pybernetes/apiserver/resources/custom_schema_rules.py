@@ -13,8 +13,10 @@ from pybernetes.api.fields import FieldError, FieldPath, forbidden, invalid, not
 from pybernetes.apiserver.cel import schema_rules
 from pybernetes.apiserver.custom.structure import check_structural, unsupported
 from pybernetes.apiserver.resources.custom_default_rules import check_defaults
+from pybernetes.apiserver.resources.custom_internal_form import internal_schema
 from pybernetes.apiserver.resources.custom_leniency import OPENAPI_TYPES
 from pybernetes.apiserver.resources.custom_list_rules import check_firm_keys, check_list, check_map
+from pybernetes.apiserver.resources.custom_rule_forms import check_rule_form
 
 Schema = Mapping[str, Any]
 
@@ -89,7 +91,7 @@ def _check_with_status(schema: Schema, path: FieldPath) -> Iterator[FieldError]:
         yield invalid(path.child("openAPIV3Schema.type"), schema["type"], why)
     elif any(name not in _NAMES_AT_ROOT for name in schema):
         why = f"only [{_AT_ROOT}] fields are allowed at the root of the schema if the status subresource is enabled"
-        yield invalid(path.openAPIV3Schema, schema, why)
+        yield invalid(path.openAPIV3Schema, internal_schema(schema), why)
 
 
 def _check(
@@ -113,6 +115,8 @@ def _check(
     yield from check_list(schema, path, atomic_sets=demands.atomic_sets)
     if demands.firm_keys:
         yield from check_firm_keys(schema, path)
+    for index, rule in enumerate(schema.get("x-kubernetes-validations") or ()):
+        yield from check_rule_form(rule, schema, path.child("x-kubernetes-validations")[index])
 
 
 def _check_standard(schema: Schema, path: FieldPath, demands: Demands, where: _Where) -> Iterator[FieldError]:

@@ -21,6 +21,12 @@ from pybernetes.api.fields import (
 from pybernetes.apiserver.cel.field_paths import FieldPathError, resolve
 from pybernetes.apiserver.custom.definition import schema_of
 from pybernetes.apiserver.resource import Document
+from pybernetes.apiserver.resources.custom_internal_form import (
+    internal_columns,
+    internal_selectable,
+    internal_subresources,
+    internal_validation,
+)
 from pybernetes.apiserver.resources.custom_leniency import MOST_SELECTABLE, Leniency, every
 from pybernetes.apiserver.resources.custom_schema_rules import Demands, check_root
 
@@ -62,6 +68,8 @@ def check_versions(spec: Document, leniency: Leniency) -> Iterator[FieldError]:
             yield invalid(path.child("name"), version["name"], ",".join(messages))
         yield from _check_version(version, path, shared, demands, leniency)
     yield from _check_set(versions)
+    if versions and (messages := is_dns1035_label(versions[0]["name"])):
+        yield invalid(at.spec.version, versions[0]["name"], ",".join(messages))
     if versions:
         yield from _check_shared(versions, shared, demands, leniency)
 
@@ -102,15 +110,21 @@ def _internal(versions: Sequence[Document]) -> Any:
             "Storage": bool(one.get("storage")),
             "Deprecated": bool(one.get("deprecated")),
             "DeprecationWarning": one.get("deprecationWarning"),
-            "Schema": None if _is_shared(versions, "schema") else one.get("schema"),
-            "Subresources": None if _is_shared(versions, "subresources") else one.get("subresources"),
-            "AdditionalPrinterColumns": None
-            if _is_shared(versions, "additionalPrinterColumns")
-            else one.get("additionalPrinterColumns"),
-            "SelectableFields": None if _is_shared(versions, "selectableFields") else one.get("selectableFields"),
+            **{
+                name: None if _is_shared(versions, field) else shown(one.get(field))
+                for field, (name, shown) in _INTERNAL.items()
+            },
         }
         for one in versions
     ]
+
+
+_INTERNAL = {
+    "schema": ("Schema", internal_validation),
+    "subresources": ("Subresources", internal_subresources),
+    "additionalPrinterColumns": ("AdditionalPrinterColumns", internal_columns),
+    "selectableFields": ("SelectableFields", internal_selectable),
+}
 
 
 def _check_version(
