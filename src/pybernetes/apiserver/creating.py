@@ -20,6 +20,7 @@ from pybernetes.apiserver import tracking
 from pybernetes.apiserver.admission.contract import Attributes, Operation
 from pybernetes.apiserver.naming import ATTEMPTS, generated_name, new_uid
 from pybernetes.apiserver.objects import StoredObject
+from pybernetes.apiserver.owners import REPEATED, REPEATED_AFTER, drop_repeated_owners
 from pybernetes.apiserver.resource import Context, Document
 from pybernetes.apiserver.storage import SERVER_OWNED, Storage
 from pybernetes.store.contract import Committed, Condition, Exists, ModRevisionIs, Put
@@ -34,9 +35,11 @@ class Creating(Storage):
         metadata = document["metadata"]
         prefix = "" if metadata.get("name") else metadata.get("generateName", "")
         self._default(document)
+        drop_repeated_owners(document, context, REPEATED)
         tracking.record(document, self._managers_of_new(document, context) if managers is None else managers)
         attributes = Attributes(Operation.CREATE, self.resource, namespace, metadata.get("name", ""), context, document)
         await self.admission.mutate(attributes)
+        drop_repeated_owners(document, context, REPEATED_AFTER)
         metadata = document["metadata"]
         if prefix:
             metadata["name"] = await self._free_name(namespace, prefix)
@@ -62,12 +65,14 @@ class Creating(Storage):
     def _place(self, namespace: str, document: Document) -> None:
         metadata = document.setdefault("metadata", {})
         stated = metadata.get("namespace", "")
-        if stated and stated != namespace:
+        if stated and namespace and stated != namespace:
             raise errors.bad_request(
                 "the namespace of the provided object does not match the namespace sent on the request"
             )
         if namespace:
             metadata["namespace"] = namespace
+        else:
+            metadata.pop("namespace", None)
         if metadata.get("resourceVersion"):
             raise errors.ApiError(500, "", "resourceVersion should not be set on objects to be created")
 

@@ -88,7 +88,8 @@ class Patch:
             raise self._invalid(patched, patch, self._in_words(str(error), info)) from error
         if self._mode is FieldValidation.IGNORE or not (reading.unknown or repeated):
             return Decoded(reading.document)
-        found = [*repeated, *(f'unknown field "{path}"' for path in reading.unknown)]
+        unknown = sorted(reading.unknown) if self._type is PatchType.STRATEGIC else reading.unknown
+        found = [*repeated, *(f'unknown field "{path}"' for path in unknown)]
         if self._mode is FieldValidation.STRICT:
             raise self._invalid(patched, patch, f"strict decoding error: {', '.join(found)}")
         return Decoded(reading.document, found)

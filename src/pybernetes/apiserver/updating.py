@@ -21,6 +21,7 @@ from pybernetes.api.patch.managed import Managers
 from pybernetes.apiserver import delete_plan, tracking
 from pybernetes.apiserver.admission.contract import Attributes, Operation
 from pybernetes.apiserver.objects import StoredObject
+from pybernetes.apiserver.owners import REPEATED, REPEATED_AFTER, drop_repeated_owners
 from pybernetes.apiserver.resource import Context, Document
 from pybernetes.apiserver.rules import Models, UpdateRule
 from pybernetes.apiserver.storage import MOST_RACES, Storage
@@ -64,11 +65,14 @@ class Updating(Storage):
             self._check_identity(proposal, old, current)
             self._keep_server_owned(new, old)
             self._default(new)
+            if not proposal.by_patch:
+                drop_repeated_owners(new, context, REPEATED)
             self._track(proposal, old, context, rule.subresource)
             attributes = Attributes(
                 Operation.UPDATE, self.resource, namespace, name, context, new, old, rule.subresource
             )
             await self.admission.mutate(attributes)
+            drop_repeated_owners(new, context, REPEATED_AFTER)
             rule.prepare(new, old, context)
             if rule.subresource != STATUS:
                 self._raise_generation(new, old)
@@ -105,10 +109,9 @@ class Updating(Storage):
     def _keep_server_owned(self, new: Document, old: Document) -> None:
         """What a client leaves out stays; a deletion, once begun, stays whatever the client says."""
         metadata, before = new["metadata"], old["metadata"]
-        for name in ("uid", "creationTimestamp"):
-            if not metadata.get(name) and name in before:
-                metadata[name] = before[name]
-        for name in ("deletionTimestamp", "deletionGracePeriodSeconds"):
+        if not metadata.get("uid"):
+            metadata["uid"] = before["uid"]
+        for name in ("creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds"):
             if name in before:
                 metadata[name] = before[name]
         if "generation" in before:

@@ -79,7 +79,7 @@ def _check_list(value: list[Any], kind: ListKind, path: str, *, granular: bool) 
 def _wrong_scalar(value: Any, type_: str) -> str:
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if type_ in _NUMERIC:
-        return "" if number else f"expected numeric (int or float), got {_go_type(value)}"
+        return "" if number else f"expected numeric (int or float), got {go_type(value)}"
     if type_ in _TEXT:
         return (
             "" if isinstance(value, str) else f"expected string, got &value.valueUnstructured{{Value:{go_text(value)}}}"
@@ -89,7 +89,7 @@ def _wrong_scalar(value: Any, type_: str) -> str:
     return f"expected any scalar, got &{{{go_text(value)}}}" if isinstance(value, dict | list) else ""
 
 
-def _go_type(value: Any) -> str:
+def go_type(value: Any) -> str:
     match value:
         case bool():
             return "bool"
@@ -97,6 +97,10 @@ def _go_type(value: Any) -> str:
             return "string"
         case list():
             return "[]interface {}"
+        case int():
+            return "int64"
+        case float():
+            return "float64"
         case _:
             return "map[string]interface {}"
 

@@ -37,6 +37,8 @@ def apply(document: Document, operations: Sequence[Operation]) -> Document:
 
 def _add(document: Any, operation: Operation) -> Any:
     path = _path(operation, "path")
+    if not path:
+        raise PatchError('add operation does not apply: doc is missing path: "": missing value')
     return _put(document, path, operation.get("value"), "add", path)
 
 
@@ -91,8 +93,6 @@ def _path(operation: Operation, name: str) -> Path:
     text = operation.get(name)
     if not isinstance(text, str):
         raise PatchError(f"{operation['op']} operation does not apply: operation has no {name}")
-    if text and not text.startswith("/"):
-        raise PatchError(f"{operation['op']} operation does not apply: doc is missing path: {text}: missing value")
     return tuple(part.replace("~1", "/").replace("~0", "~") for part in text.split("/")[1:])
 
 

@@ -12,7 +12,8 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from typing import Any
 
-from pybernetes.api.patch.error import PatchError
+from pybernetes.api.patch.checking import go_text, go_type
+from pybernetes.api.patch.error import BadPatch, PatchError, UnfitPatch
 from pybernetes.api.patch.ordering import ordered
 from pybernetes.api.schema import Definition, FieldFacts, Shape, definition
 
@@ -39,7 +40,7 @@ def _merge_map(old: Document, patch: Document, facts: Definition | None) -> Docu
     if directive == "delete":
         return {}
     if directive not in (None, "merge"):
-        raise PatchError(f"unknown patch type: {directive} in {patch}")
+        raise UnfitPatch(f"unknown patch type: {go_text(directive)} in map: {go_text(patch)}")
     new = _retained(old, patch)
     for key, value in patch.items():
         if key.startswith(DELETE_PRIMITIVES):
@@ -68,9 +69,9 @@ def _retained(old: Document, patch: Document) -> Document:
     if keys is None:
         return dict(old)
     if not isinstance(keys, list):
-        raise PatchError(f"invalid patch format of {RETAIN}: it must be a list")
+        raise BadPatch("invalid patch format of retainKeys")
     if any(key not in keys for key, value in patch.items() if value is not None and not _is_directive(key)):
-        raise PatchError(f"{RETAIN} directive must contain all the fields that the patch sets: {keys}")
+        raise BadPatch("invalid patch format of retainKeys")
     return {key: value for key, value in old.items() if key in keys}
 
 
@@ -104,7 +105,7 @@ def _below(field: FieldFacts | None) -> Definition | None:
 def _fresh(value: Any) -> Any:
     """What a patch adds where there was nothing: without its directives and nulls."""
     if isinstance(value, dict):
-        if value.get(DIRECTIVE) == "delete":
+        if DIRECTIVE in value:
             return {}
         return {key: _fresh(item) for key, item in value.items() if item is not None and not _is_directive(key)}
     if isinstance(value, list):
@@ -127,7 +128,7 @@ def _merge_list(old: list[Any], patch: list[Any], field: FieldFacts) -> list[Any
         merged = list(dict.fromkeys((*old, *patch)))
         return ordered(merged, patch, old, _itself)
     if not field.merge_key:
-        raise PatchError(f"cannot merge lists without merge key for type {field.struct}")
+        raise UnfitPatch(f"cannot merge lists without merge key for {field.struct}")
     return _merge_maps(old, patch, field)
 
 
@@ -138,7 +139,7 @@ def _merge_maps(old: list[Any], patch: list[Any], field: FieldFacts) -> list[Any
     replaces = False
     for item in patch:
         if not isinstance(item, dict):
-            raise PatchError(f"invalid patch format of list {field.name}: its elements must be maps")
+            raise UnfitPatch(f"list element types are not identical: [{go_text(old)} {go_text(patch)}]")
         match item.get(DIRECTIVE):
             case None | "merge":
                 ordinary.append(item)
@@ -150,7 +151,7 @@ def _merge_maps(old: list[Any], patch: list[Any], field: FieldFacts) -> list[Any
                 gone = key_of(item)
                 merged = [one for one in merged if key_of(one) != gone]
             case unknown:
-                raise PatchError(f"unknown patch type: {unknown} in {item}")
+                raise UnfitPatch(f"unknown patch type: {go_text(unknown)} in map: {go_text(item)}")
     if replaces:
         return [_fresh(item) for item in ordinary]
     facts = definition(field.struct) if field.struct else None
@@ -167,7 +168,7 @@ def _merge_maps(old: list[Any], patch: list[Any], field: FieldFacts) -> list[Any
 def _by_key(field: FieldFacts) -> Callable[[Any], Hashable]:
     def key_of(item: Any) -> Hashable:
         if not isinstance(item, dict) or field.merge_key not in item:
-            raise PatchError(f"map: {item} does not contain declared merge key: {field.merge_key}")
+            raise UnfitPatch(f"map: {go_text(item)} does not contain declared merge key: {field.merge_key}")
         key: Hashable = item[field.merge_key]
         return key
 
@@ -182,7 +183,7 @@ def _itself(item: Any) -> Hashable:
 def _delete_primitives(new: Document, name: str, gone: Any) -> None:
     old = new.get(name)
     if not isinstance(gone, list):
-        raise PatchError(f"invalid patch format of primitive list {name}")
+        raise BadPatch("invalid patch format of primitive list")
     if isinstance(old, list):
         new[name] = [item for item in old if item not in gone]
 
@@ -194,7 +195,7 @@ def _order(new: Document, name: str, order: Any, old: Any, field: FieldFacts | N
     """Puts a list into the order that the client wants, with what only the server has in between."""
     items = new.get(name)
     if not isinstance(order, list):
-        raise PatchError(f"invalid patch format of {ORDER}{name}: it must be a list")
+        raise UnfitPatch(f"expected a []interface {{}}, but received a {go_type(order)}")
     if isinstance(items, list) and field is not None and "merge" in field.strategies:
         of_maps = any(isinstance(item, dict) for item in items)
         key_of = _by_key(field) if of_maps else _itself
