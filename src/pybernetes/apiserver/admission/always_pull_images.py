@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pybernetes.api import errors
 from pybernetes.api.fields import FieldError, FieldPath, at, not_supported
 from pybernetes.apiserver.admission.contract import Attributes, Operation, Plugin
 from pybernetes.apiserver.admission.pods import containers_of, spec_of
-from pybernetes.apiserver.admission.refusal import forbidden
+from pybernetes.apiserver.admission.refusal import failed, forbidden
 from pybernetes.apiserver.resource import Document
 
 ALWAYS = "Always"
@@ -40,7 +39,7 @@ class AlwaysPullImages(Plugin):
         if len(refusals) == 1:
             raise forbidden(attributes, refusals[0].partition(" is forbidden: ")[2])
         if refusals:
-            raise errors.internal_error(f"[{', '.join(refusals)}]")
+            raise failed(f"[{', '.join(refusals)}]")
 
 
 def _problems(pod: Document) -> Iterator[FieldError]:

@@ -88,7 +88,7 @@ class EventRateLimit(Plugin):
         found = [problem for limit in self._limits if (problem := limit.problem(attributes, now))]
         if found:
             shown = found[0] if len(found) == 1 else f"[{', '.join(found)}]"
-            raise errors.too_many_requests(f"Too many requests: {shown}")
+            raise errors.ApiError(429, "TooManyRequests", f"Too many requests: {shown}")
 
 
 def read_limits(configuration: dict[str, Any] | None) -> Iterator[Limit]:

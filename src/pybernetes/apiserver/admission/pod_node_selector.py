@@ -11,7 +11,7 @@ from pybernetes.api import errors
 from pybernetes.apiserver.admission.contract import Attributes, Operation, Plugin, Reader
 from pybernetes.apiserver.admission.host import Host
 from pybernetes.apiserver.admission.pods import spec_of
-from pybernetes.apiserver.admission.refusal import forbidden
+from pybernetes.apiserver.admission.refusal import failed, forbidden
 
 ANNOTATION = "scheduler.alpha.kubernetes.io/node-selector"
 CONFIGURATION = "podNodeSelectorPluginConfig"
@@ -69,6 +69,6 @@ def parse_labels(selector: str) -> Labels:
     for term in selector.split(",") if selector else ():
         key, equals, value = term.partition("=")
         if not equals or "=" in value:
-            raise errors.internal_error(f"invalid selector: [{' '.join(term.split('='))}]")
+            raise failed(f"invalid selector: [{' '.join(term.split('='))}]")
         labels[key.strip()] = value.strip()
     return labels

@@ -13,6 +13,7 @@ from pybernetes.api import errors
 from pybernetes.apiserver.admission.contract import Attributes, Operation, Plugin, Reader
 from pybernetes.apiserver.admission.host import Host
 from pybernetes.apiserver.admission.pods import covers, merged_tolerations, spec_of
+from pybernetes.apiserver.admission.refusal import failed
 from pybernetes.apiserver.resource import Document
 from pybernetes.apiserver.resources.pod_quality import quality_of_service
 
@@ -58,7 +59,7 @@ class PodTolerationRestriction(Plugin):
         stated = self._annotated(attributes, ALLOWED)
         allowed, whose = (self._allowed, "cluster") if stated is None else (stated, "namespace")
         if allowed and not all(any(covers(wide, one) for wide in allowed) for one in tolerations):
-            raise errors.internal_error(
+            raise failed(
                 "pod tolerations (possibly merged with namespace default tolerations) conflict with its "
                 f"{whose} whitelist"
             )
@@ -74,5 +75,5 @@ class PodTolerationRestriction(Plugin):
         try:
             found: list[Document] = orjson.loads(text) if text else []
         except orjson.JSONDecodeError as error:
-            raise errors.internal_error(str(error)) from error
+            raise failed(str(error)) from error
         return found

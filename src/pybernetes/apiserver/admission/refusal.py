@@ -21,3 +21,8 @@ def shown_name(attributes: Attributes) -> str:
         return "Unknown"
     metadata = attributes.document.get("metadata") or {}
     return str(metadata.get("name") or metadata.get("generateName") or "Unknown")
+
+
+def failed(message: str) -> errors.ApiError:
+    """What upstream's plugins say in an error of no kind: 500 without a reason."""
+    return errors.ApiError(500, "", message)

@@ -24,7 +24,7 @@ from pybernetes.apiserver.admission.contract import Attributes, Operation, Plugi
 from pybernetes.apiserver.admission.host import ConfigurationError, Host
 from pybernetes.apiserver.admission.quota_check import Exceeded, Limited, Quota, Uncovered, Write, charged
 from pybernetes.apiserver.admission.quota_store import QuotaStore
-from pybernetes.apiserver.admission.refusal import forbidden
+from pybernetes.apiserver.admission.refusal import failed, forbidden
 from pybernetes.apiserver.resource import Document
 
 QUOTAS = "resourcequotas"
@@ -143,7 +143,7 @@ class ResourceQuota(Plugin):
             except Exceeded as error:
                 charge.error = forbidden(charge.attributes, str(error))
             except Uncovered as error:
-                charge.error = errors.internal_error(str(error))
+                charge.error = failed(str(error))
             else:
                 if not charge.attributes.dry_run and after != tuple(quotas):
                     quotas = after
