@@ -16,7 +16,7 @@ from pybernetes.api.patch.managed import Managers
 from pybernetes.api.schema import Shape
 from pybernetes.apiserver.answers import document_answer, list_answer, object_answer
 from pybernetes.apiserver.applying import applied, completed, read_configuration
-from pybernetes.apiserver.decoding import conform, decode
+from pybernetes.apiserver.decoding import Decoded, conform, decode
 from pybernetes.apiserver.delete_options import read_delete_options
 from pybernetes.apiserver.delete_plan import DeleteOptions
 from pybernetes.apiserver.deleting import Deleted
@@ -183,11 +183,14 @@ class Endpoint:
         def propose(current: StoredObject) -> Proposal:
             live = self.registry.document_of(current)
             patched = patch(live if about_managers else unmanaged(live))
-            read = patch.conform(patched, self.info)
+            read = self._conform_patched(patch, patched)
             call.request.warnings[:] = read.warnings
             return Proposal(read.document, by_patch=True)
 
         return await self._write(call, propose, rule)
+
+    def _conform_patched(self, patch: Patch, patched: Document) -> Decoded:
+        return patch.conform(patched, self.info)
 
     async def _apply(self, call: Call, rule: UpdateRule) -> ApiResponse:
         registry, namespace, name = self.registry, self._namespace(call), call.info.name

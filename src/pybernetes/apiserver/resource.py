@@ -99,6 +99,8 @@ class ScaleSubresource:
     selector: Callable[[Document], str]
     replicas: str = "spec.replicas"
     current: str = "status.replicas"
+    judged_whole: bool = False
+    """What the number may be is judged with the object, not as a Scale."""
     name: str = "scale"
     verbs: tuple[str, ...] = ("get", "patch", "update")
 
@@ -269,7 +271,7 @@ class Resource:
 
     def unknown_field(self, path: str) -> str:
         """What to say to who selects by it."""
-        if self.selectable:
+        if self.selectable or self.custom is not None:
             return self.refuses_field(path)
         return f'"{path}" is not a known field selector: only "metadata.name", "metadata.namespace"'
 

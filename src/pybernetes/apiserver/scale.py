@@ -15,14 +15,14 @@ _SHOWN = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
 def scale_of(declared: ScaleSubresource, document: Document) -> Document:
     metadata = document["metadata"]
     status: Document = {"replicas": _at(document, declared.current) or 0}
-    selector = declared.selector(document)
+    selector, replicas = declared.selector(document), _at(document, declared.replicas)
     if selector:
         status["selector"] = selector
     return {
         "kind": "Scale",
         "apiVersion": API_VERSION,
         "metadata": {name: metadata[name] for name in _SHOWN if name in metadata},
-        "spec": {"replicas": _at(document, declared.replicas) or 0},
+        "spec": {"replicas": replicas} if replicas else {},
         "status": status,
     }
 
@@ -33,7 +33,7 @@ def scaled(declared: ScaleSubresource, document: Document, scale: Document) -> D
     replicas = (scale.get("spec") or {}).get("replicas", 0)
     if not isinstance(replicas, int) or isinstance(replicas, bool):
         raise errors.bad_request("Scale.spec.replicas must be an integer")
-    if replicas < 0:
+    if replicas < 0 and not declared.judged_whole:
         problem = invalid(FieldPath("spec").replicas, replicas, "must be greater than or equal to 0")
         raise errors.invalid("autoscaling", "Scale", metadata.get("name", ""), [problem])
     *parents, last = declared.replicas.split(".")

@@ -24,7 +24,8 @@ def columns_of(declared: Sequence[Mapping[str, Any]]) -> Sequence[Column]:
     """Only the name, where one of the paths is no path."""
     texts = describe("meta_v1.ObjectMeta").fields
     name = Column("Name", _name, format="name", description=texts.get("name", ""))
-    rows = declared or [{**_AGE, "description": texts.get("creationTimestamp", "")}]
+    created = texts.get("creationTimestamp", "").replace(" Populated by the system.", "\n\nPopulated by the system.")
+    rows = declared or [{**_AGE, "description": created}]
     try:
         return (name, *_columns(rows))
     except JsonPathError:

@@ -14,9 +14,10 @@ from pybernetes.api.clock import Clock
 from pybernetes.api.fields import invalid
 from pybernetes.apiserver.answers import list_answer
 from pybernetes.apiserver.custom.metadata import finalizer_warnings
+from pybernetes.apiserver.custom.scales import at
 from pybernetes.apiserver.custom.version import CustomVersion
 from pybernetes.apiserver.custom.watching import ConvertedWatch
-from pybernetes.apiserver.decoding import parse_body, unrecognized
+from pybernetes.apiserver.decoding import Decoded, parse_body, unrecognized
 from pybernetes.apiserver.discovery.served import version_rank
 from pybernetes.apiserver.endpoint import Endpoint
 from pybernetes.apiserver.http import ApiRequest, ApiResponse, no_such_page
@@ -24,7 +25,7 @@ from pybernetes.apiserver.list_options import read_options
 from pybernetes.apiserver.negotiation import media_of
 from pybernetes.apiserver.objects import StoredObject
 from pybernetes.apiserver.options import ServerOptions
-from pybernetes.apiserver.patching import PatchType, patch_type, unsupported
+from pybernetes.apiserver.patching import Patch, PatchType
 from pybernetes.apiserver.registry import Registry
 from pybernetes.apiserver.resource import Document
 from pybernetes.apiserver.routes import Call, Handler
@@ -47,6 +48,8 @@ class CustomEndpoint(Endpoint):
         super().__init__(registry, clock=clock, random=random, options=options)
         warning = deprecation_of(version)
         self._guarded = {key: self._guard(handler, warning) for key, handler in self._verbs.items()}
+        if version.scale is not None:
+            self._guarded["get", "scale"] = self._guard(self._get_scale, warning)
         self._subresources = frozenset(one.name for one in self.resource.subresources)
 
     def handler(self, verb: str, subresource: str) -> Handler | None:
@@ -68,11 +71,15 @@ class CustomEndpoint(Endpoint):
         async def guarded(call: Call) -> ApiResponse:
             if not self._fits(call):
                 return no_such_page()
-            if warning:
-                call.request.warnings.append(warning)
             if call.info.verb in _NAMED and not call.info.name:
                 raise errors.bad_request("name must be provided")
-            return await handler(call)
+            if call.info.verb == "patch":
+                _check_patch(call.request)
+            try:
+                return await handler(call)
+            finally:
+                if warning:
+                    call.request.warnings.insert(0, warning)
 
         return guarded
 
@@ -138,6 +145,15 @@ class CustomEndpoint(Endpoint):
             problem = invalid("kind", kind, f"must be {self.info.kind}")
             raise errors.invalid(self.info.group, kind, name, [problem])
 
+    def _conform_patched(self, patch: Patch, patched: Document) -> Decoded:
+        for name, wanted in (("kind", self.info.kind), ("apiVersion", self.info.api_version)):
+            stated = patched.get(name)
+            if stated != wanted:
+                kind = str(patched.get("kind") or "")
+                problem = invalid(name, stated, f"must be {wanted}")
+                raise errors.invalid(self.info.group, kind, patched["metadata"].get("name", ""), [problem])
+        return super()._conform_patched(patch, patched)
+
     async def create(self, call: Call) -> ApiResponse:
         if self._version.family.kind.terminating:
             name = (self._decode(call.request).get("metadata") or {}).get("name") or ""
@@ -162,21 +178,22 @@ class CustomEndpoint(Endpoint):
             call.request.warnings.extend(finalizer_warnings(finalizers["new"], finalizers["old"]))
         return answer
 
-    async def _patch(self, call: Call, rule: UpdateRule) -> ApiResponse:
-        self._check_patch(call)
-        return await super()._patch(call, rule)
+    # scale
 
-    async def _patch_scale(self, declared: Any, call: Call) -> ApiResponse:
-        self._check_patch(call)
-        return await super()._patch_scale(declared, call)
+    async def _get_scale(self, call: Call) -> ApiResponse:
+        stored = await self.registry.get(self._namespace(call), call.info.name)
+        path = self._version.scale.replicas if self._version.scale is not None else ""
+        if at(self.view.document(stored), path) is None:
+            raise errors.internal_error(f'the spec replicas field "{path}" does not exist')
+        return await self._verbs["get", "scale"](call)
 
-    def _check_patch(self, call: Call) -> None:
-        try:
-            known = patch_type(call.request) in _PATCHES
-        except errors.ApiError:
-            known = False
-        if not known:
-            raise unsupported(_PATCHES)
+
+def _check_patch(request: ApiRequest) -> None:
+    stated = request.headers.get("content-type", "").split(";")[0]
+    if stated not in _PATCHES:
+        raise errors.unsupported_media_type(
+            f"the body of the request was in an unknown format - accepted media types include: {', '.join(_PATCHES)}"
+        )
 
 
 def deprecation_of(version: CustomVersion) -> str:

@@ -29,7 +29,10 @@ class ScalePaths:
 
     def subresource(self) -> ScaleSubresource:
         return ScaleSubresource(
-            selector=self._selector, replicas=self.replicas.lstrip("."), current=self.current.lstrip(".")
+            selector=self._selector,
+            replicas=self.replicas.lstrip("."),
+            current=self.current.lstrip("."),
+            judged_whole=True,
         )
 
     def problems(self, document: Document, *, status_only: bool) -> Iterator[FieldError]:
@@ -38,7 +41,9 @@ class ScalePaths:
         yield from _replicas(document, self.current)
         if self.selector:
             value = at(document, self.selector)
-            if value is not None and not isinstance(value, str):
+            if isinstance(value, Misplaced):
+                yield invalid(self.selector, "", str(value))
+            elif value is not None and not isinstance(value, str):
                 yield invalid(self.selector, "", _mistyped(self.selector, value, "string"))
 
     def _selector(self, document: Document) -> str:
@@ -46,11 +51,20 @@ class ScalePaths:
         return value if isinstance(value, str) else ""
 
 
+class Misplaced(str):
+    """Why there can be nothing at a path: what leads to it is no object."""
+
+
 def at(document: Document, path: str) -> Any:
+    """None where there is nothing."""
     found: Any = document
+    way = ""
     for name in path.lstrip(".").split("."):
-        if not isinstance(found, dict):
+        way += f".{name}"
+        if found is None:
             return None
+        if not isinstance(found, dict):
+            return Misplaced(_mistyped(way, found, "map[string]interface{}"))
         found = found.get(name)
     return found
 
@@ -59,7 +73,9 @@ def _replicas(document: Document, path: str) -> Iterator[FieldError]:
     value = at(document, path)
     if value is None:
         return
-    if not isinstance(value, int) or isinstance(value, bool):
+    if isinstance(value, Misplaced):
+        yield invalid(path, 0, str(value))
+    elif not isinstance(value, int) or isinstance(value, bool):
         yield invalid(path, 0, _mistyped(path, value, "int64"))
     elif value < 0:
         yield invalid(path, value, "should be a non-negative integer")

@@ -88,7 +88,7 @@ class CustomVersion:
         self.info = family.infos[self.name]
         self.schema = schema_of(declared)
         self.waits = family.webhook is not None
-        self._scale = scale_of(declared)
+        self.scale = scale_of(declared)
 
     # what the server asks of a custom kind
 
@@ -189,7 +189,7 @@ class CustomVersion:
 
     @cached_property
     def validation(self) -> CustomValidation:
-        return CustomValidation(self.schema, namespaced=self.info.namespaced, scale=self._scale)
+        return CustomValidation(self.schema, namespaced=self.info.namespaced, scale=self.scale)
 
     def resource(self) -> Resource:
         """The kind as the server serves it."""
@@ -214,6 +214,7 @@ class CustomVersion:
             subresources=tuple(self._subresources()),
             allows_unconditional_update=False,
             warns_on_update=False,
+            refuses_field=_refuses_field,
         )
 
     def _default(self, document: Document) -> None:
@@ -222,8 +223,8 @@ class CustomVersion:
     def _subresources(self) -> Iterator[Subresource]:
         if (self.declared.get("subresources") or {}).get("status") is not None:
             yield StatusSubresource(prepare=_only_status, validate=self._status_problems)
-        if self._scale is not None:
-            yield self._scale.subresource()
+        if self.scale is not None:
+            yield self.scale.subresource()
 
     def _status_problems(self, new: Document, old: Document) -> Iterator[FieldError]:
         return self.validation.of_status_update(new, old)
@@ -238,6 +239,10 @@ def generation_changed(new: Document, old: Document) -> bool:
     """Whatever changes outside of the metadata."""
     names = {*new, *old} - {"metadata"}
     return any(new.get(name) != old.get(name) for name in names)
+
+
+def _refuses_field(path: str) -> str:
+    return f"field label not supported: {path}"
 
 
 def _no_status(document: Document) -> None:

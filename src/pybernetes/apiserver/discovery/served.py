@@ -170,10 +170,17 @@ def _served(resource: Resource) -> ServedResource:
         categories=tuple(resource.categories),
         subresources=tuple(
             ServedSubresource(one.name, _subresource_kind(one, kind), tuple(sorted(one.verbs)))
-            for one in sorted(resource.subresources, key=lambda one: one.name)
+            for one in _told(resource)
         ),
         storage_hash=storage_hash(stored.group, stored.version, stored.kind),
     )
+
+
+def _told(resource: Resource) -> Iterable[Subresource]:
+    """Subresources by name; those of custom kinds as upstream lists them, the status first."""
+    if resource.custom is not None:
+        return resource.subresources
+    return sorted(resource.subresources, key=lambda one: one.name)
 
 
 def _subresource_kind(subresource: Subresource, parent: Kind) -> Kind:
