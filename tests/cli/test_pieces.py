@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from cryptography import x509
 
 from pybernetes.apiserver.auth.pki import KeyPair, Pki
 from pybernetes.cli import sweep
+from pybernetes.cli.admission import admission_options, check_plugins
 from pybernetes.cli.commands.up import last_error
 from pybernetes.cli.layout import Layout, Settings
 from pybernetes.cli.parts.joining import key_and_request, still_valid
 from pybernetes.cli.parts.nodes import FEW_NODES, node_names, pod_cidr_of
+from pybernetes.cli.problems import Problem
 
 
 def test_the_last_sentence_of_a_log_is_the_reason(tmp_path: Path) -> None:
@@ -51,3 +54,11 @@ def test_purging_removes_the_clusters_directory_and_nothing_above_it(tmp_path: P
     sweep.purge_files(layout, Settings(runtime="hollow"))
     assert not layout.root.exists()
     assert (tmp_path / "mine").exists()
+
+
+def test_admission_plugins_are_chosen_by_name_and_nodes_are_always_restricted_unless_said_otherwise() -> None:
+    chosen = admission_options(Settings(enable_admission_plugins="AlwaysPullImages,PodNodeSelector"))
+    assert chosen.enable == ("NodeRestriction", "AlwaysPullImages", "PodNodeSelector")
+    assert admission_options(Settings(disable_admission_plugins="NodeRestriction")).enable == ()
+    with pytest.raises(Problem, match='enable-admission-plugins plugin "Nope" is unknown'):
+        check_plugins(Settings(enable_admission_plugins="Nope"))

@@ -46,6 +46,10 @@ class Settings:
     log_links: str = ""
     resolv_conf: str = "/etc/resolv.conf"
     kubeconfig: str = ""
+    enable_admission_plugins: str = ""
+    disable_admission_plugins: str = ""
+    admission_control_config_file: str = ""
+    admission_plugins: str = ""
 
     @property
     def dns_address(self) -> str:

@@ -109,6 +109,11 @@ def check(options: AdmissionOptions) -> None:
         problems.append(f"[{' '.join(both)}] in enable-admission-plugins and disable-admission-plugins overlapped")
     unbuilt = [row.name for row in ORDER if row.name in options.enable and not row.place and not row.on]
     problems += [f'admission plugin "{name}" is not built' for name in unbuilt]
+    for place in options.added:
+        try:
+            _find(*_parts(place))
+        except (ImportError, AttributeError) as error:
+            problems.append(_failure(place, error))
     if problems:
         raise ConfigurationError(problems[0] if len(problems) == 1 else f"[{', '.join(problems)}]")
 
@@ -131,8 +136,7 @@ def _built(
     for row in rows:
         wanted = row.name in options.enable or (row.on and row.name not in options.disable)
         if wanted and row.place:
-            module, _, name = row.place.partition(":")
-            yield _build(row.name, module, name, host, configurations)
+            yield _build(row.name, *_parts(row.place), host, configurations)
 
 
 def _of_others(host: Host, options: AdmissionOptions, configurations: Mapping[str, dict[str, Any]]) -> Iterator[Plugin]:
@@ -141,16 +145,29 @@ def _of_others(host: Host, options: AdmissionOptions, configurations: Mapping[st
         if name in others:
             yield _build(name, point.module, point.attr, host, configurations)
     for place in options.added:
-        module, _, name = place.partition(":")
-        yield _build(place, module, name, host, configurations)
+        yield _build(place, *_parts(place), host, configurations)
 
 
 def _build(shown: str, module: str, attribute: str, host: Host, configurations: Mapping[str, dict[str, Any]]) -> Plugin:
     try:
-        made: type[Plugin] = getattr(import_module(module, _PACKAGE), attribute)
+        made = _find(module, attribute)
         return made.build(replace(host, configuration=configurations.get(shown, configurations.get(attribute))))
     except (ImportError, AttributeError, ConfigurationError) as error:
-        raise ConfigurationError(f'couldn\'t init admission plugin "{shown}": {error}') from error
+        raise ConfigurationError(_failure(shown, error)) from error
+
+
+def _find(module: str, attribute: str) -> type[Plugin]:
+    found: type[Plugin] = getattr(import_module(module, _PACKAGE), attribute)
+    return found
+
+
+def _parts(place: str) -> tuple[str, str]:
+    module, _, attribute = place.partition(":")
+    return module, attribute
+
+
+def _failure(shown: str, error: Exception) -> str:
+    return f'couldn\'t init admission plugin "{shown}": {error}'
 
 
 def _installed() -> dict[str, EntryPoint]:

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from pybernetes.cli import preflight
+from pybernetes.cli.admission import check_plugins, choose_plugins
 from pybernetes.cli.options import find, which_cluster
 from pybernetes.cli.problems import Problem
 
@@ -27,6 +28,7 @@ PARTS = ("apiserver", "controllers", "scheduler")
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="Where the API server is, for parts that run against another one.",
 )
+@choose_plugins
 def server(name: str, data_dir: Path | None, only: str | None, kubeconfig: Path | None, **given: Any) -> None:
     """Run the control plane, or a part of it, in the foreground until interrupted.
 
@@ -39,6 +41,7 @@ def server(name: str, data_dir: Path | None, only: str | None, kubeconfig: Path 
     layout = find(name, data_dir)
     settings = settled(layout.read_settings(), name, given)
     preflight.check_store(settings)
+    check_plugins(settings)
     preflight.check_disk(layout.root, preflight.SMALLEST_DISK_HOLLOW)
     if "apiserver" in wanted:
         preflight.check_port(settings.port)

@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from pybernetes.cli import claims, neighbours, preflight, processes, supervisor
+from pybernetes.cli.admission import check_plugins, choose_plugins
 from pybernetes.cli.layout import RUNTIMES, Layout, Settings
 from pybernetes.cli.options import find, which_cluster
 from pybernetes.cli.probe import ApiProbe, is_ready
@@ -42,6 +43,7 @@ Examples:
     type=click.Path(exists=True, dir_okay=False, resolve_path=True),
     help="Who resolves names outside the cluster. [default: /etc/resolv.conf]",
 )
+@choose_plugins
 @click.option("--wait/--no-wait", default=True, help="Wait until the nodes are Ready. [default: wait]")
 def up(name: str, data_dir: Path | None, wait: bool, **given: Any) -> None:
     """Start a cluster on this machine, or bring it back after `down`, a crash or a reboot.
@@ -51,6 +53,7 @@ def up(name: str, data_dir: Path | None, wait: bool, **given: Any) -> None:
     began = time.monotonic()
     layout = find(name, data_dir)
     settings = settled(layout.read_settings(), name, given)
+    check_plugins(settings)
     since = start(layout, settings)
     report = Progress()
     probe = ApiProbe(layout, settings.port)

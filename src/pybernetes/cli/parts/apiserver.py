@@ -11,6 +11,7 @@ import ipaddress
 
 from pybernetes import KUBERNETES_VERSION
 from pybernetes.apiserver import metrics_api
+from pybernetes.apiserver.admission.host import ConfigurationError
 from pybernetes.apiserver.assembly import assemble
 from pybernetes.apiserver.auth import kubeconfig, reviews
 from pybernetes.apiserver.auth.access import Access, AccessOptions
@@ -20,8 +21,10 @@ from pybernetes.apiserver.identity_lease import IdentityLease
 from pybernetes.apiserver.options import ServerOptions
 from pybernetes.apiserver.proxy import install as proxies
 from pybernetes.apiserver.serve import Edge, tls_context, tune_process
+from pybernetes.cli.admission import admission_options
 from pybernetes.cli.layout import Layout, Settings
 from pybernetes.cli.parts.nodes import machine_name, node_names
+from pybernetes.cli.problems import Problem
 from pybernetes.store.sqlite import SqliteStore
 
 
@@ -48,15 +51,23 @@ async def _serve(layout: Layout, settings: Settings, pki: Pki, serving: KeyPair,
         ),
     )
     options = ServerOptions(
-        service_cidr=settings.service_cidr, advertise_address=settings.node_address, port=settings.port
+        service_cidr=settings.service_cidr,
+        advertise_address=settings.node_address,
+        port=settings.port,
+        admission=admission_options(settings),
     )
-    assembled = assemble(
-        store,
-        authenticator=access.authenticator,
-        authorizer=access.authorizer,
-        more_plugins=access.plugins(),
-        options=options,
-    )
+    try:
+        assembled = assemble(
+            store,
+            authenticator=access.authenticator,
+            authorizer=access.authorizer,
+            more_plugins=access.plugins(),
+            options=options,
+        )
+    except ConfigurationError as error:
+        raise Problem(
+            f"failed to apply admission: {error}", "docs/admission.md tells what can be configured"
+        ) from error
     describe(
         assembled.server,
         address=f"{settings.node_address}:{settings.port}",
