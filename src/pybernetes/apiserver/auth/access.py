@@ -103,6 +103,6 @@ class Access:
         )
 
     def register(self, routes: Routes) -> None:
-        Reviews(self._requests, self.authorizer, self.account_tokens).register(routes)
-        TokenRequests(self.store, self.account_tokens).register(routes)
+        Reviews(self._requests, self.authorizer, self.account_tokens, self.clock).register(routes)
+        TokenRequests(self.store, self.account_tokens, self.clock).register(routes)
         IssuerDocuments(self.account_tokens, self.options.server_url).register(routes)

@@ -63,13 +63,8 @@ class ClusterAuthorizer:
         return self.rbac.decide(user, attributes)
 
     def rules_held(self, user: User, namespace: str) -> list[PolicyRule]:
-        """Every rule that the user holds in the namespace (cluster-wide ones included)."""
-        held = [grant.rule for grant in self.rbac.grants(user, namespace)]
-        if MASTERS_GROUP in user.groups:
-            held[:0] = [PolicyRule.of(rule) for rule in CLUSTER_ROLES["cluster-admin"]]
-        if node_of(user):
-            held += self._node_rules
-        return held
+        """Every rule that roles give the user in the namespace (cluster-wide ones included)."""
+        return [grant.rule for grant in self.rbac.grants(user, namespace)]
 
     def _node_may(self, asked: Attributes) -> bool:
         """Whether the role `system:node` allows it; its rules name neither objects nor URLs."""

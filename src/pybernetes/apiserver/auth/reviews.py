@@ -8,25 +8,28 @@ Follows pkg/registry/authentication and pkg/registry/authorization.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
-import orjson
-
 from pybernetes.api import errors
-from pybernetes.api.fields import FieldError, at, invalid, required
+from pybernetes.api.clock import Clock
+from pybernetes.api.fields import FieldError
+from pybernetes.api.kinds import by_resource
+from pybernetes.api.meta import format_time
+from pybernetes.apiserver.answers import document_answer
 from pybernetes.apiserver.auth.authenticators import RequestAuthenticator
-from pybernetes.apiserver.auth.authorizers import ClusterAuthorizer
-from pybernetes.apiserver.auth.contract import Attributes, User
+from pybernetes.apiserver.auth.authorizers import ClusterAuthorizer, node_of
+from pybernetes.apiserver.auth.contract import AUTHENTICATED_GROUP, Attributes, User
+from pybernetes.apiserver.auth.review_objects import access_problems, evaluation_error, read_object
 from pybernetes.apiserver.auth.rules import PolicyRule
 from pybernetes.apiserver.auth.service_accounts import InvalidToken, ServiceAccountTokens
-from pybernetes.apiserver.decoding import parse_body
 from pybernetes.apiserver.discovery.served import Kind, ServedResource, ServedVersion
-from pybernetes.apiserver.http import ApiResponse, json_response
+from pybernetes.apiserver.http import ApiResponse
 from pybernetes.apiserver.routes import Call, Routes
 
 Document = dict[str, Any]
 Answer = Callable[[Document, Call], Awaitable[Document]]
+"""Given the object as it was sent, the object that is answered."""
 
 AUTHENTICATION = "authentication.k8s.io"
 AUTHORIZATION = "authorization.k8s.io"
@@ -64,17 +67,19 @@ class Reviews:
         authenticator: RequestAuthenticator,
         authorizer: ClusterAuthorizer,
         account_tokens: ServiceAccountTokens,
+        clock: Clock,
     ) -> None:
         self._authenticator = authenticator
         self._authorizer = authorizer
         self._account_tokens = account_tokens
-        self._answers: dict[tuple[str, str], tuple[str, Answer]] = {
-            (AUTHENTICATION, "tokenreviews"): ("TokenReview", self._token),
-            (AUTHENTICATION, "selfsubjectreviews"): ("SelfSubjectReview", self._self),
-            (AUTHORIZATION, "subjectaccessreviews"): ("SubjectAccessReview", self._subject_access),
-            (AUTHORIZATION, "localsubjectaccessreviews"): ("LocalSubjectAccessReview", self._local_access),
-            (AUTHORIZATION, "selfsubjectaccessreviews"): ("SelfSubjectAccessReview", self._self_access),
-            (AUTHORIZATION, "selfsubjectrulesreviews"): ("SelfSubjectRulesReview", self._self_rules),
+        self._clock = clock
+        self._answers: dict[tuple[str, str], Answer] = {
+            (AUTHENTICATION, "tokenreviews"): self._token,
+            (AUTHENTICATION, "selfsubjectreviews"): self._self,
+            (AUTHORIZATION, "subjectaccessreviews"): self._subject_access,
+            (AUTHORIZATION, "localsubjectaccessreviews"): self._local_access,
+            (AUTHORIZATION, "selfsubjectaccessreviews"): self._self_access,
+            (AUTHORIZATION, "selfsubjectrulesreviews"): self._self_rules,
         }
 
     def register(self, routes: Routes) -> None:
@@ -83,27 +88,29 @@ class Reviews:
 
     async def handle(self, call: Call) -> ApiResponse:
         info = call.info
-        found = self._answers.get((info.group, info.resource))
-        if found is None:
-            return ApiResponse(404, b"404 page not found\n", {"Content-Type": "text/plain; charset=utf-8"})
-        if info.verb != "create" or info.name:
-            raise errors.method_not_supported(info.group_resource, info.verb)
-        kind, answer = found
-        document = read_body(call, kind, info.group_version)
-        document["status"] = await answer(document.get("spec") or {}, call)
-        return json_response(orjson.dumps(document), 201)
+        answer = self._answers.get((info.group, info.resource))
+        if answer is None:
+            raise errors.path_not_found()
+        if info.name:
+            raise errors.path_not_found()
+        if info.verb != "create":
+            raise errors.method_not_allowed()
+        kind = by_resource(info.group, info.version, info.resource)
+        decoded = read_object(call, kind, self._clock, namespaced=kind.namespaced)
+        answered = await answer(decoded.document, call)
+        return document_answer(call.request, answered, 201, decoded.warnings)
 
-    def _kind(self, call: Call) -> str:
-        return self._answers[call.info.group, call.info.resource][0]
+    async def _token(self, document: Document, call: Call) -> Document:
+        spec = document.get("spec") or {}
+        if not spec.get("token"):
+            raise errors.bad_request("token is required for TokenReview in authentication")
+        return {**document, "status": await self._token_status(spec["token"], tuple(spec.get("audiences") or ()))}
 
-    async def _token(self, spec: Document, call: Call) -> Document:
-        token, audiences = spec.get("token", ""), tuple(spec.get("audiences") or ())
-        if not token:
-            return {"user": {}, "error": "[invalid bearer token, token is required]"}
+    async def _token_status(self, token: str, audiences: tuple[str, ...]) -> Document:
         try:
             if self._account_tokens.is_ours(token):
                 user, accepted = await self._account_tokens.check(token, audiences)
-                user = User(user.name, user.uid, (*user.groups, "system:authenticated"), user.extra)
+                user = User(user.name, user.uid, (*user.groups, AUTHENTICATED_GROUP), user.extra)
                 return {"authenticated": True, "user": user_document(user), "audiences": list(accepted)}
             known = await self._authenticator.find(token)
         except InvalidToken as error:
@@ -114,66 +121,60 @@ class Reviews:
         answer: Document = {"authenticated": True, "user": user_document(known)}
         return answer | {"audiences": list(accepted or self._account_tokens.audiences)}
 
-    async def _self(self, spec: Document, call: Call) -> Document:
-        return {"userInfo": user_document(call.user)}
+    async def _self(self, document: Document, call: Call) -> Document:
+        return {
+            "kind": document["kind"],
+            "apiVersion": document["apiVersion"],
+            "metadata": {"creationTimestamp": format_time(self._clock.now())},
+            "status": {"userInfo": user_document(call.user)},
+        }
 
-    async def _subject_access(self, spec: Document, call: Call) -> Document:
-        user = User(
-            spec.get("user", ""),
-            spec.get("uid", ""),
-            tuple(spec.get("groups") or ()),
-            {key.lower(): tuple(values) for key, values in (spec.get("extra") or {}).items()},
-        )
-        if not user.name and not user.groups:
-            problem = required(at.spec.user, "at least one of user or group must be specified")
-            raise errors.invalid(AUTHORIZATION, self._kind(call), "", [problem])
-        return self._access(user, spec, call)
+    async def _subject_access(self, document: Document, call: Call) -> Document:
+        self._reject(access_problems(document, about_self=False, local=False))
+        return self._access(_user_of(document["spec"]), document)
 
-    async def _local_access(self, spec: Document, call: Call) -> Document:
-        asked = spec.get("resourceAttributes") or {}
-        if asked.get("namespace", "") != call.info.namespace:
-            path = at.spec.resourceAttributes.namespace
-            problem = invalid(path, asked.get("namespace", ""), "must match metadata.namespace")
-            raise errors.invalid(AUTHORIZATION, "LocalSubjectAccessReview", "", [problem])
-        return await self._subject_access(spec, call)
+    async def _local_access(self, document: Document, call: Call) -> Document:
+        self._reject(access_problems(document, about_self=False, local=True))
+        return self._access(_user_of(document["spec"]), document)
 
-    async def _self_access(self, spec: Document, call: Call) -> Document:
-        return self._access(call.user, spec, call)
+    async def _self_access(self, document: Document, call: Call) -> Document:
+        self._reject(access_problems(document, about_self=True, local=False))
+        return self._access(call.user, document)
 
-    async def _self_rules(self, spec: Document, call: Call) -> Document:
-        namespace = spec.get("namespace", "")
+    def _reject(self, problems: Iterable[FieldError]) -> None:
+        """Upstream's refusal does not name the kind."""
+        if found := list(problems):
+            raise errors.invalid(AUTHORIZATION, "", "", found)
+
+    async def _self_rules(self, document: Document, call: Call) -> Document:
+        namespace = (document.get("spec") or {}).get("namespace", "")
         if not namespace:
             raise errors.bad_request("no namespace on request")
         rules = self._authorizer.rules_held(call.user, namespace)
-        return {
+        status: Document = {
             "resourceRules": [_resource_rule(rule) for rule in rules if rule.resources],
             "nonResourceRules": [_url_rule(rule) for rule in rules if rule.urls],
-            "incomplete": False,
+            "incomplete": bool(node_of(call.user)),
         }
+        if status["incomplete"]:
+            status["evaluationError"] = "node authorizer does not support user rule resolution"
+        identity = {"kind": document["kind"], "apiVersion": document["apiVersion"]}
+        return {**identity, "metadata": {}, "spec": {}, "status": status}
 
-    def _access(self, user: User, spec: Document, call: Call) -> Document:
-        problem = _attributes_problem(spec)
-        if problem is not None:
-            raise errors.invalid(AUTHORIZATION, self._kind(call), "", [problem])
+    def _access(self, user: User, document: Document) -> Document:
+        spec = document["spec"]
         decision = self._authorizer.decide(user, asked_attributes(spec))
         status: Document = {"allowed": decision.allowed}
         if decision.reason:
             status["reason"] = decision.reason
-        return status
+        if problem := evaluation_error(spec):
+            status["evaluationError"] = problem
+        return {**document, "status": status}
 
 
-def _attributes_problem(spec: Mapping[str, Any]) -> FieldError | None:
-    resource, path = spec.get("resourceAttributes"), spec.get("nonResourceAttributes")
-    if resource is not None and path is not None:
-        why = "cannot be specified in combination with resourceAttributes"
-        return invalid(at.spec.nonResourceAttributes, path, why)
-    if resource is None and path is None:
-        return invalid(
-            at.spec.resourceAttributes,
-            None,
-            "exactly one of nonResourceAttributes or resourceAttributes must be specified",
-        )
-    return None
+def _user_of(spec: Document) -> User:
+    extra = {key.lower(): tuple(values) for key, values in (spec.get("extra") or {}).items()}
+    return User(spec.get("user", ""), spec.get("uid", ""), tuple(spec.get("groups") or ()), extra)
 
 
 def asked_attributes(spec: Mapping[str, Any]) -> Attributes:
@@ -202,20 +203,6 @@ def user_document(user: User) -> Document:
     if user.extra:
         document["extra"] = {key: list(values) for key, values in user.extra.items()}
     return document
-
-
-def read_body(call: Call, kind: str, api_version: str) -> Document:
-    """The object in the request's body, its kind checked and filled in, its metadata made present."""
-    document = parse_body(call.request)
-    if not isinstance(document, dict):
-        raise errors.bad_request("the object provided is not a JSON object")
-    for name, expected in (("apiVersion", api_version), ("kind", kind)):
-        if document.setdefault(name, expected) != expected:
-            raise errors.bad_request(
-                f"{name} of the provided object ({document[name]}) does not match the expected one ({expected})"
-            )
-    ordered = {"kind": kind, "apiVersion": api_version, "metadata": document.pop("metadata", None) or {}}
-    return ordered | document
 
 
 def _resource_rule(rule: PolicyRule) -> Document:

@@ -23,6 +23,7 @@ import orjson
 
 from pybernetes.api.clock import Clock, SystemClock
 from pybernetes.apiserver.auth.contract import User
+from pybernetes.apiserver.auth.rules import go_strings
 from pybernetes.store.contract import Store
 
 if TYPE_CHECKING:
@@ -132,9 +133,11 @@ class ServiceAccountTokens:
     async def check(self, token: str, audiences: Sequence[str] = ()) -> tuple[User, tuple[str, ...]]:
         """The user that the token stands for and which of the `audiences` it is meant for. Raises `InvalidToken`."""
         claims = self._verified(token)
-        accepted = tuple(one for one in claims["aud"] if one in (audiences or self.audiences))
+        wanted = audiences or self.audiences
+        accepted = tuple(one for one in claims["aud"] if one in wanted)
         if not accepted:
-            raise InvalidToken("token audiences do not match")
+            meant = f"token audiences {go_strings(claims['aud'])} is invalid"
+            raise InvalidToken(f"{meant} for the target audiences {go_strings(wanted)}")
         private = claims["kubernetes.io"]
         namespace, account = private["namespace"], private["serviceaccount"]
         await self.must_live("ServiceAccount", f"/registry/serviceaccounts/{namespace}/", account)

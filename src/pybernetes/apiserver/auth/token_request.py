@@ -11,25 +11,36 @@ from typing import Any
 import orjson
 
 from pybernetes.api import errors
+from pybernetes.api.clock import Clock
 from pybernetes.api.fields import at, invalid
+from pybernetes.api.kinds import KindInfo
+from pybernetes.api.meta import format_time
+from pybernetes.apiserver.answers import document_answer
 from pybernetes.apiserver.auth.authorizers import node_of
 from pybernetes.apiserver.auth.contract import User
-from pybernetes.apiserver.auth.reviews import read_body
+from pybernetes.apiserver.auth.review_objects import read_object
 from pybernetes.apiserver.auth.service_accounts import LONGEST, BoundTo, ServiceAccountTokens
-from pybernetes.apiserver.http import ApiResponse, json_response
+from pybernetes.apiserver.http import ApiResponse
 from pybernetes.apiserver.routes import Call, Routes
 from pybernetes.store.contract import Store
 
 Document = dict[str, Any]
 
+INFO = KindInfo("authentication.k8s.io", "v1", "TokenRequest", "serviceaccounts", namespaced=True)
+DEFAULT_SECONDS = 3600
 SHORTEST = 600
 _PLACES = {"Pod": ("pods", "pods"), "Secret": ("secrets", "secrets"), "Node": ("nodes", "minions")}
 
 
+def default_duration(document: Document) -> None:
+    document.setdefault("spec", {}).setdefault("expirationSeconds", DEFAULT_SECONDS)
+
+
 class TokenRequests:
-    def __init__(self, store: Store, tokens: ServiceAccountTokens) -> None:
+    def __init__(self, store: Store, tokens: ServiceAccountTokens, clock: Clock) -> None:
         self._store = store
         self._tokens = tokens
+        self._clock = clock
 
     def register(self, routes: Routes) -> None:
         routes.subresource("", "serviceaccounts", "token", self.handle)
@@ -37,54 +48,59 @@ class TokenRequests:
     async def handle(self, call: Call) -> ApiResponse:
         info = call.info
         if info.verb != "create":
-            raise errors.method_not_supported("serviceaccounts", info.verb)
-        document = read_body(call, "TokenRequest", "authentication.k8s.io/v1")
-        spec = document.setdefault("spec", {})
+            raise errors.method_not_allowed()
+        decoded = read_object(call, INFO, self._clock, subresource="token", namespaced=True, default=default_duration)
+        document = decoded.document
+        spec, metadata = document["spec"], document["metadata"]
+        if metadata.get("name", info.name) != info.name:
+            problem = invalid(at.metadata.name, metadata["name"], "must match the service account name if specified")
+            raise errors.invalid(INFO.group, INFO.kind, info.name, [problem])
         key = f"/registry/serviceaccounts/{info.namespace}/{info.name}"
         account = await self._read("serviceaccounts", key, info.name)
-        seconds = spec.get("expirationSeconds") or 3600
-        _check_duration(seconds)
+        uid = account["metadata"].get("uid", "")
+        _check_uid(metadata.get("uid"), uid, info.name)
+        _check_duration(spec["expirationSeconds"])
         bound = await self._bound(spec.get("boundObjectRef"), info.namespace, info.name)
         _check_node(call.user, bound)
         issued = self._tokens.issue(
             info.namespace,
             info.name,
-            account["metadata"].get("uid", ""),
+            uid,
             audiences=spec.get("audiences") or (),
-            seconds=seconds,
+            seconds=spec["expirationSeconds"],
             bound=bound,
         )
-        spec["expirationSeconds"] = seconds
         spec["audiences"] = list(spec.get("audiences") or self._tokens.audiences)
         spec.setdefault("boundObjectRef", None)
-        document["metadata"] |= {"name": info.name, "namespace": info.namespace}
-        document["status"] = {
-            "token": issued.token,
-            "expirationTimestamp": issued.expires.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        metadata |= {
+            "name": info.name,
+            "namespace": info.namespace,
+            "uid": uid,
+            "creationTimestamp": format_time(self._clock.now()),
         }
-        return json_response(orjson.dumps(document), 201)
+        document["status"] = {"token": issued.token, "expirationTimestamp": format_time(issued.expires)}
+        return document_answer(call.request, document, 201, decoded.warnings)
 
     async def _bound(self, reference: Document | None, namespace: str, account: str) -> list[BoundTo]:
-        if not reference:
+        if reference is None:
             return []
-        kind, name = reference.get("kind", ""), reference.get("name", "")
-        if kind not in _PLACES or reference.get("apiVersion", "v1") != "v1":
-            raise errors.bad_request(f"cannot bind token for serviceaccount {account!r} to a {kind!r}")
+        kind, name, api_version = (reference.get(field, "") for field in ("kind", "name", "apiVersion"))
+        group, _, version = api_version.rpartition("/")
+        if kind not in _PLACES or group:
+            raise errors.bad_request(f"cannot bind token to object of type {group}/{version}, Kind={kind}")
         plural, place = _PLACES[kind]
         key = f"/registry/{place}/{name}" if kind == "Node" else f"/registry/{place}/{namespace}/{name}"
         document = await self._read(plural, key, name)
+        of_pod = await self._of_pod(document, account) if kind == "Pod" else []
         uid = document["metadata"].get("uid", "")
         if reference.get("uid") and reference["uid"] != uid:
             raise errors.conflict(
-                plural,
+                kind,
                 name,
                 f"the UID in the bound object reference ({reference['uid']}) does not match the UID in record. "
                 f"The object might have been deleted and then recreated",
             )
-        bound = [BoundTo(kind, name, uid)]
-        if kind == "Pod":
-            bound += await self._of_pod(document, account)
-        return bound
+        return [BoundTo(kind, name, uid), *of_pod]
 
     async def _of_pod(self, pod: Document, account: str) -> list[BoundTo]:
         spec = pod.get("spec") or {}
@@ -119,6 +135,12 @@ def _check_node(user: User, bound: list[BoundTo]) -> None:
         raise errors.forbidden("serviceaccounts", "", why)
 
 
+def _check_uid(stated: str | None, uid: str, name: str) -> None:
+    if stated and stated != uid:
+        why = f"the UID in the token request ({stated}) does not match the UID of the service account ({uid})"
+        raise errors.conflict(f"{INFO.kind}.{INFO.group}", name, why)
+
+
 def _check_duration(seconds: int) -> None:
     problem = ""
     if seconds < SHORTEST:
@@ -127,4 +149,4 @@ def _check_duration(seconds: int) -> None:
         problem = "may not specify a duration larger than 2^32 seconds"
     if problem:
         found = invalid(at.spec.expirationSeconds, seconds, problem)
-        raise errors.invalid("authentication.k8s.io", "TokenRequest", "", [found])
+        raise errors.invalid(INFO.group, INFO.kind, "", [found])
