@@ -97,7 +97,7 @@ async def test_preconditions_must_hold() -> None:
         made = await talk.post(CONFIG_MAPS, config_map("web"))
         other = await talk.delete(f"{CONFIG_MAPS}/web", {"preconditions": {"uid": "other"}})
         assert (other.status, other.body["reason"]) == (409, "Conflict")
-        assert "Precondition failed: UID in precondition: other" in other.message
+        assert "the UID in the precondition (other) does not match the UID in record" in other.message
         stale = await talk.delete(f"{CONFIG_MAPS}/web", {"preconditions": {"resourceVersion": "1"}})
         assert stale.status == 409
         right = {"uid": made.body["metadata"]["uid"], "resourceVersion": made.version}

@@ -32,7 +32,7 @@ async def test_the_pods_of_a_node_are_found_before_and_after_they_move_there() -
             return [item["metadata"]["name"] for item in found.body["items"]]
 
         assert (await on("node-1"), await on("")) == (["b"], ["a", "c"])
-        await talk.post(f"{PODS}/c/binding", {"target": {"name": "node-1"}})
+        await talk.post(f"{PODS}/c/binding", {"metadata": {"name": "c"}, "target": {"name": "node-1"}})
         assert (await on("node-1"), await on("")) == (["b", "c"], ["a"])
         await talk.delete(f"{PODS}/b", {"gracePeriodSeconds": 0})
         assert await on("node-1") == ["c"]

@@ -75,7 +75,8 @@ async def test_a_watch_of_one_node_sees_its_pods_and_no_others() -> None:
         watch = await talk.watch("/api/v1/pods", fieldSelector="spec.nodeName=node-1")
         await talk.post(PODS, pod("elsewhere", nodeName="node-2"))
         await talk.post(PODS, pod("one"))
-        bound = await talk.post(f"{PODS}/one/binding", {"target": {"kind": "Node", "name": "node-1"}})
+        binding = {"metadata": {"name": "one"}, "target": {"kind": "Node", "name": "node-1"}}
+        bound = await talk.post(f"{PODS}/one/binding", binding)
         assert bound.status == 201
         assert await watch.names(1) == [("ADDED", "one")]
         assert talk.server.endpoints["", "v1", "pods"].registry.cache.subscribers

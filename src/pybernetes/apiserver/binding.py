@@ -7,14 +7,17 @@ Follows pkg/registry/core/pod/storage/storage.go.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from dataclasses import replace
+from functools import cache
 
 from pybernetes.api import errors
 from pybernetes.api.clock import Clock
-from pybernetes.api.fields import FieldError, at, not_supported, required
+from pybernetes.api.fields import FieldError, aggregate, at, not_supported, required
+from pybernetes.api.kinds import KindInfo
 from pybernetes.api.meta import format_time
+from pybernetes.api.schema import Shape, definition
 from pybernetes.apiserver.answers import document_answer
-from pybernetes.apiserver.decoding import parse_body
+from pybernetes.apiserver.decoding import decode
 from pybernetes.apiserver.endpoint import context_of
 from pybernetes.apiserver.http import ApiResponse
 from pybernetes.apiserver.objects import StoredObject
@@ -25,7 +28,13 @@ from pybernetes.apiserver.rules import Models
 from pybernetes.apiserver.updating import Proposal
 
 _SUBRESOURCE = "pods/binding"
+_BINDING = KindInfo("", "v1", "Binding", "bindings", True, "core_v1")
 SUCCESS: Document = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}
+
+
+@cache
+def _shape() -> Shape:
+    return Shape(definition("core_v1.Binding"))
 
 
 class BindingRule:
@@ -51,27 +60,27 @@ class Binder:
 
     async def bind(self, call: Call) -> ApiResponse:
         if call.info.verb != "create":
-            raise errors.method_not_supported(_SUBRESOURCE, call.info.verb)
-        binding = parse_body(call.request)
+            raise errors.method_not_allowed()
+        binding = decode(call.request, _shape(), _BINDING).document
         name = call.info.name
         _check(binding, name)
-        context = context_of(call, self._clock)
+        context = replace(context_of(call, self._clock), manager="")
 
         def propose(current: StoredObject) -> Proposal:
             pod = current.fresh_document()
-            _require_bindable(pod, binding)
+            uid = (binding.get("metadata") or {}).get("uid")
+            if uid and uid != pod["metadata"]["uid"]:
+                raise self._pods.uid_mismatch(pod["metadata"], uid)
+            _require_bindable(pod)
             return Proposal(_bound(pod, binding, format_time(context.now)))
 
         await self._pods.update(call.info.namespace, name, propose, context, self._rule)
         return document_answer(call.request, SUCCESS, 201)
 
 
-def _check(binding: Any, name: str) -> None:
-    if not isinstance(binding, dict):
-        raise errors.bad_request("the body of a binding must be a Binding")
-    stated = (binding.get("metadata") or {}).get("name")
-    if stated and stated != name:
-        raise errors.bad_request(f"name in URL does not match name in Binding object: {name} is not {stated}")
+def _check(binding: Document, name: str) -> None:
+    if (binding.get("metadata") or {}).get("name", "") != name:
+        raise errors.bad_request("name in URL does not match name in Binding object")
     target = binding.get("target") or {}
     problems = []
     if target.get("kind") not in (None, "", "Node"):
@@ -79,16 +88,13 @@ def _check(binding: Any, name: str) -> None:
     if not target.get("name"):
         problems.append(required(at.target.name))
     if problems:
-        raise errors.invalid("", "Binding", name, problems)
+        raise errors.ApiError(500, "", aggregate(problems))
 
 
-def _require_bindable(pod: Document, binding: Document) -> None:
+def _require_bindable(pod: Document) -> None:
     metadata, spec = pod["metadata"], pod["spec"]
     name = metadata["name"]
-    uid = (binding.get("metadata") or {}).get("uid")
-    if uid and uid != metadata["uid"]:
-        why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {metadata['uid']}"
-    elif metadata.get("deletionTimestamp"):
+    if metadata.get("deletionTimestamp"):
         why = f"pod {name} is being deleted, cannot be assigned to a host"
     elif spec.get("nodeName"):
         why = f'pod {name} is already assigned to node "{spec["nodeName"]}"'

@@ -72,8 +72,10 @@ def _protobuf_problem(body: bytes, why: str) -> str:
 _PROTOBUF_PREFIX = b"k8s\x00"
 
 
-def decode(request: ApiRequest, shape: Shape, info: KindInfo) -> Decoded:
-    """Raises 400 for what cannot be read as the kind, and in strict mode for unknown and repeated fields."""
+def decode(request: ApiRequest, shape: Shape, info: KindInfo, also: Sequence[str] = ()) -> Decoded:
+    """Raises 400 for what cannot be read as the kind, and in strict mode for unknown and repeated fields.
+
+    ``also`` are further apiVersions that the kind's bodies may state."""
     mode = field_validation(request)
     try:
         document = _parsed(request)
@@ -81,6 +83,8 @@ def decode(request: ApiRequest, shape: Shape, info: KindInfo) -> Decoded:
         _check_identity(document)
     except UnreadableBody as error:
         raise errors.bad_request(unrecognized(info, str(error), request.body)) from error
+    if document.get("apiVersion") in also:
+        document["apiVersion"] = info.api_version
     check_kind(document, info)
     repeated = _repetitions(request, document)
     if not repeated:
@@ -111,18 +115,26 @@ def _conform_repeated(body: bytes, document: Document, shape: Shape, info: KindI
 
 def _check_identity(document: Any) -> None:
     """Raises UnreadableBody for what does not say what it is."""
+    wrong = identity_problem(document)
+    if wrong:
+        raise UnreadableBody(wrong)
+
+
+def identity_problem(document: Any) -> str:
+    """Why no kind can be read off a body; "" if one can."""
     if not isinstance(document, dict):
         what = f"json: cannot unmarshal {_json_type(document)} {_INTO_IDENTITY}"
-        raise UnreadableBody(f"couldn't get version/kind; json parse error: {what}")
+        return f"couldn't get version/kind; json parse error: {what}"
     for name in ("kind", "apiVersion"):
         value = document.get(name)
         if value is not None and not isinstance(value, str):
-            raise UnreadableBody(
+            return (
                 "couldn't get version/kind; json parse error: json: cannot unmarshal "
                 f"{_json_type(value)} into Go struct field .{name} of type string"
             )
     if (document.get("apiVersion") or "").count("/") > 1:
-        raise UnreadableBody(f"unexpected GroupVersion string: {document['apiVersion']}")
+        return f"unexpected GroupVersion string: {document['apiVersion']}"
+    return ""
 
 
 _INTO_IDENTITY = (

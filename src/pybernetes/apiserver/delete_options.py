@@ -5,10 +5,12 @@ Follows k8s.io/apiserver/pkg/endpoints/handlers/delete.go.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from pybernetes.api import errors
-from pybernetes.apiserver.decoding import parse_body
+from pybernetes.api.schema import DecodeError, Shape, shape_of
+from pybernetes.apiserver.decoding import identity_problem, parse_body
 from pybernetes.apiserver.delete_plan import DeleteOptions, Propagation, problems
 from pybernetes.apiserver.http import ApiRequest
 from pybernetes.apiserver.resource import Document
@@ -18,14 +20,36 @@ _NO_OPTIONS = DeleteOptions()
 
 def read_delete_options(request: ApiRequest) -> DeleteOptions:
     if request.body:
-        document = parse_body(request)
-        if not isinstance(document, dict):
-            raise errors.bad_request("the body of a delete must be DeleteOptions")
+        document = _from_body(request)
     elif request.query:
         document = _from_query(request)
     else:
         return _NO_OPTIONS
     return delete_options_of(document, request)
+
+
+_SCHEME = "k8s.io/apimachinery/pkg/apis/meta/internalversion/scheme/register.go:27"
+
+
+@cache
+def _shape() -> Shape:
+    return shape_of("meta.k8s.io", "v1", "DeleteOptions")
+
+
+def _from_body(request: ApiRequest) -> Document:
+    document = parse_body(request)
+    document = {} if document is None else document
+    wrong = identity_problem(document)
+    if wrong:
+        raise errors.bad_request(wrong)
+    kind, version = document.get("kind") or "DeleteOptions", document.get("apiVersion") or "v1"
+    if kind != "DeleteOptions":
+        raise errors.bad_request(f'no kind "{kind}" is registered for version "{version}" in scheme "{_SCHEME}"')
+    try:
+        read: Document = _shape().read(document).document
+    except DecodeError as error:
+        raise errors.bad_request(str(error)) from error
+    return read
 
 
 def _from_query(request: ApiRequest) -> Document:
@@ -50,9 +74,9 @@ def delete_options_of(document: Document, request: ApiRequest) -> DeleteOptions:
     if found:
         raise errors.invalid("meta.k8s.io", "DeleteOptions", "", found)
     preconditions: dict[str, Any] = document.get("preconditions") or {}
-    policy = document.get("propagationPolicy")
+    policy, grace = document.get("propagationPolicy"), document.get("gracePeriodSeconds")
     return DeleteOptions(
-        grace=document.get("gracePeriodSeconds"),
+        grace=None if grace is None else 1 if grace < 0 else grace,
         propagation=Propagation(policy) if policy is not None else None,
         orphan_dependents=document.get("orphanDependents"),
         uid=preconditions.get("uid"),

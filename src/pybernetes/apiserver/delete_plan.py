@@ -39,10 +39,16 @@ class DeleteOptions:
     stated: Document = field(default_factory=dict, compare=False)
     """The document they came as, for those who judge the deletion."""
 
+    @property
+    def is_silent_about_dependents(self) -> bool:
+        return self.propagation is None and self.orphan_dependents is None
+
 
 @dataclass(frozen=True, slots=True)
 class Remove:
-    """The object goes now."""
+    """The object goes now. ``last`` is how its last moment is shown, where that differs from how it was."""
+
+    last: Document | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +73,7 @@ def problems(document: Document) -> Iterator[FieldError]:
     if policy is not None and orphan is not None:
         yield invalid(at, policy, "orphanDependents and deletionPropagation cannot be both set")
     if policy is not None and policy not in list(Propagation):
-        yield not_supported(at, policy, [*(one.value for one in Propagation), "nil"])
+        yield not_supported(at, policy, ["Foreground", "Background", "Orphan", "nil"])
     if any(one != "All" for one in document.get("dryRun") or ()):
         yield not_supported(FieldPath("dryRun"), document["dryRun"], ["All"])
 
@@ -81,7 +87,7 @@ def plan(resource: Resource, old: Document, options: DeleteOptions, now: datetim
     grace = resource.grace(old, options.grace) if resource.grace else 0
     held = bool(finalizers) or (resource.held is not None and resource.held(old))
     if not held and grace == 0:
-        return Remove()
+        return Remove(_marked(resource, old, finalizers, now, 0) if resource.grace else None)
     return Mark(_marked(resource, old, finalizers, now, grace))
 
 
@@ -100,17 +106,31 @@ def _again(resource: Resource, old: Document, options: DeleteOptions) -> Outcome
     pending = metadata.get("deletionGracePeriodSeconds")
     held = bool(metadata.get("finalizers")) or (resource.held is not None and resource.held(old))
     if pending is None or resource.grace is None:
-        return Pending() if held else Remove()
+        return _propagated_otherwise(resource, old, options)
     if options.grace is None or options.grace >= pending:
         return Pending()
-    if options.grace <= 0 and not held:
-        return Remove()
     started = parse_time(metadata["deletionTimestamp"]) - timedelta(seconds=pending)
     changes = {
         "deletionTimestamp": format_time(started + timedelta(seconds=options.grace)),
-        "deletionGracePeriodSeconds": options.grace,
+        "deletionGracePeriodSeconds": max(options.grace, 0),
     }
-    return Mark({**old, "metadata": {**metadata, **changes}})
+    shortened = {**old, "metadata": {**metadata, **changes}}
+    return Remove(shortened) if options.grace <= 0 and not held else Mark(shortened)
+
+
+def _propagated_otherwise(resource: Resource, old: Document, options: DeleteOptions) -> Outcome:
+    """A further deletion may choose another propagation."""
+    metadata = old["metadata"]
+    present = metadata.get("finalizers") or []
+    wanted = _finalizers(resource, present, options)
+    if not wanted and not (resource.held is not None and resource.held(old)):
+        return Remove()
+    if sorted(wanted) == sorted(present):
+        return Pending()
+    changed = {name: value for name, value in metadata.items() if name != "finalizers"}
+    if wanted:
+        changed["finalizers"] = wanted
+    return Mark({**old, "metadata": changed})
 
 
 def _marked(resource: Resource, old: Document, finalizers: Sequence[str], now: datetime, grace: int) -> Document:

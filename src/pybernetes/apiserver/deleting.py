@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pybernetes.api import errors
+from pybernetes.api.kinds import KindInfo
 from pybernetes.apiserver import delete_plan
 from pybernetes.apiserver.admission.contract import Attributes, Operation
 from pybernetes.apiserver.delete_plan import DeleteOptions, Mark, Pending
@@ -29,7 +30,7 @@ class Deleting(Updating):
         for _ in range(MOST_RACES):
             current = await self.get(namespace, name)
             old = self.document_of(current)
-            self._check_preconditions(name, old, current, options)
+            check_preconditions(self.info, current, options)
             await self.admission.admit(Attributes(Operation.DELETE, self.resource, namespace, name, context, None, old))
             done = await self._carry_out(current, old, options, context)
             if done is not None:
@@ -46,24 +47,30 @@ class Deleting(Updating):
         if isinstance(outcome, Mark):
             marked = await self._replace(current, outcome.document, old, context)
             return None if marked is None else Deleted(marked, removed=False)
-        if context.dry_run:
-            return Deleted(current, removed=True)
-        removed = await self._remove(current)
-        return None if removed is None else Deleted(removed, removed=True)
+        if not context.dry_run:
+            removed = await self._remove(current)
+            if removed is None:
+                return None
+            current = removed
+        if outcome.last is not None:
+            value = await self._encode(outcome.last)
+            current = StoredObject(self.form, self.prefix, current.key, value, current.revision)
+        return Deleted(current, removed=True)
 
-    def _check_preconditions(self, name: str, old: Document, current: StoredObject, options: DeleteOptions) -> None:
-        uid = old["metadata"]["uid"]
-        if options.uid is not None and options.uid != uid:
-            raise errors.conflict(
-                self.info.group_resource,
-                name,
-                f"Precondition failed: UID in precondition: {options.uid}, UID in object meta: {uid}",
-            )
-        version = options.resource_version
-        if version is not None and version != str(current.revision):
-            raise errors.conflict(
-                self.info.group_resource,
-                name,
-                f"Precondition failed: ResourceVersion in precondition: {version}, "
-                f"ResourceVersion in object meta: {current.revision}",
-            )
+
+def check_preconditions(info: KindInfo, current: StoredObject, options: DeleteOptions) -> None:
+    """Raises 409 when the object is not the one, or not as, the client thinks."""
+    uid = current.document["metadata"]["uid"] if options.uid is not None else None
+    if options.uid != uid:
+        why = (
+            f"the UID in the precondition ({options.uid}) does not match the UID in record ({uid}). "
+            "The object might have been deleted and then recreated"
+        )
+        raise errors.conflict(f"{info.kind}.{info.group}" if info.group else info.kind, current.name, why)
+    version = options.resource_version
+    if version is not None and version != str(current.revision):
+        why = (
+            f"the ResourceVersion in the precondition ({version}) does not match the ResourceVersion in record "
+            f"({current.revision}). The object might have been modified"
+        )
+        raise errors.conflict(f"{info.kind}.{info.group}" if info.group else info.kind, current.name, why)

@@ -46,6 +46,10 @@ from pybernetes.apiserver.watch_lines import lines_for
 from pybernetes.apiserver.watching import Watcher
 from pybernetes.apiserver.write_options import FieldValidation, check_options, check_patch_options, field_validation
 
+_JOB_WARNING = (
+    "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or set "
+    "propagationPolicy=Orphan to suppress this warning"
+)
 DELETED_AT_ONCE = 64
 """Objects of a collection that are deleted together, so that their commits are grouped."""
 
@@ -244,6 +248,8 @@ class Endpoint:
         options = read_delete_options(call.request)
         context = self._deletion_context(call, options)
         deleted = await self.registry.delete(self._namespace(call), call.info.name, options, context)
+        if self.resource.orphans_by_default and self.info.kind == "Job" and options.is_silent_about_dependents:
+            call.request.warnings.append(_JOB_WARNING)
         status = 202 if not deleted.removed and options.orphan_dependents is False else 200
         if deleted.removed and not self.resource.returns_deleted:
             return document_answer(call.request, self._deleted_status(call, deleted), status)

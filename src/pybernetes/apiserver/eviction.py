@@ -6,21 +6,26 @@ Follows pkg/registry/core/pod/storage/eviction.go.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import msgspec
 
 from pybernetes.api import errors
 from pybernetes.api.clock import Clock
+from pybernetes.api.kinds import KindInfo
 from pybernetes.api.meta import format_time
 from pybernetes.api.models.meta_v1 import LabelSelector as SelectorModel
+from pybernetes.api.schema import shape_of
 from pybernetes.api.selectors import LabelSelector
 from pybernetes.apiserver.answers import document_answer
 from pybernetes.apiserver.binding import SUCCESS, BindingRule
-from pybernetes.apiserver.decoding import parse_body
+from pybernetes.apiserver.decoding import decode
 from pybernetes.apiserver.delete_options import delete_options_of
+from pybernetes.apiserver.delete_plan import DeleteOptions
+from pybernetes.apiserver.deleting import check_preconditions
 from pybernetes.apiserver.endpoint import reads_dry_run
-from pybernetes.apiserver.http import ApiResponse
+from pybernetes.apiserver.http import ApiRequest, ApiResponse
 from pybernetes.apiserver.objects import StoredObject
 from pybernetes.apiserver.registry import Registry
 from pybernetes.apiserver.resource import Context, Document
@@ -32,7 +37,16 @@ _RETRY_SECONDS = 10
 _TERMINAL = ("Succeeded", "Failed")
 
 
+_ALLOWED = "DisruptionAllowed"
+_TARGET = "DisruptionTarget"
+_EVICTION = KindInfo("policy", "v1", "Eviction", "evictions", True, "policy_v1")
+
+
 class BudgetRule(BindingRule):
+    subresource = "status"
+
+
+class _MarkRule(BindingRule):
     subresource = "status"
 
 
@@ -50,36 +64,57 @@ class Evictor:
 
     async def evict(self, call: Call) -> ApiResponse:
         if call.info.verb != "create":
-            raise errors.method_not_supported("pods/eviction", call.info.verb)
-        eviction = parse_body(call.request)
-        name = call.info.name
-        stated = (eviction.get("metadata") or {}).get("name")
-        if stated and stated != name:
-            raise errors.bad_request(f"name in URL does not match name in Eviction object: {name} is not {stated}")
+            raise errors.method_not_allowed()
+        eviction = _decoded(call.request)
+        name, namespace = call.info.name, call.info.namespace
+        if (eviction.get("metadata") or {}).get("name", "") != name:
+            raise errors.bad_request("name in URL does not match name in Eviction object")
         options = delete_options_of(eviction.get("deleteOptions") or {}, call.request)
         context = Context(call.user, self._clock.now(), options.dry_run or reads_dry_run(call.request))
-        pod = (await self._pods.get(call.info.namespace, name)).document
-        if not _goes_freely(pod):
-            await self._take_disruption(call.info.namespace, pod, context)
-        await self._pods.delete(call.info.namespace, name, options, context)
+        found = await self._pods.get(namespace, name)
+        only_as_it_is = not _goes_freely(found.document) and await self._take_disruption(
+            namespace, found.document, context
+        )
+        if only_as_it_is and options.resource_version is None:
+            options = replace(options, resource_version=str(found.revision))
+        await self._mark_and_delete(namespace, name, options, context)
         return document_answer(call.request, SUCCESS, 201)
 
-    async def _take_disruption(self, namespace: str, pod: Document, context: Context) -> None:
+    async def _mark_and_delete(self, namespace: str, name: str, options: DeleteOptions, context: Context) -> None:
+        """The pod says why it goes before it goes."""
+        if context.dry_run:
+            await self._pods.delete(namespace, name, options, context)
+            return
+
+        def propose(current: StoredObject) -> Proposal:
+            pod = current.fresh_document()
+            check_preconditions(self._pods.info, current, options)
+            return Proposal(_disrupted(pod, context))
+
+        await self._pods.update(namespace, name, propose, context, _MarkRule())
+        await self._pods.delete(namespace, name, replace(options, resource_version=None), context)
+
+    async def _take_disruption(self, namespace: str, pod: Document, context: Context) -> bool:
+        """Raises 429 when the budget does not allow it. True when the pod goes because it is not healthy: then only as
+        it is now."""
         budgets = await self._budgets_of(namespace, pod)
         if len(budgets) > 1:
-            raise errors.internal_error(
-                "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support."
+            raise errors.ApiError(
+                500,
+                "",
+                "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.",
             )
         if not budgets or self._budgets is None:
-            return
+            return False
         budget = budgets[0]
         if _is_unhealthy_and_free(pod, budget.document):
-            return
+            return True
 
         def propose(current: StoredObject) -> Proposal:
             return Proposal(_with_disruption(current.fresh_document(), pod, context))
 
         await self._budgets.update(namespace, budget.name, propose, context, self._rule)
+        return False
 
     async def _budgets_of(self, namespace: str, pod: Document) -> list[StoredObject]:
         if self._budgets is None:
@@ -115,30 +150,94 @@ def _selects(budget: Document, labels: dict[str, str]) -> bool:
 
 def _with_disruption(budget: Document, pod: Document, context: Context) -> Document:
     metadata = budget["metadata"]
+    name = metadata["name"]
     status: dict[str, Any] = budget.setdefault("status", {})
     allowed = status.get("disruptionsAllowed", 0)
     if status.get("observedGeneration", 0) < metadata.get("generation", 0):
-        raise _refusal(f"The disruption budget {metadata['name']} is still being processed by the server.")
-    disrupted: dict[str, str] = status.setdefault("disruptedPods", {})
+        raise _refusal(f"The disruption budget {name} is still being processed by the server.", _RETRY_SECONDS)
+    if allowed < 0:
+        raise errors.forbidden("poddisruptionbudget.policy", name, "pdb disruptions allowed is negative")
+    disrupted: dict[str, str] = status.get("disruptedPods") or {}
     if len(disrupted) > MOST_DISRUPTED:
         raise errors.forbidden(
-            "poddisruptionbudgets.policy",
-            metadata["name"],
-            "DisruptedPods map too big - too many evictions not confirmed",
+            "poddisruptionbudget.policy",
+            name,
+            "DisruptedPods map too big - too many evictions not confirmed by PDB controller",
         )
-    if allowed <= 0:
-        raise _refusal(
-            f"The disruption budget {metadata['name']} needs {status.get('desiredHealthy', 0)} healthy pods and has "
-            f"{status.get('currentHealthy', 0)} currently"
-        )
+    if allowed == 0:
+        raise _refusal(_why_not(name, status), None)
     status["disruptionsAllowed"] = allowed - 1
-    disrupted[pod["metadata"]["name"]] = format_time(context.now)
+    if not context.dry_run:
+        status["disruptedPods"] = {**disrupted, pod["metadata"]["name"]: format_time(context.now)}
+    if allowed == 1:
+        _deny_further(metadata, status, context)
     return budget
 
 
-def _refusal(why: str) -> errors.ApiError:
-    error = errors.too_many_requests(
-        "Cannot evict pod as it would violate the pod's disruption budget.", _RETRY_SECONDS
-    )
-    error.details = {"causes": [{"reason": "DisruptionBudget", "message": why}]}
-    return error
+def _why_not(name: str, status: Document) -> str:
+    condition: Document = next((one for one in status.get("conditions") or () if one.get("type") == _ALLOWED), {})
+    message = condition.get("message", "") if condition.get("status") == "False" else ""
+    healthy, desired = status.get("currentHealthy", 0), status.get("desiredHealthy", 0)
+    if message and condition.get("reason") == "SyncFailed":
+        return f"The disruption budget {name} does not allow evicting pods currently because it failed sync: {message}"
+    if healthy <= desired:
+        return f"The disruption budget {name} needs {desired} healthy pods and has {healthy} currently"
+    if message:
+        reason = condition.get("reason", "")
+        return f"The disruption budget {name} does not allow evicting pods currently ({reason}): {message}"
+    return f"The disruption budget {name} does not allow evicting pods currently"
+
+
+def _deny_further(metadata: Document, status: Document, context: Context) -> None:
+    """The condition of a budget that allows no more."""
+    others = [one for one in status.get("conditions") or () if one.get("type") != _ALLOWED]
+    known = status.get("conditions") or ()
+    before: Document = next((one for one in known if one.get("type") == _ALLOWED), {})
+    same = before.get("status") == "False"
+    condition = {
+        "type": _ALLOWED,
+        "status": "False",
+        "observedGeneration": status.get("observedGeneration", 0),
+        "lastTransitionTime": before["lastTransitionTime"] if same else format_time(context.now),
+        "reason": "InsufficientPods",
+        "message": "",
+    }
+    if before:
+        index = (status.get("conditions") or []).index(before)
+        others.insert(index, condition)
+    else:
+        others.append(condition)
+    status["conditions"] = others
+
+
+def _disrupted(pod: Document, context: Context) -> Document:
+    status = pod.setdefault("status", {})
+    conditions = list(status.get("conditions") or ())
+    mark = {
+        "type": _TARGET,
+        "status": "True",
+        "lastProbeTime": None,
+        "lastTransitionTime": format_time(context.now),
+        "reason": "EvictionByEvictionAPI",
+        "message": "Eviction API: evicting",
+    }
+    before = next((one for one in conditions if one.get("type") == _TARGET), None)
+    if before is None:
+        conditions.append(mark)
+    else:
+        if before.get("status") == "True":
+            mark["lastTransitionTime"] = before.get("lastTransitionTime")
+        conditions[conditions.index(before)] = mark
+    status["conditions"] = conditions
+    return pod
+
+
+def _refusal(why: str, retry_after: int | None) -> errors.ApiError:
+    message = "Cannot evict pod as it would violate the pod's disruption budget."
+    details = {"causes": [{"reason": "DisruptionBudget", "message": why}]}
+    return errors.ApiError(429, "TooManyRequests", message, details, retry_after)
+
+
+def _decoded(request: ApiRequest) -> Document:
+    """In either of the versions that are read. The body of old clients says policy/v1beta1."""
+    return decode(request, shape_of("policy", "v1", "Eviction"), _EVICTION, also=("policy/v1beta1",)).document

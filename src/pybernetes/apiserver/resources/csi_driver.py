@@ -132,6 +132,7 @@ def _modes(driver: Document, now: datetime) -> str:
 
 CSI_DRIVERS = Resource(
     info=info_of(CSIDriver),
+    returns_deleted=True,
     defaults=compile_defaults(
         {
             "spec.attachRequired": True,

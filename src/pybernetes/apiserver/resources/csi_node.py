@@ -72,6 +72,7 @@ def _uncounted(driver: CSINodeDriver) -> CSINodeDriver:
 
 CSI_NODES = Resource(
     info=info_of(CSINode),
+    returns_deleted=True,
     validate=validate,
     validate_update=validate_update,
     judges_updates_alone=True,

@@ -50,6 +50,7 @@ def _check_spec(new: DeviceClass, old: DeviceClass | None) -> Iterator[FieldErro
 
 DEVICE_CLASSES = Resource(
     info=info_of(DeviceClass),
+    returns_deleted=True,
     validate=validate,
     validate_update=validate_update,
     judges_updates_alone=True,

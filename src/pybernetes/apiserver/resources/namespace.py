@@ -70,6 +70,8 @@ def is_held(namespace: Document) -> bool:
 
 
 def mark_terminating(namespace: Document) -> None:
+    metadata = {name: value for name, value in namespace["metadata"].items() if name != "deletionGracePeriodSeconds"}
+    namespace["metadata"] = metadata
     namespace["status"] = {**(namespace.get("status") or {}), "phase": "Terminating"}
 
 
@@ -84,6 +86,7 @@ def _phase_cell(namespace: Document, now: datetime) -> str:
 
 NAMESPACES = Resource(
     info=info_of(Namespace),
+    returns_deleted=True,
     short_names=("ns",),
     verbs=("create", "delete", "get", "list", "patch", "update", "watch"),
     defaults=compile_defaults({"": Rule(_label_with_name)}),

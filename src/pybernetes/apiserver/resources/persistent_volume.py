@@ -133,6 +133,7 @@ def _status(volume: Document, now: datetime) -> str:
 
 PERSISTENT_VOLUMES = Resource(
     info=info_of(PersistentVolume),
+    returns_deleted=True,
     short_names=("pv",),
     defaults=compile_defaults(
         {

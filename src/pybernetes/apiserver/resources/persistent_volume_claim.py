@@ -76,6 +76,7 @@ def _modes(claim: Document, now: datetime) -> str:
 
 PERSISTENT_VOLUME_CLAIMS = Resource(
     info=info_of(PersistentVolumeClaim),
+    returns_deleted=True,
     short_names=("pvc",),
     defaults=compile_defaults(under("spec", CLAIM_SPEC)),
     validate=validate,

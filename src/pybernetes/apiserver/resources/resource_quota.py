@@ -99,6 +99,7 @@ def _limits(quota: Document, now: datetime) -> str:
 
 RESOURCE_QUOTAS = Resource(
     info=info_of(ResourceQuota),
+    returns_deleted=True,
     short_names=("quota",),
     validate=validate,
     validate_update=validate_update,

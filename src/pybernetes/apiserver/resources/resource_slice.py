@@ -56,6 +56,7 @@ def warnings(slice_: Document) -> Iterator[str]:
 
 RESOURCE_SLICES = Resource(
     info=info_of(ResourceSlice),
+    returns_deleted=True,
     validate=validate,
     validate_update=validate_update,
     judges_updates_alone=True,

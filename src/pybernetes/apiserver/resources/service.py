@@ -131,6 +131,7 @@ def _ports(service: Document, now: datetime) -> str:
 
 SERVICES = Resource(
     info=info_of(Service),
+    returns_deleted=True,
     short_names=("svc",),
     categories=("all",),
     storage="services/specs",

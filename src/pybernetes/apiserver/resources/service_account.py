@@ -25,6 +25,7 @@ def validate_update(new: ServiceAccount, old: ServiceAccount) -> Iterator[FieldE
 
 SERVICE_ACCOUNTS = Resource(
     info=info_of(ServiceAccount),
+    returns_deleted=True,
     short_names=("sa",),
     validate=validate,
     validate_update=validate_update,

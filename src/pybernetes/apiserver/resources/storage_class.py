@@ -79,6 +79,7 @@ def _expansion(storage_class: Document, now: datetime) -> bool:
 
 STORAGE_CLASSES = Resource(
     info=info_of(StorageClass),
+    returns_deleted=True,
     short_names=("sc",),
     defaults=fill,
     validate=validate,

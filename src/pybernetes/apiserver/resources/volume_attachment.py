@@ -101,6 +101,7 @@ def prepare_status(new: Document, old: Document, context: Context) -> None:
 
 VOLUME_ATTACHMENTS = Resource(
     info=info_of(VolumeAttachment),
+    returns_deleted=True,
     validate=validate,
     validate_update=validate_update,
     judges_updates_alone=True,

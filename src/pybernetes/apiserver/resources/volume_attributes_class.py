@@ -36,6 +36,7 @@ def validate_update(new: VolumeAttributesClass, old: VolumeAttributesClass) -> I
 
 VOLUME_ATTRIBUTES_CLASSES = Resource(
     info=info_of(VolumeAttributesClass),
+    returns_deleted=True,
     short_names=("vac",),
     validate=validate,
     validate_update=validate_update,
