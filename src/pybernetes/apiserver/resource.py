@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pybernetes.apiserver.endpoint import Endpoint
     from pybernetes.apiserver.objects import Form, StoredObject
     from pybernetes.apiserver.options import ServerOptions
+    from pybernetes.apiserver.published import Published
     from pybernetes.apiserver.registry import Registry
     from pybernetes.apiserver.view import View
     from pybernetes.store.contract import Store
@@ -177,6 +178,10 @@ class Custom(Protocol):
     @property
     def form(self) -> Form:
         """How its objects look as bytes in the version they are stored in."""
+
+    @property
+    def published(self) -> Published:
+        """What OpenAPI says of it."""
 
     @property
     def stored_info(self) -> KindInfo:

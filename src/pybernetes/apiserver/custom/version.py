@@ -31,11 +31,13 @@ from pybernetes.apiserver.custom.conversion import WebhookConversion
 from pybernetes.apiserver.custom.definition import CustomKind, schema_of
 from pybernetes.apiserver.custom.forms import VersionForm, forms_of
 from pybernetes.apiserver.custom.jsonpath import compile_path
+from pybernetes.apiserver.custom.openapi import CustomDefinitions
 from pybernetes.apiserver.custom.scales import ScalePaths
 from pybernetes.apiserver.custom.validation import CustomValidation
 from pybernetes.apiserver.custom.view import CustomView
 from pybernetes.apiserver.objects import StoredObject
 from pybernetes.apiserver.options import ServerOptions
+from pybernetes.apiserver.published import Published
 from pybernetes.apiserver.registry import Registry
 from pybernetes.apiserver.resource import (
     ALL_VERBS,
@@ -103,6 +105,18 @@ class CustomVersion:
     @property
     def form(self) -> VersionForm:
         return self.family.forms[self.family.kind.stored_version]
+
+    @property
+    def published(self) -> Published:
+        kind, names = self.family.kind, self.family.kind.names
+        return CustomDefinitions(
+            identity=f"{kind.uid} {kind.generation}",
+            info=(self.info.group, self.info.version, self.info.kind),
+            list_kind=names["listKind"],
+            plural=self.info.plural,
+            schema=self.schema,
+            selectable=tuple(one["jsonPath"].removeprefix(".") for one in self.declared.get("selectableFields") or ()),
+        )
 
     @property
     def stored_info(self) -> KindInfo:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from itertools import groupby
 
+from pybernetes.apiserver.published import Published
 from pybernetes.apiserver.resource import Resource, ScaleSubresource, SpecialSubresource, Subresource
 
 CUSTOM_PRIORITY = 1000
@@ -73,6 +74,8 @@ class ServedResource:
     short_names: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
     subresources: tuple[ServedSubresource, ...] = ()
+    published: Published | None = None
+    """What OpenAPI says of it, for a kind without generated facts."""
     storage_hash: str = ""
     """Stands for the group, version and kind that objects are stored as; empty where nothing is stored."""
 
@@ -172,6 +175,7 @@ def _served(resource: Resource) -> ServedResource:
             ServedSubresource(one.name, _subresource_kind(one, kind), tuple(sorted(one.verbs)))
             for one in _told(resource)
         ),
+        published=resource.custom.published if resource.custom is not None else None,
         storage_hash=storage_hash(stored.group, stored.version, stored.kind),
     )
 

@@ -7,6 +7,7 @@ Follows     the message `openapi.v2.Document` of github.com/google/gnostic (open
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -68,6 +69,10 @@ def _flag(field: int) -> Encode:
     return lambda value: _varint(field << 3) + _varint(int(value))
 
 
+def _number(field: int) -> Encode:
+    return lambda value: _varint(field << 3 | 1) + struct.pack("<d", value)
+
+
 def _list(field: int) -> Encode:
     return lambda values: _texts(field, values)
 
@@ -105,7 +110,19 @@ _SCHEMA: Mapping[str, Encode] = {
     "title": _text(3),
     "description": _text(4),
     "default": _one(5, _any),
+    "multipleOf": _number(6),
+    "maximum": _number(7),
+    "exclusiveMaximum": _flag(8),
+    "minimum": _number(9),
+    "exclusiveMinimum": _flag(10),
+    "maxLength": _flag(11),
+    "minLength": _flag(12),
     "pattern": _text(13),
+    "maxItems": _flag(14),
+    "minItems": _flag(15),
+    "uniqueItems": _flag(16),
+    "maxProperties": _flag(17),
+    "minProperties": _flag(18),
     "required": _list(19),
     "enum": _each(20, _any),
     "additionalProperties": _one(21, _additional),
@@ -113,6 +130,8 @@ _SCHEMA: Mapping[str, Encode] = {
     "items": _one(23, lambda value: _chunk(1, _schema(value))),
     "allOf": _each(24, _schema),
     "properties": _map(25, _schema),
+    "externalDocs": _one(28, lambda value: _message(value, {"description": _text(1), "url": _text(2)}, extensions=3)),
+    "example": _one(29, _any),
 }
 
 # ---- paths

@@ -111,6 +111,7 @@ class OpenApi:
 
     def _build_v3(self, version: ServedVersion) -> bytes:
         schemas = Schemas(Dialect.V3)
+        _publish([version], schemas)
         return orjson.dumps(
             {
                 "openapi": "3.0.0",
@@ -133,6 +134,7 @@ class OpenApi:
         schemas = Schemas(Dialect.V2)
         paths = Paths(Dialect.V2, schemas)
         versions = list(self._versions.values())
+        _publish(versions, schemas)
         return {
             "swagger": "2.0",
             "info": {"title": "Kubernetes", "version": self._version},
@@ -141,6 +143,13 @@ class OpenApi:
             "securityDefinitions": {"BearerToken": {"type": "apiKey", "name": "authorization", "in": "header"}},
             "security": [{"BearerToken": []}],
         }
+
+
+def _publish(versions: Iterable[ServedVersion], schemas: Schemas) -> None:
+    for version in versions:
+        for resource in version.resources:
+            if resource.published is not None:
+                schemas.publish(resource.published)
 
 
 def _types_of(versions: Iterable[ServedVersion]) -> list[str]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pybernetes.apiserver.discovery.served import Kind, ServedResource, ServedVersion
-from pybernetes.apiserver.openapi.schemas import Dialect, Schemas, type_of_kind
+from pybernetes.apiserver.openapi.schemas import Dialect, Schemas
 
 Document = dict[str, Any]
 
@@ -177,8 +177,7 @@ class Paths:
     def _schema(self, group: str, version: str, kind: str) -> Document:
         if kind == "Status":
             return self.schemas.reference("meta_v1.Status")
-        type_name = type_of_kind(group, version, kind)
-        return self.schemas.reference(type_name) if type_name else {"type": "object"}
+        return self.schemas.of_kind(group, version, kind) or {"type": "object"}
 
     def _content(self, description: str, schema: Document) -> Document:
         if self.dialect is Dialect.V3:

@@ -16,6 +16,7 @@ import orjson
 
 from pybernetes.apiserver.openapi.descriptions import describe
 from pybernetes.apiserver.openapi.names import SCALARS, definition_name
+from pybernetes.apiserver.published import Gvk, Published
 
 Schema = dict[str, Any]
 Facts = Mapping[str, Mapping[str, Any]]
@@ -98,10 +99,28 @@ class Schemas:
         self._dialect = dialect
         self._built: dict[str, Schema] = {}
         self._references: dict[str, tuple[str, ...]] = {}
+        self._published: dict[str, Schema] = {}
+        self._names: dict[Gvk, str] = {}
+
+    def publish(self, published: Published) -> None:
+        """Takes in the definitions of a kind that has no facts."""
+        for kind, name, schema in published.definitions(self._dialect):
+            self._names[kind] = name
+            self._published[name] = schema
+
+    def of_kind(self, group: str, version: str, kind: str) -> Schema | None:
+        """A reference to the definition of a kind."""
+        name = self._names.get((group, version, kind))
+        if name is not None:
+            return {"$ref": self._dialect.value + name}
+        type_name = type_of_kind(group, version, kind)
+        return self.reference(type_name) if type_name else None
 
     def closure(self, types: Iterable[str]) -> dict[str, Schema]:
         """The definitions of the types and of all they refer to, by name in OpenAPI, sorted."""
-        pending, found = list(types), {}
+        pending, found = list(types), dict(self._published)
+        if found:
+            pending += ("meta_v1.ObjectMeta", "meta_v1.ListMeta")
         while pending:
             type_name = pending.pop()
             name = SCALARS.get(type_name) or definition_name(type_name)
