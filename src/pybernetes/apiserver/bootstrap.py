@@ -31,6 +31,7 @@ PRIORITY_CLASSES = (
 )
 SERVICE = "kubernetes"
 TOKEN_TRACKING = "kube-apiserver-legacy-service-account-token-tracking"
+MANAGER = "kube-apiserver"
 _DEFAULT = "default"
 _PORT = "https"
 
@@ -59,7 +60,7 @@ async def _ensure(
     if endpoint is None:
         return
     registry = endpoint.registry
-    context = Context(SERVER_USER, server.clock.now())
+    context = Context(SERVER_USER, server.clock.now(), manager=MANAGER)
     name = document["metadata"]["name"]
     if await registry.find(namespace, name) is None:
         try:

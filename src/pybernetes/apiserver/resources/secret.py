@@ -25,7 +25,7 @@ from pybernetes.api.kinds import info_of
 from pybernetes.api.models.core_v1 import Secret
 from pybernetes.apiserver.columns import AGE, NAME
 from pybernetes.apiserver.resource import Column, Context, Document, Resource
-from pybernetes.apiserver.resources.defaults import compile_defaults
+from pybernetes.apiserver.resources.defaults import compile_defaults, in_order
 from pybernetes.apiserver.validation.metadata import IMMUTABLE, check_metadata, check_metadata_update
 from pybernetes.apiserver.validation.sizes import base64_size
 
@@ -40,12 +40,7 @@ def merge_string_data(secret: Document) -> None:
         secret.setdefault("data", {})[key] = base64.b64encode(text.encode()).decode()
 
 
-def prepare_create(secret: Document, context: Context) -> None:
-    merge_string_data(secret)
-
-
 def prepare_update(new: Document, old: Document, context: Context) -> None:
-    merge_string_data(new)
     if not new.get("type") and old.get("type"):
         new["type"] = old["type"]
 
@@ -111,10 +106,9 @@ def type_of(secret: Document) -> str:
 
 SECRETS = Resource(
     info=info_of(Secret),
-    defaults=compile_defaults({"type": "Opaque"}),
+    defaults=in_order(merge_string_data, compile_defaults({"type": "Opaque"})),
     validate=validate,
     validate_update=validate_update,
-    prepare_create=prepare_create,
     prepare_update=prepare_update,
     columns=(
         NAME,
