@@ -9,10 +9,11 @@ Follows k8s.io/apiserver/pkg/registry/rest/delete.go and generic/registry/store.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import partial
 
 from pybernetes.api.fields import FieldError, FieldPath, invalid, not_supported
 from pybernetes.api.meta import format_time, parse_time
@@ -46,9 +47,9 @@ class DeleteOptions:
 
 @dataclass(frozen=True, slots=True)
 class Remove:
-    """The object goes now. ``last`` is how its last moment is shown, where that differs from how it was."""
+    """The object goes now. ``last`` makes how its last moment is shown, where that differs from how it was."""
 
-    last: Document | None = None
+    last: Callable[[], Document] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,7 @@ def plan(resource: Resource, old: Document, options: DeleteOptions, now: datetim
     grace = resource.grace(old, options.grace) if resource.grace else 0
     held = bool(finalizers) or (resource.held is not None and resource.held(old))
     if not held and grace == 0:
-        return Remove(_marked(resource, old, finalizers, now, 0) if resource.grace else None)
+        return Remove(partial(_marked, resource, old, finalizers, now, 0) if resource.grace else None)
     return Mark(_marked(resource, old, finalizers, now, grace))
 
 
@@ -115,7 +116,7 @@ def _again(resource: Resource, old: Document, options: DeleteOptions) -> Outcome
         "deletionGracePeriodSeconds": max(options.grace, 0),
     }
     shortened = {**old, "metadata": {**metadata, **changes}}
-    return Remove(shortened) if options.grace <= 0 and not held else Mark(shortened)
+    return Remove(lambda: shortened) if options.grace <= 0 and not held else Mark(shortened)
 
 
 def _propagated_otherwise(resource: Resource, old: Document, options: DeleteOptions) -> Outcome:

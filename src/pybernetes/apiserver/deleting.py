@@ -5,6 +5,7 @@ Follows k8s.io/apiserver/pkg/registry/generic/registry/store.go.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from pybernetes.api import errors
@@ -22,6 +23,7 @@ from pybernetes.apiserver.updating import Updating
 class Deleted:
     object: StoredObject
     removed: bool
+    last: Callable[[], Document] | None = None
 
 
 class Deleting(Updating):
@@ -52,10 +54,14 @@ class Deleting(Updating):
             if removed is None:
                 return None
             current = removed
-        if outcome.last is not None:
-            value = await self._encode(outcome.last)
-            current = StoredObject(self.form, self.prefix, current.key, value, current.revision)
-        return Deleted(current, removed=True)
+        return Deleted(current, removed=True, last=outcome.last)
+
+    async def shown(self, deleted: Deleted) -> StoredObject:
+        """The object as a client is told of it."""
+        if deleted.last is None:
+            return deleted.object
+        key, revision = deleted.object.key, deleted.object.revision
+        return StoredObject(self.form, self.prefix, key, await self._encode(deleted.last()), revision)
 
 
 def check_preconditions(info: KindInfo, current: StoredObject, options: DeleteOptions) -> None:

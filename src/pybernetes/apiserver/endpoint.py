@@ -253,7 +253,8 @@ class Endpoint:
         status = 202 if not deleted.removed and options.orphan_dependents is False else 200
         if deleted.removed and not self.resource.returns_deleted:
             return document_answer(call.request, self._deleted_status(call, deleted), status)
-        return object_answer(call.request, self.view, deleted.object, context.now, status)
+        shown = await self.registry.shown(deleted)
+        return object_answer(call.request, self.view, shown, context.now, status)
 
     def _deleted_status(self, call: Call, deleted: Deleted) -> Document:
         details = {"name": call.info.name, "kind": self.info.plural}

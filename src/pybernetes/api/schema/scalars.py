@@ -113,7 +113,12 @@ _RFC3339 = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(\.\d+)?(Z|[+-
 
 
 def time(value: Any, place: Place | None, unknown: list[str]) -> str | None:
-    moment = _moment(_text(value))
+    return _whole_seconds(_text(value))
+
+
+@lru_cache(maxsize=8192)
+def _whole_seconds(value: str) -> str | None:
+    moment = _moment(value)
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ") if moment else None
 
 
