@@ -39,7 +39,7 @@ FIRST: tuple[Row, ...] = (
     Row("LimitPodHardAntiAffinityTopology", ".limit_anti_affinity:LimitPodHardAntiAffinityTopology"),
     Row("LimitRanger", ".limit_ranger:LimitRanger", on=True),
     Row("ServiceAccount", ".service_account:ServiceAccount", on=True),
-    Row("NodeRestriction", "..auth.node_restriction:NodeRestriction"),
+    Row("NodeRestriction", ".node_restriction:NodeRestriction"),
     Row("TaintNodesByCondition", ".taint_nodes_by_condition:TaintNodesByCondition", on=True),
     Row("AlwaysPullImages", ".always_pull_images:AlwaysPullImages"),
     Row("ImagePolicyWebhook", ""),

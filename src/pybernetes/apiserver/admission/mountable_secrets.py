@@ -24,13 +24,17 @@ def mirror_problem(spec: Document) -> str:
     """Why a kubelet may not make this mirror pod; "" if it may."""
     if spec.get("serviceAccountName"):
         return "a mirror pod may not reference service accounts"
-    if spec.get("imagePullSecrets") or any(_secret_names(spec)):
+    if refers_to_secrets(spec):
         return "a mirror pod may not reference secrets"
     for volume in spec.get("volumes") or ():
         sources = (volume.get("projected") or {}).get("sources") or ()
         if any(source.get("serviceAccountToken") for source in sources):
             return "a mirror pod may not use ServiceAccountToken volume projections"
     return ""
+
+
+def refers_to_secrets(spec: Document) -> bool:
+    return bool(spec.get("imagePullSecrets")) or any(True for _ in _secret_names(spec))
 
 
 def secret_problem(account: Document, spec: Document, *, ephemeral: bool) -> str:
