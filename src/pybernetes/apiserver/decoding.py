@@ -183,9 +183,18 @@ def conform(
 
 def _read(document: Document, shape: Shape, info: KindInfo) -> Reading:
     try:
-        return shape.read(document)
+        return read_keeping_reset(document, shape)
     except DecodeError as error:
         raise errors.bad_request(cannot_be_handled(info, str(error))) from error
+
+
+def read_keeping_reset(document: Document, shape: Shape) -> Reading:
+    """An empty list of managedFields says something: forget the managers. Raises DecodeError."""
+    reading = shape.read(document)
+    metadata = document.get("metadata")
+    if metadata and metadata.get("managedFields") == []:
+        reading.document["metadata"]["managedFields"] = []
+    return reading
 
 
 def _judged(document: Document, found: Sequence[str], info: KindInfo, mode: FieldValidation) -> Decoded:

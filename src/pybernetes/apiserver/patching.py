@@ -21,7 +21,7 @@ from pybernetes.api.patch import BadPatch, PatchError, UnfitPatch, json_patch, m
 from pybernetes.api.patch.checking import go_text
 from pybernetes.api.schema import DecodeError, Shape, find_duplicates
 from pybernetes.api.schema.duplicates import merging
-from pybernetes.apiserver.decoding import Decoded, kind_problem
+from pybernetes.apiserver.decoding import Decoded, kind_problem, read_keeping_reset
 from pybernetes.apiserver.http import ApiRequest
 from pybernetes.apiserver.resource import Document
 from pybernetes.apiserver.write_options import FieldValidation
@@ -83,7 +83,7 @@ class Patch:
         if wrong:
             raise self._invalid(patched, patch, wrong)
         try:
-            reading = self._shape.read(patched)
+            reading = read_keeping_reset(patched, self._shape)
         except DecodeError as error:
             raise self._invalid(patched, patch, self._in_words(str(error), info)) from error
         if self._mode is FieldValidation.IGNORE or not (reading.unknown or repeated):
