@@ -37,7 +37,8 @@ async def start_server(store: Store, clock: Clock, random: Random) -> Assembled:
     routes = assembled.server.routes
     Access(store, AccessOptions(service_account_key=_signing_key()), clock).register(routes)
     discovery = Discovery(f"{ADDRESS}:{options.port}")
-    discovery.update("builtin", served.of_resources(assembled.server.resources))
+    discovery.follow("server", lambda: served.of_resources(assembled.server.resources))
+    assembled.server.on_served_change(discovery.invalidate)
     discovery.update("access", reviews.SERVED)
     discovery.register(routes)
     await assembled.start()

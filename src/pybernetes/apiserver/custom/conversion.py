@@ -17,6 +17,7 @@ from pybernetes.apiserver.validation.metadata import check_annotations, check_la
 from pybernetes.apiserver.webhook_client import CallFailed
 
 REVIEW_VERSIONS = ("v1", "v1beta1")
+TIMEOUT = 30.0
 
 
 class Caller(Protocol):
@@ -47,9 +48,10 @@ class WebhookConversion:
             "kind": "ConversionReview",
             "apiVersion": f"apiextensions.k8s.io/{self._review}",
             "request": {"uid": uid, "desiredAPIVersion": api_version, "objects": list(documents)},
+            "response": {"uid": "", "convertedObjects": None, "result": {"metadata": {}}},
         }
         try:
-            answer = await self._clients.call(self._config, review)
+            answer = await self._clients.call(self._config, review, TIMEOUT)
             converted = self._objects(answer, uid)
         except (CallFailed, ConversionFailed) as error:
             raise _failed(f"conversion webhook for {kind} failed: {error}") from error

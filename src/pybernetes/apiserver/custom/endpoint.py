@@ -155,7 +155,7 @@ class CustomEndpoint(Endpoint):
         return super()._conform_patched(patch, patched)
 
     async def create(self, call: Call) -> ApiResponse:
-        if self._version.family.kind.terminating:
+        if self._version.family.is_terminating():
             name = (self._decode(call.request).get("metadata") or {}).get("name") or ""
             raise errors.forbidden(self.info.group_resource, name, _TERMINATING)
         return await super().create(call)

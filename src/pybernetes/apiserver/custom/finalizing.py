@@ -6,7 +6,7 @@ Follows pkg/controller/finalizer of apiextensions-apiserver.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from pybernetes.api import errors
 from pybernetes.api.meta import format_time
@@ -80,15 +80,18 @@ def shortcut(definition: Document) -> Condition | None:
 async def delete_instances(registry: Registry, context: Callable[[], Context]) -> None:
     """Until none is left; waits for those that finalizers keep. Raises ``ApiError`` when one cannot be deleted."""
     await registry.watch_cache.at_least(registry.store.revision)
-    emptied = _Emptied(registry.cache)
+    changes, asked = _Changes(registry.cache), set[str]()
     try:
-        found: Sequence[StoredObject] = list(registry.cache.under(""))
-        for start in range(0, len(found), DELETED_AT_ONCE):
-            batch = found[start : start + DELETED_AT_ONCE]
-            await asyncio.gather(*(_delete(registry, one, context()) for one in batch))
-        await emptied.wait()
+        while registry.cache.objects:
+            changes.clear()
+            found = [one for one in registry.cache.under("") if one.key not in asked]
+            asked.update(one.key for one in found)
+            for start in range(0, len(found), DELETED_AT_ONCE):
+                batch = found[start : start + DELETED_AT_ONCE]
+                await asyncio.gather(*(_delete(registry, one, context()) for one in batch))
+            await changes.wait()
     finally:
-        emptied.end()
+        changes.end()
 
 
 async def _delete(registry: Registry, stored: StoredObject, context: Context) -> None:
@@ -99,25 +102,22 @@ async def _delete(registry: Registry, stored: StoredObject, context: Context) ->
             raise
 
 
-class _Emptied:
-    """Waits for the last object of a kind to go."""
+class _Changes:
+    """Wakes when an object of a kind comes or goes."""
 
     interest = Interest()
 
     def __init__(self, kind: KindCache) -> None:
         self._kind = kind
-        self._gone = asyncio.Event()
+        self._seen = asyncio.Event()
+        self.clear = self._seen.clear
+        self.wait = self._seen.wait
         kind.subscribers.add(self)
 
-    async def wait(self) -> None:
-        while self._kind.objects:
-            self._gone.clear()
-            await self._gone.wait()
-
     def deliver(self, event: Event) -> None:
-        if event.type is EventType.DELETED:
-            self._gone.set()
+        if event.type is not EventType.MODIFIED:
+            self._seen.set()
 
     def end(self) -> None:
         self._kind.subscribers.remove(self)
-        self._gone.set()
+        self._seen.set()

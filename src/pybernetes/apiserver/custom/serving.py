@@ -10,10 +10,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from pybernetes.apiserver.custom.conversion import WebhookConversion
-from pybernetes.apiserver.custom.definition import CustomKind, is_served
+from pybernetes.apiserver.custom.definition import GROUP, PLURAL, ConditionType, CustomKind, is_served, is_true
 from pybernetes.apiserver.custom.version import CustomVersion, Family
 from pybernetes.apiserver.resource import Document, Resource
 from pybernetes.apiserver.server import ApiServer
@@ -55,7 +56,7 @@ class CustomServing:
         await self._serve(name, CustomKind.of(definition), identity, before)
 
     async def _serve(self, name: str, kind: CustomKind, identity: tuple[Any, ...], before: Served | None) -> None:
-        family = Family.of(kind, self._webhooks)
+        family = Family.of(kind, self._webhooks, partial(self._is_terminating, name))
         versions = tuple(CustomVersion(family, one) for one in kind.versions if one.get("served"))
         resources = tuple(one.resource() for one in versions)
         clashes = [one.info for one in resources if self._is_built_in(one, before)]
@@ -74,6 +75,10 @@ class CustomServing:
                 self._server.remove_resource(resource)
         for resource in resources[:1] if before is not None else ():
             self._server.registry(kind.group, resource.info.version, resource.info.plural).cache.subscribers.end_all()
+
+    def _is_terminating(self, name: str) -> bool:
+        definition = self._server.reader.get(f"{PLURAL}.{GROUP}", "", name)
+        return definition is not None and is_true(definition, ConditionType.TERMINATING)
 
     def _is_built_in(self, resource: Resource, before: Served | None) -> bool:
         endpoint = self._server.endpoints.get((resource.info.group, resource.info.version, resource.info.plural))

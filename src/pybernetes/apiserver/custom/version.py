@@ -61,9 +61,16 @@ class Family:
     forms: Mapping[str, VersionForm]
     shapes: Mapping[str, StructuralShape]
     webhook: WebhookConversion | None
+    is_terminating: Callable[[], bool]
+    """Whether the definition is being deleted by now."""
 
     @classmethod
-    def of(cls, kind: CustomKind, webhooks: Callable[[Document], WebhookConversion]) -> Family:
+    def of(
+        cls,
+        kind: CustomKind,
+        webhooks: Callable[[Document], WebhookConversion],
+        is_terminating: Callable[[], bool],
+    ) -> Family:
         names = kind.names
         infos = {
             one["name"]: KindInfo(kind.group, one["name"], names["kind"], names["plural"], kind.namespaced)
@@ -77,7 +84,7 @@ class Family:
         }
         conversion = kind.conversion
         webhook = webhooks(conversion["webhook"]) if conversion.get("strategy") == "Webhook" else None
-        return cls(kind, infos, forms_of(infos), shapes, webhook)
+        return cls(kind, infos, forms_of(infos), shapes, webhook, is_terminating)
 
 
 class CustomVersion:

@@ -1,0 +1,153 @@
+"""The small parts: paths, formats, alternatives, what OpenAPI says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pybernetes.api.fields import at
+from pybernetes.apiserver.custom.formats import FORMATS, checked_format
+from pybernetes.apiserver.custom.jsonpath import JsonPathError, compile_path
+from pybernetes.apiserver.custom.numbers import shown
+from pybernetes.apiserver.custom.openapi import CustomDefinitions
+from pybernetes.apiserver.custom.patterns import PatternError, matcher
+from pybernetes.apiserver.custom.places import UNCORRELATED
+from pybernetes.apiserver.custom.structure import check_structural
+from pybernetes.apiserver.custom.values import compile_values
+from pybernetes.apiserver.openapi.schemas import Dialect
+
+DOCUMENT = {
+    "spec": {"list": [{"type": "A", "n": 1}, {"type": "B", "n": 2}], "a.b/c": "dotted", "empty": []},
+}
+
+
+@pytest.mark.parametrize(
+    ("path", "found"),
+    [
+        (".spec.list[0].n", [1]),
+        (".spec.list[-1].type", ["B"]),
+        (".spec.list[*].n", [1, 2]),
+        ('.spec.list[?(@.type=="B")].n', [2]),
+        (".spec.list[?(@.n>1)].type", ["B"]),
+        (".spec.list[0:1].n", [1]),
+        (r".spec.a\.b/c", ["dotted"]),
+        (".spec['a.b/c']", ["dotted"]),
+        (".spec.none.deeper", []),
+        ("..n", [1, 2]),
+    ],
+)
+def test_a_path_finds(path: str, found: list[Any]) -> None:
+    assert compile_path(path)(DOCUMENT) == found
+
+
+def test_an_index_beyond_the_end_is_an_error_as_is_a_path_that_does_not_end() -> None:
+    with pytest.raises(JsonPathError, match="out of bounds"):
+        compile_path(".spec.list[5]")(DOCUMENT)
+    with pytest.raises(JsonPathError):
+        compile_path(".spec.list[")
+
+
+@pytest.mark.parametrize(
+    ("format", "right", "wrong"),
+    [
+        ("datetime", "2020-01-02T03:04:05Z", "2020-01-02"),
+        ("date", "2020-02-29", "2021-02-29"),
+        ("ipv4", "10.0.0.1", "10.0.0"),
+        ("ipv6", "fe80::1", "10.0.0.1"),
+        ("cidr", "10.0.0.0/8", "10.0.0.0"),
+        ("duration", "22 ns", "soon"),
+        ("byte", "eA==", "x"),
+        ("uuid", "123E4567-e89b-12d3-a456-426614174000", "123"),
+        ("mac", "01:23:45:67:89:ab", "01:23"),
+        ("isbn", "978-0321751041", "978-0321751042"),
+        ("k8sshortname", "a-b", "-a"),
+    ],
+)
+def test_a_format_tells_right_from_wrong(format: str, right: str, wrong: str) -> None:
+    assert FORMATS[format](right)
+    assert not FORMATS[format](wrong)
+
+
+def test_a_format_of_another_type_is_not_looked_at() -> None:
+    assert checked_format({"type": "string", "format": "date-time"}) == "date-time"
+    assert checked_format({"type": "string", "format": "int32"}) == ""
+    assert checked_format({"type": "integer", "format": "int32"}) == "int32"
+
+
+def test_numbers_are_shown_as_go_shows_them() -> None:
+    assert [shown(one) for one in (5, 2.5, 1e21, 1e-7, 0.0001)] == ["5", "2.5", "1e+21", "1e-07", "0.0001"]
+
+
+def test_a_pattern_is_of_linear_time_and_mistakes_in_it_read_as_gos() -> None:
+    assert matcher(r"^\p{L}+$")("é")
+    with pytest.raises(PatternError, match=r"error parsing regexp: missing closing \): `\(`"):
+        matcher("(")
+
+
+def problems(schema: Any, value: Any, old: Any = UNCORRELATED) -> list[str]:
+    return [str(error) for error in compile_values(schema)(value, old)]
+
+
+def test_of_failed_alternatives_the_nearest_is_told() -> None:
+    schema = {
+        "properties": {"a": {"type": "integer"}, "b": {"type": "string"}},
+        "anyOf": [{"required": ["a"], "properties": {"a": {"minimum": 5}}}, {"required": ["b"]}],
+    }
+    assert problems(schema, {"a": 1}) == [
+        '<nil>: Invalid value: "": "" must validate at least one schema (anyOf)',
+        "a: Invalid value: 1: a in body should be greater than or equal to 5",
+    ]
+    assert problems(schema, {"b": "x"}) == []
+
+
+def test_exactly_one_alternative_is_right() -> None:
+    schema = {"oneOf": [{"required": ["a"]}, {"required": ["b"]}]}
+    assert problems(schema, {"a": 1}) == []
+    assert problems(schema, {"a": 1, "b": 1}) == [
+        '<nil>: Invalid value: "": "" must validate one and only one schema (oneOf). Found 2 valid alternatives'
+    ]
+
+
+def test_true_is_no_number_and_one_is_not_true() -> None:
+    assert problems({"type": "integer"}, True) == [
+        '<nil>: Invalid value: "boolean":  in body must be of type integer: "boolean"'
+    ]
+    assert problems({"enum": [1]}, True) == ['<nil>: Unsupported value: true: supported values: "1"']
+
+
+def test_elements_of_a_keyed_list_are_ratcheted_by_their_keys() -> None:
+    element = {"type": "object", "properties": {"k": {"type": "string"}, "v": {"type": "integer", "maximum": 5}}}
+    keyed = {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["k"]}
+    schema = {"properties": {"l": {"type": "array", "items": element, **keyed}}}
+    old = {"l": [{"k": "a", "v": 9}]}
+    assert problems(schema, {"l": [{"k": "b", "v": 1}, {"k": "a", "v": 9}]}, old) == []
+    assert problems(schema, {"l": [{"k": "a", "v": 8}]}, old) != []
+
+
+def test_a_schema_says_types_once_and_outside_of_alternatives() -> None:
+    schema = {"type": "object", "anyOf": [{"properties": {"q": {"type": "integer"}}}]}
+    assert [str(one) for one in check_structural(schema, at.schema)] == [
+        "schema.anyOf[0].properties[q].type: Forbidden: must be empty to be structural",
+        "schema.properties[q]: Required value: because it is defined in schema.anyOf[0].properties[q]",
+    ]
+
+
+def test_openapi_2_leaves_open_what_it_cannot_say() -> None:
+    schema = {
+        "type": "object",
+        "properties": {
+            "either": {"x-kubernetes-int-or-string": True},
+            "maybe": {"type": "string", "nullable": True},
+            "any": {"type": "object", "x-kubernetes-preserve-unknown-fields": True},
+        },
+    }
+    published = CustomDefinitions("", ("example.com", "v1", "Widget"), "WidgetList", "widgets", schema, ())
+    (_, name, new), _ = published.definitions(Dialect.V3)
+    (_, _, old), _ = published.definitions(Dialect.V2)
+    assert name == "com.example.v1.Widget"
+    assert new["properties"]["either"]["anyOf"] == [{"type": "integer"}, {"type": "string"}]
+    assert new["properties"]["maybe"] == {"type": "string", "nullable": True}
+    assert old["properties"]["either"] == {"x-kubernetes-int-or-string": True}
+    assert old["properties"]["maybe"] == {}
+    assert old["properties"]["any"] == {"x-kubernetes-preserve-unknown-fields": True}
