@@ -16,6 +16,7 @@ from pybernetes.api.fields import FieldError, aggregate, at, not_supported, requ
 from pybernetes.api.kinds import KindInfo
 from pybernetes.api.meta import format_time
 from pybernetes.api.schema import Shape, definition
+from pybernetes.apiserver.admission.contract import Attributes, Kind, Operation
 from pybernetes.apiserver.answers import document_answer
 from pybernetes.apiserver.decoding import decode
 from pybernetes.apiserver.endpoint import context_of
@@ -29,6 +30,7 @@ from pybernetes.apiserver.updating import Proposal
 
 _SUBRESOURCE = "pods/binding"
 _BINDING = KindInfo("", "v1", "Binding", "bindings", True, "core_v1")
+_ADMITTED = Kind("", "v1", "Binding")
 SUCCESS: Document = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}
 
 
@@ -62,9 +64,14 @@ class Binder:
         if call.info.verb != "create":
             raise errors.method_not_allowed()
         binding = decode(call.request, _shape(), _BINDING).document
-        name = call.info.name
-        _check(binding, name)
+        name, namespace = call.info.name, call.info.namespace
         context = replace(context_of(call, self._clock), manager="")
+        attributes = Attributes(
+            Operation.CREATE, self._pods.resource, namespace, name, context, binding, None, "binding", _ADMITTED
+        )
+        await self._pods.admission.mutate(attributes)
+        _check(binding, name)
+        await self._pods.admission.validate(attributes)
 
         def propose(current: StoredObject) -> Proposal:
             pod = current.fresh_document()
@@ -74,7 +81,7 @@ class Binder:
             _require_bindable(pod)
             return Proposal(_bound(pod, binding, format_time(context.now)))
 
-        await self._pods.update(call.info.namespace, name, propose, context, self._rule)
+        await self._pods.update(namespace, name, propose, context, self._rule)
         return document_answer(call.request, SUCCESS, 201)
 
 

@@ -18,13 +18,14 @@ from pybernetes.api.meta import format_time
 from pybernetes.api.models.meta_v1 import LabelSelector as SelectorModel
 from pybernetes.api.schema import shape_of
 from pybernetes.api.selectors import LabelSelector
+from pybernetes.apiserver.admission.contract import Attributes, Kind, Operation
 from pybernetes.apiserver.answers import document_answer
 from pybernetes.apiserver.binding import SUCCESS, BindingRule
 from pybernetes.apiserver.decoding import decode
 from pybernetes.apiserver.delete_options import delete_options_of
 from pybernetes.apiserver.delete_plan import DeleteOptions
 from pybernetes.apiserver.deleting import check_preconditions
-from pybernetes.apiserver.endpoint import reads_dry_run
+from pybernetes.apiserver.endpoint import context_of
 from pybernetes.apiserver.http import ApiRequest, ApiResponse
 from pybernetes.apiserver.objects import StoredObject
 from pybernetes.apiserver.registry import Registry
@@ -39,6 +40,7 @@ _TERMINAL = ("Succeeded", "Failed")
 
 _ALLOWED = "DisruptionAllowed"
 _TARGET = "DisruptionTarget"
+_ADMITTED = Kind("policy", "v1", "Eviction")
 _EVICTION = KindInfo("policy", "v1", "Eviction", "evictions", True, "policy_v1")
 
 
@@ -67,10 +69,16 @@ class Evictor:
             raise errors.method_not_allowed()
         eviction = _decoded(call.request)
         name, namespace = call.info.name, call.info.namespace
+        context = context_of(call, self._clock)
+        attributes = Attributes(
+            Operation.CREATE, self._pods.resource, namespace, name, context, eviction, None, "eviction", _ADMITTED
+        )
+        await self._pods.admission.mutate(attributes)
         if (eviction.get("metadata") or {}).get("name", "") != name:
             raise errors.bad_request("name in URL does not match name in Eviction object")
         options = delete_options_of(eviction.get("deleteOptions") or {}, call.request)
-        context = Context(call.user, self._clock.now(), options.dry_run or reads_dry_run(call.request))
+        await self._pods.admission.validate(attributes)
+        context = Context(call.user, context.now, options.dry_run or context.dry_run)
         found = await self._pods.get(namespace, name)
         only_as_it_is = not _goes_freely(found.document) and await self._take_disruption(
             namespace, found.document, context

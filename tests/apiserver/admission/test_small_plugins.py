@@ -243,3 +243,27 @@ def test_a_limit_of_events_must_say_how_many() -> None:
         tuple(read_limits(None))
     with pytest.raises(ConfigurationError, match=r"limits\[0\].burst: Invalid value: 0: must be positive"):
         tuple(read_limits({"limits": [{"type": "Server", "qps": 1}]}))
+
+
+async def test_a_pod_that_is_bound_gets_the_zone_of_its_node() -> None:
+    async with serving() as talk:
+        await talk.post("/api/v1/nodes", {"metadata": {"name": "n1", "labels": {"topology.kubernetes.io/zone": "a"}}})
+        await talk.post(PODS, pod("one"))
+        await seen(talk)
+        target = {"kind": "Node", "name": "n1"}
+        bound = await talk.post(f"{PODS}/one/binding", {"metadata": {"name": "one"}, "target": target})
+        assert bound.status == 201
+        assert (await talk.get(f"{PODS}/one")).body["metadata"]["labels"] == {"topology.kubernetes.io/zone": "a"}
+
+
+async def test_nothing_is_evicted_from_a_namespace_that_goes() -> None:
+    async with serving() as talk:
+        await talk.post("/api/v1/namespaces", {"metadata": {"name": "going"}})
+        pods = "/api/v1/namespaces/going/pods"
+        await talk.post("/api/v1/namespaces/going/serviceaccounts", {"metadata": {"name": "default"}})
+        assert (await talk.post(pods, pod("one"))).status == 201
+        await talk.delete("/api/v1/namespaces/going")
+        await seen(talk)
+        refused = await talk.post(f"{pods}/one/eviction", {"metadata": {"name": "one"}})
+        assert refused.status == 403
+        assert refused.body["details"]["causes"][0]["reason"] == "NamespaceTerminating"
