@@ -56,6 +56,7 @@ MODULES: tuple[str, ...] = (
     "resource_slice",
     "mutating_webhook_configuration",
     "validating_webhook_configuration",
+    "custom_resource_definition",
     "priority_class",
     "storage_class",
     "csi_driver",
