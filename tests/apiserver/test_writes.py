@@ -280,7 +280,8 @@ class NamespaceVanishes(Plugin):
         self._store = store
 
     async def validate(self, attributes: Attributes) -> None:
-        await self._store.transact(write=[Delete(f"/registry/namespaces/{attributes.namespace}")])
+        if attributes.namespace == "default":
+            await self._store.transact(write=[Delete("/registry/namespaces/default")])
 
 
 async def test_nothing_is_left_in_a_namespace_that_is_gone() -> None:
