@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pybernetes.api.fields import FieldError, at, invalid, is_dns_subdomain
 from pybernetes.api.kinds import info_of
 from pybernetes.api.models.resource_v1 import DeviceClass
+from pybernetes.api.resource_names import is_extended
 from pybernetes.apiserver.columns import AGE, NAME
 from pybernetes.apiserver.resource import Resource, spec_changed
 from pybernetes.apiserver.validation.collections import check_list
@@ -19,7 +20,6 @@ from pybernetes.apiserver.validation.device_claim import (
     check_selectors,
 )
 from pybernetes.apiserver.validation.metadata import check_metadata, check_metadata_update
-from pybernetes.apiserver.validation.resources import is_extended
 
 
 def validate(device_class: DeviceClass) -> Iterator[FieldError]:

@@ -19,8 +19,9 @@ from pybernetes.api.fields import (
     required,
 )
 from pybernetes.api.models.core_v1 import Container, PodResourceClaim, PodSpec, ResourceRequirements
+from pybernetes.api.resource_names import HUGEPAGES
 from pybernetes.apiserver.validation.internal_form import internal_form
-from pybernetes.apiserver.validation.resources import HUGEPAGES, check_pod_resource_name, check_requirements
+from pybernetes.apiserver.validation.resources import check_pod_resource_name, check_requirements
 
 _ONE_OF = "must specify one of: `resourceClaimName`, `resourceClaimTemplateName`"
 _AT_MOST_ONE = "at most one of `resourceClaimName` or `resourceClaimTemplateName` may be specified"

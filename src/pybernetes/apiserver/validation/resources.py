@@ -21,6 +21,7 @@ from pybernetes.api.fields import (
     required,
 )
 from pybernetes.api.models.core_v1 import ResourceClaim, ResourceRequirements
+from pybernetes.api.resource_names import HUGEPAGES, is_extended, is_native
 from pybernetes.apiserver.validation.metadata import label_key_messages
 from pybernetes.apiserver.validation.simple import NOT_NEGATIVE
 
@@ -61,18 +62,8 @@ _INTEGER = frozenset(
         "services.loadbalancers",
     )
 )
-HUGEPAGES = "hugepages-"
-_EXTENDED_LIMIT = 63
 
 ResourceNameCheck = Callable[[str, FieldPath], Iterator[FieldError]]
-
-
-def is_native(name: str) -> bool:
-    return "/" not in name or "kubernetes.io/" in name
-
-
-def is_extended(name: str) -> bool:
-    return not is_native(name) and not name.startswith("requests.") and not label_key_messages(f"requests.{name}")
 
 
 def check_resource_name(name: str, path: FieldPath) -> Iterator[FieldError]:
