@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from pathlib import Path
 from typing import Any
 
 from apiserver.serving import PODS, Talk, config_map, pod, serving
+from pybernetes.apiserver.admission.catalog import AdmissionOptions
+from pybernetes.apiserver.options import ServerOptions
 
 QUOTAS = "/api/v1/namespaces/default/resourcequotas"
 
@@ -114,3 +118,31 @@ async def test_a_quota_of_a_priority_class_counts_its_pods_only() -> None:
         assert await used(talk, "important") == {"pods": "0"}
         assert (await talk.post(PODS, pod("first", priorityClassName="high"))).status == 201
         assert (await talk.post(PODS, pod("second", priorityClassName="high"))).status == 403
+
+
+async def test_what_is_limited_by_the_operator_needs_a_quota(tmp_path: Path) -> None:
+    file = tmp_path / "admission.json"
+    match = {"scopeName": "PriorityClass", "operator": "In", "values": ["system-node-critical"]}
+    limited = [
+        {"resource": "pods", "matchScopes": [match]},
+        {"resource": "services", "matchContains": ["services.loadbalancers"]},
+    ]
+    configuration = {
+        "apiVersion": "apiserver.config.k8s.io/v1",
+        "kind": "ResourceQuotaConfiguration",
+        "limitedResources": limited,
+    }
+    plugins = [{"name": "ResourceQuota", "configuration": configuration}]
+    head = {"apiVersion": "apiserver.config.k8s.io/v1", "kind": "AdmissionConfiguration", "plugins": plugins}
+    file.write_text(json.dumps(head))
+    options = ServerOptions(admission=AdmissionOptions(configuration_file=str(file)))
+    async with serving(options=options) as talk:
+        assert (await talk.post(PODS, pod("plain"))).status == 201
+        critical = await talk.post(PODS, pod("critical", priorityClassName="system-node-critical"))
+        assert (critical.status, critical.message) == (
+            500,
+            "insufficient quota to match these scopes: [{PriorityClass In [system-node-critical]}]",
+        )
+        balanced = {"metadata": {"name": "web"}, "spec": {"type": "LoadBalancer", "ports": [{"port": 80}]}}
+        refused = await talk.post("/api/v1/namespaces/default/services", balanced)
+        assert refused.message.endswith("insufficient quota to consume: services.loadbalancers")
