@@ -16,7 +16,7 @@ async def limit(talk: Talk, *items: dict[str, Any]) -> None:
 
 
 def asking(name: str, **resources: dict[str, str]) -> dict[str, Any]:
-    body = pod(name)
+    body: dict[str, Any] = pod(name)
     body["spec"]["containers"][0]["resources"] = resources
     return body
 

@@ -44,6 +44,9 @@ class Known:
             None,
         )
 
+    def version(self, group_resource: str) -> int:
+        return 0
+
     def list(self, group_resource: str, namespace: str = "") -> Iterable[dict[str, Any]]:
         return [document for kind, document in self._documents if kind == group_resource]
 
