@@ -267,3 +267,29 @@ async def test_nothing_is_evicted_from_a_namespace_that_goes() -> None:
         refused = await talk.post(f"{pods}/one/eviction", {"metadata": {"name": "one"}})
         assert refused.status == 403
         assert refused.body["details"]["causes"][0]["reason"] == "NamespaceTerminating"
+
+
+async def test_a_whole_pod_is_resized_only_where_its_node_says_it_can() -> None:
+    async with serving() as talk:
+        node = {"metadata": {"name": "n1"}, "status": {"allocatable": {"cpu": "4", "memory": "4Gi"}}}
+        assert (await talk.post("/api/v1/nodes", node)).status == 201
+        asked = {"requests": {"cpu": "1"}, "limits": {"cpu": "2"}}
+        assert (await talk.post(PODS, pod("one", nodeName="n1", resources=asked))).status == 201
+        await seen(talk)
+        more = {"spec": {"resources": {"requests": {"cpu": "1500m"}, "limits": {"cpu": "2"}}}}
+        refused = await talk.patch(f"{PODS}/one/resize", more)
+        assert refused.message == (
+            'pods "one" is forbidden: pod update requires features InPlacePodLevelResourcesVerticalScaling which are '
+            'not available on node "n1"'
+        )
+        declared = {"status": {"declaredFeatures": ["InPlacePodLevelResourcesVerticalScaling"]}}
+        assert (await talk.patch("/api/v1/nodes/n1/status", declared)).status == 200
+        await seen(talk)
+        assert (await talk.patch(f"{PODS}/one/resize", more)).status == 200
+        too_much = {"spec": {"resources": {"requests": {"cpu": "8"}, "limits": {"cpu": "8"}}}}
+        refused = await talk.patch(f"{PODS}/one/resize", too_much)
+        assert refused.message == (
+            'pods "one" is forbidden: node didn\'t have enough allocatable resources: cpu, requested: 8000, '
+            "allocatable: 4000"
+        )
+        assert refused.body["details"]["causes"] == [{"reason": "NodeCapacity"}]

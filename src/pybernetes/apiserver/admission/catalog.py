@@ -64,7 +64,7 @@ FIRST: tuple[Row, ...] = (
     Row("DenyServiceExternalIPs", ".deny_external_ips:DenyServiceExternalIPs"),
     Row("PodTopologyLabels", ".pod_topology_labels:PodTopologyLabels", on=True),
     Row("PodGroupWorkloadExists", "", on=True),
-    Row("NodeDeclaredFeatureValidator", "", on=True),
+    Row("NodeDeclaredFeatureValidator", ".node_declared_features:NodeDeclaredFeatureValidator", on=True),
     Row("JobValidation", "", on=True),
     Row("PodResizeValidator", ".pod_resize:PodResizeValidator", on=True),
 )
