@@ -80,7 +80,8 @@ class PodSecurity(Plugin):
         found = violations(policy.enforce, metadata, spec)
         if found:
             raise forbidden(attributes, f'violates PodSecurity "{policy.enforce}": {", ".join(map(str, found))}')
-        self._warn(attributes, policy, metadata, spec)
+        if policy.warn != policy.enforce:
+            self._warn(attributes, policy, metadata, spec)
 
     def _judge_template(self, attributes: Attributes, holder: Document) -> None:
         policy = self._policy(attributes)
