@@ -22,17 +22,18 @@ def attributes_of(info: RequestInfo, request: ApiRequest) -> Iterator[Attributes
     if not info.is_resource:
         yield Attributes(info.verb, info.path, is_resource=False)
         return
-    name = info.name
+    name, selector = info.name, ""
     if not name and info.verb in _SELECTING_VERBS:
-        name = _selected_name(request.param("fieldSelector"))
-    yield _attributes(info.verb, info, name)
+        selector = request.param("fieldSelector")
+        name = _selected_name(selector)
+    yield _attributes(info.verb, info, name, selector)
     if info.subresource in _STREAMED and info.verb == "get":
         yield _attributes("create", info, name)
 
 
-def _attributes(verb: str, info: RequestInfo, name: str) -> Attributes:
+def _attributes(verb: str, info: RequestInfo, name: str, selector: str = "") -> Attributes:
     return Attributes(
-        verb, info.path, True, info.group, info.version, info.resource, info.subresource, info.namespace, name
+        verb, info.path, True, info.group, info.version, info.resource, info.subresource, info.namespace, name, selector
     )
 
 

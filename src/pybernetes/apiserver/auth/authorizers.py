@@ -1,8 +1,7 @@
 """The authorizers of a cluster, asked in order: masters, nodes, roles.
 
-A user `system:node:NAME` in the group `system:nodes` holds the rules of the role `system:node`, narrowed to what the
-node's pods refer to (secrets, config maps, claims, their service accounts' tokens) and to the node's own leases.
-Follows plugin/pkg/auth/authorizer/node for these; volumes and attachments are granted as the role says.
+A user `system:node:NAME` in the group `system:nodes` holds the rules of the role `system:node`, narrowed as
+`node_authorizer` says.
 """
 
 from __future__ import annotations
@@ -11,40 +10,46 @@ import asyncio
 
 from pybernetes.apiserver.auth.bootstrap_policy import CLUSTER_ROLES
 from pybernetes.apiserver.auth.contract import MASTERS_GROUP, Attributes, Decision, User
+from pybernetes.apiserver.auth.node_authorizer import NO_OPINION, NodeAuthorizer
 from pybernetes.apiserver.auth.node_graph import NodeGraph
 from pybernetes.apiserver.auth.rbac import Rbac
 from pybernetes.apiserver.auth.rules import PolicyRule
 
 NODES_GROUP = "system:nodes"
 NODE_PREFIX = "system:node:"
-LEASE_NAMESPACE = "kube-node-lease"
 CATCH_UP_SECONDS = 0.05
 
 _MASTER = Decision(True, "")
-_NODE = Decision(True, "node authorizer: allowed by the rules of system:node")
-_NARROWED = frozenset(
+_NODE = Decision(True, "")
+_BY_PODS = frozenset(
     {
+        ("", "pods", ""),
         ("", "secrets", ""),
         ("", "configmaps", ""),
         ("", "persistentvolumeclaims", ""),
+        ("", "persistentvolumeclaims", "status"),
+        ("", "persistentvolumes", ""),
         ("", "serviceaccounts", "token"),
         ("", "serviceaccounts", ""),
+        ("resource.k8s.io", "resourceclaims", ""),
     }
 )
+"""What a node may read because of its pods."""
 
 
 class ClusterAuthorizer:
-    """Implements `Authorizer` over the cluster's roles; without a graph, nodes hold the whole role."""
+    """Implements `Authorizer` over the cluster's roles; without a graph, nodes read nothing on behalf of pods."""
 
     def __init__(self, rbac: Rbac, graph: NodeGraph | None = None) -> None:
         self.rbac = rbac
-        self._graph = graph
+        refers = graph.refers if graph is not None else _refers_to_nothing
+        self._nodes = NodeAuthorizer(refers, graph.find if graph is not None else _finds_nothing)
         self._node_rules = tuple(PolicyRule.of(rule) for rule in CLUSTER_ROLES["system:node"])
         self._node_verbs: dict[tuple[str, str, str, str], bool] = {}
 
     async def authorize(self, user: User, attributes: Attributes) -> Decision:
         decision = self.decide(user, attributes)
-        if not decision.allowed and node_of(user) and _key(attributes) in _NARROWED:
+        if not decision.allowed and node_of(user) and _key(attributes) in _BY_PODS:
             # The kubelet may have heard of a binding a moment before the graph has.
             await asyncio.sleep(CATCH_UP_SECONDS)
             decision = self.decide(user, attributes)
@@ -53,14 +58,23 @@ class ClusterAuthorizer:
     def decide(self, user: User, attributes: Attributes) -> Decision:
         if MASTERS_GROUP in user.groups:
             return _MASTER
+        if NODES_GROUP not in user.groups or not user.name.startswith(NODE_PREFIX):
+            return self.rbac.decide(user, attributes)
+        refusal = self._refusal_of_node(user, attributes)
+        if not refusal:
+            return _NODE
+        decision = self.rbac.decide(user, attributes)
+        if decision.allowed or refusal == NO_OPINION:
+            return decision
+        return Decision(False, "\n".join(reason for reason in (refusal, decision.reason) if reason))
+
+    def _refusal_of_node(self, user: User, asked: Attributes) -> str:
         node = node_of(user)
-        if node and self._node_may(attributes):
-            reason = self._not_its_business(node, attributes)
-            if not reason:
-                return _NODE
-            allowed = self.rbac.decide(user, attributes)
-            return allowed if allowed.allowed else Decision(False, reason)
-        return self.rbac.decide(user, attributes)
+        if not node:
+            return f'unknown node for user "{user.name}"'
+        if self._nodes.knows(asked):
+            return self._nodes.refusal(node, asked)
+        return "" if self._node_may(asked) else NO_OPINION
 
     def rules_held(self, user: User, namespace: str) -> list[PolicyRule]:
         """Every rule that roles give the user in the namespace (cluster-wide ones included)."""
@@ -76,22 +90,13 @@ class ClusterAuthorizer:
             allowed = self._node_verbs[key] = any(rule.allows(asked) for rule in self._node_rules)
         return allowed
 
-    def _not_its_business(self, node: str, asked: Attributes) -> str:
-        """Why the node may not, where the role is narrowed; "" if it may."""
-        group, resource, subresource = _key(asked)
-        if (group, resource) == ("coordination.k8s.io", "leases"):
-            if asked.namespace != LEASE_NAMESPACE:
-                return f'can only access leases in the "{LEASE_NAMESPACE}" system namespace'
-            if asked.verb != "create" and asked.name != node:
-                return "can only access node lease with the same name as the requesting node"
-            return ""
-        if self._graph is None or (group, resource, subresource) not in _NARROWED:
-            return ""
-        if not asked.name:
-            return "No Object name found"
-        if self._graph.refers(node, resource, asked.namespace, asked.name):
-            return ""
-        return f"no relationship found between node '{node}' and this object"
+
+def _refers_to_nothing(node: str, resource: str, namespace: str, name: str) -> bool:
+    return False
+
+
+def _finds_nothing(key: str) -> None:
+    return None
 
 
 def node_of(user: User) -> str:

@@ -48,6 +48,8 @@ class Attributes:
     subresource: str = ""
     namespace: str = ""
     name: str = ""
+    field_selector: str = ""
+    """As it was sent, of a request that selects objects."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,12 @@ class NodeGraph:
                 return True
         return False
 
+    def find(self, key: str) -> Mapping[str, Any] | None:
+        """The object that is in the store under a key."""
+        entry = self._store.get_now(key)
+        found: Mapping[str, Any] | None = None if entry is None else orjson.loads(entry.value)
+        return found
+
     async def start(self) -> None:
         revision = await self._load()
         self._task = background.start(self._follow(revision), "node graph")
@@ -122,11 +128,22 @@ def references(pod: Mapping[str, Any]) -> Iterator[Reference]:
         for container in spec.get(kind) or ():
             for resource, name in _of_container(container):
                 yield resource, namespace, name
+    yield from (("resourceclaims", namespace, name) for name in _claims(pod) if name)
     for volume in spec.get("volumes") or ():
         for resource, name in _of_volume(volume):
             yield resource, namespace, name
         if "ephemeral" in volume:
             yield "persistentvolumeclaims", namespace, f"{pod['metadata'].get('name', '')}-{volume.get('name', '')}"
+
+
+def _claims(pod: Mapping[str, Any]) -> Iterator[str]:
+    """The resource claims of a pod: those that it names and those that were made for it."""
+    for claim in (pod.get("spec") or {}).get("resourceClaims") or ():
+        yield claim.get("resourceClaimName", "")
+    status = pod.get("status") or {}
+    for made in status.get("resourceClaimStatuses") or ():
+        yield made.get("resourceClaimName", "")
+    yield (status.get("extendedResourceClaimStatus") or {}).get("resourceClaimName", "")
 
 
 def _of_container(container: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
