@@ -35,6 +35,7 @@ from pybernetes.apiserver.auth.secret_tokens import SecretTokens, TokenSecrets
 from pybernetes.apiserver.auth.service_accounts import DEFAULT_ISSUER, ServiceAccountTokens
 from pybernetes.apiserver.auth.token_request import TokenRequests
 from pybernetes.apiserver.auth.tokens import TokenFile
+from pybernetes.apiserver.registry import Registry
 from pybernetes.apiserver.routes import Routes
 from pybernetes.store.contract import Store
 
@@ -102,7 +103,8 @@ class Access:
             DeviceStatusCheck(self.authorizer),
         )
 
-    def register(self, routes: Routes) -> None:
+    def register(self, routes: Routes, accounts: Registry | None = None) -> None:
+        """``accounts`` is the storage of service accounts, whose admission judges requests for tokens."""
         Reviews(self._requests, self.authorizer, self.account_tokens, self.clock).register(routes)
-        TokenRequests(self.store, self.account_tokens, self.clock).register(routes)
+        TokenRequests(self.store, self.account_tokens, self.clock, accounts).register(routes)
         IssuerDocuments(self.account_tokens, self.options.server_url).register(routes)

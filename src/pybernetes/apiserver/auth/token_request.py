@@ -15,18 +15,22 @@ from pybernetes.api.clock import Clock
 from pybernetes.api.fields import at, invalid
 from pybernetes.api.kinds import KindInfo
 from pybernetes.api.meta import format_time
+from pybernetes.apiserver.admission.contract import Attributes, Kind, Operation
 from pybernetes.apiserver.answers import document_answer
 from pybernetes.apiserver.auth.authorizers import node_of
 from pybernetes.apiserver.auth.contract import User
 from pybernetes.apiserver.auth.review_objects import read_object
 from pybernetes.apiserver.auth.service_accounts import LONGEST, BoundTo, ServiceAccountTokens
+from pybernetes.apiserver.endpoint import context_of
 from pybernetes.apiserver.http import ApiResponse
+from pybernetes.apiserver.registry import Registry
 from pybernetes.apiserver.routes import Call, Routes
 from pybernetes.store.contract import Store
 
 Document = dict[str, Any]
 
 INFO = KindInfo("authentication.k8s.io", "v1", "TokenRequest", "serviceaccounts", namespaced=True)
+_ADMITTED = Kind(INFO.group, INFO.version, INFO.kind)
 DEFAULT_SECONDS = 3600
 SHORTEST = 600
 _PLACES = {"Pod": ("pods", "pods"), "Secret": ("secrets", "secrets"), "Node": ("nodes", "minions")}
@@ -37,7 +41,11 @@ def default_duration(document: Document) -> None:
 
 
 class TokenRequests:
-    def __init__(self, store: Store, tokens: ServiceAccountTokens, clock: Clock) -> None:
+    def __init__(
+        self, store: Store, tokens: ServiceAccountTokens, clock: Clock, accounts: Registry | None = None
+    ) -> None:
+        """``accounts`` is the storage of service accounts, whose admission is asked; with None nobody is."""
+        self._accounts = accounts
         self._store = store
         self._tokens = tokens
         self._clock = clock
@@ -55,11 +63,16 @@ class TokenRequests:
         if metadata.get("name", info.name) != info.name:
             problem = invalid(at.metadata.name, metadata["name"], "must match the service account name if specified")
             raise errors.invalid(INFO.group, INFO.kind, info.name, [problem])
+        attributes = self._attributes(call, document)
+        if self._accounts is not None and attributes is not None:
+            await self._accounts.admission.mutate(attributes)
         key = f"/registry/serviceaccounts/{info.namespace}/{info.name}"
         account = await self._read("serviceaccounts", key, info.name)
         uid = account["metadata"].get("uid", "")
         _check_uid(metadata.get("uid"), uid, info.name)
         _check_duration(spec["expirationSeconds"])
+        if self._accounts is not None and attributes is not None:
+            await self._accounts.admission.validate(attributes)
         bound = await self._bound(spec.get("boundObjectRef"), info.namespace, info.name)
         _check_node(call.user, bound)
         issued = self._tokens.issue(
@@ -80,6 +93,15 @@ class TokenRequests:
         }
         document["status"] = {"token": issued.token, "expirationTimestamp": format_time(issued.expires)}
         return document_answer(call.request, document, 201, decoded.warnings)
+
+    def _attributes(self, call: Call, document: Document) -> Attributes | None:
+        if self._accounts is None:
+            return None
+        context, info = context_of(call, self._clock), call.info
+        resource = self._accounts.resource
+        return Attributes(
+            Operation.CREATE, resource, info.namespace, info.name, context, document, None, "token", _ADMITTED
+        )
 
     async def _bound(self, reference: Document | None, namespace: str, account: str) -> list[BoundTo]:
         if reference is None:

@@ -74,7 +74,7 @@ async def _serve(layout: Layout, settings: Settings, pki: Pki, serving: KeyPair,
         version=KUBERNETES_VERSION,
         virtual=(*reviews.SERVED, *metrics_api.SERVED),
     )
-    access.register(assembled.server.routes)
+    access.register(assembled.server.routes, assembled.server.registry("", "v1", "serviceaccounts"))
     identity = IdentityLease(assembled.server, machine_name(), f"{settings.node_address}:{settings.port}")
     behind = proxies.install(assembled.server, client_context(pki.apiserver_kubelet_client(), pki.ca_file))
     tls = tls_context(serving.certificate, serving.key, pki.ca_file)
