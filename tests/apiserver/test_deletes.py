@@ -138,3 +138,13 @@ async def test_some_namespaces_never_go() -> None:
     async with serving() as talk:
         refused = await talk.delete("/api/v1/namespaces/kube-system")
         assert (refused.status, "this namespace may not be deleted" in refused.message) == (403, True)
+
+
+async def test_system_priority_classes_never_go() -> None:
+    async with serving() as talk:
+        refused = await talk.delete("/apis/scheduling.k8s.io/v1/priorityclasses/system-node-critical")
+        assert refused.status == 403
+        assert refused.message == (
+            'priorityclasses.scheduling.k8s.io "system-node-critical" is forbidden: '
+            "this is a system priority class and cannot be deleted"
+        )

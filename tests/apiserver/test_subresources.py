@@ -66,6 +66,20 @@ async def test_a_pod_is_bound_once() -> None:
         assert (nowhere.status, nowhere.message) == (500, "target.name: Required value")
 
 
+async def test_a_binding_may_name_its_pod_itself() -> None:
+    async with serving() as talk:
+        await talk.post(PODS, pod("one"))
+        bindings = "/api/v1/namespaces/default/bindings"
+        target = {"kind": "Node", "name": "node-1"}
+        assert (await talk.get(bindings)).status == 405
+        absent = await talk.post(bindings, {"metadata": {"name": "none"}, "target": target})
+        assert (absent.status, absent.message) == (404, 'pods "none" not found')
+        nameless = await talk.post(bindings, {"target": target})
+        assert (nameless.status, nameless.message) == (400, "Name parameter required.")
+        assert (await talk.post(bindings, {"metadata": {"name": "one"}, "target": target})).status == 201
+        assert (await talk.get(f"{PODS}/one")).body["spec"]["nodeName"] == "node-1"
+
+
 async def _budget(talk: Talk, allowed: int) -> None:
     path = "/apis/policy/v1/namespaces/default/poddisruptionbudgets"
     selector = {"matchLabels": {"app": "web"}}

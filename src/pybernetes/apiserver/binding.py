@@ -1,4 +1,4 @@
-"""`pods/binding`: a scheduler's word on which node a pod goes to.
+"""`pods/binding`, and `bindings` as its older form: a scheduler's word on which node a pod goes to.
 
 Guarantees  A pod is bound once; a pod that is going or gated is not bound.
 Follows pkg/registry/core/pod/storage/storage.go.
@@ -19,6 +19,8 @@ from pybernetes.api.schema import Shape, definition
 from pybernetes.apiserver.admission.contract import Attributes, Kind, Operation
 from pybernetes.apiserver.answers import document_answer
 from pybernetes.apiserver.decoding import decode
+from pybernetes.apiserver.discovery.served import Kind as ServedKind
+from pybernetes.apiserver.discovery.served import ServedResource, ServedVersion
 from pybernetes.apiserver.endpoint import context_of
 from pybernetes.apiserver.http import ApiResponse
 from pybernetes.apiserver.objects import StoredObject
@@ -27,10 +29,13 @@ from pybernetes.apiserver.resource import Context, Document
 from pybernetes.apiserver.routes import Call, Routes
 from pybernetes.apiserver.rules import Models
 from pybernetes.apiserver.updating import Proposal
+from pybernetes.apiserver.write_options import check_options
 
 _SUBRESOURCE = "pods/binding"
 _BINDING = KindInfo("", "v1", "Binding", "bindings", True, "core_v1")
 _ADMITTED = Kind("", "v1", "Binding")
+_SERVED = ServedResource("bindings", "binding", True, ServedKind("", "v1", "Binding"), ("create",))
+SERVED = (ServedVersion("", "v1", (_SERVED,)),)
 SUCCESS: Document = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}
 
 
@@ -59,12 +64,32 @@ class Binder:
 
     def register(self, routes: Routes) -> None:
         routes.subresource("", "pods", "binding", self.bind)
+        routes.resource("", "v1", "bindings", self.bind_named)
 
     async def bind(self, call: Call) -> ApiResponse:
         if call.info.verb != "create":
             raise errors.method_not_allowed()
         binding = decode(call.request, _shape(), _BINDING).document
-        name, namespace = call.info.name, call.info.namespace
+        return await self._carry_out(call, binding, call.info.name)
+
+    async def bind_named(self, call: Call) -> ApiResponse:
+        """The binding itself names the pod."""
+        if call.info.name or not call.info.namespace:
+            raise errors.path_not_found()
+        if call.info.verb != "create":
+            raise errors.method_not_allowed()
+        check_options(call.request, "CreateOptions")
+        binding = decode(call.request, _shape(), _BINDING).document
+        metadata = binding.get("metadata") or {}
+        if metadata.get("namespace", call.info.namespace) != call.info.namespace:
+            message = "the namespace of the provided object does not match the namespace sent on the request"
+            raise errors.bad_request(message)
+        if not metadata.get("name"):
+            raise errors.bad_request("Name parameter required.")
+        return await self._carry_out(call, binding, metadata["name"])
+
+    async def _carry_out(self, call: Call, binding: Document, name: str) -> ApiResponse:
+        namespace = call.info.namespace
         context = replace(context_of(call, self._clock), manager="")
         attributes = Attributes(
             Operation.CREATE, self._pods.resource, namespace, name, context, binding, None, "binding", _ADMITTED

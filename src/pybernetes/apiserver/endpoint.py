@@ -247,6 +247,8 @@ class Endpoint:
     async def delete(self, call: Call) -> ApiResponse:
         options = read_delete_options(call.request)
         context = self._deletion_context(call, options)
+        if call.info.name in self.resource.kept:
+            raise errors.forbidden(self.info.group_resource, call.info.name, self.resource.kept[call.info.name])
         deleted = await self.registry.delete(self._namespace(call), call.info.name, options, context)
         if self.resource.orphans_by_default and self.info.kind == "Job" and options.is_silent_about_dependents:
             call.request.warnings.append(_JOB_WARNING)

@@ -259,6 +259,8 @@ class Resource:
     """What keeps a deleted object besides metadata.finalizers (a namespace's spec.finalizers)."""
     on_marked: Callable[[Document], None] | None = None
     """Completes the object when a deletion marks it (a namespace's phase); may replace parts, not change them."""
+    kept: Mapping[str, str] = field(default_factory=dict)
+    """Objects that cannot be deleted one by one, and why."""
     returns_deleted: bool = False
     """DELETE answers with the object instead of a Status."""
     orphans_by_default: bool = False

@@ -32,6 +32,7 @@ class Routes:
         self._exact: dict[str, Handler] = {}
         self._prefixes: list[tuple[str, Handler]] = []
         self._groups: dict[tuple[str, str], Handler] = {}
+        self._resources: dict[tuple[str, str, str], Handler] = {}
         self._subresources: dict[tuple[str, str, str], Handler] = {}
 
     def exact(self, path: str, handler: Handler) -> None:
@@ -50,6 +51,10 @@ class Routes:
     def drop_group(self, group: str, version: str) -> None:
         self._groups.pop((group, version), None)
 
+    def resource(self, group: str, version: str, resource: str, handler: Handler) -> None:
+        """Requests to one resource of a served group that is never stored, and so has no ``Resource`` (bindings)."""
+        self._resources[group, version, resource] = handler
+
     def subresource(self, group: str, resource: str, name: str, handler: Handler) -> None:
         """The handler of a ``SpecialSubresource`` (pods/log, pods/exec, nodes/proxy …)."""
         self._subresources[group, resource, name] = handler
@@ -65,6 +70,9 @@ class Routes:
 
     def of_group(self, group: str, version: str) -> Handler | None:
         return self._groups.get((group, version))
+
+    def of_resource(self, group: str, version: str, resource: str) -> Handler | None:
+        return self._resources.get((group, version, resource))
 
     def of_subresource(self, group: str, resource: str, name: str) -> Handler | None:
         return self._subresources.get((group, resource, name))

@@ -76,7 +76,8 @@ class Routing:
         return handler
 
     def _of_nobody(self, info: RequestInfo) -> Handler:
-        found = self._routes.of_group(info.group, info.version)
+        found = self._routes.of_resource(info.group, info.version, info.resource)
+        found = found or self._routes.of_group(info.group, info.version)
         if found is not None:
             return found
         if info.group in self._builtin:

@@ -47,7 +47,7 @@ def _resources(verbs: Sequence[str], group: str, resources: Sequence[str], *, cl
 
 
 _CLUSTER_TOO = {"clusterScope": True}
-_NAMESPACED = {"clusterScope": False}
+_NAMESPACED: dict[str, bool] = {}
 _ANY_RESOURCE = _resources("*", "*", "*", cluster=_CLUSTER_TOO)
 _ANY_PATH = {"verbs": ["*"], "nonResourceURLs": ["*"]}
 

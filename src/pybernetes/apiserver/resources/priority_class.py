@@ -68,6 +68,7 @@ PRIORITY_CLASSES = Resource(
     validate_update=validate_update,
     judges_updates_alone=True,
     generation=lambda new, old: False,
+    kept=dict.fromkeys(SYSTEM_CLASSES, "this is a system priority class and cannot be deleted"),
     columns=(
         NAME,
         number_column("Value", "value"),

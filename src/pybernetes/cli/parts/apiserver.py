@@ -10,7 +10,7 @@ import asyncio
 import ipaddress
 
 from pybernetes import KUBERNETES_VERSION
-from pybernetes.apiserver import metrics_api
+from pybernetes.apiserver import binding, metrics_api
 from pybernetes.apiserver.admission.host import ConfigurationError
 from pybernetes.apiserver.assembly import assemble
 from pybernetes.apiserver.auth import kubeconfig, reviews
@@ -72,7 +72,7 @@ async def _serve(layout: Layout, settings: Settings, pki: Pki, serving: KeyPair,
         assembled.server,
         address=f"{settings.node_address}:{settings.port}",
         version=KUBERNETES_VERSION,
-        virtual=(*reviews.SERVED, *metrics_api.SERVED),
+        virtual=(*binding.SERVED, *reviews.SERVED, *metrics_api.SERVED),
     )
     access.register(assembled.server.routes, assembled.server.registry("", "v1", "serviceaccounts"))
     identity = IdentityLease(assembled.server, machine_name(), f"{settings.node_address}:{settings.port}")
