@@ -63,6 +63,17 @@ async def test_the_end_of_a_definition_deletes_its_objects_and_waits_for_their_f
         assert (await talk.server.store.range("/registry/example.com/")).entries == []
 
 
+async def test_objects_of_a_kind_that_is_not_served_any_more_go_with_their_definition() -> None:
+    async with serving() as talk:
+        await define(talk, definition())
+        await talk.post(WIDGETS, widget("left", {}))
+        unserved = [{**version(), "served": False}]
+        await talk.patch(f"{DEFINITIONS}/widgets.example.com", {"spec": {"versions": unserved}})
+        await talk.delete(f"{DEFINITIONS}/widgets.example.com")
+        await gone(talk, "widgets.example.com")
+        assert (await talk.server.store.range("/registry/example.com/")).entries == []
+
+
 async def test_what_was_defined_is_served_after_a_restart() -> None:
     store = MemoryStore()
     async with serving(store) as talk:

@@ -157,20 +157,13 @@ class CustomResources:
             why = finalizing.shortcut(definition)
             if why is None:
                 await self._write(name, uid, condition=finalizing.IN_PROGRESS)
-                await self._delete_instances(name)
+                registry = await self.serving.storage_of(name, definition)
+                await finalizing.delete_instances(registry, self._context)
                 why = finalizing.COMPLETED
             await self._write(name, uid, ended=why)
         except errors.ApiError as error:
             log.warning("instances could not be deleted", extra={"definition": name, "error": str(error)})
             self._again(name)
-
-    async def _delete_instances(self, name: str) -> None:
-        served = self.serving.served.get(name)
-        if served is None:
-            return
-        info = served.resources[0].info
-        registry = self._server.registry(info.group, info.version, info.plural)
-        await finalizing.delete_instances(registry, self._context)
 
     # writing
 

@@ -146,12 +146,13 @@ class CustomEndpoint(Endpoint):
             raise errors.invalid(self.info.group, kind, name, [problem])
 
     def _conform_patched(self, patch: Patch, patched: Document) -> Decoded:
-        for name, wanted in (("kind", self.info.kind), ("apiVersion", self.info.api_version)):
-            stated = patched.get(name)
+        for field, wanted in (("kind", self.info.kind), ("apiVersion", self.info.api_version)):
+            stated = patched.get(field)
             if stated != wanted:
                 kind = str(patched.get("kind") or "")
-                problem = invalid(name, stated, f"must be {wanted}")
-                raise errors.invalid(self.info.group, kind, patched["metadata"].get("name", ""), [problem])
+                problem = invalid(field, stated, f"must be {wanted}")
+                name = str((patched.get("metadata") or {}).get("name") or "")
+                raise errors.invalid(self.info.group, kind, name, [problem])
         return super()._conform_patched(patch, patched)
 
     async def create(self, call: Call) -> ApiResponse:
@@ -170,7 +171,7 @@ class CustomEndpoint(Endpoint):
         def noting(current: StoredObject) -> Proposal:
             proposal = propose(current)
             for key, document in (("old", self.view.document(current)), ("new", proposal.document)):
-                finalizers[key] = tuple(document["metadata"].get("finalizers") or ())
+                finalizers[key] = tuple((document.get("metadata") or {}).get("finalizers") or ())
             return proposal
 
         answer = await super()._write(call, noting, rule)

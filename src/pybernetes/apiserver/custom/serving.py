@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 from pybernetes.apiserver.custom.conversion import WebhookConversion
 from pybernetes.apiserver.custom.definition import GROUP, PLURAL, ConditionType, CustomKind, is_served, is_true
 from pybernetes.apiserver.custom.version import CustomVersion, Family
+from pybernetes.apiserver.registry import Registry
 from pybernetes.apiserver.resource import Document, Resource
 from pybernetes.apiserver.server import ApiServer
 
@@ -75,6 +76,19 @@ class CustomServing:
                 self._server.remove_resource(resource)
         for resource in resources[:1] if before is not None else ():
             self._server.registry(kind.group, resource.info.version, resource.info.plural).cache.subscribers.end_all()
+
+    async def storage_of(self, name: str, definition: Document) -> Registry:
+        """Where the objects are, even if no version is served any more: then nothing can be done through that door."""
+        served = self._served.get(name)
+        if served is None or not served.resources:
+            kind = CustomKind.of(definition)
+            family = Family.of(kind, self._webhooks, partial(self._is_terminating, name))
+            (stored,) = (one for one in kind.versions if one.get("storage"))
+            hidden = replace(CustomVersion(family, stored).resource(), verbs=(), subresources=())
+            await self._server.add_resource(hidden)
+            served = self._served[name] = Served(_identity(definition), (), (hidden,))
+        info = served.resources[0].info
+        return self._server.registry(info.group, info.version, info.plural)
 
     def _is_terminating(self, name: str) -> bool:
         definition = self._server.reader.get(f"{PLURAL}.{GROUP}", "", name)

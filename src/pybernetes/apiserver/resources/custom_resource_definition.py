@@ -41,6 +41,9 @@ def complete(crd: Document) -> None:
         schema = schema_of(version)
         if schema is not None:
             _read_below(schema)
+    status = crd.get("status")
+    if status is not None and not status.get("storedVersions"):
+        crd["status"] = {**status, "storedVersions": _stored(spec)}
 
 
 def _read_below(schema: Document) -> None:
@@ -76,8 +79,11 @@ def _unreadable(why: str) -> errors.ApiError:
 
 
 def _initial_status(crd: Document) -> Document:
-    stored = [one["name"] for one in crd["spec"]["versions"] or () if one.get("storage")][:1]
-    return {"conditions": None, "acceptedNames": {"plural": "", "kind": ""}, "storedVersions": stored}
+    return {"conditions": None, "acceptedNames": {"plural": "", "kind": ""}, "storedVersions": _stored(crd["spec"])}
+
+
+def _stored(spec: Document) -> list[str]:
+    return [one["name"] for one in spec["versions"] or () if one.get("storage")][:1]
 
 
 def _prepare_update(new: Document, old: Document, context: Context) -> None:
