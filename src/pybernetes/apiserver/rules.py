@@ -5,12 +5,14 @@ Follows the strategies of pkg/registry: the main door keeps status, `/status` ke
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from typing import Any, Protocol
 
 from pybernetes.api.fields import FieldError
+from pybernetes.api.models.meta_v1 import ObjectMeta
 from pybernetes.apiserver.resource import Context, Document, Resource, SpecialSubresource, StatusSubresource
+from pybernetes.apiserver.validation.metadata import check_any_update
 
 
 class Models:
@@ -52,6 +54,9 @@ class MainRule:
             self._resource.prepare_update(new, old, context)
 
     def problems(self, models: Models) -> Iterator[FieldError]:
+        yield from with_common(models, self._own_problems(models))
+
+    def _own_problems(self, models: Models) -> Iterator[FieldError]:
         if self._resource.validate is not None and not self._resource.judges_updates_alone:
             yield from self._resource.validate(models.new)
         if self._resource.validate_update is not None:
@@ -75,7 +80,7 @@ class StatusRule:
 
     def problems(self, models: Models) -> Iterator[FieldError]:
         if self._declared.validate is not None:
-            yield from self._declared.validate(models.new, models.old)
+            yield from with_common(models, self._declared.validate(models.new, models.old))
 
 
 class SpecialRule:
@@ -89,7 +94,18 @@ class SpecialRule:
 
     def problems(self, models: Models) -> Iterator[FieldError]:
         if self._declared.validate is not None:
-            yield from self._declared.validate(models.new, models.old)
+            yield from with_common(models, self._declared.validate(models.new, models.old))
+
+
+def with_common(models: Models, own: Iterable[FieldError]) -> Iterator[FieldError]:
+    """What every update is asked comes first. It is looked at only where the kind itself finds fault with the metadata
+    or has no eye for it, as the names that others are generated from: the kind's rules imply the rest."""
+    found = list(own)
+    metadata = getattr(models.new, "metadata", None)
+    if isinstance(metadata, ObjectMeta):
+        suspect = "/" in metadata.generate_name or any(error.path.startswith("metadata") for error in found)
+        yield from check_any_update(metadata, models.old.metadata) if suspect else ()
+    yield from found
 
 
 def keep(new: Document, old: Document, name: str) -> None:

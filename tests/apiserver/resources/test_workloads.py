@@ -82,7 +82,8 @@ def test_a_daemon_set_either_surges_or_goes_without(rolling: Document, expected:
 
 
 def test_a_stateful_set_gets_the_defaults_of_upstream() -> None:
-    claim = {"metadata": {"name": "data"}, "spec": {"accessModes": ["ReadWriteOnce"]}}
+    resources = {"requests": {"storage": "1Gi"}}
+    claim = {"metadata": {"name": "data"}, "spec": {"accessModes": ["ReadWriteOnce"], "resources": resources}}
     spec = created(STATEFUL_SETS, workload(volumeClaimTemplates=[claim]))["spec"]
     assert spec["podManagementPolicy"] == "OrderedReady"
     assert spec["updateStrategy"] == {"type": "RollingUpdate", "rollingUpdate": {"partition": 0}}

@@ -19,14 +19,21 @@ from pybernetes.apiserver.validation.simple import check_not_negative, check_unc
 
 
 def validate(revision: ControllerRevision) -> Iterator[FieldError]:
-    yield from check_metadata(revision.metadata, is_dns_subdomain)
+    yield from _check_revision(revision)
     if revision.data is None:
         yield required(at.data, "data is mandatory")
+    elif not isinstance(revision.data, dict):
+        yield required(at.data, "data must be a valid JSON object")
+
+
+def _check_revision(revision: ControllerRevision) -> Iterator[FieldError]:
+    yield from check_metadata(revision.metadata, is_dns_subdomain)
     yield from check_not_negative(revision.revision, at.revision)
 
 
 def validate_update(new: ControllerRevision, old: ControllerRevision) -> Iterator[FieldError]:
     yield from check_metadata_update(new.metadata, old.metadata)
+    yield from _check_revision(new)
     yield from check_unchanged(new.data, old.data, at.data)
 
 
@@ -43,6 +50,7 @@ CONTROLLER_REVISIONS = Resource(
     info=info_of(ControllerRevision),
     validate=validate,
     validate_update=validate_update,
+    judges_updates_alone=True,
     columns=(NAME, Column("Controller", _controller), number_column("Revision", "revision"), AGE),
 )
 

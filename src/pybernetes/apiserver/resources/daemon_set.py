@@ -10,7 +10,7 @@ from datetime import datetime
 
 from pybernetes.api.fields import FieldError, FieldPath, at, invalid, is_dns_subdomain, not_supported, required
 from pybernetes.api.kinds import info_of
-from pybernetes.api.models.apps_v1 import DaemonSet, DaemonSetUpdateStrategy, RollingUpdateDaemonSet
+from pybernetes.api.models.apps_v1 import DaemonSet, DaemonSetSpec, DaemonSetUpdateStrategy, RollingUpdateDaemonSet
 from pybernetes.apiserver.columns import AGE, NAME
 from pybernetes.apiserver.resource import Column, Context, Document, Resource, StatusSubresource, spec_changed
 from pybernetes.apiserver.resources.cells import (
@@ -22,20 +22,22 @@ from pybernetes.apiserver.resources.cells import (
 )
 from pybernetes.apiserver.resources.defaults import Rule, compile_defaults, under
 from pybernetes.apiserver.resources.pod_defaults import POD_SPEC
+from pybernetes.apiserver.validation.internal_form import internal_form
 from pybernetes.apiserver.validation.metadata import check_metadata, check_metadata_update
 from pybernetes.apiserver.validation.pod_spec import check_workload_template
 from pybernetes.apiserver.validation.pod_warnings import template_warnings
-from pybernetes.apiserver.validation.selectors import check_workload_selector
-from pybernetes.apiserver.validation.simple import check_unchanged
+from pybernetes.apiserver.validation.selectors import check_label_selector, check_matches_template, is_empty
 from pybernetes.apiserver.validation.workload import (
     check_at_most_all,
+    check_not_decremented,
     check_not_negatives,
     check_number_or_percentage,
+    check_selector_unchanged,
     is_zero,
 )
 
 TEMPLATE_GENERATION = "deprecated.daemonset.template.generation"
-_STRATEGIES = ("OnDelete", "RollingUpdate")
+_STRATEGIES = ("RollingUpdate", "OnDelete")
 
 
 def default_strategy(spec: Document) -> None:
@@ -65,19 +67,28 @@ def initial_status(daemon_set: Document) -> Document:
 
 def validate(daemon_set: DaemonSet) -> Iterator[FieldError]:
     yield from check_metadata(daemon_set.metadata, is_dns_subdomain)
-    spec = daemon_set.spec
-    yield from check_workload_selector(spec.selector, spec.template.metadata.labels, at.spec, "daemonset")
-    yield from check_workload_template(spec.template, at.spec.template, "DaemonSet")
-    yield from check_not_negatives(at.spec, {"minReadySeconds": spec.min_ready_seconds})
-    yield from _check_strategy(spec.update_strategy, at.spec.updateStrategy)
-    yield from check_not_negatives(at.spec, {"revisionHistoryLimit": spec.revision_history_limit})
+    yield from _check_spec(daemon_set.spec, at.spec)
+
+
+def _check_spec(spec: DaemonSetSpec, path: FieldPath) -> Iterator[FieldError]:
+    selector, template = spec.selector, spec.template
+    errors = list(check_label_selector(selector, path.selector))
+    yield from errors
+    if not errors and (selector is None or not is_empty(selector)):
+        yield from check_matches_template(selector, template.metadata.labels, path.template)
+    if selector is not None and is_empty(selector):
+        yield invalid(path.selector, {}, "empty selector is invalid for daemonset")
+    yield from check_workload_template(template, path.template, "DaemonSet")
+    yield from check_not_negatives(path, {"minReadySeconds": spec.min_ready_seconds})
+    yield from _check_strategy(spec.update_strategy, path.updateStrategy)
+    yield from check_not_negatives(path, {"revisionHistoryLimit": spec.revision_history_limit})
 
 
 def _check_strategy(strategy: DaemonSetUpdateStrategy, path: FieldPath) -> Iterator[FieldError]:
     if strategy.type == "OnDelete":
         return
     if strategy.type != "RollingUpdate":
-        yield not_supported(path, strategy, _STRATEGIES)
+        yield not_supported(path, internal_form(strategy), _STRATEGIES)
     elif strategy.rolling_update is None:
         yield required(path.rollingUpdate)
     else:
@@ -98,7 +109,8 @@ def _check_rolling_update(rolling: RollingUpdateDaemonSet, path: FieldPath) -> I
 
 def validate_update(new: DaemonSet, old: DaemonSet) -> Iterator[FieldError]:
     yield from check_metadata_update(new.metadata, old.metadata)
-    yield from check_unchanged(new.spec.selector, old.spec.selector, at.spec.selector)
+    yield from check_selector_unchanged(new.spec.selector, old.spec.selector, at.spec.selector)
+    yield from _check_spec(new.spec, at.spec)
 
 
 def validate_status(new: DaemonSet, old: DaemonSet) -> Iterator[FieldError]:
@@ -115,8 +127,10 @@ def validate_status(new: DaemonSet, old: DaemonSet) -> Iterator[FieldError]:
             "updatedNumberScheduled": status.updated_number_scheduled,
             "numberAvailable": status.number_available,
             "numberUnavailable": status.number_unavailable,
+            "collisionCount": status.collision_count,
         },
     )
+    yield from check_not_decremented(status.collision_count, old.status.collision_count, at.status.collisionCount)
 
 
 def _node_selector(daemon_set: Document, now: datetime) -> str:
@@ -131,8 +145,9 @@ DAEMON_SETS = Resource(
         {"spec": Rule(default_strategy), "spec.revisionHistoryLimit": 10}, under("spec.template.spec", POD_SPEC)
     ),
     validate=validate,
-    warnings=template_warnings(),
     validate_update=validate_update,
+    judges_updates_alone=True,
+    warnings=template_warnings(),
     prepare_create=prepare_create,
     prepare_update=prepare_update,
     initial_status=initial_status,

@@ -19,7 +19,7 @@ from pybernetes.api.fields import (
     required,
 )
 from pybernetes.api.kinds import info_of
-from pybernetes.api.models.apps_v1 import Deployment, DeploymentStrategy, RollingUpdateDeployment
+from pybernetes.api.models.apps_v1 import Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment
 from pybernetes.apiserver.columns import AGE, NAME
 from pybernetes.apiserver.resource import Column, Context, Document, Resource, ScaleSubresource, StatusSubresource
 from pybernetes.apiserver.resources.cells import (
@@ -31,16 +31,17 @@ from pybernetes.apiserver.resources.cells import (
 )
 from pybernetes.apiserver.resources.defaults import Rule, compile_defaults, under
 from pybernetes.apiserver.resources.pod_defaults import POD_SPEC
+from pybernetes.apiserver.validation.internal_form import internal_form
 from pybernetes.apiserver.validation.metadata import check_metadata, check_metadata_update
-from pybernetes.apiserver.validation.pod_spec import check_workload_template
 from pybernetes.apiserver.validation.pod_warnings import template_warnings
-from pybernetes.apiserver.validation.selectors import check_workload_selector
-from pybernetes.apiserver.validation.simple import check_unchanged
 from pybernetes.apiserver.validation.workload import (
     check_at_most_all,
+    check_not_decremented,
     check_not_negatives,
     check_number_or_percentage,
-    check_replica_counts,
+    check_part_counts,
+    check_replica_template,
+    check_selector_unchanged,
     is_zero,
 )
 
@@ -73,22 +74,24 @@ def prepare_status(new: Document, old: Document, context: Context) -> None:
 
 def validate(deployment: Deployment) -> Iterator[FieldError]:
     yield from check_metadata(deployment.metadata, is_dns_subdomain)
-    spec = deployment.spec
-    yield from check_not_negatives(at.spec, {"replicas": spec.replicas})
-    yield from check_workload_selector(spec.selector, spec.template.metadata.labels, at.spec, "deployment")
-    yield from check_workload_template(spec.template, at.spec.template, "ReplicaSet")
-    yield from _check_strategy(spec.strategy, at.spec.strategy)
+    yield from _check_spec(deployment.spec, at.spec)
+
+
+def _check_spec(spec: DeploymentSpec, path: FieldPath) -> Iterator[FieldError]:
+    yield from check_not_negatives(path, {"replicas": spec.replicas})
+    yield from check_replica_template(spec, path)
+    yield from _check_strategy(spec.strategy, path.strategy)
+    deadline = spec.progress_deadline_seconds
     yield from check_not_negatives(
-        at.spec,
+        path,
         {
             "minReadySeconds": spec.min_ready_seconds,
             "revisionHistoryLimit": spec.revision_history_limit,
-            "progressDeadlineSeconds": spec.progress_deadline_seconds,
+            "progressDeadlineSeconds": deadline,
         },
     )
-    deadline = spec.progress_deadline_seconds
     if deadline is not None and deadline <= spec.min_ready_seconds:
-        yield invalid(at.spec.progressDeadlineSeconds, deadline, "must be greater than minReadySeconds")
+        yield invalid(path.progressDeadlineSeconds, deadline, "must be greater than minReadySeconds")
 
 
 def _check_strategy(strategy: DeploymentStrategy, path: FieldPath) -> Iterator[FieldError]:
@@ -102,7 +105,7 @@ def _check_strategy(strategy: DeploymentStrategy, path: FieldPath) -> Iterator[F
             else:
                 yield from _check_rolling_update(strategy.rolling_update, path.rollingUpdate)
         case _:
-            yield not_supported(path, strategy, (RECREATE, ROLLING_UPDATE))
+            yield not_supported(path, internal_form(strategy), (RECREATE, ROLLING_UPDATE))
 
 
 def _check_rolling_update(rolling: RollingUpdateDeployment, path: FieldPath) -> Iterator[FieldError]:
@@ -115,7 +118,8 @@ def _check_rolling_update(rolling: RollingUpdateDeployment, path: FieldPath) -> 
 
 def validate_update(new: Deployment, old: Deployment) -> Iterator[FieldError]:
     yield from check_metadata_update(new.metadata, old.metadata)
-    yield from check_unchanged(new.spec.selector, old.spec.selector, at.spec.selector)
+    yield from _check_spec(new.spec, at.spec)
+    yield from check_selector_unchanged(new.spec.selector, old.spec.selector, at.spec.selector)
 
 
 def validate_status(new: Deployment, old: Deployment) -> Iterator[FieldError]:
@@ -126,9 +130,19 @@ def validate_status(new: Deployment, old: Deployment) -> Iterator[FieldError]:
         "readyReplicas": status.ready_replicas,
         "availableReplicas": status.available_replicas,
     }
-    yield from check_replica_counts(at.status, status.replicas, counts)
-    if status.collision_count is not None and status.collision_count < (old.status.collision_count or 0):
-        yield invalid(at.status.collisionCount, status.collision_count, "cannot be decremented")
+    yield from check_not_negatives(
+        at.status,
+        {
+            "observedGeneration": status.observed_generation,
+            "replicas": status.replicas,
+            **counts,
+            "unavailableReplicas": status.unavailable_replicas,
+            "terminatingReplicas": status.terminating_replicas,
+            "collisionCount": status.collision_count,
+        },
+    )
+    yield from check_part_counts(at.status, status.replicas, counts)
+    yield from check_not_decremented(status.collision_count, old.status.collision_count, at.status.collisionCount)
 
 
 def _ready(deployment: Document, now: datetime) -> str:
@@ -149,8 +163,9 @@ DEPLOYMENTS = Resource(
         under("spec.template.spec", POD_SPEC),
     ),
     validate=validate,
-    warnings=template_warnings(),
     validate_update=validate_update,
+    judges_updates_alone=True,
+    warnings=template_warnings(named=True),
     generation=generation_rises,
     columns=(
         NAME,

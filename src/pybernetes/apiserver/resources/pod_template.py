@@ -16,13 +16,19 @@ from pybernetes.apiserver.resource import Column, Document, Resource
 from pybernetes.apiserver.resources.cells import at_path, format_labels
 from pybernetes.apiserver.resources.defaults import compile_defaults, under
 from pybernetes.apiserver.resources.pod_defaults import POD_SPEC
-from pybernetes.apiserver.validation.metadata import check_metadata, check_only_metadata
+from pybernetes.apiserver.validation.metadata import check_metadata, check_metadata_update
 from pybernetes.apiserver.validation.pod_spec import check_pod_template
+from pybernetes.apiserver.validation.pod_warnings import template_warnings
 
 
 def validate(template: PodTemplate) -> Iterator[FieldError]:
     yield from check_metadata(template.metadata, is_dns_subdomain)
     yield from check_pod_template(template.template, at.template)
+
+
+def validate_update(new: PodTemplate, old: PodTemplate) -> Iterator[FieldError]:
+    yield from check_metadata_update(new.metadata, old.metadata)
+    yield from check_pod_template(new.template, at.template)
 
 
 def _containers(template: Document, field: str) -> str:
@@ -35,9 +41,12 @@ def _labels(template: Document, now: datetime) -> str:
 
 POD_TEMPLATES = Resource(
     info=info_of(PodTemplate),
+    returns_deleted=True,
     defaults=compile_defaults(under("template.spec", POD_SPEC)),
     validate=validate,
-    validate_update=check_only_metadata,
+    validate_update=validate_update,
+    judges_updates_alone=True,
+    warnings=template_warnings("template"),
     generation=lambda new, old: bool(new.get("template") != old.get("template")),
     columns=(
         NAME,

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pybernetes.api.fields import FieldError, at, is_dns_subdomain
+from pybernetes.api.fields import FieldError, FieldPath, at, is_dns_subdomain
 from pybernetes.api.kinds import info_of
-from pybernetes.api.models.apps_v1 import ReplicaSet
+from pybernetes.api.models.apps_v1 import ReplicaSet, ReplicaSetSpec
 from pybernetes.apiserver.columns import AGE, NAME
 from pybernetes.apiserver.resource import Resource, ScaleSubresource, StatusSubresource, spec_changed
 from pybernetes.apiserver.resources.cells import (
@@ -22,24 +22,29 @@ from pybernetes.apiserver.resources.cells import (
 from pybernetes.apiserver.resources.defaults import compile_defaults, under
 from pybernetes.apiserver.resources.pod_defaults import POD_SPEC
 from pybernetes.apiserver.validation.metadata import check_metadata, check_metadata_update
-from pybernetes.apiserver.validation.pod_spec import check_workload_template
 from pybernetes.apiserver.validation.pod_warnings import template_warnings
-from pybernetes.apiserver.validation.selectors import check_workload_selector
-from pybernetes.apiserver.validation.simple import check_unchanged
-from pybernetes.apiserver.validation.workload import check_not_negatives, check_replica_counts
+from pybernetes.apiserver.validation.workload import (
+    check_not_negatives,
+    check_part_counts,
+    check_replica_template,
+    check_selector_unchanged,
+)
 
 
 def validate(replica_set: ReplicaSet) -> Iterator[FieldError]:
     yield from check_metadata(replica_set.metadata, is_dns_subdomain)
-    spec = replica_set.spec
-    yield from check_not_negatives(at.spec, {"replicas": spec.replicas, "minReadySeconds": spec.min_ready_seconds})
-    yield from check_workload_selector(spec.selector, spec.template.metadata.labels, at.spec, "deployment")
-    yield from check_workload_template(spec.template, at.spec.template, "ReplicaSet")
+    yield from _check_spec(replica_set.spec, at.spec)
+
+
+def _check_spec(spec: ReplicaSetSpec, path: FieldPath) -> Iterator[FieldError]:
+    yield from check_not_negatives(path, {"replicas": spec.replicas, "minReadySeconds": spec.min_ready_seconds})
+    yield from check_replica_template(spec, path)
 
 
 def validate_update(new: ReplicaSet, old: ReplicaSet) -> Iterator[FieldError]:
     yield from check_metadata_update(new.metadata, old.metadata)
-    yield from check_unchanged(new.spec.selector, old.spec.selector, at.spec.selector)
+    yield from _check_spec(new.spec, at.spec)
+    yield from check_selector_unchanged(new.spec.selector, old.spec.selector, at.spec.selector)
 
 
 def validate_status(new: ReplicaSet, old: ReplicaSet) -> Iterator[FieldError]:
@@ -50,7 +55,16 @@ def validate_status(new: ReplicaSet, old: ReplicaSet) -> Iterator[FieldError]:
         "readyReplicas": status.ready_replicas,
         "availableReplicas": status.available_replicas,
     }
-    yield from check_replica_counts(at.status, status.replicas, counts)
+    yield from check_not_negatives(
+        at.status,
+        {
+            "replicas": status.replicas,
+            **counts,
+            "observedGeneration": status.observed_generation,
+            "terminatingReplicas": status.terminating_replicas,
+        },
+    )
+    yield from check_part_counts(at.status, status.replicas, counts)
 
 
 REPLICA_SETS = Resource(
@@ -59,8 +73,9 @@ REPLICA_SETS = Resource(
     categories=("all",),
     defaults=compile_defaults({"spec.replicas": 1}, under("spec.template.spec", POD_SPEC)),
     validate=validate,
-    warnings=template_warnings(),
     validate_update=validate_update,
+    judges_updates_alone=True,
+    warnings=template_warnings(named=True),
     initial_status=lambda replica_set: {"replicas": 0},
     generation=spec_changed,
     columns=(

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pybernetes.api.fields import FieldError, at, invalid, is_dns_subdomain, required
+import msgspec
+
+from pybernetes.api.fields import FieldError, FieldPath, at, invalid, is_dns_subdomain, required
 from pybernetes.api.kinds import info_of
-from pybernetes.api.models.core_v1 import ReplicationController
+from pybernetes.api.models.core_v1 import ReplicationController, ReplicationControllerSpec
 from pybernetes.apiserver.columns import AGE, NAME
 from pybernetes.apiserver.resource import (
     Column,
@@ -22,10 +24,11 @@ from pybernetes.apiserver.resource import (
 from pybernetes.apiserver.resources.cells import at_path, container_columns, format_labels, number_column, text_at
 from pybernetes.apiserver.resources.defaults import Rule, compile_defaults, under
 from pybernetes.apiserver.resources.pod_defaults import POD_SPEC
-from pybernetes.apiserver.validation.metadata import check_metadata, check_metadata_update, check_only_metadata
+from pybernetes.apiserver.validation.internal_form import internal_form
+from pybernetes.apiserver.validation.metadata import check_metadata, check_metadata_update
 from pybernetes.apiserver.validation.pod_spec import check_workload_template
 from pybernetes.apiserver.validation.pod_warnings import template_warnings
-from pybernetes.apiserver.validation.workload import check_not_negatives, check_replica_counts
+from pybernetes.apiserver.validation.workload import check_not_negatives, check_part_counts
 
 
 def labels_from_template(controller: Document) -> None:
@@ -45,21 +48,36 @@ def selector_text(controller: Document) -> str:
 
 
 def validate(controller: ReplicationController) -> Iterator[FieldError]:
-    yield from check_metadata(controller.metadata, is_dns_subdomain)
-    spec = controller.spec
-    yield from check_not_negatives(at.spec, {"minReadySeconds": spec.min_ready_seconds})
+    yield from check_metadata(msgspec.structs.replace(controller.metadata, generate_name=""), _name_messages)
+    yield from _check_spec(controller.spec, at.spec)
+
+
+def _name_messages(name: str) -> list[str]:
+    """The kind is judged by newer code, which counts bytes and does not look at what a name is generated from."""
+    return [message.replace("more than 253 characters", "more than 253 bytes") for message in is_dns_subdomain(name)]
+
+
+def _check_spec(spec: ReplicationControllerSpec, path: FieldPath) -> Iterator[FieldError]:
+    yield from check_not_negatives(path, {"minReadySeconds": spec.min_ready_seconds})
     if not spec.selector:
-        yield required(at.spec.selector)
+        yield required(path.selector)
     if spec.replicas is None:
-        yield required(at.spec.replicas)
-    yield from check_not_negatives(at.spec, {"replicas": spec.replicas})
+        yield required(path.replicas)
+    yield from check_not_negatives(path, {"replicas": spec.replicas})
     if spec.template is None:
-        yield required(at.spec.template)
+        yield required(path.template)
         return
     labels = spec.template.metadata.labels
     if spec.selector and not spec.selector.items() <= labels.items():
-        yield invalid(at.spec.template.metadata.labels, labels or None, "`selector` does not match template `labels`")
-    yield from check_workload_template(spec.template, at.spec.template, "ReplicationController")
+        yield invalid(
+            path.template.metadata.labels, internal_form(labels), "`selector` does not match template `labels`"
+        )
+    yield from check_workload_template(spec.template, path.template, "ReplicationController")
+
+
+def validate_update(new: ReplicationController, old: ReplicationController) -> Iterator[FieldError]:
+    yield from check_metadata_update(new.metadata, old.metadata)
+    yield from _check_spec(new.spec, at.spec)
 
 
 def validate_status(new: ReplicationController, old: ReplicationController) -> Iterator[FieldError]:
@@ -70,7 +88,10 @@ def validate_status(new: ReplicationController, old: ReplicationController) -> I
         "readyReplicas": status.ready_replicas,
         "availableReplicas": status.available_replicas,
     }
-    yield from check_replica_counts(at.status, status.replicas, counts)
+    yield from check_not_negatives(
+        at.status, {"replicas": status.replicas, **counts, "observedGeneration": status.observed_generation}
+    )
+    yield from check_part_counts(at.status, status.replicas, counts)
 
 
 REPLICATION_CONTROLLERS = Resource(
@@ -82,8 +103,9 @@ REPLICATION_CONTROLLERS = Resource(
         {"": Rule(labels_from_template), "spec.replicas": 1}, under("spec.template.spec", POD_SPEC)
     ),
     validate=validate,
-    warnings=template_warnings(),
-    validate_update=check_only_metadata,
+    validate_update=validate_update,
+    judges_updates_alone=True,
+    warnings=template_warnings(named=True),
     initial_status=lambda controller: {"replicas": 0},
     generation=spec_changed,
     orphans_by_default=True,

@@ -10,9 +10,19 @@ from datetime import datetime
 
 import msgspec
 
-from pybernetes.api.fields import FieldError, FieldPath, at, forbidden, is_dns_label, not_supported, required
+from pybernetes.api.fields import (
+    FieldError,
+    FieldPath,
+    at,
+    forbidden,
+    invalid,
+    is_dns_label,
+    not_supported,
+    required,
+)
 from pybernetes.api.kinds import info_of
-from pybernetes.api.models.apps_v1 import StatefulSet, StatefulSetUpdateStrategy
+from pybernetes.api.models.apps_v1 import StatefulSet, StatefulSetSpec, StatefulSetUpdateStrategy
+from pybernetes.api.models.core_v1 import PersistentVolumeClaimVolumeSource, PodTemplateSpec, Volume
 from pybernetes.apiserver.columns import AGE, NAME
 from pybernetes.apiserver.resource import (
     Column,
@@ -25,18 +35,30 @@ from pybernetes.apiserver.resource import (
 from pybernetes.apiserver.resources.cells import at_path, container_columns, query_of_selector
 from pybernetes.apiserver.resources.defaults import Rule, compile_defaults, under
 from pybernetes.apiserver.resources.pod_defaults import CLAIM_SPEC, POD_SPEC
-from pybernetes.apiserver.validation.metadata import check_metadata, check_metadata_update
-from pybernetes.apiserver.validation.pod_spec import check_workload_template
+from pybernetes.apiserver.validation.claims import check_claim_spec
+from pybernetes.apiserver.validation.internal_form import internal_form
+from pybernetes.apiserver.validation.metadata import (
+    check_annotations,
+    check_labels,
+    check_metadata,
+    check_metadata_update,
+)
+from pybernetes.apiserver.validation.pod_annotations import check_pod_annotations
+from pybernetes.apiserver.validation.pod_spec import check_pod_template, check_runs_for_ever
 from pybernetes.apiserver.validation.pod_warnings import template_warnings
-from pybernetes.apiserver.validation.selectors import check_workload_selector
+from pybernetes.apiserver.validation.selectors import (
+    check_convertible,
+    check_matches_template,
+    check_selector_given,
+)
+from pybernetes.apiserver.validation.volume_warnings import claim_warnings
 from pybernetes.apiserver.validation.workload import (
-    check_at_most_all,
+    check_not_decremented,
     check_not_negatives,
-    check_number_or_percentage,
-    check_replica_counts,
+    check_part_counts,
 )
 
-_POLICIES = ("Delete", "Retain")
+_POLICIES = ("Retain", "Delete")
 _MANAGEMENT = ("OrderedReady", "Parallel")
 _MUTABLE = (
     "replicas",
@@ -71,31 +93,65 @@ def complete_claim(claim: Document) -> None:
     claim.setdefault("status", {}).setdefault("phase", "Pending")
 
 
+def drop_max_unavailable(strategy: Document) -> None:
+    """A feature that is off: MaxUnavailableStatefulSet."""
+    strategy.pop("maxUnavailable", None)
+
+
 def validate(stateful_set: StatefulSet) -> Iterator[FieldError]:
     yield from check_metadata(stateful_set.metadata, is_dns_label)
     spec = stateful_set.spec
+    yield from _check_policies(spec, at.spec)
+    for index, claim in enumerate(spec.volume_claim_templates):
+        yield from check_claim_spec(claim.spec, at.spec.volumeClaimTemplates[index].spec)
+    yield from _check_numbers(spec, at.spec)
+    if spec.service_name:
+        messages = is_dns_label(spec.service_name)
+        yield from (invalid(at.spec.serviceName, spec.service_name, message) for message in messages)
+    yield from _check_pods(spec, at.spec)
+
+
+def _check_policies(spec: StatefulSetSpec, path: FieldPath) -> Iterator[FieldError]:
     if not spec.pod_management_policy:
-        yield required(at.spec.podManagementPolicy)
+        yield required(path.podManagementPolicy)
     elif spec.pod_management_policy not in _MANAGEMENT:
-        yield not_supported(at.spec.podManagementPolicy, spec.pod_management_policy, _MANAGEMENT)
-    yield from _check_strategy(spec.update_strategy, at.spec.updateStrategy)
+        yield invalid(path.podManagementPolicy, spec.pod_management_policy, "must be 'OrderedReady' or 'Parallel'")
+    yield from _check_strategy(spec.update_strategy, path.updateStrategy)
     if (policy := spec.persistent_volume_claim_retention_policy) is not None:
-        path = at.spec.persistentVolumeClaimRetentionPolicy
         for field, value in (("whenDeleted", policy.when_deleted), ("whenScaled", policy.when_scaled)):
             if value not in _POLICIES:
-                yield not_supported(path.child(field), value, _POLICIES)
-    yield from check_not_negatives(
-        at.spec,
-        {
-            "replicas": spec.replicas,
-            "minReadySeconds": spec.min_ready_seconds,
-            "revisionHistoryLimit": spec.revision_history_limit,
-        },
-    )
+                yield not_supported(path.persistentVolumeClaimRetentionPolicy.child(field), value, _POLICIES)
+
+
+def _check_numbers(spec: StatefulSetSpec, path: FieldPath) -> Iterator[FieldError]:
+    yield from check_not_negatives(path, {"replicas": spec.replicas, "minReadySeconds": spec.min_ready_seconds})
     if spec.ordinals is not None:
-        yield from check_not_negatives(at.spec.ordinals, {"start": spec.ordinals.start})
-    yield from check_workload_selector(spec.selector, spec.template.metadata.labels, at.spec, "statefulset")
-    yield from check_workload_template(spec.template, at.spec.template, "StatefulSet")
+        yield from check_not_negatives(path, {"ordinals.start": spec.ordinals.start})
+
+
+def _check_pods(spec: StatefulSetSpec, path: FieldPath) -> Iterator[FieldError]:
+    template = spec.template
+    yield from check_selector_given(spec.selector, path.selector, "statefulset")
+    if errors := list(check_convertible(spec.selector, path.selector, "")):
+        yield from errors
+    else:
+        yield from check_matches_template(spec.selector, template.metadata.labels, path.template)
+        yield from check_pod_template(_as_pods_will_be(spec), path.template)
+        yield from check_labels(template.metadata.labels, path.template.labels)
+        yield from check_annotations(template.metadata.annotations, path.template.annotations)
+        yield from check_pod_annotations(template.metadata.annotations, template.spec, path.template.annotations)
+    yield from check_runs_for_ever(template.spec, path.template.spec, "StatefulSet")
+
+
+def _as_pods_will_be(spec: StatefulSetSpec) -> PodTemplateSpec:
+    """Pods get their host names and the volumes of their claims from the controller."""
+    claims = {claim.metadata.name: claim.metadata.name for claim in spec.volume_claim_templates}
+    volumes = [
+        Volume(name=name, persistent_volume_claim=PersistentVolumeClaimVolumeSource(claim_name=name)) for name in claims
+    ]
+    volumes += [volume for volume in spec.template.spec.volumes if volume.name not in claims]
+    pod_spec = msgspec.structs.replace(spec.template.spec, subdomain="", hostname="", volumes=volumes)
+    return msgspec.structs.replace(spec.template, spec=pod_spec)
 
 
 def _check_strategy(strategy: StatefulSetUpdateStrategy, path: FieldPath) -> Iterator[FieldError]:
@@ -105,26 +161,26 @@ def _check_strategy(strategy: StatefulSetUpdateStrategy, path: FieldPath) -> Ite
             yield required(path)
         case "OnDelete":
             if rolling is not None:
-                yield forbidden(path.rollingUpdate, "only allowed for updateStrategy 'RollingUpdate'")
+                message = "only allowed for updateStrategy 'RollingUpdate'"
+                yield invalid(path.rollingUpdate, internal_form(rolling), message)
         case "RollingUpdate":
-            if rolling is None:
-                return
-            yield from check_not_negatives(path.rollingUpdate, {"partition": rolling.partition})
-            yield from check_number_or_percentage(rolling.max_unavailable, path.rollingUpdate.maxUnavailable)
-            yield from check_at_most_all(rolling.max_unavailable, path.rollingUpdate.maxUnavailable)
+            if rolling is not None:
+                yield from check_not_negatives(path.rollingUpdate, {"partition": rolling.partition})
         case _:
-            yield not_supported(path, strategy, ("OnDelete", "RollingUpdate"))
+            yield invalid(path, internal_form(strategy), "must be 'RollingUpdate' or 'OnDelete'")
 
 
 def validate_update(new: StatefulSet, old: StatefulSet) -> Iterator[FieldError]:
     yield from check_metadata_update(new.metadata, old.metadata)
+    yield from _check_policies(new.spec, at.spec)
+    yield from _check_numbers(new.spec, at.spec)
+    yield from _check_pods(new.spec, at.spec)
     kept = {name: getattr(old.spec, name) for name in _MUTABLE}
     if msgspec.structs.replace(new.spec, **kept) != old.spec:
         yield forbidden(at.spec, _FROZEN)
 
 
 def validate_status(new: StatefulSet, old: StatefulSet) -> Iterator[FieldError]:
-    yield from check_metadata_update(new.metadata, old.metadata)
     status = new.status
     counts = {
         "readyReplicas": status.ready_replicas,
@@ -132,7 +188,31 @@ def validate_status(new: StatefulSet, old: StatefulSet) -> Iterator[FieldError]:
         "updatedReplicas": status.updated_replicas,
         "availableReplicas": status.available_replicas,
     }
-    yield from check_replica_counts(at.status, status.replicas, counts)
+    yield from check_not_negatives(
+        at.status,
+        {
+            "replicas": status.replicas,
+            **counts,
+            "observedGeneration": status.observed_generation,
+            "collisionCount": status.collision_count,
+        },
+    )
+    yield from check_part_counts(at.status, status.replicas, counts, ready="status.readyReplicas")
+    yield from check_metadata_update(new.metadata, old.metadata)
+    yield from check_not_decremented(status.collision_count, old.status.collision_count, at.status.collisionCount)
+
+
+def warnings(stateful_set: Document) -> Iterator[str]:
+    yield from _template_warnings(stateful_set)
+    spec = stateful_set.get("spec") or {}
+    for index, claim in enumerate(spec.get("volumeClaimTemplates") or ()):
+        yield from claim_warnings(claim.get("spec") or {}, f"spec.volumeClaimTemplates[{index}]")
+    if spec.get("revisionHistoryLimit", 0) < 0:
+        what = "a negative value retains all historical revisions; a value >= 0 is recommended"
+        yield f"spec.revisionHistoryLimit: {what}"
+
+
+_template_warnings = template_warnings()
 
 
 def _ready(stateful_set: Document, now: datetime) -> str:
@@ -149,14 +229,16 @@ STATEFUL_SETS = Resource(
             "spec": Rule(default_strategy),
             "spec.replicas": 1,
             "spec.revisionHistoryLimit": 10,
+            "spec.updateStrategy.rollingUpdate": Rule(drop_max_unavailable),
             "spec.volumeClaimTemplates[]": Rule(complete_claim),
         },
         under("spec.volumeClaimTemplates[].spec", CLAIM_SPEC),
         under("spec.template.spec", POD_SPEC),
     ),
     validate=validate,
-    warnings=template_warnings(),
     validate_update=validate_update,
+    judges_updates_alone=True,
+    warnings=warnings,
     initial_status=lambda stateful_set: {"replicas": 0, "availableReplicas": 0},
     generation=spec_changed,
     columns=(NAME, Column("Ready", _ready), AGE, *container_columns()),

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-import msgspec
-
 from pybernetes.api import quantity
 from pybernetes.api.fields import (
     FieldError,
@@ -26,15 +24,13 @@ from pybernetes.api.models.core_v1 import (
     TypedLocalObjectReference,
     TypedObjectReference,
 )
-from pybernetes.api.models.meta_v1 import ObjectMeta
-from pybernetes.apiserver.validation.metadata import check_annotations, check_labels
+from pybernetes.apiserver.validation.metadata import check_template_metadata
 from pybernetes.apiserver.validation.selectors import check_label_selector
 
 ACCESS_MODES = ("ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod")
 VOLUME_MODES = ("Block", "Filesystem")
 _ALONE = "ReadWriteOncePod"
 _ONLY_CLAIMS = "must be 'PersistentVolumeClaim' when referencing the default apiGroup"
-_TEMPLATE_METADATA = ("labels", "annotations")
 
 
 def check_access_modes(modes: Sequence[str], path: FieldPath) -> Iterator[FieldError]:
@@ -105,9 +101,5 @@ def _check_data_source(
 
 
 def check_claim_template(template: PersistentVolumeClaimTemplate, path: FieldPath) -> Iterator[FieldError]:
-    yield from check_annotations(template.metadata.annotations, path.metadata.annotations)
-    yield from check_labels(template.metadata.labels, path.metadata.labels)
-    for field in msgspec.structs.fields(ObjectMeta):
-        if field.name not in _TEMPLATE_METADATA and getattr(template.metadata, field.name):
-            yield forbidden(path.metadata.child(field.encode_name), "cannot be set")
+    yield from check_template_metadata(template.metadata, path.metadata)
     yield from check_claim_spec(template.spec, path.spec)

@@ -17,6 +17,7 @@ from pybernetes.api.fields import (
     invalid,
     is_dns_label,
     is_label_value,
+    is_path_segment,
     is_qualified_name,
     required,
     too_long,
@@ -58,9 +59,29 @@ def check_metadata(
         for message in _namespace_messages(metadata.namespace):
             yield invalid(path.namespace, metadata.namespace, message)
     yield from _check_maps(metadata, path)
+    if metadata.finalizers:
+        yield from check_finalizers(metadata.finalizers, path.finalizers)
 
 
 def check_metadata_update(new: ObjectMeta, old: ObjectMeta, path: FieldPath = at.metadata) -> Iterator[FieldError]:
+    yield from _check_identity(new, old, path)
+    yield from _check_maps(new, path)
+    for index, finalizer in enumerate(new.finalizers):
+        yield from _check_known(finalizer, path.finalizers[index])
+
+
+def check_any_update(new: ObjectMeta, old: ObjectMeta, path: FieldPath = at.metadata) -> Iterator[FieldError]:
+    """What an update of any kind is asked before the kind's own rules."""
+    if new.generate_name:
+        yield from (invalid(path.generateName, new.generate_name, m) for m in is_path_segment(new.generate_name))
+    yield from (invalid(path.name, new.name, message) for message in is_path_segment(new.name))
+    yield from _check_maps(new, path)
+    yield from _check_finalizer_format(new.finalizers, path.finalizers)
+    yield from _check_identity(new, old, path)
+    yield from _check_maps(new, path)
+
+
+def _check_identity(new: ObjectMeta, old: ObjectMeta, path: FieldPath) -> Iterator[FieldError]:
     if old.deletion_timestamp is not None:
         added = [finalizer for finalizer in new.finalizers if finalizer not in old.finalizers]
         if added:
@@ -77,7 +98,6 @@ def check_metadata_update(new: ObjectMeta, old: ObjectMeta, path: FieldPath = at
     ):
         if before != after:
             yield invalid(getattr(path, field), after, IMMUTABLE)
-    yield from _check_maps(new, path)
 
 
 def _check_maps(metadata: ObjectMeta, path: FieldPath) -> Iterator[FieldError]:
@@ -87,8 +107,6 @@ def _check_maps(metadata: ObjectMeta, path: FieldPath) -> Iterator[FieldError]:
         yield from check_annotations(metadata.annotations, path.annotations)
     if metadata.owner_references:
         yield from check_owner_references(metadata.owner_references, path.ownerReferences)
-    if metadata.finalizers:
-        yield from check_finalizers(metadata.finalizers, path.finalizers)
 
 
 def _prefix(generate_name: str) -> str:
@@ -132,28 +150,29 @@ def check_owner_references(references: Sequence[OwnerReference], path: FieldPath
             yield invalid(path.apiVersion, reference.api_version, "version must not be empty")
         for field, value in (("kind", reference.kind), ("name", reference.name), ("uid", reference.uid)):
             if not value:
-                yield invalid(getattr(path, field), value, "must not be empty")
+                yield invalid(path.child(field), value, "must not be empty")
         if (reference.api_version, reference.kind) in _BANNED_OWNERS:
             kind = f"{group}/{version}, Kind={reference.kind}"
             yield invalid(path, reference, f"{kind} is disallowed from being an owner")
         if reference.controller:
+            name = f"{reference.kind}/{reference.name}"
             if controller:
-                yield invalid(
-                    path,
-                    references,
-                    'Only one reference can have Controller set to true. Found "true" in references for '
-                    f"{controller} and {reference.name}",
-                )
-            controller = reference.name
+                message = 'Only one reference can have Controller set to true. Found "true" in references for '
+                yield invalid(path, references, f"{message}{controller} and {name}")
+            controller = controller or name
 
 
 def check_finalizers(finalizers: Sequence[str], path: FieldPath) -> Iterator[FieldError]:
-    if "orphan" in finalizers and "foregroundDeletion" in finalizers:
-        yield invalid(path, finalizers, "finalizer orphan and foregroundDeletion cannot be both set")
-    for finalizer in finalizers:
-        yield from (invalid(path, finalizer, message) for message in label_key_messages(finalizer))
+    yield from _check_finalizer_format(finalizers, path)
     for index, finalizer in enumerate(finalizers):
         yield from _check_known(finalizer, path[index])
+
+
+def _check_finalizer_format(finalizers: Sequence[str], path: FieldPath) -> Iterator[FieldError]:
+    for finalizer in finalizers:
+        yield from (invalid(path, finalizer, message) for message in label_key_messages(finalizer))
+    if "orphan" in finalizers and "foregroundDeletion" in finalizers:
+        yield invalid(path, finalizers, "finalizer orphan and foregroundDeletion cannot be both set")
 
 
 def check_finalizer_name(finalizer: str, path: FieldPath) -> Iterator[FieldError]:

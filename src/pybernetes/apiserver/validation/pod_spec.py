@@ -231,8 +231,11 @@ def check_pod_template(template: PodTemplateSpec, path: FieldPath) -> Iterator[F
 def check_workload_template(template: PodTemplateSpec, path: FieldPath, kind: str) -> Iterator[FieldError]:
     """A template for pods that run for ever."""
     yield from check_pod_template(template, path)
-    spec = template.spec
+    yield from check_runs_for_ever(template.spec, path.spec, kind)
+
+
+def check_runs_for_ever(spec: PodSpec, path: FieldPath, kind: str) -> Iterator[FieldError]:
     if spec.restart_policy != "Always":
-        yield not_supported(path.spec.restartPolicy, spec.restart_policy or "", ("Always",))
+        yield not_supported(path.restartPolicy, spec.restart_policy or "", ("Always",))
     if spec.active_deadline_seconds is not None:
-        yield forbidden(path.spec.activeDeadlineSeconds, f"activeDeadlineSeconds in {kind} is not Supported")
+        yield forbidden(path.activeDeadlineSeconds, f"activeDeadlineSeconds in {kind} is not Supported")

@@ -44,19 +44,28 @@ _POD = Place("spec", "metadata.annotations", in_template=False)
 
 
 def pod_warnings(pod: Document) -> Iterator[str]:
-    if messages := is_dns_label(pod["metadata"].get("name", "")):
-        yield (
-            "metadata.name: this is used in the Pod's hostname, which can result in surprising behavior; "
-            f"a DNS label is recommended: [{' '.join(messages)}]"
-        )
+    yield from name_warnings(pod, "the Pod's hostname")
     yield from spec_warnings(pod.get("spec") or {}, pod["metadata"].get("annotations") or {}, _POD)
 
 
-def template_warnings(path: str = "spec.template") -> Callable[[Document], Iterable[str]]:
+def name_warnings(new: Document, used: str) -> Iterator[str]:
+    """Of a new object (one without a resourceVersion) whose pods take their names from it."""
+    metadata = new["metadata"]
+    if "resourceVersion" not in metadata and (messages := is_dns_label(metadata.get("name", ""))):
+        yield (
+            f"metadata.name: this is used in {used}, which can result in surprising behavior; "
+            f"a DNS label is recommended: [{' '.join(messages)}]"
+        )
+
+
+def template_warnings(path: str = "spec.template", *, named: bool = False) -> Callable[[Document], Iterable[str]]:
+    """``named``: the workload's name becomes part of its pods' names."""
     names = path.split(".")
     place = Place(f"{path}.spec", f"{path}.metadata.annotations", in_template=True)
 
     def warnings(workload: Document) -> Iterator[str]:
+        if named:
+            yield from name_warnings(workload, "Pod names and hostnames")
         template = workload
         for name in names:
             template = template.get(name) or {}

@@ -10,9 +10,8 @@ from collections.abc import Iterator, Mapping
 from pybernetes.api.fields import FieldError, FieldPath, forbidden, invalid, required
 from pybernetes.api.models.meta_v1 import LabelSelector, LabelSelectorRequirement
 from pybernetes.api.selectors import LabelSelector as Selector
+from pybernetes.apiserver.validation.internal_form import internal_form
 from pybernetes.apiserver.validation.metadata import check_labels, label_key_messages, label_value_messages
-
-_INVALID_SELECTOR = "invalid label selector"
 
 
 def check_label_selector(selector: LabelSelector | None, path: FieldPath) -> Iterator[FieldError]:
@@ -42,20 +41,26 @@ def is_empty(selector: LabelSelector) -> bool:
     return not selector.match_labels and not selector.match_expressions
 
 
-def check_workload_selector(
-    selector: LabelSelector | None, labels: Mapping[str, str], path: FieldPath, kind: str
-) -> Iterator[FieldError]:
-    """A workload's selector is given, is not empty, and matches its template's labels."""
+def check_selector_given(selector: LabelSelector | None, path: FieldPath, kind: str) -> Iterator[FieldError]:
+    """A workload's selector is there, well-formed and not empty."""
     if selector is None:
-        yield required(path.selector)
+        yield required(path)
         return
-    errors = list(check_label_selector(selector, path.selector))
-    yield from errors
+    yield from check_label_selector(selector, path)
     if is_empty(selector):
-        yield invalid(path.selector, selector, f"empty selector is invalid for {kind}")
-    elif errors:
-        yield invalid(path.selector, selector, _INVALID_SELECTOR)
-    elif not Selector.from_model(selector).matches(labels):
-        yield invalid(
-            path.template.metadata.labels, dict(labels) or None, "`selector` does not match template `labels`"
-        )
+        yield invalid(path, {}, f"empty selector is invalid for {kind}")
+
+
+def check_convertible(selector: LabelSelector | None, path: FieldPath, detail: str) -> Iterator[FieldError]:
+    """Whether the selector can be asked at all; where it cannot, the template is not looked at."""
+    if selector is not None and any(check_label_selector(selector, path)):
+        yield invalid(path, internal_form(selector), detail)
+
+
+def check_matches_template(
+    selector: LabelSelector | None, labels: Mapping[str, str], path: FieldPath
+) -> Iterator[FieldError]:
+    """A workload selects the pods it makes. No selector selects nothing, an empty one is somebody else's error."""
+    if selector is not None and (is_empty(selector) or Selector.from_model(selector).matches(labels)):
+        return
+    yield invalid(path.metadata.labels, internal_form(dict(labels)), "`selector` does not match template `labels`")
