@@ -203,7 +203,7 @@ async def test_warnings_reach_the_client_whatever_the_answer_is() -> None:
         assert (refused.status, tuple(refused.response.warnings)) == (400, ("careful",))
 
 
-async def test_a_dry_run_is_refused_to_webhooks_with_side_effects() -> None:
+async def test_a_webhook_without_side_effects_is_asked_about_a_dry_run_and_told_so() -> None:
     async with hook_server(lambda *_: ALLOWED) as hooks, serving() as talk:
         await configure(talk, VALIDATING, webhook(hooks.config()))
         assert (await talk.post(CONFIG_MAPS, config_map("a"), dryRun="All")).status == 201
