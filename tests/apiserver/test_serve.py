@@ -91,7 +91,7 @@ async def test_health_is_told_check_by_check() -> None:
             text = await unready.text()
             assert unready.status == 500
             assert "[+]ping ok\n" in text
-            assert "[-]odd failed: not well" in text
+            assert "[-]odd failed: reason withheld\n" in text
         async with session.get("/readyz?exclude=odd") as excluded:
             assert excluded.status == 200
         async with session.get("/livez/ping") as ping:

@@ -74,6 +74,7 @@ class FairnessConfiguration:
         """After the server's own start: brings the objects into the store and follows them."""
         await self.ensure()
         self._follow()
+        await self._server.watch_cache.at_least(self._server.store.revision)
         self._read()
         await self._write_conditions()
         self._tasks = [
