@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-_RESERVED = frozenset(
+RESERVED = frozenset(
     (
         *("true", "false", "null", "in", "as", "break", "const", "continue", "else", "for", "function", "if", "import"),
         *("let", "loop", "package", "namespace", "return", "var", "void", "while"),
@@ -20,7 +20,7 @@ _ESCAPED = re.compile(r"__|[-./]")
 
 def escape(name: str) -> str | None:
     """None for a name that expressions cannot write."""
-    if name in _RESERVED:
+    if name in RESERVED:
         return f"__{name}__"
     if _PROPERTY.fullmatch(name) is None:
         return None

@@ -80,8 +80,10 @@ def _check_resources(resources: Sequence[str], path: FieldPath) -> Iterator[Fiel
         yield invalid(path, resources, message)
 
 
-def check_match_conditions(conditions: Sequence[MatchCondition], path: FieldPath) -> Iterator[FieldError]:
-    """Names and presence; whether the expressions compile is asked of ``cel.match_conditions``."""
+def check_match_conditions(
+    conditions: Sequence[MatchCondition], path: FieldPath, *, params: bool = False
+) -> Iterator[FieldError]:
+    """Names, presence, and whether the expressions compile; with ``params`` they may name `params`."""
     if len(conditions) > MOST_CONDITIONS:
         yield too_many(path, len(conditions), MOST_CONDITIONS)
     names: set[str] = set()
@@ -89,7 +91,7 @@ def check_match_conditions(conditions: Sequence[MatchCondition], path: FieldPath
         if not condition.expression.strip():
             yield required(path[index].expression)
         else:
-            yield from _check_expression(condition, path[index])
+            yield from _check_expression(condition, path[index], params=params)
         if not condition.name:
             yield required(path[index].name)
             continue
@@ -99,7 +101,7 @@ def check_match_conditions(conditions: Sequence[MatchCondition], path: FieldPath
         names.add(condition.name)
 
 
-def _check_expression(condition: MatchCondition, path: FieldPath) -> Iterator[FieldError]:
+def _check_expression(condition: MatchCondition, path: FieldPath, *, params: bool) -> Iterator[FieldError]:
     from pybernetes.apiserver.cel import match_conditions
 
-    yield from match_conditions.check_expression(condition.expression.strip(), path.expression)
+    yield from match_conditions.check_expression(condition.expression.strip(), path.expression, params=params)
