@@ -94,6 +94,11 @@ async def test_health_is_told_check_by_check() -> None:
             assert "[-]odd failed: reason withheld\n" in text
         async with session.get("/readyz?exclude=odd") as excluded:
             assert excluded.status == 200
+        talk.server.stopping = True
+        async with session.get("/readyz/shutdown") as ending:
+            assert ending.status == 500
+        async with session.get("/livez") as alive:
+            assert alive.status == 200
         async with session.get("/livez/ping") as ping:
             assert await ping.text() == "ok"
         async with session.get("/version") as version:

@@ -40,6 +40,7 @@ class Assembled:
         self._custom = _custom(server)
         health.ready["informer-sync"] = self._synced
         health.live["watch-cache"] = health.ready["watch-cache"] = self._following
+        health.ready["shutdown"] = self._wanted
 
     async def start(self) -> None:
         await self.server.start()
@@ -63,6 +64,9 @@ class Assembled:
     async def _following(self) -> str | None:
         following = not self._started or self.server.watch_cache.following
         return None if following else "the changes of the store are no longer followed"
+
+    async def _wanted(self) -> str | None:
+        return "process is shutting down" if self.server.stopping else None
 
     async def _synced(self) -> str | None:
         return None if self._started else "the objects of the first moment are not there yet"

@@ -18,8 +18,8 @@ from pybernetes.apiserver.server import ApiServer
 @dataclass(frozen=True, slots=True)
 class Description:
     """What clients are told. Kinds added to the server or removed from it at run time show up by themselves;
-    the schema of one that has no generated facts is told with ``openapi.define``. Groups with handlers of their own go
-    to ``discovery.update``, and their documents to ``openapi.include``.
+    the schema of one that has no generated facts comes with its ``ServedResource.published``. Groups with handlers of
+    their own go to ``discovery.update``. Documents that another server makes are not merged into OpenAPI.
     """
 
     discovery: Discovery
