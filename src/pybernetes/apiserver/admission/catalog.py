@@ -71,7 +71,7 @@ FIRST: tuple[Row, ...] = (
 LAST: tuple[Row, ...] = (
     Row("MutatingAdmissionPolicy", "", on=True),
     Row("MutatingAdmissionWebhook", ".webhooks.mutating:MutatingAdmissionWebhook", on=True),
-    Row("ValidatingAdmissionPolicy", "", on=True),
+    Row("ValidatingAdmissionPolicy", ".policies.validating:ValidatingAdmissionPolicy", on=True),
     Row("ValidatingAdmissionWebhook", ".webhooks.validating:ValidatingAdmissionWebhook", on=True),
     Row("ResourceQuota", ".resource_quota:ResourceQuota", on=True),
     Row("AlwaysDeny", ".always_deny:AlwaysDeny"),
