@@ -69,7 +69,7 @@ FIRST: tuple[Row, ...] = (
     Row("PodResizeValidator", ".pod_resize:PodResizeValidator", on=True),
 )
 LAST: tuple[Row, ...] = (
-    Row("MutatingAdmissionPolicy", "", on=True),
+    Row("MutatingAdmissionPolicy", ".policies.mutating:MutatingAdmissionPolicy", on=True),
     Row("MutatingAdmissionWebhook", ".webhooks.mutating:MutatingAdmissionWebhook", on=True),
     Row("ValidatingAdmissionPolicy", ".policies.validating:ValidatingAdmissionPolicy", on=True),
     Row("ValidatingAdmissionWebhook", ".webhooks.validating:ValidatingAdmissionWebhook", on=True),
