@@ -19,6 +19,8 @@ from pybernetes.apiserver.cel.schema_types import Adapt, Schema, adapter, declar
 from pybernetes.apiserver.cel.values import NONE, Optional
 
 MAX_MESSAGE = 5 * 1024
+_ROOT = FieldPath("<nil>")
+"""How upstream shows the place of a whole object."""
 _SPENT = "failed due to running out of cost budget, no further validation rules will be run"
 _STOPPED = "no further validation rules will be run due to call cost exceeds limit"
 _NO_OVERLOAD = "call arguments did not match a supported operator, function or macro signature"
@@ -107,21 +109,21 @@ class SchemaNode:
                 node._validate(new[name], old.get(name), at.child(name), budget, ratcheted=ratcheted)
 
     def _judge(self, new: Any, old: Any | None, at: FieldPath, budget: Budget, *, ratcheted: bool) -> None:
-        kind = self.schema.get("type", "")
+        kind, shown = self.schema.get("type", ""), at if str(at) else _ROOT
         if budget.left <= 0:
-            budget.errors.append(fields.invalid(at, kind, f"validation {_SPENT}"))
+            budget.errors.append(fields.invalid(shown, kind, f"validation {_SPENT}"))
             raise BudgetSpent
         variables = {SELF: self.adapt(new)}
         before = None if old is None else self.adapt(old)
         for one, relative in zip(self.rules, self.paths, strict=True):
             if one.error:
-                budget.errors.append(fields.invalid(at, kind, f"rule compile error: {one.error}"))
+                budget.errors.append(fields.invalid(shown, kind, f"rule compile error: {one.error}"))
             elif one.program is not None and not (one.uses_old_self and old is None and not one.rule.optional_old_self):
                 if one.rule.optional_old_self:
                     variables[OLD_SELF] = NONE if old is None else Optional(before)
                 elif old is not None:
                     variables[OLD_SELF] = before
-                if not _holds(one, variables, at, kind, budget):
+                if not _holds(one, variables, shown, kind, budget):
                     error = self._broken(one, variables, at, relative, new, budget)
                     if ratcheted and not one.uses_old_self:
                         budget.warnings.append(str(error))
@@ -138,7 +140,13 @@ class SchemaNode:
         budget: Budget,
     ) -> FieldError:
         text = str(relative) if relative is not None else ""
-        place = FieldPath(f"{at}{'' if text.startswith('[') or not str(at) else '.'}{text}") if text else at
+        place = (
+            FieldPath(f"{at}{'' if text.startswith('[') or not str(at) else '.'}{text}")
+            if text
+            else at
+            if str(at)
+            else _ROOT
+        )
         detail = _message(one, variables, place, self.schema.get("type", ""), budget) or _stated_message(one.rule)
         return _REASONS.get(one.rule.reason or "", _invalid)(place, new, detail)
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from pybernetes.apiserver.cel import text, types
 from pybernetes.apiserver.cel.errors import CelError
-from pybernetes.apiserver.cel.escaping import escape
+from pybernetes.apiserver.cel.escaping import RESERVED, escape
 from pybernetes.apiserver.cel.types import Type
 from pybernetes.apiserver.cel.values import MapList, SetList
 
@@ -88,7 +88,11 @@ def _object(schema: Schema, name: str) -> Declared | None:
             properties[escaped] = property_name
         if property_name in required and one.get("default") is None:
             smallest += len(property_name) + found.min_size + 4
-    made = types.object_type(name, {key: one.type for key, one in fields.items()}, properties)
+    static = {key: one.type for key, one in fields.items()}
+    for keyword in RESERVED.intersection(properties.values()):
+        # An expression may name such a field as it is, too.
+        static.setdefault(keyword, static[f"__{keyword}__"])
+    made = types.object_type(name, static, properties)
     return Declared(made, smallest, 0, None, fields)
 
 
