@@ -1,9 +1,13 @@
 #!/usr/bin/env python3
-"""Compile the protocol files of `kubelet/runtime` into the committed `*_pb2.py`, `*_pb2.pyi` and `*_pb2_grpc.py`."""
+"""Compile the protocol files of `kubelet/runtime` and `apiserver/cel` into the committed `*_pb2.py` and `*_pb2.pyi`.
+
+Those of `kubelet/runtime` have services, too: `*_pb2_grpc.py`.
+"""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import grpc_tools
@@ -11,10 +15,15 @@ from grpc_tools import protoc
 
 SOURCE_ROOT = Path(__file__).resolve().parent.parent / "src"
 WELL_KNOWN = Path(grpc_tools.__file__).parent / "_proto"
-PROTOS = sorted((SOURCE_ROOT / "pybernetes/kubelet/runtime").glob("*.proto"))
+SERVICES = sorted((SOURCE_ROOT / "pybernetes/kubelet/runtime").glob("*.proto"))
+MESSAGES = sorted((SOURCE_ROOT / "pybernetes/apiserver/cel").glob("*.proto"))
 
 
 def main() -> int:
+    return compile_protos(SERVICES, f"--grpc_python_out={SOURCE_ROOT}") or compile_protos(MESSAGES)
+
+
+def compile_protos(protos: Sequence[Path], *more: str) -> int:
     return int(
         protoc.main(
             [
@@ -23,8 +32,8 @@ def main() -> int:
                 f"--proto_path={WELL_KNOWN}",
                 f"--python_out={SOURCE_ROOT}",
                 f"--pyi_out={SOURCE_ROOT}",
-                f"--grpc_python_out={SOURCE_ROOT}",
-                *map(str, PROTOS),
+                *more,
+                *map(str, protos),
             ]
         )
     )

@@ -16,7 +16,8 @@ from pybernetes.api.fields import FieldError, FieldPath
 from pybernetes.apiserver.cel.call_estimates import Size, times
 from pybernetes.apiserver.cel.environment import Program
 from pybernetes.apiserver.cel.estimates import Path, SizeOf, estimate
-from pybernetes.apiserver.cel.schema_compile import RULES, SELF, CompiledRule, Rule, compile_rules
+from pybernetes.apiserver.cel.schema_compile import SELF, CompiledRule, Rule, compile_rules
+from pybernetes.apiserver.cel.schema_rules import RULES
 from pybernetes.apiserver.cel.schema_types import MAX_REQUEST, Declared, declared
 from pybernetes.apiserver.cel.values import MAX_UINT
 

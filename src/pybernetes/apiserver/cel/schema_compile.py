@@ -12,10 +12,10 @@ from typing import Any
 from pybernetes.apiserver.cel import types
 from pybernetes.apiserver.cel.environment import Environment, Program
 from pybernetes.apiserver.cel.errors import CompileError
+from pybernetes.apiserver.cel.schema_rules import RULES
 from pybernetes.apiserver.cel.schema_types import Declared
 
 SELF, OLD_SELF = "self", "oldSelf"
-RULES = "x-kubernetes-validations"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,15 +9,17 @@ Follows k8s.io/apiextensions-apiserver/pkg/apiserver/schema/cel/validation.go.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pybernetes.api.fields import FieldError, FieldPath
-from pybernetes.apiserver.cel.schema_compile import RULES
-from pybernetes.apiserver.cel.schema_node import Budget, SchemaNode
+
+if TYPE_CHECKING:
+    from pybernetes.apiserver.cel.schema_node import SchemaNode
 
 __all__ = ["SchemaRules", "check", "has_rules"]
 
 Schema = Mapping[str, Any]
+RULES = "x-kubernetes-validations"
 RUNTIME_BUDGET = 10_000_000
 """What all rules of one object may cost together."""
 
@@ -58,6 +60,8 @@ class SchemaRules:
     ) -> Iterable[FieldError]:
         if not self.present:
             return ()
+        from pybernetes.apiserver.cel.schema_node import Budget, SchemaNode
+
         if self._node is None:
             self._node = SchemaNode.of(self._schema, self._schema, root=True)
         if self._node is None:
