@@ -8,7 +8,8 @@
           headers: {Accept: "application/json;as=Table;v=v1;g=meta.k8s.io"}
 
 A body is YAML, sent as JSON; a string is sent as it is. ``save`` keeps parts of the answer for later steps, in their
-paths and bodies; ``{run}`` is the same in all scenarios of a comparison and in no other one. A header with an empty value is not sent.
+paths and bodies; ``{run}`` is the same in all scenarios of a comparison and in no other one.
+A header with an empty value is not sent.
 """
 
 from __future__ import annotations

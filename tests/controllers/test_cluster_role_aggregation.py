@@ -52,4 +52,3 @@ async def test_a_role_gets_the_rules_of_others_and_follows_them(cluster: Cluster
     collected = await cluster.get(collecting)
     assert collected.rules == [about("balls"), about("saws")]
     assert MANAGER in [entry.manager for entry in collected.metadata.managed_fields]
-

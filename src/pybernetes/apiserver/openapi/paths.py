@@ -21,6 +21,8 @@ PATCH_TYPES = (
     "application/merge-patch+json",
     "application/strategic-merge-patch+json",
 )
+CUSTOM_PATCH_TYPES = PATCH_TYPES[:-1]
+"""Without merge keys there is no strategic merge; kubectl looks here before it sends one."""
 _JSON = "application/json"
 
 
@@ -141,14 +143,24 @@ class Paths:
                     f"{operation.name}{_group_words(version)}{scope}"
                     f"{'Collection' if verb == 'deletecollection' else ''}{resource.kind.kind}{suffix}"
                 )
-                item[operation.method] = self._operation(version, operation, kind, operation_id, list_of=listed)
+                patches = PATCH_TYPES if resource.published is None else CUSTOM_PATCH_TYPES
+                item[operation.method] = self._operation(
+                    version, operation, kind, operation_id, patches, list_of=listed
+                )
         parameters = [name for name in ("name", "namespace") if f"{{{name}}}" in path]
         if parameters:
             item["parameters"] = [self._path_parameter(name) for name in parameters]
         return item
 
     def _operation(
-        self, version: ServedVersion, operation: _Operation, kind: Kind, operation_id: str, *, list_of: bool
+        self,
+        version: ServedVersion,
+        operation: _Operation,
+        kind: Kind,
+        operation_id: str,
+        patches: Sequence[str],
+        *,
+        list_of: bool,
     ) -> Document:
         answer_kind = "Status" if operation.method == "delete" else f"{kind.kind}List" if list_of else kind.kind
         document: Document = {
@@ -160,7 +172,7 @@ class Paths:
             "x-kubernetes-group-version-kind": {"group": kind.group, "version": kind.version, "kind": kind.kind},
         }
         if operation.takes_body:
-            types = PATCH_TYPES if operation.method == "patch" else ("*/*",)
+            types = patches if operation.method == "patch" else ("*/*",)
             schema = self._schema(kind.group, kind.version, kind.kind)
             if operation.method == "patch":
                 schema = {"type": "object"}

@@ -46,9 +46,13 @@ def _check(schema: Schema, path: FieldPath, surround: Surround, *, in_identity: 
         yield from _check(
             one,
             path.properties[name],
-            lambda value, name=name: surround({name: value}),
+            _surrounded(name, surround),
             in_identity=in_identity or (bool(schema.get(_EMBEDS)) and name in _IDENTITY),
         )
+
+
+def _surrounded(name: str, surround: Surround) -> Surround:
+    return lambda value: surround({name: value})
 
 
 def _check_in_identity(schema: Schema, path: FieldPath, surround: Surround) -> Iterator[FieldError]:

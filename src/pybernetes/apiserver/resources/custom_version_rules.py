@@ -5,7 +5,7 @@ Follows validateCustomResourceDefinitionVersion in pkg/apis/apiextensions/valida
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pybernetes.api.fields import (
@@ -119,7 +119,7 @@ def _internal(versions: Sequence[Document]) -> Any:
     ]
 
 
-_INTERNAL = {
+_INTERNAL: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
     "schema": ("Schema", internal_validation),
     "subresources": ("Subresources", internal_subresources),
     "additionalPrinterColumns": ("AdditionalPrinterColumns", internal_columns),
