@@ -86,7 +86,8 @@ def changed(old: Document, **changes: Any) -> Document:
 
 
 def model(resource: Resource, value: Document) -> Any:
-    return msgspec.convert(value, resource.info.model)
+    """The rules of a kind without a model judge documents."""
+    return msgspec.convert(value, resource.info.model) if resource.info.module else value
 
 
 def cells(resource: Resource, value: Document, *, wide: bool = False) -> dict[str, Any]:

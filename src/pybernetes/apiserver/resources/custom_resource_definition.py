@@ -30,8 +30,8 @@ INFO = replace(info_of(CustomResourceDefinition), module="")
 def complete(crd: Document) -> None:
     spec = crd["spec"]
     names = spec["names"]
-    names.setdefault("singular", names["kind"].lower())
     if names["kind"]:
+        names.setdefault("singular", names["kind"].lower())
         names.setdefault("listKind", f"{names['kind']}List")
     conversion = spec.setdefault("conversion", {"strategy": "None"})
     service = ((conversion.get("webhook") or {}).get("clientConfig") or {}).get("service")
