@@ -107,7 +107,9 @@ def test_defaults_change_nothing_the_second_time(resource: Resource) -> None:
         try:
             resource.defaults(once)
         except ApiError as refused:
-            assert refused.code == 400, refused
+            # Some of a definition's fields are read with its defaults, and may be unreadable.
+            if refused.code != 400:
+                raise
             continue
         twice = copy.deepcopy(once)
         resource.defaults(twice)
