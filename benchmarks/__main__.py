@@ -8,12 +8,12 @@ from collections.abc import AsyncIterator, Sequence
 import click
 import uvloop
 
-from benchmarks import fixture, life, scheduler
+from benchmarks import fixture, large, life, scheduler
 from benchmarks.api import rounds
 from benchmarks.connection import Target, trusting
 from benchmarks.report import Figure, show
 
-SUITES = ("api", "scheduler", "life", "fixture")
+SUITES = ("api", "scheduler", "life", "fixture", "large")
 
 
 @click.command(epilog="Example:  python -m benchmarks --only api --url https://127.0.0.1:6443 --token …")
@@ -48,6 +48,8 @@ def main(
             figures += life.measure()
         if "fixture" in wanted:
             figures += fixture.measure()
+        if "large" in wanted:
+            figures += large.measure()
         if "api" in wanted:
             with life.running_server() as subject:
                 figures += uvloop.run(_collect(subject, other, ("api",)))

@@ -58,12 +58,21 @@ def running_server(*beside: str) -> Iterator[tuple[Target, int]]:
 
     Never controllers, as scheduler_perf has it: they would declare nodes dead that have no kubelet.
     """
-    with tempfile.TemporaryDirectory(prefix="p8s-bench-", dir=_roomy()) as text, ExitStack() as stack:
-        directory, port = Path(text), _free_port()
-        log = stack.enter_context((directory / "bench.log").open("wb"))
+    with (
+        tempfile.TemporaryDirectory(prefix="p8s-bench-", dir=roomy()) as text,
+        server_in(Path(text), free_port(), *beside) as served,
+    ):
+        yield served
+
+
+@contextmanager
+def server_in(directory: Path, port: int, *beside: str) -> Iterator[tuple[Target, int]]:
+    """The same on what a directory has stored already."""
+    with ExitStack() as stack:
+        log = stack.enter_context((directory / "bench.log").open("ab"))
 
         def start(parts: str) -> int:
-            command = [P8S, "server", "--data-dir", text, "--port", str(port), "--only", parts]
+            command = [P8S, "server", "--data-dir", str(directory), "--port", str(port), "--only", parts]
             process = subprocess.Popen(command, stdout=log, stderr=log)
             stack.callback(process.wait)
             stack.callback(process.terminate)
@@ -74,14 +83,17 @@ def running_server(*beside: str) -> Iterator[tuple[Target, int]]:
         if beside:
             start(",".join(beside))
         token = subprocess.run(
-            [P8S, "token", "create", "--admin", "--data-dir", text], check=True, capture_output=True, text=True
+            [P8S, "token", "create", "--admin", "--data-dir", str(directory)],
+            check=True,
+            capture_output=True,
+            text=True,
         ).stdout.strip()
         yield Target(f"https://127.0.0.1:{port}", token, trusting()), server
 
 
 def _start_to_ready() -> float:
-    with tempfile.TemporaryDirectory(prefix="p8s-bench-", dir=_roomy()) as text:
-        port = _free_port()
+    with tempfile.TemporaryDirectory(prefix="p8s-bench-", dir=roomy()) as text:
+        port = free_port()
         began = time.perf_counter()
         command = [P8S, "server", "--data-dir", text, "--port", str(port), "--only", "apiserver"]
         server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -96,10 +108,10 @@ def _start_to_ready() -> float:
 @contextmanager
 def _hollow_cluster() -> Iterator[tuple[Path, float]]:
     """The three processes as `p8s up` runs them; and the seconds until the node was Ready."""
-    directory = Path(tempfile.mkdtemp(prefix="p8s-bench-", dir=_roomy())) / "cluster"
+    directory = Path(tempfile.mkdtemp(prefix="p8s-bench-", dir=roomy())) / "cluster"
     options = ["--name", f"bench{os.getpid()}", "--data-dir", str(directory)]
     began = time.perf_counter()
-    up = [P8S, "up", *options, "--runtime", "hollow", "--port", str(_free_port())]
+    up = [P8S, "up", *options, "--runtime", "hollow", "--port", str(free_port())]
     started = subprocess.run(up, check=False, capture_output=True, text=True)
     if started.returncode:
         raise SystemExit(f"p8s up failed: {started.stderr}")
@@ -139,12 +151,19 @@ def _wait_ready(port: int) -> None:
     raise SystemExit("the API server did not become ready within 60 s")
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
-def _roomy() -> str:
+def roomy() -> str:
     """A directory on a disk: writes to memory would measure nothing."""
     return "/var/tmp"
+
+
+def peak(pid: int) -> float:
+    """What a process had resident at most, in MB, from /proc/PID/status."""
+    with open(f"/proc/{pid}/status") as status:
+        line = next(line for line in status if line.startswith("VmHWM:"))
+    return int(line.split()[1]) * 1024 / 1e6

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+from benchmarks import life
 from benchmarks.api.measurement import Sample, Server
 
 IDLE_SECONDS = 15.0
@@ -34,7 +35,7 @@ class Peak:
     async def sample(self, server: Server) -> Sequence[Sample]:
         if server.pid is None:
             return []
-        return [Sample("resident at the peak of this load", _peak(server.pid), "MB", goal=300, at_most=True)]
+        return [Sample("resident at the peak of this load", life.peak(server.pid), "MB", goal=300, at_most=True)]
 
 
 class Idle:
@@ -50,10 +51,3 @@ class Idle:
         await asyncio.sleep(IDLE_SECONDS)
         share = (server.cpu_seconds() - before) / IDLE_SECONDS * 100
         return [Sample("idle CPU", share, "% of a core", goal=1, at_most=True)]
-
-
-def _peak(pid: int) -> float:
-    """MB, from /proc/PID/status."""
-    with open(f"/proc/{pid}/status") as status:
-        line = next(line for line in status if line.startswith("VmHWM:"))
-    return int(line.split()[1]) * 1024 / 1e6
