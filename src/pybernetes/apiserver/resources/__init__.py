@@ -61,6 +61,7 @@ MODULES: tuple[str, ...] = (
     "validating_admission_policy_binding",
     "validating_webhook_configuration",
     "custom_resource_definition",
+    "api_service",
     "priority_class",
     "storage_class",
     "csi_driver",
