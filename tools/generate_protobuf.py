@@ -1,17 +1,18 @@
 #!/usr/bin/env python3
 """Writes `pybernetes/apiserver/protobuf/fields.json`: the field numbers and wire types of upstream's protobuf messages.
 
-Sources  the files generated.proto of checkouts of kubernetes/api and kubernetes/apimachinery (bare or not), given as
-         arguments, with the revision to read; the facts in `api/schema` tell which fields are inlined in JSON.
+Sources  the files generated.proto and generated.pb.go below directories of a checkout of kubernetes, given as arguments
+         (staging/src/k8s.io/api, apimachinery, apiextensions-apiserver, kube-aggregator); the facts in `api/schema`
+         tell which fields are inlined in JSON.
 
-Run as `tools/generate_protobuf.py API_REPOSITORY APIMACHINERY_REPOSITORY [REVISION]`. Only facts are taken.
+A type begins with "?" where a field that has its zero value is left out, and all else (but lists and maps) is always
+written. Run as `tools/generate_protobuf.py DIRECTORY…`. Only facts are taken.
 """
 
 from __future__ import annotations
 
 import json
 import re
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -38,18 +39,22 @@ SPECIAL = {
     "runtime.RawExtension": "raw",
     "resource.Quantity": "quantity",
     "intstr.IntOrString": "intstr",
+    "apiextensions_v1.JSON": "raw",
+    "apiextensions_v1.JSONSchemaPropsOrBool": "schema|bool",
+    "apiextensions_v1.JSONSchemaPropsOrArray": "schema|[]schema",
+    "apiextensions_v1.JSONSchemaPropsOrStringArray": "schema|[]s",
 }
 _FIELD = re.compile(r"^\s*(?:(optional|repeated|required)\s+)?(map<\w+,\s*[\w.]+>|[\w.]+)\s+(\w+)\s*=\s*(\d+);", re.M)
+_WRITER = re.compile(r"^func \(m \*?(\w+)\) MarshalToSizedBuffer\(.*?^\}", re.M | re.S)
+_ONLY_IF_SET = re.compile(r"^\tif m\.(\w+) != nil \{", re.M)
 _MESSAGE = re.compile(r"^message (\w+) \{(.*?)^\}", re.M | re.S)
 
 
-def protos(repository: str, revision: str) -> Iterator[tuple[str, str]]:
-    def git(*arguments: str) -> str:
-        return subprocess.run(["git", "-C", repository, *arguments], check=True, capture_output=True, text=True).stdout
-
-    for path in git("ls-tree", "-r", "--name-only", revision).split():
-        if path.endswith("/generated.proto"):
-            yield path, git("show", f"{revision}:{path}")
+def protos(directory: str) -> Iterator[tuple[str, str]]:
+    """The text of each generated.proto, and of the Go file beside it."""
+    for path in sorted(Path(directory).rglob("generated.proto")):
+        marshalling = path.with_suffix(".pb.go")
+        yield path.read_text(), marshalling.read_text() if marshalling.exists() else ""
 
 
 def module_of(package: str) -> str:
@@ -58,21 +63,35 @@ def module_of(package: str) -> str:
     return "_".join(parts[-2:]) if re.fullmatch(r"v\d+\w*", parts[-1]) else parts[-1]
 
 
-def message_fields(module: str, body: str, facts: dict[str, object] | None) -> dict[str, list[str]]:
+def optional_fields(marshalling: str) -> dict[str, set[str]]:
+    """Message → the fields, in small letters, that are written only if they are set."""
+    return {
+        found[1]: {name.lower() for name in _ONLY_IF_SET.findall(found[0])} for found in _WRITER.finditer(marshalling)
+    }
+
+
+def message_fields(module: str, body: str, facts: dict[str, object] | None, optional: set[str]) -> dict[str, list[str]]:
     fields = {}
     for label, type_, name, number in _FIELD.findall(body):
-        shape = ""
+        shape = "?" if name.lower().lstrip("_") in optional else ""
         if type_.startswith("map<"):
             shape, type_ = "{}", type_[4:-1].split(",")[1].strip()
         elif label == "repeated":
             shape = "[]"
         kind = SCALARS.get(type_) or message_id(module, type_)
-        json_name = name.lstrip("_")
-        json_name = json_name[:1].lower() + json_name[1:]
-        if facts is not None and json_name not in facts and "." in kind and not shape:
-            json_name = ""
-        fields[number] = [json_name, shape + kind]
+        name_in_json = json_name(name, facts)
+        if facts is not None and name_in_json not in facts and "." in kind and not shape:
+            name_in_json = ""
+        fields[number] = [name_in_json, shape + kind]
     return fields
+
+
+def json_name(name: str, facts: dict[str, object] | None) -> str:
+    """Most fields are called in JSON as in protobuf; some of JSON Schema's are not."""
+    name = name.lstrip("_")
+    name = name[:1].lower() + name[1:]
+    with_dashes = re.sub(r"[A-Z]", lambda letter: f"-{letter[0].lower()}", name)
+    return next((other for other in (f"${name}", with_dashes) if facts and name not in facts and other in facts), name)
 
 
 def message_id(module: str, type_: str) -> str:
@@ -84,29 +103,33 @@ def message_id(module: str, type_: str) -> str:
     return SPECIAL.get(type_id, type_id)
 
 
-def generate(repositories: list[str], revision: str) -> dict[str, dict[str, list[str]]]:
+_LISTS_OF_THEIR_OWN = frozenset({"APIGroupList", "APIResourceList"})
+"""What ends in List and is no list of objects."""
+
+
+def generate(directories: list[str]) -> dict[str, dict[str, list[str]]]:
     schema = {path.stem: json.loads(path.read_text()) for path in sorted(SCHEMA.glob("*_*.json"))}
     messages: dict[str, dict[str, list[str]]] = {}
-    for repository in repositories:
-        for _, text in protos(repository, revision):
+    for directory in directories:
+        for text, marshalling in protos(directory):
             package = re.search(r"^package ([\w.]+);", text, re.M)
             module = module_of(package[1]) if package else ""
             if module not in schema and module != "meta_v1":
                 continue
+            optional = optional_fields(marshalling)
             for name, body in _MESSAGE.findall(text):
-                if f"{module}.{name}" in SPECIAL or name.endswith("List"):
+                if f"{module}.{name}" in SPECIAL or (name.endswith("List") and name not in _LISTS_OF_THEIR_OWN):
                     continue
                 known = schema.get(module, {}).get(name)
                 facts = known["fields"] if known else None
-                messages[f"{module}.{name}"] = message_fields(module, body, facts)
+                messages[f"{module}.{name}"] = message_fields(module, body, facts, optional.get(name, set()))
     return dict(sorted(messages.items()))
 
 
 def main() -> None:
-    repositories, revision = sys.argv[1:3], (sys.argv[3:] or ["HEAD"])[0]
     rows = (
         f"{json.dumps(name)}:{json.dumps(fields, separators=(',', ':'))}"
-        for name, fields in generate(repositories, revision).items()
+        for name, fields in generate(sys.argv[1:]).items()
     )
     TARGET.write_text("{\n" + ",\n".join(rows) + "\n}\n")
 

@@ -1,8 +1,11 @@
-"""Upstream's protobuf bodies, read as documents.
+"""Upstream's protobuf: bodies are read as documents, documents written as answers.
 
-Clients written in Go send typed objects this way by default; answers go out as JSON, which they all accept.
+Clients written in Go speak it by default for the kinds that they know.
 """
 
-from pybernetes.apiserver.protobuf.decode import MEDIA_TYPE, ProtobufError, decode_body
+from pybernetes.apiserver.protobuf.decode import decode_body
+from pybernetes.apiserver.protobuf.messages import ProtobufError
+
+MEDIA_TYPE = "application/vnd.kubernetes.protobuf"
 
 __all__ = ["MEDIA_TYPE", "ProtobufError", "decode_body"]

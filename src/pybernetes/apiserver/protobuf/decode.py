@@ -11,35 +11,24 @@ import struct
 from base64 import b64encode
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from functools import cache
-from importlib.resources import files
 from typing import Any
 
 import orjson
 
-from pybernetes.api.schema import module_of
+from pybernetes.apiserver.protobuf.messages import MAGIC, ProtobufError, fields_of, message_of, wraps_a_list
 
-MEDIA_TYPE = "application/vnd.kubernetes.protobuf"
-_MAGIC = b"k8s\x00"
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
-_META_KINDS = frozenset({"DeleteOptions", "Status", "Preconditions"})
 
 Document = dict[str, Any]
-Fields = dict[int, tuple[str, str, str]]
-"""number → (name in JSON, "" where it is inlined; "", "[]" or "{}"; the kind of the value)."""
-
-
-class ProtobufError(ValueError):
-    """The bytes are not what they claim to be."""
 
 
 def decode_body(body: bytes) -> Document:
     """A whole request body. Raises ``ProtobufError``."""
-    if not body.startswith(_MAGIC):
+    if not body.startswith(MAGIC):
         raise ProtobufError("the body does not begin with the prefix of Kubernetes' protobuf")
     api_version = kind = ""
     raw = b""
-    for number, value in _members(body[len(_MAGIC) :]):
+    for number, value in _members(body[len(MAGIC) :]):
         if number == 1:
             named = {at: _text(text) for at, text in _members(_as_bytes(value))}
             api_version, kind = named.get(1, ""), named.get(2, "")
@@ -47,27 +36,18 @@ def decode_body(body: bytes) -> Document:
             raw = _as_bytes(value)
     group, _, version = api_version.rpartition("/")
     document: Document = {"apiVersion": api_version, "kind": kind}
-    document.update(decode_message(_message_of(group, version, kind), raw))
+    document.update(decode_message(message_of(group, version, kind), raw))
     return document
 
 
-def _message_of(group: str, version: str, kind: str) -> str:
-    if kind in _META_KINDS:
-        return f"meta_v1.{kind}"
-    try:
-        return f"{module_of(group, version, kind)}.{kind}"
-    except LookupError as error:
-        raise ProtobufError(f'no kind "{kind}" is registered for version "{group}/{version}"') from error
-
-
 def decode_message(message: str, data: bytes) -> Document:
-    fields = _fields(message)
+    fields = fields_of(message)
     document: Document = {}
     for number, value in _members(data):
         known = fields.get(number)
         if known is None:
             continue
-        name, shape, kind = known
+        _, name, shape, kind = known
         if shape == "[]":
             document.setdefault(name, []).extend(_elements(kind, value))
         elif shape == "{}":
@@ -118,7 +98,7 @@ def _value(kind: str, value: int | bytes) -> Any:
     reader = _SPECIAL.get(kind)
     if reader is not None:
         return reader(data)
-    if _is_list(kind):
+    if wraps_a_list(kind):
         return decode_message(kind, data).get("items", [])
     return decode_message(kind, data)
 
@@ -161,6 +141,29 @@ def _raw(data: bytes) -> Any:
         raise ProtobufError(f"embedded JSON: {error}") from error
 
 
+def _schema_or_bool(data: bytes) -> Any:
+    members = dict(_members(data))
+    return _schema(_as_bytes(members[2])) if 2 in members else bool(members.get(1, 0))
+
+
+def _schema_or_schemas(data: bytes) -> Any:
+    members = list(_members(data))
+    one = next((_as_bytes(value) for number, value in members if number == 1), None)
+    if one is not None:
+        return _schema(one)
+    return [_schema(_as_bytes(value)) for number, value in members if number == 2]
+
+
+def _schema_or_texts(data: bytes) -> Any:
+    members = list(_members(data))
+    one = next((_as_bytes(value) for number, value in members if number == 1), None)
+    return _schema(one) if one is not None else [_text(value) for number, value in members if number == 2]
+
+
+def _schema(data: bytes) -> Document:
+    return decode_message("apiextensions_v1.JSONSchemaProps", data)
+
+
 def _duration(data: bytes) -> str:
     return f"{_numbers(data).get(1, 0) / 1e9:g}s"
 
@@ -172,34 +175,10 @@ _SPECIAL = {
     "intstr": _int_or_string,
     "raw": _raw,
     "duration": _duration,
+    "schema|bool": _schema_or_bool,
+    "schema|[]schema": _schema_or_schemas,
+    "schema|[]s": _schema_or_texts,
 }
-
-
-@cache
-def _messages() -> dict[str, dict[str, tuple[str, str]]]:
-    loaded: dict[str, dict[str, tuple[str, str]]] = orjson.loads(
-        files(__package__).joinpath("fields.json").read_bytes()
-    )
-    return loaded
-
-
-@cache
-def _fields(message: str) -> Fields:
-    found = _messages().get(message)
-    if found is None:
-        raise ProtobufError(f"{message} has no protobuf form")
-    fields: Fields = {}
-    for number, (name, type_) in found.items():
-        shape = type_[:2] if type_[:2] in ("[]", "{}") else ""
-        fields[int(number)] = (name, shape, type_.removeprefix(shape))
-    return fields
-
-
-@cache
-def _is_list(message: str) -> bool:
-    """A message that only wraps a list, which in JSON is the list itself."""
-    fields = _fields(message)
-    return len(fields) == 1 and fields.get(1, ("", "", ""))[:2] == ("items", "[]")
 
 
 def _numbers(data: bytes) -> dict[int, int]:
