@@ -99,11 +99,17 @@ def _borrowed(kind: Kind, version: ServedVersion) -> Document:
 
 
 def _aggregated_version(version: ServedVersion) -> Document:
+    if version.remote is not None:
+        return {**version.remote, "version": version.version, "freshness": _freshness(version)}
     return {
         "version": version.version,
         "resources": [_aggregated_resource(resource, version) for resource in version.resources],
-        "freshness": "Current" if version.current else "Stale",
+        "freshness": _freshness(version),
     }
+
+
+def _freshness(version: ServedVersion) -> str:
+    return "Current" if version.current else "Stale"
 
 
 def _aggregated_resource(resource: ServedResource, version: ServedVersion) -> Document:

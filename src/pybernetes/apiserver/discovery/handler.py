@@ -17,7 +17,8 @@ import orjson
 
 from pybernetes.api import errors
 from pybernetes.apiserver.discovery import documents
-from pybernetes.apiserver.discovery.served import GROUP_PRIORITIES, ServedGroup, ServedVersion, groups_of
+from pybernetes.apiserver.discovery.priorities import GROUPS
+from pybernetes.apiserver.discovery.served import ServedGroup, ServedVersion, groups_of, in_registered_order
 from pybernetes.apiserver.http import JSON, ApiRequest, ApiResponse, json_response, no_such_page
 from pybernetes.apiserver.routes import Call, Routes
 
@@ -28,6 +29,8 @@ _ACCEPTED = f"{JSON}, application/yaml, application/vnd.kubernetes.protobuf"
 
 
 Source = Callable[[], Iterable[ServedVersion]]
+Overlay = Callable[[tuple[ServedVersion, ...]], Iterable[ServedVersion]]
+"""Given what this server serves, what clients are told instead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,7 @@ class Discovery:
         self._plain: dict[str, bytes] = {}
         self._aggregated: dict[tuple[str, str], _Aggregated] = {}
         self._sources: dict[str, Source] = {}
+        self._overlay: Overlay | None = None
         self._groups: tuple[ServedGroup, ...] | None = None
 
     def register(self, routes: Routes) -> None:
@@ -63,9 +67,14 @@ class Discovery:
         self._sources[part] = source
         self.invalidate()
 
-    def drop(self, part: str) -> None:
-        self._sources.pop(part, None)
+    def overlay(self, change: Overlay) -> None:
+        """``change`` is asked again after each `invalidate`."""
+        self._overlay = change
         self.invalidate()
+
+    def local(self) -> tuple[ServedVersion, ...]:
+        """What this server serves itself; several parts of one group version are several values."""
+        return tuple(version for source in self._sources.values() for version in source())
 
     def invalidate(self) -> None:
         self._groups = None
@@ -79,7 +88,8 @@ class Discovery:
     def groups(self) -> tuple[ServedGroup, ...]:
         """The same value until something changes."""
         if self._groups is None:
-            self._groups = groups_of(version for source in self._sources.values() for version in source())
+            versions = self.local()
+            self._groups = groups_of(versions if self._overlay is None else self._overlay(versions))
             self._build(self._groups)
         return self._groups
 
@@ -88,7 +98,7 @@ class Discovery:
         named = [group for group in groups if group.group]
         plain = {
             "/api": documents.api_versions(core[0] if core else None, self._server_address),
-            "/apis": documents.group_list(named),
+            "/apis": documents.group_list(in_registered_order(named)),
         }
         for group in groups:
             if group.group:
@@ -116,7 +126,7 @@ class Discovery:
         plain = self._documents.get(path)
         if plain is None:
             parts = path.split("/")
-            if parts[1] == "api" or (len(parts) > 3 and parts[2] in GROUP_PRIORITIES):
+            if parts[1] == "api" or (len(parts) > 3 and parts[2] in GROUPS):
                 raise errors.path_not_found()
             return no_such_page()
         if request.method != "GET" and path != "/apis":

@@ -1,48 +1,23 @@
 """The served resources as discovery sees them: plain values, gathered from declared kinds and from virtual groups.
 
-Groups are in upstream's order of priority, versions from the most to the least stable, as upstream's kube-aggregator
-sorts them (pkg/controlplane/apiserver/aggregator.go, apimachinery's version.CompareKubeAwareVersionStrings).
+Groups and versions are in the order of their priorities and, where these are equal, groups by name and versions from
+the most to the least stable, as upstream sorts them (k8s.io/apiserver/pkg/endpoints/discovery/aggregated,
+apimachinery's version.CompareKubeAwareVersionStrings).
 """
 
 from __future__ import annotations
 
 import re
 from base64 import b64encode
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from itertools import groupby
+from typing import Any
 
+from pybernetes.apiserver.discovery.priorities import FIRST, Priority, priority_of
 from pybernetes.apiserver.published import Published
 from pybernetes.apiserver.resource import Resource, ScaleSubresource, SpecialSubresource, Subresource
-
-CUSTOM_PRIORITY = 1000
-GROUP_PRIORITIES = {
-    "apiregistration.k8s.io": 20000,
-    "": 18000,
-    "apps": 17800,
-    "events.k8s.io": 17750,
-    "authentication.k8s.io": 17700,
-    "authorization.k8s.io": 17600,
-    "autoscaling": 17500,
-    "batch": 17400,
-    "certificates.k8s.io": 17300,
-    "networking.k8s.io": 17200,
-    "policy": 17100,
-    "rbac.authorization.k8s.io": 17000,
-    "storage.k8s.io": 16800,
-    "admissionregistration.k8s.io": 16700,
-    "apiextensions.k8s.io": 16700,
-    "scheduling.k8s.io": 16600,
-    "coordination.k8s.io": 16500,
-    "node.k8s.io": 16300,
-    "discovery.k8s.io": 16200,
-    "resource.k8s.io": 16200,
-    "flowcontrol.apiserver.k8s.io": 16100,
-    "internal.apiserver.k8s.io": 16000,
-    "storagemigration.k8s.io": 15800,
-}
-"""What upstream gives its own groups; custom resources have ``CUSTOM_PRIORITY``."""
 
 _VERSION = re.compile(r"^v(\d+)(?:(alpha|beta)(\d+))?$")
 _STABILITY = {None: 2, "beta": 1, "alpha": 0}
@@ -82,14 +57,27 @@ class ServedResource:
 
 @dataclass(frozen=True, slots=True)
 class ServedVersion:
-    """``priority`` orders groups that upstream's own table does not name (an APIService's groupPriorityMinimum);
-    ``current`` is False while the server behind it does not answer."""
+    """``priority`` is that of upstream's table where nothing else is said.
+
+    ``remote`` is what another server tells of a group version that it serves, as apidiscovery.k8s.io/v2 has it; there
+    are no ``resources`` then. ``current`` is False while that server does not answer.
+    """
 
     group: str
     version: str
     resources: tuple[ServedResource, ...]
-    priority: int = CUSTOM_PRIORITY
+    priority: Priority | None = None
     current: bool = True
+    remote: Mapping[str, Any] | None = None
+
+    @property
+    def rank(self) -> Priority:
+        return self.priority or priority_of(self.group, self.version)
+
+    @property
+    def name(self) -> str:
+        """That of its APIService."""
+        return f"{self.version}.{self.group}"
 
     @property
     def group_version(self) -> str:
@@ -125,8 +113,11 @@ def groups_of(versions: Iterable[ServedVersion]) -> tuple[ServedGroup, ...]:
     for version in versions:
         key = (version.group, version.version)
         merged[key] = _joined(merged[key], version) if key in merged else version
-    priorities = _priorities(merged.values())
-    ordered = sorted(merged.values(), key=lambda one: (-priorities[one.group], one.group, version_rank(one.version)))
+    priorities = group_priorities(merged.values())
+    ordered = sorted(
+        merged.values(),
+        key=lambda one: (-priorities[one.group], one.group, -one.rank.version, version_rank(one.version)),
+    )
     return tuple(ServedGroup(group, tuple(found)) for group, found in groupby(ordered, key=lambda one: one.group))
 
 
@@ -144,12 +135,25 @@ def _joined(one: ServedVersion, other: ServedVersion) -> ServedVersion:
     return replace(one, resources=tuple(resources[plural] for plural in sorted(resources)))
 
 
-def _priorities(versions: Iterable[ServedVersion]) -> dict[str, int]:
+def group_priorities(versions: Iterable[ServedVersion]) -> dict[str, int]:
     """A group's is the highest that any of its versions has."""
     found: dict[str, int] = {}
     for one in versions:
-        found[one.group] = max(found.get(one.group, 0), GROUP_PRIORITIES.get(one.group, one.priority))
+        found[one.group] = max(found.get(one.group, 0), one.rank.group)
     return found
+
+
+def in_registered_order(groups: Iterable[ServedGroup]) -> list[ServedGroup]:
+    """As `/apis` lists them: groups of equal priority by the names of their APIServices, which begin with the version.
+
+    Follows SortedByGroupAndVersion in pkg/apis/apiregistration/v1/helper of kube-aggregator.
+    """
+
+    def first(group: ServedGroup) -> tuple[bool, int, str]:
+        priority, name = min((-one.rank.group, one.name) for one in group.versions)
+        return (group.group != FIRST, priority, name)
+
+    return sorted(groups, key=first)
 
 
 def storage_hash(group: str, version: str, kind: str) -> str:
