@@ -23,6 +23,23 @@ class UnreadableJson(ValueError):
     """The text is Go's."""
 
 
+def type_of(value: Any) -> str:
+    """What Go's decoder calls a value that does not fit."""
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "bool"
+        case str():
+            return "string"
+        case list():
+            return "array"
+        case dict():
+            return "object"
+        case _:
+            return "number"
+
+
 def loads(body: bytes) -> Any:
     """Raises UnreadableJson."""
     try:

@@ -123,14 +123,14 @@ def _check_identity(document: Any) -> None:
 def identity_problem(document: Any) -> str:
     """Why no kind can be read off a body; "" if one can."""
     if not isinstance(document, dict):
-        what = f"json: cannot unmarshal {_json_type(document)} {_INTO_IDENTITY}"
+        what = f"json: cannot unmarshal {go_json.type_of(document)} {_INTO_IDENTITY}"
         return f"couldn't get version/kind; json parse error: {what}"
     for name in ("kind", "apiVersion"):
         value = document.get(name)
         if value is not None and not isinstance(value, str):
             return (
                 "couldn't get version/kind; json parse error: json: cannot unmarshal "
-                f"{_json_type(value)} into Go struct field .{name} of type string"
+                f"{go_json.type_of(value)} into Go struct field .{name} of type string"
             )
     if (document.get("apiVersion") or "").count("/") > 1:
         return f"unexpected GroupVersion string: {document['apiVersion']}"
@@ -141,20 +141,6 @@ _INTO_IDENTITY = (
     r'into Go value of type struct { APIVersion string "json:\"apiVersion,omitempty\""; '
     r'Kind string "json:\"kind,omitempty\"" }'
 )
-
-
-def _json_type(value: Any) -> str:
-    match value:
-        case bool():
-            return "bool"
-        case str():
-            return "string"
-        case list():
-            return "array"
-        case dict():
-            return "object"
-        case _:
-            return "number"
 
 
 def unrecognized(info: KindInfo, why: str, body: bytes) -> str:

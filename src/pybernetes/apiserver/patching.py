@@ -119,7 +119,7 @@ class Patch:
             return self._parse_operations(patch, repeated)
         if patch is not None and not isinstance(patch, dict):
             into = "into Go value of type map[string]interface {}"
-            raise errors.bad_request(f"{before}json: cannot unmarshal {_json_type(patch)} {into}")
+            raise errors.bad_request(f"{before}json: cannot unmarshal {go_json.type_of(patch)} {into}")
         repetitions = [f'duplicate field "{path}"' for path in repeated]
         if self._type is PatchType.MERGE:
             if patch is None:
@@ -155,29 +155,15 @@ _OPERATION = ("op", "path", "from", "value")
 
 def _wrong_operations(patch: Any) -> str:
     if not isinstance(patch, list):
-        return f"{_json_type(patch)} into Go value of type []handlers.jsonPatchOp"
+        return f"{go_json.type_of(patch)} into Go value of type []handlers.jsonPatchOp"
     for operation in patch:
         if operation is not None and not isinstance(operation, dict):
-            return f"{_json_type(operation)} into Go value of type handlers.jsonPatchOp"
+            return f"{go_json.type_of(operation)} into Go value of type handlers.jsonPatchOp"
         for name in ("op", "path", "from"):
             value = (operation or {}).get(name)
             if value is not None and not isinstance(value, str):
-                return f"{_json_type(value)} into Go struct field jsonPatchOp.{name} of type string"
+                return f"{go_json.type_of(value)} into Go struct field jsonPatchOp.{name} of type string"
     return ""
-
-
-def _json_type(value: Any) -> str:
-    match value:
-        case bool():
-            return "bool"
-        case str():
-            return "string"
-        case list():
-            return "array"
-        case dict():
-            return "object"
-        case _:
-            return "number"
 
 
 _CANNOT = re.compile(r"json: cannot unmarshal (\w+)(?: (\S+))? into Go (?:struct field \S+|value) of type (\S+)")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 import msgspec
 
@@ -23,19 +22,3 @@ def unmarshalling(error: msgspec.ValidationError, struct: str) -> str:
     wanted, given, path = found.groups(default="")
     field = f"{struct}.{path}" if path else struct
     return f"json: cannot unmarshal {_GIVEN.get(given, given)} into Go struct field {field} of type {_WANTED[wanted]}"
-
-
-def json_type(value: Any) -> str:
-    """As Go's decoder names it."""
-    match value:
-        case bool():
-            return "bool"
-        case str():
-            return "string"
-        case int() | float():
-            return "number"
-        case list():
-            return "array"
-        case None:
-            return "null"
-    return "object"

@@ -26,7 +26,7 @@ from urllib.parse import urlsplit
 import aiohttp
 import orjson
 
-from pybernetes.api import errors
+from pybernetes.api import errors, go_json
 from pybernetes.apiserver import server_errors
 from pybernetes.apiserver.admission.contract import Reader
 from pybernetes.apiserver.http import JSON
@@ -34,7 +34,6 @@ from pybernetes.apiserver.network_errors import wording
 from pybernetes.apiserver.proxy.locate import Address
 from pybernetes.apiserver.resource import Document
 from pybernetes.apiserver.service_resolver import resolve
-from pybernetes.apiserver.unmarshalling import json_type
 
 DEFAULT_PORT = 443
 REMEMBERED_AUTHORITIES = 200
@@ -161,7 +160,7 @@ def _read(status: int, content_type: str, body: bytes) -> Document:
         document = ""  # what is no JSON is read as YAML, where nearly everything is a text
     if not isinstance(document, dict):
         raise CallFailed(
-            f"couldn't get version/kind; json parse error: json: cannot unmarshal {json_type(document)} "
+            f"couldn't get version/kind; json parse error: json: cannot unmarshal {go_json.type_of(document)} "
             f"into Go value of type {_TYPE_META}"
         )
     if document.get("kind") == "Status" and document.get("status") != "Success":

@@ -24,57 +24,57 @@ _PACKAGE = "pybernetes.apiserver.admission"
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """``place`` is `module:Class`, relative to this package; "" where the plugin is not built."""
+    """A plugin: ``name`` is its class too, in ``module`` of this package; "" where it is not built."""
 
     name: str
-    place: str
+    module: str
     on: bool = False
 
 
 FIRST: tuple[Row, ...] = (
-    Row("AlwaysAdmit", ".always_admit:AlwaysAdmit"),
-    Row("NamespaceAutoProvision", ".namespace_auto_provision:NamespaceAutoProvision"),
-    Row("NamespaceLifecycle", ".namespace_lifecycle:NamespaceLifecycle", on=True),
-    Row("NamespaceExists", ".namespace_exists:NamespaceExists"),
-    Row("LimitPodHardAntiAffinityTopology", ".limit_anti_affinity:LimitPodHardAntiAffinityTopology"),
-    Row("LimitRanger", ".limit_ranger:LimitRanger", on=True),
-    Row("ServiceAccount", ".service_account:ServiceAccount", on=True),
-    Row("NodeRestriction", ".node_restriction:NodeRestriction"),
-    Row("TaintNodesByCondition", ".taint_nodes_by_condition:TaintNodesByCondition", on=True),
-    Row("AlwaysPullImages", ".always_pull_images:AlwaysPullImages"),
+    Row("AlwaysAdmit", ".always_admit"),
+    Row("NamespaceAutoProvision", ".namespace_auto_provision"),
+    Row("NamespaceLifecycle", ".namespace_lifecycle", on=True),
+    Row("NamespaceExists", ".namespace_exists"),
+    Row("LimitPodHardAntiAffinityTopology", ".limit_anti_affinity"),
+    Row("LimitRanger", ".limit_ranger", on=True),
+    Row("ServiceAccount", ".service_account", on=True),
+    Row("NodeRestriction", ".node_restriction"),
+    Row("TaintNodesByCondition", ".taint_nodes_by_condition", on=True),
+    Row("AlwaysPullImages", ".always_pull_images"),
     Row("ImagePolicyWebhook", ""),
-    Row("PodSecurity", ".pod_security:PodSecurity", on=True),
-    Row("PodNodeSelector", ".pod_node_selector:PodNodeSelector"),
-    Row("Priority", ".priority:Priority", on=True),
-    Row("DefaultTolerationSeconds", ".default_toleration_seconds:DefaultTolerationSeconds", on=True),
-    Row("PodTolerationRestriction", ".pod_toleration_restriction:PodTolerationRestriction"),
-    Row("EventRateLimit", ".event_rate_limit:EventRateLimit"),
-    Row("ExtendedResourceToleration", ".extended_resource_toleration:ExtendedResourceToleration"),
-    Row("DefaultStorageClass", ".default_storage_class:DefaultStorageClass", on=True),
-    Row("StorageObjectInUseProtection", ".storage_protection:StorageObjectInUseProtection", on=True),
+    Row("PodSecurity", ".pod_security", on=True),
+    Row("PodNodeSelector", ".pod_node_selector"),
+    Row("Priority", ".priority", on=True),
+    Row("DefaultTolerationSeconds", ".default_toleration_seconds", on=True),
+    Row("PodTolerationRestriction", ".pod_toleration_restriction"),
+    Row("EventRateLimit", ".event_rate_limit"),
+    Row("ExtendedResourceToleration", ".extended_resource_toleration"),
+    Row("DefaultStorageClass", ".default_storage_class", on=True),
+    Row("StorageObjectInUseProtection", ".storage_protection", on=True),
     Row("PodGroupProtection", "", on=True),
-    Row("OwnerReferencesPermissionEnforcement", ".owner_references:OwnerReferencesPermissionEnforcement"),
-    Row("PersistentVolumeClaimResize", ".claim_resize:PersistentVolumeClaimResize", on=True),
-    Row("RuntimeClass", ".runtime_class:RuntimeClass", on=True),
-    Row("CertificateApproval", ".certificates:CertificateApproval", on=True),
-    Row("CertificateSigning", ".certificates:CertificateSigning", on=True),
+    Row("OwnerReferencesPermissionEnforcement", ".owner_references"),
+    Row("PersistentVolumeClaimResize", ".claim_resize", on=True),
+    Row("RuntimeClass", ".runtime_class", on=True),
+    Row("CertificateApproval", ".certificates", on=True),
+    Row("CertificateSigning", ".certificates", on=True),
     Row("ClusterTrustBundleAttest", "", on=True),
-    Row("CertificateSubjectRestriction", ".certificates:CertificateSubjectRestriction", on=True),
-    Row("DefaultIngressClass", ".default_ingress_class:DefaultIngressClass", on=True),
-    Row("DenyServiceExternalIPs", ".deny_external_ips:DenyServiceExternalIPs"),
-    Row("PodTopologyLabels", ".pod_topology_labels:PodTopologyLabels", on=True),
+    Row("CertificateSubjectRestriction", ".certificates", on=True),
+    Row("DefaultIngressClass", ".default_ingress_class", on=True),
+    Row("DenyServiceExternalIPs", ".deny_external_ips"),
+    Row("PodTopologyLabels", ".pod_topology_labels", on=True),
     Row("PodGroupWorkloadExists", "", on=True),
-    Row("NodeDeclaredFeatureValidator", ".node_declared_features:NodeDeclaredFeatureValidator", on=True),
+    Row("NodeDeclaredFeatureValidator", ".node_declared_features", on=True),
     Row("JobValidation", "", on=True),
-    Row("PodResizeValidator", ".pod_resize:PodResizeValidator", on=True),
+    Row("PodResizeValidator", ".pod_resize", on=True),
 )
 LAST: tuple[Row, ...] = (
-    Row("MutatingAdmissionPolicy", ".policies.mutating:MutatingAdmissionPolicy", on=True),
-    Row("MutatingAdmissionWebhook", ".webhooks.mutating:MutatingAdmissionWebhook", on=True),
-    Row("ValidatingAdmissionPolicy", ".policies.validating:ValidatingAdmissionPolicy", on=True),
-    Row("ValidatingAdmissionWebhook", ".webhooks.validating:ValidatingAdmissionWebhook", on=True),
-    Row("ResourceQuota", ".resource_quota:ResourceQuota", on=True),
-    Row("AlwaysDeny", ".always_deny:AlwaysDeny"),
+    Row("MutatingAdmissionPolicy", ".policies.mutating", on=True),
+    Row("MutatingAdmissionWebhook", ".webhooks.mutating", on=True),
+    Row("ValidatingAdmissionPolicy", ".policies.validating", on=True),
+    Row("ValidatingAdmissionWebhook", ".webhooks.validating", on=True),
+    Row("ResourceQuota", ".resource_quota", on=True),
+    Row("AlwaysDeny", ".always_deny"),
 )
 """They see what all others have made of the object."""
 ORDER = (*FIRST, *LAST)
@@ -107,7 +107,7 @@ def check(options: AdmissionOptions) -> None:
     both = sorted(set(options.enable) & set(options.disable))
     if both:
         problems.append(f"[{' '.join(both)}] in enable-admission-plugins and disable-admission-plugins overlapped")
-    unbuilt = [row.name for row in ORDER if row.name in options.enable and not row.place and not row.on]
+    unbuilt = [row.name for row in ORDER if row.name in options.enable and not row.module and not row.on]
     problems += [f'admission plugin "{name}" is not built' for name in unbuilt]
     for place in options.added:
         try:
@@ -135,8 +135,8 @@ def _built(
 ) -> Iterator[Plugin]:
     for row in rows:
         wanted = row.name in options.enable or (row.on and row.name not in options.disable)
-        if wanted and row.place:
-            yield _build(row.name, *_parts(row.place), host, configurations)
+        if wanted and row.module:
+            yield _build(row.name, row.module, row.name, host, configurations)
 
 
 def _of_others(host: Host, options: AdmissionOptions, configurations: Mapping[str, dict[str, Any]]) -> Iterator[Plugin]:

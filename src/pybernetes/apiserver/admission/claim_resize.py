@@ -8,25 +8,17 @@ from __future__ import annotations
 from pybernetes.api import quantity
 from pybernetes.api.quantity import Quantity
 from pybernetes.api.quota.claims import class_of
-from pybernetes.apiserver.admission.contract import Attributes, Operation, Plugin, Reader
-from pybernetes.apiserver.admission.host import Host
+from pybernetes.apiserver.admission.contract import Attributes, Operation, ReadingPlugin
 from pybernetes.apiserver.admission.refusal import forbidden
 from pybernetes.apiserver.resource import Document
 
 CLASSES = "storageclasses.storage.k8s.io"
 
 
-class PersistentVolumeClaimResize(Plugin):
+class PersistentVolumeClaimResize(ReadingPlugin):
     name = "PersistentVolumeClaimResize"
     operations = frozenset({Operation.UPDATE})
     resources = frozenset({"persistentvolumeclaims"})
-
-    @classmethod
-    def build(cls, host: Host) -> PersistentVolumeClaimResize:
-        return cls(host.reader)
-
-    def __init__(self, reader: Reader) -> None:
-        self._reader = reader
 
     async def validate(self, attributes: Attributes) -> None:
         new, old = attributes.document, attributes.old

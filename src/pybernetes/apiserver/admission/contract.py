@@ -153,6 +153,17 @@ class Plugin:
         )
 
 
+class ReadingPlugin(Plugin):
+    """A plugin that needs nothing of the server but what it knows."""
+
+    @classmethod
+    def build(cls, host: Host) -> Self:
+        return cls(host.reader)
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+
+
 class Chain:
     """Plugins in order. Which of them care about a kind of write is worked out once."""
 

@@ -5,26 +5,18 @@ Follows plugin/pkg/admission/network/defaultingressclass.
 
 from __future__ import annotations
 
-from pybernetes.apiserver.admission.contract import Attributes, Operation, Plugin, Reader
+from pybernetes.apiserver.admission.contract import Attributes, Operation, ReadingPlugin
 from pybernetes.apiserver.admission.default_class import default_class
-from pybernetes.apiserver.admission.host import Host
 
 CLASSES = "ingressclasses.networking.k8s.io"
 MARK = "ingressclass.kubernetes.io/is-default-class"
 _CLASS_ANNOTATION = "kubernetes.io/ingress.class"
 
 
-class DefaultIngressClass(Plugin):
+class DefaultIngressClass(ReadingPlugin):
     name = "DefaultIngressClass"
     operations = frozenset({Operation.CREATE})
     resources = frozenset({"ingresses.networking.k8s.io"})
-
-    @classmethod
-    def build(cls, host: Host) -> DefaultIngressClass:
-        return cls(host.reader)
-
-    def __init__(self, reader: Reader) -> None:
-        self._reader = reader
 
     async def mutate(self, attributes: Attributes) -> None:
         ingress = attributes.document

@@ -5,26 +5,18 @@ Follows plugin/pkg/admission/storage/storageclass/setdefault.
 
 from __future__ import annotations
 
-from pybernetes.apiserver.admission.contract import Attributes, Operation, Plugin, Reader
+from pybernetes.apiserver.admission.contract import Attributes, Operation, ReadingPlugin
 from pybernetes.apiserver.admission.default_class import default_class
-from pybernetes.apiserver.admission.host import Host
 
 CLASSES = "storageclasses.storage.k8s.io"
 MARKS = ("storageclass.kubernetes.io/is-default-class", "storageclass.beta.kubernetes.io/is-default-class")
 _CLASS_ANNOTATION = "volume.beta.kubernetes.io/storage-class"
 
 
-class DefaultStorageClass(Plugin):
+class DefaultStorageClass(ReadingPlugin):
     name = "DefaultStorageClass"
     operations = frozenset({Operation.CREATE})
     resources = frozenset({"persistentvolumeclaims"})
-
-    @classmethod
-    def build(cls, host: Host) -> DefaultStorageClass:
-        return cls(host.reader)
-
-    def __init__(self, reader: Reader) -> None:
-        self._reader = reader
 
     async def mutate(self, attributes: Attributes) -> None:
         claim = attributes.document

@@ -10,8 +10,7 @@ from collections.abc import Iterator, Mapping
 
 from pybernetes.api.quota.amounts import Amounts, read
 from pybernetes.api.quota.pod_resources import pod_limits, pod_requests
-from pybernetes.apiserver.admission.contract import Attributes, Operation, Plugin, Reader
-from pybernetes.apiserver.admission.host import Host
+from pybernetes.apiserver.admission.contract import Attributes, Operation, ReadingPlugin
 from pybernetes.apiserver.admission.limit_bounds import at_least, at_most, ratio_at_most, request_at_most
 from pybernetes.apiserver.admission.pods import containers_of, spec_of
 from pybernetes.apiserver.admission.refusal import forbidden
@@ -30,15 +29,8 @@ _JUDGED = frozenset(
 )
 
 
-class LimitRanger(Plugin):
+class LimitRanger(ReadingPlugin):
     name = "LimitRanger"
-
-    @classmethod
-    def build(cls, host: Host) -> LimitRanger:
-        return cls(host.reader)
-
-    def __init__(self, reader: Reader) -> None:
-        self._reader = reader
 
     def handles(self, operation: Operation, group_resource: str, subresource: str) -> bool:
         return (operation, group_resource, subresource) in _JUDGED

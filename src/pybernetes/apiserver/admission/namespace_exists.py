@@ -6,21 +6,13 @@ Follows plugin/pkg/admission/namespace/exists.
 from __future__ import annotations
 
 from pybernetes.api import errors
-from pybernetes.apiserver.admission.contract import Attributes, Plugin, Reader
-from pybernetes.apiserver.admission.host import Host
+from pybernetes.apiserver.admission.contract import Attributes, ReadingPlugin
 
 NAMESPACES = "namespaces"
 
 
-class NamespaceExists(Plugin):
+class NamespaceExists(ReadingPlugin):
     name = "NamespaceExists"
-
-    @classmethod
-    def build(cls, host: Host) -> NamespaceExists:
-        return cls(host.reader)
-
-    def __init__(self, reader: Reader) -> None:
-        self._reader = reader
 
     async def validate(self, attributes: Attributes) -> None:
         if not attributes.namespace or attributes.resource.info.group_resource == NAMESPACES:

@@ -6,8 +6,7 @@ Follows k8s.io/apiserver/pkg/admission/plugin/namespace/lifecycle.
 from __future__ import annotations
 
 from pybernetes.api import errors
-from pybernetes.apiserver.admission.contract import Attributes, Operation, Plugin, Reader
-from pybernetes.apiserver.admission.host import Host
+from pybernetes.apiserver.admission.contract import Attributes, Operation, ReadingPlugin
 from pybernetes.apiserver.admission.refusal import forbidden
 
 IMMORTAL = frozenset({"default", "kube-system", "kube-public"})
@@ -15,16 +14,9 @@ _NAMESPACES = "namespaces"
 _REVIEWS = frozenset({"localsubjectaccessreviews.authorization.k8s.io"})
 
 
-class NamespaceLifecycle(Plugin):
+class NamespaceLifecycle(ReadingPlugin):
     name = "NamespaceLifecycle"
     operations = frozenset({Operation.CREATE, Operation.UPDATE, Operation.DELETE})
-
-    @classmethod
-    def build(cls, host: Host) -> NamespaceLifecycle:
-        return cls(host.reader)
-
-    def __init__(self, reader: Reader) -> None:
-        self._reader = reader
 
     def handles(self, operation: Operation, group_resource: str, subresource: str) -> bool:
         """Subresources are content too: a token, a binding."""

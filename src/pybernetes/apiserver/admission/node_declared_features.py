@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from pybernetes.apiserver.admission.contract import Attributes, Operation, Plugin, Reader
-from pybernetes.apiserver.admission.host import Host
+from pybernetes.apiserver.admission.contract import Attributes, Operation, ReadingPlugin
 from pybernetes.apiserver.admission.pods import spec_of
 from pybernetes.apiserver.admission.refusal import forbidden
 
@@ -35,18 +34,11 @@ NEEDS: Mapping[str, Callable[[Spec, Spec], bool]] = {
 """Which features an update (new, old) needs."""
 
 
-class NodeDeclaredFeatureValidator(Plugin):
+class NodeDeclaredFeatureValidator(ReadingPlugin):
     name = "NodeDeclaredFeatureValidator"
     operations = frozenset({Operation.UPDATE})
     resources = frozenset({"pods"})
     subresources = frozenset({"", "resize"})
-
-    @classmethod
-    def build(cls, host: Host) -> NodeDeclaredFeatureValidator:
-        return cls(host.reader)
-
-    def __init__(self, reader: Reader) -> None:
-        self._reader = reader
 
     async def validate(self, attributes: Attributes) -> None:
         if attributes.document is None or attributes.old is None:

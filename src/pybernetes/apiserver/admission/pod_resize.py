@@ -9,8 +9,7 @@ from pybernetes.api import errors
 from pybernetes.api.quantity import ZERO
 from pybernetes.api.quota.amounts import read, total
 from pybernetes.api.quota.pod_resources import pod_requests
-from pybernetes.apiserver.admission.contract import Attributes, Operation, Plugin, Reader
-from pybernetes.apiserver.admission.host import Host
+from pybernetes.apiserver.admission.contract import Attributes, Operation, ReadingPlugin
 from pybernetes.apiserver.admission.pods import spec_of
 from pybernetes.apiserver.admission.refusal import forbidden
 from pybernetes.apiserver.resource import Document
@@ -18,18 +17,11 @@ from pybernetes.apiserver.resource import Document
 OS_LABEL = "kubernetes.io/os"
 
 
-class PodResizeValidator(Plugin):
+class PodResizeValidator(ReadingPlugin):
     name = "PodResizeValidator"
     operations = frozenset({Operation.UPDATE})
     resources = frozenset({"pods"})
     subresources = frozenset({"resize"})
-
-    @classmethod
-    def build(cls, host: Host) -> PodResizeValidator:
-        return cls(host.reader)
-
-    def __init__(self, reader: Reader) -> None:
-        self._reader = reader
 
     async def validate(self, attributes: Attributes) -> None:
         pod = attributes.document

@@ -7,24 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pybernetes.apiserver.admission.contract import Attributes, Operation, Plugin, Reader
-from pybernetes.apiserver.admission.host import Host
+from pybernetes.apiserver.admission.contract import Attributes, Operation, ReadingPlugin
 
 COPIED = ("topology.kubernetes.io/zone", "topology.kubernetes.io/region")
 
 
-class PodTopologyLabels(Plugin):
+class PodTopologyLabels(ReadingPlugin):
     name = "PodTopologyLabels"
     operations = frozenset({Operation.CREATE})
     resources = frozenset({"pods"})
     subresources = frozenset({"", "binding"})
-
-    @classmethod
-    def build(cls, host: Host) -> PodTopologyLabels:
-        return cls(host.reader)
-
-    def __init__(self, reader: Reader) -> None:
-        self._reader = reader
 
     async def mutate(self, attributes: Attributes) -> None:
         document = attributes.document

@@ -5,8 +5,7 @@ Follows plugin/pkg/admission/priority.
 
 from __future__ import annotations
 
-from pybernetes.apiserver.admission.contract import Attributes, Operation, Plugin, Reader
-from pybernetes.apiserver.admission.host import Host
+from pybernetes.apiserver.admission.contract import Attributes, Operation, ReadingPlugin
 from pybernetes.apiserver.admission.refusal import forbidden
 from pybernetes.apiserver.resource import Document
 
@@ -14,17 +13,10 @@ CLASSES = "priorityclasses.scheduling.k8s.io"
 DEFAULT_POLICY = "PreemptLowerPriority"
 
 
-class Priority(Plugin):
+class Priority(ReadingPlugin):
     name = "Priority"
     operations = frozenset({Operation.CREATE, Operation.UPDATE})
     resources = frozenset({"pods", CLASSES})
-
-    @classmethod
-    def build(cls, host: Host) -> Priority:
-        return cls(host.reader)
-
-    def __init__(self, reader: Reader) -> None:
-        self._reader = reader
 
     async def mutate(self, attributes: Attributes) -> None:
         pod = attributes.document

@@ -6,8 +6,7 @@ Follows plugin/pkg/admission/runtimeclass.
 from __future__ import annotations
 
 from pybernetes.api import quantity
-from pybernetes.apiserver.admission.contract import Attributes, Operation, Plugin, Reader
-from pybernetes.apiserver.admission.host import Host
+from pybernetes.apiserver.admission.contract import Attributes, Operation, ReadingPlugin
 from pybernetes.apiserver.admission.pods import merged_tolerations, spec_of
 from pybernetes.apiserver.admission.refusal import forbidden
 from pybernetes.apiserver.resource import Document
@@ -15,17 +14,10 @@ from pybernetes.apiserver.resource import Document
 CLASSES = "runtimeclasses.node.k8s.io"
 
 
-class RuntimeClass(Plugin):
+class RuntimeClass(ReadingPlugin):
     name = "RuntimeClass"
     operations = frozenset({Operation.CREATE})
     resources = frozenset({"pods"})
-
-    @classmethod
-    def build(cls, host: Host) -> RuntimeClass:
-        return cls(host.reader)
-
-    def __init__(self, reader: Reader) -> None:
-        self._reader = reader
 
     async def mutate(self, attributes: Attributes) -> None:
         if attributes.document is None:

@@ -10,48 +10,37 @@ from typing import TYPE_CHECKING
 
 from pybernetes.api.fields import FieldError, FieldPath, at, invalid, is_dns_subdomain, not_supported, required
 from pybernetes.api.kinds import info_of
-from pybernetes.api.models.admissionregistration_v1 import MatchResources, MutatingAdmissionPolicy, Mutation
+from pybernetes.api.models.admissionregistration_v1 import MutatingAdmissionPolicy, Mutation
 from pybernetes.apiserver.columns import AGE, NAME
 from pybernetes.apiserver.resource import Resource, spec_changed
 from pybernetes.apiserver.resources.defaults import compile_defaults
 from pybernetes.apiserver.resources.policy_tables import PARAM_KIND, POLICY_DEFAULTS, counting, warnings_of
-from pybernetes.apiserver.validation import admission_policies as shared
-from pybernetes.apiserver.validation.admission_rules import check_match_conditions
+from pybernetes.apiserver.validation.admission_policies import MUTATING_OPERATIONS, check_expression, check_policy
 from pybernetes.apiserver.validation.metadata import check_metadata, check_metadata_update
 
 if TYPE_CHECKING:
     from pybernetes.apiserver.cel.composition import Composition
 
-OPERATIONS = ("*", "CONNECT", "CREATE", "UPDATE")
 PATCH_TYPES = ("ApplyConfiguration", "JSONPatch")
 REINVOCATION_POLICIES = ("IfNeeded", "Never")
 
 
 def validate(policy: MutatingAdmissionPolicy) -> Iterator[FieldError]:
-    yield from _check(policy, conditions=True)
+    yield from _check(policy)
 
 
 def validate_update(new: MutatingAdmissionPolicy, old: MutatingAdmissionPolicy) -> Iterator[FieldError]:
     yield from check_metadata_update(new.metadata, old.metadata)
-    same = new.spec.param_kind == old.spec.param_kind and new.spec.match_conditions == old.spec.match_conditions
-    yield from _check(new, conditions=not same)
+    yield from _check(new, old)
 
 
-def _check(policy: MutatingAdmissionPolicy, *, conditions: bool) -> Iterator[FieldError]:
+def _check(policy: MutatingAdmissionPolicy, old: MutatingAdmissionPolicy | None = None) -> Iterator[FieldError]:
     from pybernetes.apiserver.cel.composition import Composition
 
     spec, path = policy.spec, at.spec
     yield from check_metadata(policy.metadata, is_dns_subdomain, namespaced=False)
-    yield from shared.check_failure_policy(spec.failure_policy, path.failurePolicy)
-    params = spec.param_kind is not None
-    if spec.param_kind is not None:
-        yield from shared.check_param_kind(spec.param_kind, path.paramKind)
-    yield from shared.check_constraints(spec.match_constraints, path.matchConstraints)
-    yield from check_operations(spec.match_constraints, path.matchConstraints)
-    if conditions:
-        yield from check_match_conditions(spec.match_conditions, path.matchConditions, params=params)
-    composition = Composition(params=params)
-    yield from shared.check_variables(spec.variables, path.variables, composition)
+    composition = Composition(params=spec.param_kind is not None)
+    yield from check_policy(spec, composition, old=old.spec if old else None, operations=MUTATING_OPERATIONS)
     if not spec.mutations:
         yield required(path.mutations, "mutations must contain at least one item")
     for index, mutation in enumerate(spec.mutations):
@@ -60,14 +49,6 @@ def _check(policy: MutatingAdmissionPolicy, *, conditions: bool) -> Iterator[Fie
         yield required(path.reinvocationPolicy)
     elif spec.reinvocation_policy not in REINVOCATION_POLICIES:
         yield not_supported(path.reinvocationPolicy, spec.reinvocation_policy, REINVOCATION_POLICIES)
-
-
-def check_operations(match: MatchResources | None, path: FieldPath) -> Iterator[FieldError]:
-    """What is deleted cannot be changed."""
-    for rule in match.resource_rules if match is not None else ():
-        for operation in rule.operations:
-            if operation not in OPERATIONS:
-                yield not_supported(path.resourceRules.operations, operation, OPERATIONS)
 
 
 def _check_mutation(mutation: Mutation, path: FieldPath, composition: Composition) -> Iterator[FieldError]:
@@ -105,7 +86,7 @@ def _check_patch(expression: str, path: FieldPath, composition: Composition, *, 
         yield required(path.expression)
         return
     result = list_of(JSON_PATCH) if listed else OBJECT
-    yield from shared.check_expression(text, path.expression, composition, (result,), patches=True)
+    yield from check_expression(text, path.expression, composition, (result,), patches=True)
 
 
 MUTATING_ADMISSION_POLICIES = Resource(

@@ -8,24 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pybernetes.api.fields import FieldError, at, is_dns_subdomain
+from pybernetes.api.fields import FieldError, is_dns_subdomain
 from pybernetes.api.kinds import info_of
 from pybernetes.api.models.admissionregistration_v1 import MutatingAdmissionPolicyBinding
 from pybernetes.apiserver.resource import Resource, spec_changed
 from pybernetes.apiserver.resources.defaults import compile_defaults
-from pybernetes.apiserver.resources.mutating_admission_policy import check_operations
 from pybernetes.apiserver.resources.policy_tables import BINDING_COLUMNS, BINDING_DEFAULTS, warnings_of
-from pybernetes.apiserver.validation import admission_policies as shared
+from pybernetes.apiserver.validation.admission_policies import MUTATING_OPERATIONS, check_binding
 from pybernetes.apiserver.validation.metadata import check_metadata, check_metadata_update
 
 
 def validate(binding: MutatingAdmissionPolicyBinding) -> Iterator[FieldError]:
-    spec, path = binding.spec, at.spec
     yield from check_metadata(binding.metadata, is_dns_subdomain, namespaced=False)
-    yield from shared.check_policy_name(spec.policy_name, path.policyName)
-    yield from shared.check_param_ref(spec.param_ref, path.paramRef)
-    yield from shared.check_match_resources(spec.match_resources, path.matchResources)
-    yield from check_operations(spec.match_resources, path.matchResources)
+    yield from check_binding(binding.spec, MUTATING_OPERATIONS)
 
 
 def validate_update(new: MutatingAdmissionPolicyBinding, old: MutatingAdmissionPolicyBinding) -> Iterator[FieldError]:

@@ -31,8 +31,7 @@ from pybernetes.apiserver.columns import AGE, NAME
 from pybernetes.apiserver.resource import Context, Document, Resource, StatusSubresource, spec_changed
 from pybernetes.apiserver.resources.defaults import compile_defaults
 from pybernetes.apiserver.resources.policy_tables import PARAM_KIND, POLICY_DEFAULTS, counting, warnings_of
-from pybernetes.apiserver.validation import admission_policies as shared
-from pybernetes.apiserver.validation.admission_rules import check_match_conditions
+from pybernetes.apiserver.validation.admission_policies import check_expression, check_policy
 from pybernetes.apiserver.validation.conditions import check_conditions
 from pybernetes.apiserver.validation.metadata import check_metadata, check_metadata_update
 
@@ -45,29 +44,21 @@ LONGEST_VALUE_EXPRESSION = 5 * 1024
 
 
 def validate(policy: ValidatingAdmissionPolicy) -> Iterator[FieldError]:
-    yield from _check(policy, conditions=True)
+    yield from _check(policy)
 
 
 def validate_update(new: ValidatingAdmissionPolicy, old: ValidatingAdmissionPolicy) -> Iterator[FieldError]:
     yield from check_metadata_update(new.metadata, old.metadata)
-    same = new.spec.param_kind == old.spec.param_kind and new.spec.match_conditions == old.spec.match_conditions
-    yield from _check(new, conditions=not same)
+    yield from _check(new, old)
 
 
-def _check(policy: ValidatingAdmissionPolicy, *, conditions: bool) -> Iterator[FieldError]:
+def _check(policy: ValidatingAdmissionPolicy, old: ValidatingAdmissionPolicy | None = None) -> Iterator[FieldError]:
     from pybernetes.apiserver.cel.composition import Composition
 
     spec, path = policy.spec, at.spec
     yield from check_metadata(policy.metadata, is_dns_subdomain, namespaced=False)
-    yield from shared.check_failure_policy(spec.failure_policy, path.failurePolicy)
-    if spec.param_kind is not None:
-        yield from shared.check_param_kind(spec.param_kind, path.paramKind)
-    params = spec.param_kind is not None
-    yield from shared.check_constraints(spec.match_constraints, path.matchConstraints)
-    if conditions:
-        yield from check_match_conditions(spec.match_conditions, path.matchConditions, params=params)
-    composition = Composition(params=params, composed=bool(spec.variables))
-    yield from shared.check_variables(spec.variables, path.variables, composition)
+    composition = Composition(params=spec.param_kind is not None, composed=bool(spec.variables))
+    yield from check_policy(spec, composition, old=old.spec if old else None)
     if not spec.validations and not spec.audit_annotations:
         missing = "validations or auditAnnotations must contain at least one item"
         yield required(path.validations, missing)
@@ -84,12 +75,12 @@ def _check_validation(validation: Validation, path: FieldPath, composition: Comp
     if not validation.expression.strip():
         yield required(path.expression, "expression is not specified")
     else:
-        yield from shared.check_expression(validation.expression, path.expression, composition, (BOOL,))
+        yield from check_expression(validation.expression, path.expression, composition, (BOOL,))
     text, said = validation.message_expression, validation.message
     if text and not text.strip():
         yield invalid(path.messageExpression, text, "must be non-empty if specified")
     elif text:
-        yield from shared.check_expression(text, path.messageExpression, composition, (STRING,), authorizer=False)
+        yield from check_expression(text, path.messageExpression, composition, (STRING,), authorizer=False)
     if said and not said.strip():
         yield invalid(path.message, said, "must be non-empty if specified")
     elif {"\n", "\r"} & set(said.strip()):
@@ -127,7 +118,7 @@ def _check_annotation(
     elif len(text.encode()) > LONGEST_VALUE_EXPRESSION:
         yield required(path.valueExpression, f"must not exceed {LONGEST_VALUE_EXPRESSION} bytes in length")
     else:
-        for error in shared.check_expression(text, path.valueExpression, composition, (STRING, NULL)):
+        for error in check_expression(text, path.valueExpression, composition, (STRING, NULL)):
             yield invalid(error.path, annotation.value_expression, error.detail)
 
 

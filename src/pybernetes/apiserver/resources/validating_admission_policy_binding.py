@@ -23,19 +23,16 @@ from pybernetes.api.models.admissionregistration_v1 import ValidatingAdmissionPo
 from pybernetes.apiserver.resource import Resource, spec_changed
 from pybernetes.apiserver.resources.defaults import compile_defaults
 from pybernetes.apiserver.resources.policy_tables import BINDING_COLUMNS, BINDING_DEFAULTS, warnings_of
-from pybernetes.apiserver.validation import admission_policies as shared
+from pybernetes.apiserver.validation.admission_policies import check_binding
 from pybernetes.apiserver.validation.metadata import check_metadata, check_metadata_update
 
 ACTIONS = ("Audit", "Deny", "Warn")
 
 
 def validate(binding: ValidatingAdmissionPolicyBinding) -> Iterator[FieldError]:
-    spec, path = binding.spec, at.spec
     yield from check_metadata(binding.metadata, is_dns_subdomain, namespaced=False)
-    yield from shared.check_policy_name(spec.policy_name, path.policyName)
-    yield from shared.check_param_ref(spec.param_ref, path.paramRef)
-    yield from shared.check_match_resources(spec.match_resources, path.matchResources)
-    yield from _check_actions(spec.validation_actions, path.validationActions)
+    yield from check_binding(binding.spec)
+    yield from _check_actions(binding.spec.validation_actions, at.spec.validationActions)
 
 
 def _check_actions(actions: Sequence[str], path: FieldPath) -> Iterator[FieldError]:

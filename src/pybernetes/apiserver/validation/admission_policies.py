@@ -5,12 +5,13 @@ Follows pkg/apis/admissionregistration/validation.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Protocol
 
 from pybernetes.api.fields import (
     FieldError,
     FieldPath,
+    at,
     duplicate,
     forbidden,
     invalid,
@@ -21,27 +22,94 @@ from pybernetes.api.fields import (
     required,
 )
 from pybernetes.api.models.admissionregistration_v1 import (
+    MatchCondition,
     MatchResources,
     NamedRuleWithOperations,
     ParamKind,
     ParamRef,
     Variable,
 )
-from pybernetes.apiserver.validation.admission_rules import check_rule
+from pybernetes.apiserver.validation.admission_rules import OPERATIONS, check_match_conditions, check_rule
 from pybernetes.apiserver.validation.selectors import check_label_selector
 
 if TYPE_CHECKING:
     from pybernetes.apiserver.cel.composition import Composition
     from pybernetes.apiserver.cel.types import Type
 
+
+class PolicySpec(Protocol):
+    """What the specs of both kinds of policy state."""
+
+    @property
+    def failure_policy(self) -> str | None: ...
+    @property
+    def match_conditions(self) -> list[MatchCondition]: ...
+    @property
+    def match_constraints(self) -> MatchResources | None: ...
+    @property
+    def param_kind(self) -> ParamKind | None: ...
+    @property
+    def variables(self) -> list[Variable]: ...
+
+
+class BindingSpec(Protocol):
+    """What the specs of both kinds of binding state."""
+
+    @property
+    def match_resources(self) -> MatchResources | None: ...
+    @property
+    def param_ref(self) -> ParamRef | None: ...
+    @property
+    def policy_name(self) -> str: ...
+
+
+MUTATING_OPERATIONS = frozenset({"*", "CONNECT", "CREATE", "UPDATE"})
+"""What is deleted cannot be changed."""
 FAILURE_POLICIES = ("Fail", "Ignore")
 MATCH_POLICIES = ("Equivalent", "Exact")
 NOT_FOUND_ACTIONS = ("Deny", "Allow")
 _IDENTIFIER_LETTERS = frozenset("_abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
 
 
-def check_failure_policy(policy: str | None, path: FieldPath) -> Iterator[FieldError]:
-    yield from _check_required_choice(policy, FAILURE_POLICIES, path)
+def check_policy(
+    spec: PolicySpec,
+    composition: Composition,
+    *,
+    old: PolicySpec | None,
+    operations: Collection[str] = OPERATIONS,
+) -> Iterator[FieldError]:
+    """What stands in every policy, `spec.variables` last: they are declared in ``composition``.
+
+    Match conditions that an update leaves as they are under the same `paramKind` are not judged again.
+    """
+    path, kind = at.spec, spec.param_kind
+    yield from _check_required_choice(spec.failure_policy, FAILURE_POLICIES, path.failurePolicy)
+    if kind is not None:
+        yield from _check_param_kind(kind, path.paramKind)
+    yield from _check_constraints(spec.match_constraints, path.matchConstraints)
+    yield from _check_operations(spec.match_constraints, path.matchConstraints, operations)
+    if old is None or old.param_kind != kind or old.match_conditions != spec.match_conditions:
+        yield from check_match_conditions(spec.match_conditions, path.matchConditions, params=kind is not None)
+    yield from _check_variables(spec.variables, path.variables, composition)
+
+
+def check_binding(spec: BindingSpec, operations: Collection[str] = OPERATIONS) -> Iterator[FieldError]:
+    """What stands in every binding."""
+    path = at.spec
+    yield from _check_policy_name(spec.policy_name, path.policyName)
+    yield from _check_param_ref(spec.param_ref, path.paramRef)
+    yield from _check_match_resources(spec.match_resources, path.matchResources)
+    yield from _check_operations(spec.match_resources, path.matchResources, operations)
+
+
+def _check_operations(
+    match: MatchResources | None, path: FieldPath, operations: Collection[str]
+) -> Iterator[FieldError]:
+    """Of the operations that there are, those that this kind of policy does not know."""
+    for rule in match.resource_rules if match is not None else ():
+        for operation in rule.operations:
+            if operation not in operations:
+                yield not_supported(path.resourceRules.operations, operation, sorted(operations))
 
 
 def _check_required_choice(value: str | None, choices: Sequence[str], path: FieldPath) -> Iterator[FieldError]:
@@ -51,7 +119,7 @@ def _check_required_choice(value: str | None, choices: Sequence[str], path: Fiel
         yield not_supported(path, value, choices)
 
 
-def check_param_kind(kind: ParamKind, path: FieldPath) -> Iterator[FieldError]:
+def _check_param_kind(kind: ParamKind, path: FieldPath) -> Iterator[FieldError]:
     yield from _check_api_version(kind.api_version, path.apiVersion)
     if not kind.kind:
         yield required(path.kind)
@@ -76,17 +144,17 @@ def _check_api_version(text: str, path: FieldPath) -> Iterator[FieldError]:
         yield invalid(path, version, ",".join(messages))
 
 
-def check_constraints(constraints: MatchResources | None, path: FieldPath) -> Iterator[FieldError]:
+def _check_constraints(constraints: MatchResources | None, path: FieldPath) -> Iterator[FieldError]:
     """`matchConstraints` of a policy: they must name some resources."""
     if constraints is None:
         yield required(path)
         return
-    yield from check_match_resources(constraints, path)
+    yield from _check_match_resources(constraints, path)
     if not constraints.resource_rules:
         yield required(path.resourceRules)
 
 
-def check_match_resources(match: MatchResources | None, path: FieldPath) -> Iterator[FieldError]:
+def _check_match_resources(match: MatchResources | None, path: FieldPath) -> Iterator[FieldError]:
     if match is None:
         return
     yield from _check_required_choice(match.match_policy, MATCH_POLICIES, path.matchPolicy)
@@ -108,7 +176,7 @@ def _check_named_rules(rules: Iterable[NamedRuleWithOperations], path: FieldPath
         yield from check_rule(rule, path[index])
 
 
-def check_variables(variables: Sequence[Variable], path: FieldPath, composition: Composition) -> Iterator[FieldError]:
+def _check_variables(variables: Sequence[Variable], path: FieldPath, composition: Composition) -> Iterator[FieldError]:
     """Declares them too, so that other expressions may name them."""
     from pybernetes.apiserver.cel.expressions import ExpressionError
 
@@ -149,14 +217,14 @@ def check_expression(
         yield invalid(path, expression, str(error))
 
 
-def check_policy_name(name: str, path: FieldPath) -> Iterator[FieldError]:
+def _check_policy_name(name: str, path: FieldPath) -> Iterator[FieldError]:
     if not name:
         yield required(path)
     else:
         yield from (invalid(path, name, message) for message in is_dns_subdomain(name))
 
 
-def check_param_ref(ref: ParamRef | None, path: FieldPath) -> Iterator[FieldError]:
+def _check_param_ref(ref: ParamRef | None, path: FieldPath) -> Iterator[FieldError]:
     if ref is None:
         return
     exclusive = "name and selector are mutually exclusive"

@@ -12,13 +12,13 @@ from typing import Any
 import msgspec
 import orjson
 
-from pybernetes.api import errors
+from pybernetes.api import errors, go_json
 from pybernetes.api.fields import quoted
 from pybernetes.apiserver.admission.contract import Attributes, Kind
 from pybernetes.apiserver.admission.webhooks.matching import namespace_of
 from pybernetes.apiserver.auth.contract import User
 from pybernetes.apiserver.resource import Document, Resource
-from pybernetes.apiserver.unmarshalling import json_type, unmarshalling
+from pybernetes.apiserver.unmarshalling import unmarshalling
 
 GROUP = "admission.k8s.io"
 JSON_PATCH = "JSONPatch"
@@ -175,7 +175,9 @@ def _operations(patch: bytes) -> Sequence[Document]:
     except orjson.JSONDecodeError as error:
         raise UndecodablePatch(str(error)) from error
     if not isinstance(operations, list):
-        raise UndecodablePatch(f"json: cannot unmarshal {json_type(operations)} into Go value of type jsonpatch.Patch")
+        raise UndecodablePatch(
+            f"json: cannot unmarshal {go_json.type_of(operations)} into Go value of type jsonpatch.Patch"
+        )
     return operations
 
 
