@@ -34,9 +34,14 @@ class Routes:
         self._groups: dict[tuple[str, str], Handler] = {}
         self._resources: dict[tuple[str, str, str], Handler] = {}
         self._subresources: dict[tuple[str, str, str], Handler] = {}
+        self.elsewhere: dict[tuple[str, str], Handler] = {}
+        """Group versions that another server answers for, whatever is served here under their names."""
 
     def exact(self, path: str, handler: Handler) -> None:
         self._exact[path] = handler
+
+    def drop_exact(self, path: str) -> None:
+        self._exact.pop(path, None)
 
     def prefix(self, prefix: str, handler: Handler) -> None:
         """``prefix`` itself and everything under it."""

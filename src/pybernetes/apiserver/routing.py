@@ -41,6 +41,8 @@ class Routing:
         """Raises 404 and 405."""
         if not info.is_resource:
             return self._routes.of_path(info.path) or _no_page
+        if self._routes.elsewhere and (info.group, info.version) in self._routes.elsewhere:
+            return self._routes.elsewhere[info.group, info.version]
         endpoint = self._endpoints.get((info.group, info.version, info.resource))
         if endpoint is None:
             return self._of_nobody(info)

@@ -1,7 +1,8 @@
 """Connections to the servers behind the API server: HTTP requests and raw upgraded connections.
 
 Guarantees
-  Credentials of the client (Authorization, cookies, impersonation, bearer subprotocols) never leave the API server.
+  Credentials of the client (Authorization, cookies, impersonation, what it says of itself as a front proxy, bearer
+  subprotocols) never leave the API server.
   A server that cannot be reached is an `ApiError` that names it.
 """
 
@@ -37,7 +38,8 @@ _HOP_BY_HOP = frozenset(
         "content-length",
     }
 )
-_CREDENTIALS = frozenset({"authorization", "cookie"})
+_CREDENTIALS = frozenset({"authorization", "cookie", "x-remote-user", "x-remote-uid", "x-remote-group"})
+_IDENTITIES = ("impersonate-", "x-remote-extra-")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +74,14 @@ class Declined:
 
 
 class Backend:
-    """Dials with one TLS context (the API server's kubelet client, or none to speak of for pods and services)."""
+    """Dials with one TLS context (the API server's kubelet client, or none to speak of for pods and services).
 
-    def __init__(self, tls: ssl.SSLContext) -> None:
+    ``server_name`` is whom the other side's certificate must name; the host that is dialled where nothing is said.
+    """
+
+    def __init__(self, tls: ssl.SSLContext, server_name: str | None = None) -> None:
         self._tls = tls
+        self._server_name = server_name
         self._session: aiohttp.ClientSession | None = None
 
     async def close(self) -> None:
@@ -100,6 +106,7 @@ class Backend:
                 headers=headers,
                 data=body or None,
                 ssl=self._tls,
+                server_hostname=self._server_name,
                 allow_redirects=False,
                 timeout=aiohttp.ClientTimeout(total=timeout, sock_connect=DIAL_SECONDS),
             )
@@ -122,7 +129,7 @@ class Backend:
                     target.address.host,
                     target.address.port,
                     ssl=self._tls if secure else None,
-                    server_hostname=target.address.host if secure else None,
+                    server_hostname=(self._server_name or target.address.host) if secure else None,
                     limit=HEAD_LIMIT,
                 )
                 writer.write(_request_head(method, target, headers))
@@ -157,7 +164,7 @@ def forwarded(headers: Mapping[str, str]) -> CIMultiDict[str]:
     kept: CIMultiDict[str] = CIMultiDict()
     for name, value in headers.items():
         lowered = name.lower()
-        if lowered in _HOP_BY_HOP or lowered in _CREDENTIALS or lowered.startswith("impersonate-"):
+        if lowered in _HOP_BY_HOP or lowered in _CREDENTIALS or lowered.startswith(_IDENTITIES):
             continue
         if lowered == "sec-websocket-protocol":
             value = ", ".join(one for one in map(str.strip, value.split(",")) if not one.startswith(BEARER_PROTOCOL))
