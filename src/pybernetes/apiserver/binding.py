@@ -29,7 +29,6 @@ from pybernetes.apiserver.resource import Context, Document
 from pybernetes.apiserver.routes import Call, Routes
 from pybernetes.apiserver.rules import Models
 from pybernetes.apiserver.updating import Proposal
-from pybernetes.apiserver.write_options import check_options
 
 _SUBRESOURCE = "pods/binding"
 _BINDING = KindInfo("", "v1", "Binding", "bindings", True, "core_v1")
@@ -78,7 +77,6 @@ class Binder:
             raise errors.path_not_found()
         if call.info.verb != "create":
             raise errors.method_not_allowed()
-        check_options(call.request, "CreateOptions")
         binding = decode(call.request, _shape(), _BINDING).document
         metadata = binding.get("metadata") or {}
         if metadata.get("namespace", call.info.namespace) != call.info.namespace:

@@ -19,7 +19,7 @@ from pybernetes.apiserver import protobuf
 from pybernetes.apiserver.http import ApiRequest
 from pybernetes.apiserver.negotiation import Encoding, encoding_of_body
 from pybernetes.apiserver.resource import Document
-from pybernetes.apiserver.write_options import FieldValidation, field_validation
+from pybernetes.apiserver.write_options import FieldValidation, check_options, field_validation
 from pybernetes.apiserver.yaml_body import UnreadableYaml, read_yaml, repeated_keys
 
 
@@ -75,7 +75,9 @@ _PROTOBUF_PREFIX = b"k8s\x00"
 def decode(request: ApiRequest, shape: Shape, info: KindInfo, also: Sequence[str] = ()) -> Decoded:
     """Raises 400 for what cannot be read as the kind, and in strict mode for unknown and repeated fields.
 
-    ``also`` are further apiVersions that the kind's bodies may state."""
+    ``also`` are further apiVersions that the kind's bodies may state. Options of the write that upstream refuses are
+    refused before the body is looked at (422)."""
+    check_options(request)
     mode = field_validation(request)
     try:
         document = _parsed(request)

@@ -44,7 +44,7 @@ from pybernetes.apiserver.updating import Proposal
 from pybernetes.apiserver.view import view_of
 from pybernetes.apiserver.watch_lines import lines_for
 from pybernetes.apiserver.watching import Watcher
-from pybernetes.apiserver.write_options import FieldValidation, check_options, check_patch_options, field_validation
+from pybernetes.apiserver.write_options import FieldValidation, check_patch_options, field_validation
 
 _JOB_WARNING = (
     "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or set "
@@ -133,7 +133,6 @@ class Endpoint:
 
     async def create(self, call: Call) -> ApiResponse:
         self._require_namespace(call)
-        check_options(call.request, "CreateOptions")
         document = self._decode(call.request)
         context = self._context(call)
         created = await self.registry.create(self._namespace(call), document, context)
@@ -141,7 +140,6 @@ class Endpoint:
         return object_answer(call.request, self.view, created, context.now, 201)
 
     async def update(self, call: Call) -> ApiResponse:
-        check_options(call.request, "UpdateOptions")
         if self.resource.allows_create_on_update and not call.info.subresource:
             name = call.info.name
             if await self.registry.find(self._namespace(call), name) is None:

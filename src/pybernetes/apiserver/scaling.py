@@ -35,7 +35,7 @@ from pybernetes.apiserver.scale import API_VERSION, scale_of, scaled
 from pybernetes.apiserver.tracking import author_of, check_place, managers_in
 from pybernetes.apiserver.updating import Proposal
 from pybernetes.apiserver.view import View
-from pybernetes.apiserver.write_options import FieldValidation, check_options, check_patch_options, field_validation
+from pybernetes.apiserver.write_options import FieldValidation, check_patch_options, field_validation
 
 SCALE = KindInfo("autoscaling", "v1", "Scale", "scales", True, "autoscaling_v1")
 SHAPE = shape_of("autoscaling", "v1", "Scale")
@@ -95,7 +95,6 @@ class ScaleDoor:
         return document_answer(call.request, scale_of(self._declared, self._view.document(stored)))
 
     async def update(self, call: Call) -> ApiResponse:
-        check_options(call.request, "UpdateOptions")
         decoded = decode(call.request, SHAPE, SCALE)
         call.request.warnings.extend(decoded.warnings)
         wanted = decoded.document

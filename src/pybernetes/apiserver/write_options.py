@@ -26,10 +26,10 @@ def field_validation(request: ApiRequest) -> FieldValidation:
     return FieldValidation(request.param("fieldValidation") or FieldValidation.WARN)
 
 
-def check_options(request: ApiRequest, kind: str) -> None:
-    """``kind`` is `CreateOptions` or `UpdateOptions`. Raises 422."""
+def check_options(request: ApiRequest) -> None:
+    """For whole objects, sent to be created or to replace what is there. Raises 422."""
     if request.query:
-        _reject(kind, list(_problems(request)))
+        _reject("UpdateOptions" if request.method == "PUT" else "CreateOptions", list(_problems(request)))
 
 
 def check_patch_options(request: ApiRequest, *, applies: bool) -> None:
