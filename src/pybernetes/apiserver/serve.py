@@ -46,14 +46,19 @@ _GZIP_WINDOW = 31
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 
-def tls_context(certificate: Path, key: Path, client_ca: Path | None) -> ssl.SSLContext:
-    """Client certificates are asked for, not required; one that the CA did not sign ends the handshake."""
+def tls_context(
+    certificate: Path, key: Path, client_ca: Path | None, request_header_ca: Path | None = None
+) -> ssl.SSLContext:
+    """Client certificates are asked for, not required; one that neither CA signed ends the handshake. Which of the two
+    did is for the authenticator to tell."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.load_cert_chain(certificate, key)
     if client_ca is not None:
         context.load_verify_locations(client_ca)
         context.verify_mode = ssl.CERT_OPTIONAL
+    if request_header_ca is not None:
+        context.load_verify_locations(request_header_ca)
     return context
 
 

@@ -30,6 +30,7 @@ from pybernetes.apiserver.auth.node_graph import NodeGraph
 from pybernetes.apiserver.auth.pki import Pki
 from pybernetes.apiserver.auth.rbac import Rbac
 from pybernetes.apiserver.auth.rbac_feed import RbacFeed
+from pybernetes.apiserver.auth.request_header import FrontProxies, RequestHeaders
 from pybernetes.apiserver.auth.reviews import Reviews
 from pybernetes.apiserver.auth.secret_tokens import SecretTokens, TokenSecrets
 from pybernetes.apiserver.auth.service_accounts import DEFAULT_ISSUER, ServiceAccountTokens
@@ -51,6 +52,8 @@ class AccessOptions:
     audiences: tuple[str, ...] = ()
     server_url: str = "https://127.0.0.1:6443"
     pki: Pki | None = None
+    request_headers: RequestHeaders | None = None
+    """Proxies that are trusted to say whom they speak for; needs ``pki``, whose authority all others are known by."""
 
 
 @dataclass
@@ -74,7 +77,10 @@ class Access:
         ]
         if options.token_file is not None:
             sources.insert(0, FileTokens(TokenFile(options.token_file), self.clock))
-        self._requests = RequestAuthenticator(sources)
+        proxies = None
+        if options.request_headers is not None and options.pki is not None:
+            proxies = FrontProxies(options.request_headers, options.pki.ca_file)
+        self._requests = RequestAuthenticator(sources, proxies)
         self.authenticator = ImpersonatingAuthenticator(self._requests, self.authorizer)
         self._feed = RbacFeed(self.store, self.rbac)
         self._signer: CertificateSigner | None = None

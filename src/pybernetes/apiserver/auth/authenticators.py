@@ -34,6 +34,7 @@ from pybernetes.apiserver.auth.contract import (
     Authorizer,
     User,
 )
+from pybernetes.apiserver.auth.request_header import FrontProxies
 from pybernetes.apiserver.auth.service_accounts import USER_PREFIX, InvalidToken, ServiceAccountTokens, groups_of
 from pybernetes.apiserver.auth.tokens import BOOTSTRAPPERS, TokenFile
 from pybernetes.apiserver.http import ApiRequest
@@ -119,18 +120,34 @@ class BootstrapTokens:
         return bool(expiration) and datetime.fromisoformat(expiration) <= self.clock.now()
 
 
-class RequestAuthenticator:
-    """Certificate, then bearer token, then anonymous."""
+@dataclass(frozen=True, slots=True)
+class Certified:
+    """What a certificate stands for: a user, a proxy that speaks for others, both or neither."""
 
-    def __init__(self, tokens: Sequence[TokenSource] = ()) -> None:
+    user: User | None
+    is_proxy: bool = False
+
+
+class RequestAuthenticator:
+    """Certificate, then bearer token, then anonymous. Without ``proxies`` every certificate that TLS let through is a
+    user's."""
+
+    def __init__(self, tokens: Sequence[TokenSource] = (), proxies: FrontProxies | None = None) -> None:
         self._sources = tuple(tokens)
-        self._certificates: dict[bytes, User] = {}
+        self._proxies = proxies
+        self._certificates: dict[bytes, Certified] = {}
 
     async def authenticate(self, request: ApiRequest) -> User | None:
-        if request.peer is not None:
-            return self._of_certificate(request.peer.der)
+        peer = request.peer
+        user = self._of_certificate(peer.der, request.headers) if peer is not None else None
+        if user is not None:
+            return user
         token = bearer_token(request.headers)
-        return ANONYMOUS_USER if token is None else await self._of_token(token)
+        if token is not None:
+            return await self._of_token(token)
+        if peer is not None:
+            raise errors.unauthorized()
+        return ANONYMOUS_USER
 
     async def find(self, token: str) -> User | None:
         """The user that a bearer token stands for; None if nobody knows it. Raises `InvalidToken`."""
@@ -149,13 +166,23 @@ class RequestAuthenticator:
             raise errors.unauthorized()
         return user
 
-    def _of_certificate(self, der: bytes) -> User:
-        user = self._certificates.get(der)
-        if user is None:
+    def _of_certificate(self, der: bytes, headers: Mapping[str, str]) -> User | None:
+        certified = self._certificates.get(der)
+        if certified is None:
             if len(self._certificates) >= REMEMBERED_CERTIFICATES:
                 self._certificates.clear()
-            user = self._certificates[der] = _known(certificate_user(der))
-        return user
+            certified = self._certificates[der] = self._certified(der)
+        if certified.is_proxy and self._proxies is not None:
+            user = self._proxies.user_of(headers)
+            if user is not None:
+                return _known(user)
+        return certified.user
+
+    def _certified(self, der: bytes) -> Certified:
+        user = _known(certificate_user(der))
+        if self._proxies is None:
+            return Certified(user)
+        return Certified(user if self._proxies.is_user(der) else None, self._proxies.is_proxy(der, user.name))
 
 
 class ImpersonatingAuthenticator:

@@ -1,4 +1,4 @@
-"""The cluster's own certificates: one authority, and everything it signs, kept in a directory.
+"""The cluster's own certificates: its authority, and everything it signs, kept in a directory.
 
 Guarantees
   Each certificate is issued once and kept until it is near its end, its names change or its authority is replaced.
@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 from pybernetes.apiserver.auth.files import write_private, write_public
+from pybernetes.apiserver.auth.request_header import PROXY_NAME
 
 if TYPE_CHECKING:
     from pybernetes.apiserver.auth.certificates import Authority
@@ -95,6 +96,9 @@ class Pki:
 
     directory: Path
     now: Callable[[], datetime] = field(default=_utc_now)
+    authority: str = "ca"
+    """The files in which the authority is kept."""
+    authority_name: str = "kubernetes"
 
     # What each party presents
 
@@ -130,12 +134,22 @@ class Pki:
         request = Request(f"system:node:{name}", ("system:nodes",), names=names, server=True)
         return self.issue(f"kubelet-serving-{name}", request)
 
+    @cached_property
+    def front_proxy(self) -> Pki:
+        """The authority by which extension API servers know this one, and it knows proxies before it; it vouches for
+        nothing else."""
+        return Pki(self.directory, self.now, "front-proxy-ca", "front-proxy-ca")
+
+    def front_proxy_client(self) -> KeyPair:
+        """What the API server shows to extension API servers."""
+        return self.front_proxy.issue(PROXY_NAME, Request(PROXY_NAME, client=True))
+
     # The authority and the token-signing key
 
     @cached_property
     def ca_file(self) -> Path:
         self._load_or_create_authority()
-        return self.directory / "ca.crt"
+        return self.directory / f"{self.authority}.crt"
 
     @property
     def ca_pem(self) -> bytes:
@@ -228,7 +242,7 @@ class Pki:
         return document
 
     def _load_or_create_authority(self) -> None:
-        certificate, key = self.directory / "ca.crt", self.directory / "ca.key"
+        certificate, key = (self.directory / f"{self.authority}.{kind}" for kind in ("crt", "key"))
         if certificate.exists():
             return
         with self._locked():
@@ -240,7 +254,7 @@ class Pki:
         from pybernetes.apiserver.auth import certificates
 
         now = self.now()
-        issued = certificates.new_authority("kubernetes", now, now + AUTHORITY_LIFETIME)
+        issued = certificates.new_authority(self.authority_name, now, now + AUTHORITY_LIFETIME)
         write_private(key, issued.key)
         write_public(certificate, issued.certificate)
 
@@ -248,7 +262,7 @@ class Pki:
     def _authority(self) -> Authority:
         from pybernetes.apiserver.auth.certificates import Authority
 
-        return Authority(self.ca_pem, (self.directory / "ca.key").read_bytes())
+        return Authority(self.ca_pem, (self.directory / f"{self.authority}.key").read_bytes())
 
 
 def serving_context(pair: KeyPair, client_authority: Path) -> ssl.SSLContext:
