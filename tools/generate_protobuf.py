@@ -11,6 +11,7 @@ written. Run as `tools/generate_protobuf.py DIRECTORY…`. Only facts are taken.
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 import sys
@@ -46,7 +47,8 @@ SPECIAL = {
 }
 _FIELD = re.compile(r"^\s*(?:(optional|repeated|required)\s+)?(map<\w+,\s*[\w.]+>|[\w.]+)\s+(\w+)\s*=\s*(\d+);", re.M)
 _WRITER = re.compile(r"^func \(m \*?(\w+)\) MarshalToSizedBuffer\(.*?^\}", re.M | re.S)
-_ONLY_IF_SET = re.compile(r"^\tif m\.(\w+) != nil \{", re.M)
+_ONLY_IF_SET = re.compile(r"^\tif m\.\w+ != nil \{.*?((?:^\t\ti--\n\t\tdAtA\[i\] = 0x\w+\n)+)^\t\}", re.M | re.S)
+"""With the bytes of the field's tag, the last first."""
 _MESSAGE = re.compile(r"^message (\w+) \{(.*?)^\}", re.M | re.S)
 
 
@@ -63,17 +65,26 @@ def module_of(package: str) -> str:
     return "_".join(parts[-2:]) if re.fullmatch(r"v\d+\w*", parts[-1]) else parts[-1]
 
 
-def optional_fields(marshalling: str) -> dict[str, set[str]]:
-    """Message → the fields, in small letters, that are written only if they are set."""
+def optional_fields(marshalling: str) -> dict[str, set[int]]:
+    """Message → the numbers of the fields that are written only if they are set."""
     return {
-        found[1]: {name.lower() for name in _ONLY_IF_SET.findall(found[0])} for found in _WRITER.finditer(marshalling)
+        found[1]: {number_of(tag) for tag in _ONLY_IF_SET.findall(found[0])} for found in _WRITER.finditer(marshalling)
     }
 
 
-def message_fields(module: str, body: str, facts: dict[str, object] | None, optional: set[str]) -> dict[str, list[str]]:
+def number_of(tag: str) -> int:
+    septets = [int(byte, 16) & 0x7F for byte in re.findall(r"0x\w+", tag)]
+    return functools.reduce(lambda high, low: high << 7 | low, septets) >> 3
+
+
+_LIST_WRITER = re.compile(r"^func \(m (\w+)\) MarshalToSizedBuffer\(", re.M)
+"""Of a Go type that is a list itself: its message has one field, whose name says nothing."""
+
+
+def message_fields(module: str, body: str, facts: dict[str, object] | None, optional: set[int]) -> dict[str, list[str]]:
     fields = {}
     for label, type_, name, number in _FIELD.findall(body):
-        shape = "?" if name.lower().lstrip("_") in optional else ""
+        shape = "?" if int(number) in optional else ""
         if type_.startswith("map<"):
             shape, type_ = "{}", type_[4:-1].split(",")[1].strip()
         elif label == "repeated":
@@ -87,11 +98,14 @@ def message_fields(module: str, body: str, facts: dict[str, object] | None, opti
 
 
 def json_name(name: str, facts: dict[str, object] | None) -> str:
-    """Most fields are called in JSON as in protobuf; some of JSON Schema's are not."""
+    """Most fields are called in JSON as in protobuf; some differ in their letters' case, some of JSON Schema's more."""
     name = name.lstrip("_")
     name = name[:1].lower() + name[1:]
+    if not facts or name in facts:
+        return name
     with_dashes = re.sub(r"[A-Z]", lambda letter: f"-{letter[0].lower()}", name)
-    return next((other for other in (f"${name}", with_dashes) if facts and name not in facts and other in facts), name)
+    written = {other.lower(): other for other in facts}
+    return next((written[one] for one in (name.lower(), f"${name}", with_dashes) if one in written), name)
 
 
 def message_id(module: str, type_: str) -> str:
@@ -117,11 +131,14 @@ def generate(directories: list[str]) -> dict[str, dict[str, list[str]]]:
             if module not in schema and module != "meta_v1":
                 continue
             optional = optional_fields(marshalling)
+            lists = _LIST_WRITER.findall(marshalling)
             for name, body in _MESSAGE.findall(text):
                 if f"{module}.{name}" in SPECIAL or (name.endswith("List") and name not in _LISTS_OF_THEIR_OWN):
                     continue
                 known = schema.get(module, {}).get(name)
                 facts = known["fields"] if known else None
+                if name in lists:
+                    body = body.replace(" items = ", " _ = ")
                 messages[f"{module}.{name}"] = message_fields(module, body, facts, optional.get(name, set()))
     return dict(sorted(messages.items()))
 

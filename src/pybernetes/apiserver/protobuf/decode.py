@@ -99,7 +99,7 @@ def _value(kind: str, value: int | bytes) -> Any:
     if reader is not None:
         return reader(data)
     if wraps_a_list(kind):
-        return decode_message(kind, data).get("items", [])
+        return decode_message(kind, data).get("", [])
     return decode_message(kind, data)
 
 

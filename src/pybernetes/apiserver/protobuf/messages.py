@@ -37,7 +37,7 @@ class ProtobufError(ValueError):
 class Field(NamedTuple):
     number: int
     name: str
-    """In JSON; "" where the message is inlined."""
+    """In JSON; "" where the message is inlined, or is the list that the field holds."""
     shape: str
     """"[]", "{}", "?" where the zero value is left out, or "" where it is written."""
     kind: str
@@ -73,7 +73,7 @@ def _field(number: int, name: str, type_: str) -> Field:
 def wraps_a_list(message: str) -> bool:
     """Whether in JSON the message is the list that it wraps."""
     fields = fields_of(message)
-    return len(fields) == 1 and 1 in fields and fields[1][1:3] == ("items", "[]")
+    return 1 in fields and fields[1][1:3] == ("", "[]")
 
 
 @cache
