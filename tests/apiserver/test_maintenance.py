@@ -22,15 +22,14 @@ class TurnedClock(SystemClock):
         return self.moment
 
 
-async def _event(talk: Talk, name: str, last: datetime | None = None) -> None:
+async def _event(talk: Talk, name: str, last: datetime = START) -> None:
     event: dict[str, Any] = {
         "metadata": {"name": name},
+        "lastTimestamp": format_time(last),
         "involvedObject": {"kind": "Pod", "namespace": "default", "name": "one"},
         "reason": "Made",
         "message": "made",
     }
-    if last is not None:
-        event["lastTimestamp"] = format_time(last)
     made = await talk.post(EVENTS, event)
     assert made.status == 201, made.message
 
@@ -39,12 +38,17 @@ async def test_events_go_an_hour_after_they_were_last_written() -> None:
     clock = TurnedClock()
     async with serving(clock=clock) as talk:
         await _event(talk, "old")
-        await _event(talk, "seen-again", START + timedelta(minutes=50))
+        await _event(talk, "seen-again")
+        await _event(talk, "of-the-future", START + timedelta(days=1))
+        clock.moment = START + timedelta(minutes=50)
+        again = {"count": 2, "lastTimestamp": format_time(clock.moment)}
+        assert (await talk.patch(f"{EVENTS}/seen-again", again)).status == 200
         clock.moment = START + timedelta(minutes=61)
         await _event(talk, "new")
+        await _event(talk, "of-the-past", START - timedelta(days=1))
         await Maintenance(talk.server).expire_events()
         left = [item["metadata"]["name"] for item in (await talk.get(EVENTS)).body["items"]]
-        assert left == ["new", "seen-again"]
+        assert left == ["new", "of-the-past", "seen-again"]
 
 
 async def test_history_is_kept_for_an_interval_and_forgotten_after_two() -> None:

@@ -20,13 +20,17 @@ from pybernetes.store.contract import Committed, Compacted, Delete, ModRevisionI
 log = logging.getLogger(__name__)
 
 
-class _Creation(msgspec.Struct):
+class _Managed(msgspec.Struct):
+    time: str = ""
+
+
+class _Metadata(msgspec.Struct):
     creationTimestamp: str
+    managedFields: list[_Managed] = []
 
 
 class _Times(msgspec.Struct):
-    metadata: _Creation
-    lastTimestamp: str | None = None
+    metadata: _Metadata
 
 
 _read_times = msgspec.json.Decoder(_Times).decode
@@ -80,9 +84,9 @@ class Maintenance:
 
 
 def _written(value: bytes) -> str:
-    """When the event was last written: its last timestamp, or its creation."""
-    event = _read_times(value)
-    return event.lastTimestamp or event.metadata.creationTimestamp
+    """When the event was last written, whatever its author says about when it happened."""
+    metadata = _read_times(value).metadata
+    return max(metadata.creationTimestamp, *(managed.time for managed in metadata.managedFields), "")
 
 
 async def _repeat(seconds: float, act: Callable[[], Awaitable[None]]) -> None:
