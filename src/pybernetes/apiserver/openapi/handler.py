@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Container, Iterable
-from typing import Any
+import logging
+from collections.abc import Callable, Container, Iterable, Mapping
+from typing import Any, Protocol
 
 import orjson
 
@@ -22,9 +23,12 @@ from pybernetes.api import errors
 from pybernetes.apiserver.discovery.served import ServedGroup, ServedVersion
 from pybernetes.apiserver.http import JSON, ApiRequest, ApiResponse
 from pybernetes.apiserver.openapi import gnostic
+from pybernetes.apiserver.openapi.merging import merged
 from pybernetes.apiserver.openapi.paths import Paths
 from pybernetes.apiserver.openapi.schemas import Dialect, Schemas, type_of_kind
 from pybernetes.apiserver.routes import Call, Routes
+
+log = logging.getLogger(__name__)
 
 _ALWAYS = ("meta_v1.DeleteOptions", "meta_v1.Status", "meta_v1.WatchEvent")
 _ACCEPTABLE = (JSON, "application/*", "*/*", "")
@@ -32,8 +36,22 @@ _IMMUTABLE = "public, immutable"
 _YEAR_SECONDS = 31536000
 
 
+class Elsewhere(Protocol):
+    """Documents of another server. ``index`` leads from `apis/GROUP/VERSION` to its address there."""
+
+    @property
+    def index(self) -> Mapping[str, str]: ...
+
+    @property
+    def v2(self) -> dict[str, Any] | None:
+        """Its paths and definitions."""
+
+    async def fetch(self, request: ApiRequest) -> ApiResponse: ...
+
+
 class OpenApi:
-    """`groups` tells what is served now; `version` names this build in the documents and their hashes."""
+    """`groups` tells what is served now; `version` names this build in the documents and their hashes. What others
+    serve is in ``elsewhere``; after a change of it, ``invalidate``."""
 
     def __init__(self, groups: Callable[[], tuple[ServedGroup, ...]], version: str) -> None:
         self._groups = groups
@@ -43,6 +61,11 @@ class OpenApi:
         self._hashes: dict[str, str] = {}
         self._bodies: dict[str, asyncio.Future[bytes]] = {}
         self._index = b""
+        self.elsewhere: dict[str, Elsewhere] = {}
+        self._fetched: dict[str, Elsewhere] = {}
+
+    def invalidate(self) -> None:
+        self._seen = None
 
     def register(self, routes: Routes) -> None:
         routes.prefix("/openapi/v3", self.handle)
@@ -66,6 +89,8 @@ class OpenApi:
         if path == "/openapi/v3":
             return self._cached(request, self._index, "")
         version = self._versions.get(path)
+        if version is None and path in self._fetched:
+            return await self._fetched[path].fetch(request)
         if version is None:
             return ApiResponse(404, b"404 page not found\n", {"Content-Type": "text/plain; charset=utf-8"})
         asked, present = request.param("hash"), self._hashes[path]
@@ -89,14 +114,19 @@ class OpenApi:
             return
         self._seen = groups
         self._bodies.clear()
-        versions = [version for group in groups for version in group.versions]
+        versions = [version for group in groups for version in group.versions if version.remote is None]
         self._versions = {f"/openapi/v3{version.path}": version for version in versions}
         self._hashes = {path: self._hash_of(version) for path, version in self._versions.items()}
         addresses = {
             path.removeprefix("/openapi/v3/"): {"serverRelativeURL": f"{path}?hash={self._hashes[path]}"}
             for path in sorted(self._versions)
         }
-        self._index = orjson.dumps({"paths": addresses})
+        self._fetched = {}
+        for other in self.elsewhere.values():
+            for path, address in other.index.items():
+                if addresses.setdefault(path, {"serverRelativeURL": address})["serverRelativeURL"] == address:
+                    self._fetched[f"/openapi/v3/{path}"] = other
+        self._index = orjson.dumps({"paths": addresses}, option=orjson.OPT_SORT_KEYS)
 
     def _hash_of(self, version: ServedVersion) -> str:
         """Of everything a document is built from, so that no document has to be built to know it."""
@@ -128,9 +158,20 @@ class OpenApi:
         return orjson.dumps(self._document_v2())
 
     def _build_v2_protobuf(self) -> bytes:
-        return gnostic.encode(self._document_v2())
+        """What others put into their documents may have no form in protobuf: then theirs are missing."""
+        try:
+            return gnostic.encode(self._document_v2())
+        except KeyError as error:
+            if not self.elsewhere:
+                raise
+            log.warning("OpenAPI v2 of another server has no protobuf form", extra={"field": str(error)})
+            return gnostic.encode(self._local_v2())
 
     def _document_v2(self) -> dict[str, Any]:
+        parts = [other.v2 for other in self.elsewhere.values() if other.v2 is not None]
+        return merged(self._local_v2(), parts) if parts else self._local_v2()
+
+    def _local_v2(self) -> dict[str, Any]:
         schemas = Schemas(Dialect.V2)
         paths = Paths(Dialect.V2, schemas)
         versions = list(self._versions.values())

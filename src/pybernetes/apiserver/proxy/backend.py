@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 
 import aiohttp
-from multidict import CIMultiDict
+from multidict import CIMultiDict, MultiMapping
 
 from pybernetes.api import errors
 from pybernetes.apiserver.auth.authenticators import BEARER_PROTOCOL
@@ -40,6 +40,10 @@ _HOP_BY_HOP = frozenset(
 )
 _CREDENTIALS = frozenset({"authorization", "cookie", "x-remote-user", "x-remote-uid", "x-remote-group"})
 _IDENTITIES = ("impersonate-", "x-remote-extra-")
+
+Added = MultiMapping[str]
+"""Headers of the API server's own."""
+NOTHING: Added = CIMultiDict()
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,14 +117,18 @@ class Backend:
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise unreachable(target, error) from error
 
-    async def relay(self, method: str, target: Target, headers: Mapping[str, str], body: bytes = b"") -> ApiResponse:
+    async def relay(
+        self, method: str, target: Target, headers: Mapping[str, str], body: bytes = b"", added: Added = NOTHING
+    ) -> ApiResponse:
         """The server's answer, passed on piece by piece."""
-        answer = await self.request(method, target, forwarded(headers), body)
+        answer = await self.request(method, target, forwarded(headers, added), body)
         kept = {name: value for name, value in answer.headers.items() if name.lower() not in _HOP_BY_HOP}
         kept.pop("Content-Encoding", None)
         return ApiResponse(answer.status, pieces_of(answer), kept)
 
-    async def upgrade(self, method: str, target: Target, headers: Mapping[str, str]) -> Upgraded | Declined:
+    async def upgrade(
+        self, method: str, target: Target, headers: Mapping[str, str], added: Added = NOTHING
+    ) -> Upgraded | Declined:
         """Repeats the client's upgrade request; every protocol is the two ends' own business."""
         secure = target.scheme == "https"
         try:
@@ -132,7 +140,7 @@ class Backend:
                     server_hostname=(self._server_name or target.address.host) if secure else None,
                     limit=HEAD_LIMIT,
                 )
-                writer.write(_request_head(method, target, headers))
+                writer.write(_request_head(method, target, headers, added))
                 head = await reader.readuntil(b"\r\n\r\n")
         except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
             raise unreachable(target, error) from error
@@ -159,8 +167,9 @@ async def pieces_of(answer: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
         answer.close()
 
 
-def forwarded(headers: Mapping[str, str]) -> CIMultiDict[str]:
-    """The client's headers without those that concern this connection or who the client is."""
+def forwarded(headers: Mapping[str, str], added: Added = NOTHING) -> CIMultiDict[str]:
+    """The client's headers without those that concern this connection or who the client is; ``added`` replace others
+    of their names."""
     kept: CIMultiDict[str] = CIMultiDict()
     for name, value in headers.items():
         lowered = name.lower()
@@ -170,6 +179,9 @@ def forwarded(headers: Mapping[str, str]) -> CIMultiDict[str]:
             value = ", ".join(one for one in map(str.strip, value.split(",")) if not one.startswith(BEARER_PROTOCOL))
         if value or lowered != "sec-websocket-protocol":
             kept.add(name, value)
+    for name in set(added):
+        kept.popall(name, None)
+    kept.extend(added)
     return kept
 
 
@@ -183,9 +195,9 @@ def unreachable(target: Target, error: Exception) -> errors.ApiError:
     return errors.internal_error(f"error dialing backend: {target.address}: {why}")
 
 
-def _request_head(method: str, target: Target, headers: Mapping[str, str]) -> bytes:
+def _request_head(method: str, target: Target, headers: Mapping[str, str], added: Added) -> bytes:
     lines = [f"{method} {target.path} HTTP/1.1", f"Host: {target.address}"]
-    lines += [f"{name}: {value}" for name, value in forwarded(headers).items()]
+    lines += [f"{name}: {value}" for name, value in forwarded(headers, added).items()]
     lines += ["Connection: Upgrade", f"Upgrade: {headers['upgrade']}"]
     if method != "GET":
         lines.append("Content-Length: 0")
