@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from io import BytesIO
+from itertools import islice
 
 import orjson
 import yaml
@@ -98,10 +100,16 @@ def _joined(view: View, found: Sequence[StoredObject], list_metadata: Document) 
     )
     if not found:
         return start + b"]}\n"
-    items = [view.item(one) for one in found]
-    items[0] = start + items[0]
-    items[-1] += b"]}\n"
-    return b",".join(items)
+    # Item by item: of many objects the items would together take as much again as the answer.
+    body = BytesIO()
+    body.write(start)
+    body.write(view.item(found[0]))
+    write = body.write
+    for one in islice(found, 1, None):
+        write(b",")
+        write(view.item(one))
+    write(b"]}\n")
+    return body.getvalue()
 
 
 def document_answer(

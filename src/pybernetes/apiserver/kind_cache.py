@@ -1,7 +1,7 @@
 """The objects of one kind as the store last told them, an index of what they have, and a window of their events.
 
 Guarantees
-  An object's bytes at a revision are built once and shared by lists and all watchers.
+  An object's stored bytes are the store's own; the line of an event is built once and shared by all watchers.
   Events are handed to watchers in order; one who starts at revision r gets every later event that is still kept, and
   ``TooOld`` otherwise.
 
@@ -96,8 +96,10 @@ class KindCache:
     def fill(self, entries: Sequence[Entry], revision: int) -> None:
         self._oldest = revision
         self.version += 1
-        for entry in entries:
-            self._index(self._take(entry))
+        found = {entry.key: self._read(entry) for entry in entries}
+        self.objects.update(found)
+        for one in found.values():
+            self._index(one)
 
     def apply(self, change: Change, now: float) -> None:
         if self._held is not None:
@@ -122,8 +124,12 @@ class KindCache:
         self.subscribers.publish(event)
 
     def _take(self, entry: Entry) -> StoredObject:
-        found = self.objects[entry.key] = StoredObject.of(self.form, self.prefix, entry)
-        found.marks = self._read_marks(found.item)
+        found = self.objects[entry.key] = self._read(entry)
+        return found
+
+    def _read(self, entry: Entry) -> StoredObject:
+        found = StoredObject.of(self.form, self.prefix, entry)
+        found.marks = self._read_marks(found.value)
         return found
 
     def events_after(self, revision: int) -> list[Event]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -23,11 +24,15 @@ def mark_reader(paths: Sequence[str]) -> Callable[[bytes], Marks]:
             branch = branch.setdefault(name, {})
         branch[last] = str
     decode = msgspec.json.Decoder(_struct(tree)).decode
-    steps = [(path, path.split(".")) for path in paths]
+    steps = [path.split(".") for path in paths]
+
+    @lru_cache(maxsize=8192)
+    def shared(values: tuple[str, ...]) -> Marks:
+        return dict(zip(paths, values, strict=True))
 
     def read(item: bytes) -> Marks:
         root = decode(item)
-        return {path: _at(root, names) for path, names in steps}
+        return shared(tuple(_at(root, names) for names in steps))
 
     return read
 

@@ -1,4 +1,4 @@
-"""An object at a revision: its stored bytes, and the bytes that go out, built once.
+"""An object at a revision: its stored bytes, shared with the store, and the bytes that go out.
 
 Stored bytes begin with apiVersion, kind and metadata in this order and leave resourceVersion out, so that the revision
 is spliced in without decoding. Values in another order (written by another program) are put in order when first read.
@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
+from functools import lru_cache
+from sys import intern
 
 import msgspec
 import orjson
@@ -18,11 +20,11 @@ from pybernetes.apiserver.resource import Document
 from pybernetes.store.contract import Entry
 
 NO_LABELS: Mapping[str, str] = {}
-NOTHING_MADE: Mapping[object, bytes] = {}
+NOTHING_MADE: Mapping[object, bytes | None] = {}
 
 
 class _LabelsOnly(msgspec.Struct):
-    labels: dict[str, str] | None = None
+    labels: msgspec.Raw = msgspec.Raw()
 
 
 class _MetadataOnly(msgspec.Struct):
@@ -32,17 +34,26 @@ class _MetadataOnly(msgspec.Struct):
 _read_labels = msgspec.json.Decoder(_MetadataOnly).decode
 
 
+@lru_cache(maxsize=8192)
+def _labels_of(raw: bytes) -> Mapping[str, str]:
+    """Objects of one template share one mapping."""
+    labels: dict[str, str] = orjson.loads(raw) if raw else {}
+    return {intern(name): intern(value) for name, value in labels.items()} if labels else NO_LABELS
+
+
 _REVISION_AT = len(b'{"metadata":{"resourceVersion":"')
 
 
 MOST_DECODED = 1000
 """Objects of a kind that keep their documents."""
+MOST_ITEM_BYTES = 16 * 1024 * 1024
+"""Of a kind's items that are kept for the next list: all of them would be a second copy of everything stored."""
 
 
 class Form:
     """How objects of one kind look as bytes."""
 
-    __slots__ = ("_decoded", "_prefix", "_start", "api_version", "head", "kind")
+    __slots__ = ("_decoded", "_item_bytes", "_items", "_prefix", "_start", "api_version", "head", "kind")
 
     def __init__(self, info: KindInfo) -> None:
         self.api_version = info.api_version
@@ -51,6 +62,8 @@ class Form:
         self._prefix = self.head + b'"metadata":{'
         self._start = len(self._prefix)
         self._decoded: deque[StoredObject] = deque()
+        self._items: deque[StoredObject] = deque()
+        self._item_bytes = 0
 
     def of(self, value: bytes) -> Form:
         """The form of one stored value: this one, but for kinds that are stored in several versions."""
@@ -60,13 +73,19 @@ class Form:
         # A copy, because what orjson returns holds on to its buffer of several times the size.
         return bytes(memoryview(orjson.dumps(self._ordered(document))))
 
+    def in_order(self, value: bytes) -> bytes:
+        return value if value.startswith(self._prefix) else self.to_stored(orjson.loads(value))
+
     def item(self, value: bytes, revision: int) -> bytes:
         """The object without apiVersion and kind, as it stands in a list, at its revision (0: not stored)."""
-        if not value.startswith(self._prefix):
-            value = self.to_stored(orjson.loads(value))
         if not revision:
             return b'{"metadata":{' + value[self._start :]
         return b'{"metadata":{"resourceVersion":"%d",%b' % (revision, value[self._start :])
+
+    def whole_of(self, value: bytes, revision: int) -> bytes:
+        if not revision:
+            return value
+        return b'%b"resourceVersion":"%d",%b' % (self._prefix, revision, value[self._start :])
 
     def restamped(self, item: bytes, revision: int) -> bytes:
         """The same item at another revision."""
@@ -86,6 +105,13 @@ class Form:
         if len(self._decoded) > MOST_DECODED:
             self._decoded.popleft().forget_document()
 
+    def remember_item(self, stored: StoredObject, size: int) -> None:
+        """Lets the items made last be kept, up to `MOST_ITEM_BYTES`."""
+        self._items.append(stored)
+        self._item_bytes += size
+        while self._item_bytes > MOST_ITEM_BYTES:
+            self._item_bytes -= self._items.popleft().forget_item()
+
     def _ordered(self, document: Document) -> Document:
         metadata = document["metadata"]
         if "resourceVersion" in metadata:
@@ -100,18 +126,19 @@ class Form:
 class StoredObject:
     """One object at one revision. The document and the labels are shared: read-only."""
 
-    __slots__ = ("_document", "_labels", "form", "item", "key", "made", "marks", "name", "namespace", "revision")
+    __slots__ = ("_document", "_item", "_labels", "form", "key", "made", "marks", "namespace", "revision", "value")
 
     def __init__(self, form: Form, prefix: str, key: str, value: bytes, revision: int) -> None:
         self.form = form = form.of(value)
         self.key = key
         self.revision = revision
-        self.namespace, _, self.name = key[len(prefix) :].rpartition("/")
-        self.item = form.item(value, revision)
+        self.namespace = intern(key[len(prefix) :].rpartition("/")[0])
+        self.value = form.in_order(value)
         self.marks = NO_MARKS
-        self.made: Mapping[object, bytes] = NOTHING_MADE
-        """What views have made of the item, by view."""
+        self.made: Mapping[object, bytes | None] = NOTHING_MADE
+        """What views have made of the item, by view; None: it is shown as it is stored."""
         self._document: Document | None = None
+        self._item: bytes | None = None
         self._labels: Mapping[str, str] | None = None
 
     @classmethod
@@ -121,21 +148,34 @@ class StoredObject:
     def at(self, revision: int) -> StoredObject:
         """The same state shown at a later revision: what a deletion, or leaving a selection, tells."""
         moved = StoredObject.__new__(StoredObject)
-        moved.form, moved.key, moved.name, moved.namespace = self.form, self.key, self.name, self.namespace
+        moved.form, moved.key, moved.namespace, moved.value = self.form, self.key, self.namespace, self.value
         moved.revision = revision
-        moved.item = self.form.restamped(self.item, revision)
-        moved._document, moved._labels, moved.marks = None, self._labels, self.marks
-        moved.made = self.made and {view: self.form.restamped(item, revision) for view, item in self.made.items()}
+        moved._document, moved._item, moved._labels, moved.marks = None, None, self._labels, self.marks
+        moved.made = self.made and {
+            view: item and self.form.restamped(item, revision) for view, item in self.made.items()
+        }
         return moved
 
     @property
+    def name(self) -> str:
+        return self.key[self.key.rindex("/") + 1 :]
+
+    @property
+    def item(self) -> bytes:
+        item = self._item
+        if item is None:
+            item = self._item = self.form.item(self.value, self.revision)
+            self.form.remember_item(self, len(item))
+        return item
+
+    @property
     def whole(self) -> bytes:
-        return self.form.whole(self.item)
+        return self.form.whole_of(self.value, self.revision)
 
     @property
     def labels(self) -> Mapping[str, str]:
         if self._labels is None:
-            self._labels = _read_labels(self.item).metadata.labels or NO_LABELS
+            self._labels = _labels_of(bytes(_read_labels(self.value).metadata.labels))
         return self._labels
 
     @property
@@ -154,6 +194,11 @@ class StoredObject:
 
     def forget_document(self) -> None:
         self._document = None
+
+    def forget_item(self) -> int:
+        """How many bytes that gives back."""
+        size, self._item = len(self._item or b""), None
+        return size
 
     def fresh_document(self) -> Document:
         """A document of the caller's own."""

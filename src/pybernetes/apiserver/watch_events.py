@@ -37,6 +37,10 @@ class Event:
             self._line = event_line(self.type, self.object.whole)
         return self._line
 
+    def forget_line(self) -> None:
+        """Everybody who watches has it: for those who come later, the few, it is built again."""
+        self._line = None
+
 
 _STARTS = {type: b'{"type":"%s","object":' % type.value.encode() for type in EventType}
 
@@ -88,6 +92,8 @@ class Subscribers:
             if group:
                 for subscriber in tuple(group):
                     subscriber.deliver(event)
+
+        event.forget_line()
 
     def end_all(self) -> None:
         for group in tuple(self._by_interest.values()):

@@ -22,7 +22,7 @@ import msgspec
 Revision = int
 
 
-class Entry(msgspec.Struct, frozen=True):
+class Entry(msgspec.Struct, frozen=True, gc=False):
     """A key's value as of ``mod_revision``."""
 
     key: str
@@ -36,7 +36,7 @@ class ChangeType(StrEnum):
     DELETE = "DELETE"
 
 
-class Change(msgspec.Struct, frozen=True):
+class Change(msgspec.Struct, frozen=True, gc=False):
     """One key's change. A deletion's entry has an empty value and the revision of the deletion."""
 
     type: ChangeType

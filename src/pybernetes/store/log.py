@@ -93,23 +93,28 @@ class Log:
         """
         row = self._db.execute("SELECT value FROM meta WHERE name = 'compacted'").fetchone()
         compacted: Revision = row[0] if row else 0
-        state = State(max(FIRST_REVISION, compacted), compacted)
-        forgotten: list[Change] = []
+        entries: dict[str, Entry] = {}
+        history: list[Change] = []
+        forgotten: list[RowOf] = []
+        newest = max(FIRST_REVISION, compacted)
         for id_, key, created, value in self._db.execute("SELECT id, key, created, value FROM log ORDER BY id"):
             revision = id_ >> _ORDINAL_BITS
-            previous = state.entries.get(key)
+            previous = entries.get(key)
+            entry = Entry(key, value or b"", revision if created == revision else created, revision)
             if value is None:
-                change = Change(ChangeType.DELETE, Entry(key, b"", created, revision), previous)
-                state.entries.pop(key, None)
+                entries.pop(key, None)
             else:
-                change = Change(ChangeType.PUT, Entry(key, value, created, revision), previous)
-                state.entries[key] = change.entry
+                entries[key] = entry
+            change = Change(ChangeType.DELETE if value is None else ChangeType.PUT, entry, previous)
             if revision > compacted:
-                state.history.append(change)
-                state.revision = revision
+                history.append(change)
+                newest = revision
             else:
-                forgotten.append(change)
-        self.remove(garbage_of(forgotten))
+                forgotten.extend(garbage_of((change,)))
+        self.remove(forgotten)
+        state = State(newest, compacted)
+        state.entries.update(entries)
+        state.history = history
         return state
 
     def append(self, transactions: Sequence[Sequence[Change]], garbage: Sequence[RowOf] = ()) -> None:

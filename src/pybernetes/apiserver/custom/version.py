@@ -168,8 +168,9 @@ class CustomVersion:
     # stored objects in this version
 
     def item(self, stored: StoredObject) -> bytes:
-        found = stored.made.get(self)
-        return self._make(stored) if found is None else found
+        if self not in stored.made:
+            self._make(stored)
+        return stored.made[self] or stored.item
 
     def document(self, stored: StoredObject) -> Document:
         """Shared where the object is shown as it is stored: read-only."""
@@ -179,23 +180,26 @@ class CustomVersion:
         return stored.form.api_version == self.info.api_version
 
     def shows_as_stored(self, stored: StoredObject) -> bool:
-        return self.is_stored_so(stored) and self.item(stored) is stored.item
+        if not self.is_stored_so(stored):
+            return False
+        if self not in stored.made:
+            self._make(stored)
+        return stored.made[self] is None
 
-    def _make(self, stored: StoredObject) -> bytes:
+    def _make(self, stored: StoredObject) -> None:
         document = self._in_stored_version(stored)
         if not self.is_stored_so(stored):
             if self.waits:
                 raise errors.internal_error(f"{self.info.group_resource} {stored.name} is not converted")
             document = self.shape.read({**document, "apiVersion": self.info.api_version}).document
-        return self._keep(stored, document)
+        self._keep(stored, document)
 
-    def _keep(self, stored: StoredObject, document: Document) -> bytes:
+    def _keep(self, stored: StoredObject, document: Document) -> None:
         item = self.form.to_item(document)
-        if item == stored.item or orjson.loads(item) == orjson.loads(stored.item):
-            item = stored.item
+        there = stored.form.item(stored.value, stored.revision)
+        same = item == there or orjson.loads(item) == orjson.loads(there)
         made = {view: one for view, one in stored.made.items() if getattr(view, "name", "") != self.name}
-        stored.made = {**made, self: item}
-        return item
+        stored.made = {**made, self: None if same else item}
 
     def _in_stored_version(self, stored: StoredObject) -> Document:
         form = stored.form

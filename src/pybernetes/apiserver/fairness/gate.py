@@ -106,7 +106,7 @@ class FairGate:
             count = 1
         limit = request.param("limit")
         from_memory = not request.param("continue") and request.param("resourceVersionMatch") != "Exact"
-        size = len(cache.objects.peekitem(0)[1].item)
+        size = len(cache.objects.peekitem(0)[1].value)
         number = int(limit) if limit.isdecimal() else 0
         return width.of_list(count, size, number, from_memory=from_memory, most=most)
 
