@@ -10,7 +10,10 @@ Follows pkg/registry/core/service/ipallocator and portallocator.
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Callable
 from random import Random
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 class RangeFull(Exception):
@@ -28,94 +31,73 @@ class NotInRange(Exception):
     """The value is outside the range."""
 
 
-class _Range:
-    """The numbers from 0 to size - 1."""
-
-    def __init__(self, size: int, band: int, random: Random) -> None:
-        self.size = size
-        self.band = band if band < size else 0
-        self.taken: set[int] = set()
-        self._random = random
-
-    def take(self, offset: int) -> bool:
-        if offset in self.taken:
-            return False
-        self.taken.add(offset)
-        return True
-
-    def pick(self) -> int:
-        for start, end in ((self.band, self.size), (0, self.band)):
-            offset = self._free(start, end)
-            if offset is not None:
-                self.taken.add(offset)
-                return offset
-        raise RangeFull
-
-    def _free(self, start: int, end: int) -> int | None:
-        """A free number, searched from a random one on."""
+def _pick(size: int, band: int, random: Random, taken: Callable[[int], bool]) -> int:
+    """A free number from 0 to size - 1: above the band if there is one, searched from a random one on."""
+    for start, end in ((band, size), (0, band)):
         if start == end:
-            return None
-        first = self._random.randrange(start, end)
-        return next((n for span in (range(first, end), range(start, first)) for n in span if n not in self.taken), None)
+            continue
+        first = random.randrange(start, end)
+        for span in (range(first, end), range(start, first)):
+            for number in span:
+                if not taken(number):
+                    return number
+    raise RangeFull
 
 
 def _band(size: int, low: int, high: int, step: int) -> int:
     return 0 if size < low else max(low, min(size // step, high))
 
 
-class IPAllocator:
-    """Addresses of a network, without its first and, for IPv4, its last one."""
+class AddressRange:
+    """The addresses of a network, without its first and, for IPv4, its last one. Who holds them is not its business."""
 
-    def __init__(self, cidr: str, random: Random) -> None:
+    def __init__(self, cidr: str) -> None:
         self.network = ipaddress.ip_network(cidr, strict=False)
         version4 = self.network.version == 4
-        size = min(self.network.num_addresses - (2 if version4 else 1), 1 << 20 if version4 else 1 << 16)
+        self._size = max(self.network.num_addresses - (2 if version4 else 1), 0)
         self._first = int(self.network.network_address) + 1
-        self._range = _Range(max(size, 0), _band(size, 16, 256, 16), random)
+        band = _band(self.network.num_addresses, 16, 256, 16)
+        self._band = band if band < self._size else 0
 
     @property
     def family(self) -> str:
         return f"IPv{self.network.version}"
 
-    def allocate(self, address: str) -> None:
-        if not self._range.take(self._offset(address)):
-            raise AlreadyAllocated("provided IP is already allocated")
+    def __contains__(self, address: Address) -> bool:
+        return address.version == self.network.version and 0 <= int(address) - self._first < self._size
 
-    def pick(self) -> str:
-        return str(type(self.network.network_address)(self._first + self._range.pick()))
-
-    def release(self, address: str) -> None:
-        try:
-            self._range.taken.discard(self._offset(address))
-        except NotInRange:
-            return
-
-    def _offset(self, address: str) -> int:
-        ip = ipaddress.ip_address(address)
-        offset = int(ip) - self._first
-        if ip.version != self.network.version or not 0 <= offset < self._range.size:
-            raise NotInRange(
-                f"the provided IP ({address}) is not in the valid range. The range of valid IPs is {self.network}"
-            )
-        return offset
+    def pick(self, random: Random, taken: Callable[[str], bool]) -> str:
+        """Raises RangeFull."""
+        make, first = type(self.network.network_address), self._first
+        found = _pick(self._size, self._band, random, lambda number: taken(str(make(first + number))))
+        return str(make(first + found))
 
 
 class PortAllocator:
     def __init__(self, low: int, high: int, random: Random) -> None:
         self.low, self.high = low, high
-        size = high - low + 1
-        self._range = _Range(size, _band(size, 16, 128, 32), random)
+        self._size = high - low + 1
+        band = _band(self._size, 16, 128, 32)
+        self._band = band if band < self._size else 0
+        self._taken: set[int] = set()
+        self._random = random
+
+    def has(self, port: int) -> bool:
+        return port in self._taken
 
     def allocate(self, port: int) -> None:
         if not self.low <= port <= self.high:
             raise NotInRange(
                 f"provided port is not in the valid range. The range of valid ports is {self.low}-{self.high}"
             )
-        if not self._range.take(port - self.low):
+        if port in self._taken:
             raise AlreadyAllocated("provided port is already allocated")
+        self._taken.add(port)
 
     def pick(self) -> int:
-        return self.low + self._range.pick()
+        port = self.low + _pick(self._size, self._band, self._random, lambda number: self.low + number in self._taken)
+        self._taken.add(port)
+        return port
 
     def release(self, port: int) -> None:
-        self._range.taken.discard(port - self.low)
+        self._taken.discard(port)

@@ -17,6 +17,7 @@ from pybernetes.apiserver.auth.contract import Authenticator, Authorizer
 from pybernetes.apiserver.binding import Binder
 from pybernetes.apiserver.custom import definition as apiextensions
 from pybernetes.apiserver.custom.controller import CustomResources
+from pybernetes.apiserver.default_service_cidr import DefaultServiceCIDR
 from pybernetes.apiserver.eviction import Evictor
 from pybernetes.apiserver.fairness.configuration import GROUP, FairnessConfiguration
 from pybernetes.apiserver.fairness.in_flight import InFlightGate
@@ -36,6 +37,7 @@ class Assembled:
         self.health = health
         self._started = False
         self._maintenance = Maintenance(server)
+        self._service_range = DefaultServiceCIDR(server)
         self._fairness = _fairness(server)
         self._custom = _custom(server)
         health.ready["informer-sync"] = self._synced
@@ -46,6 +48,7 @@ class Assembled:
         await self.server.start()
         if self._custom is not None:
             await self._custom.start()
+        await self._service_range.start()
         await bootstrap.ensure(self.server)
         if self._fairness is not None:
             await self._fairness.start()
@@ -56,6 +59,7 @@ class Assembled:
         self._started = False
         if self._fairness is not None:
             await self._fairness.stop()
+        await self._service_range.stop()
         await self._maintenance.stop()
         if self._custom is not None:
             await self._custom.stop()

@@ -91,7 +91,7 @@ def _token_tracking(now: datetime) -> Document:
 
 
 def service_address(options: ServerOptions) -> str:
-    return str(ip_network(options.service_cidr)[1])
+    return str(ip_network(options.service_cidrs[0])[1])
 
 
 def service(options: ServerOptions) -> Document:
@@ -101,8 +101,6 @@ def service(options: ServerOptions) -> Document:
         "spec": {
             "type": "ClusterIP",
             "clusterIP": address,
-            "clusterIPs": [address],
-            "ipFamilies": ["IPv6" if ":" in address else "IPv4"],
             "ipFamilyPolicy": "SingleStack",
             "sessionAffinity": "None",
             "ports": [{"name": _PORT, "port": 443, "protocol": "TCP", "targetPort": options.port}],

@@ -21,7 +21,7 @@ from pybernetes.apiserver.admission.contract import Attributes, Operation
 from pybernetes.apiserver.naming import ATTEMPTS, generated_name, new_uid
 from pybernetes.apiserver.objects import StoredObject
 from pybernetes.apiserver.owners import REPEATED, REPEATED_AFTER, drop_repeated_owners
-from pybernetes.apiserver.resource import Context, Document
+from pybernetes.apiserver.resource import Context, Document, Reservation
 from pybernetes.apiserver.storage import SERVER_OWNED, Storage
 from pybernetes.store.contract import Committed, Condition, Exists, ModRevisionIs, Put
 
@@ -44,12 +44,17 @@ class Creating(Storage):
         if prefix:
             metadata["name"] = await self._free_name(namespace, prefix)
             self._default_name_dependent(document)
-        self._prepare_create(document, context)
-        self._reject(metadata.get("name", ""), self._problems_of_new(document))
         if prefix:
             attributes = replace(attributes, name=metadata["name"])
-        await self.admission.validate(attributes)
-        created = await self._insert(namespace, document, context)
+        reservation = self._reserve(document, None, context)
+        try:
+            self._prepare_create(document, context)
+            self._reject(metadata.get("name", ""), self._problems_of_new(document))
+            await self.admission.validate(attributes)
+        except BaseException:
+            reservation.cancel()
+            raise
+        created = await self._insert(namespace, document, context, reservation)
         if created is None:
             raise await self._refused(namespace, metadata["name"], generated=bool(prefix))
         return await self._prepared(created)
@@ -112,23 +117,34 @@ class Creating(Storage):
             return ()
         return self.resource.validate(self._model(document))
 
-    async def _insert(self, namespace: str, document: Document, context: Context) -> StoredObject | None:
+    async def _insert(
+        self, namespace: str, document: Document, context: Context, reservation: Reservation
+    ) -> StoredObject | None:
         """None when the name is taken."""
-        key = self.key(namespace, document["metadata"]["name"])
-        if context.dry_run and await self.find(namespace, document["metadata"]["name"]) is not None:
-            return None
-        return await self._reserving(document, None, context, lambda: self._put_new(key, namespace, document, context))
+        return await self._reserved(
+            reservation, context, lambda: self._put_new(namespace, document, context, reservation)
+        )
 
-    async def _put_new(self, key: str, namespace: str, document: Document, context: Context) -> StoredObject | None:
-        value = await self._encode(document)
+    async def _put_new(
+        self, namespace: str, document: Document, context: Context, reservation: Reservation
+    ) -> StoredObject | None:
+        key = self.key(namespace, document["metadata"]["name"])
         if context.dry_run:
-            return StoredObject(self.form, self.prefix, key, value, 0)
-        outcome = await self.store.transact(require=self._creatable(key, namespace), write=(Put(key, value),))
-        if not isinstance(outcome, Committed):
+            if await self.find(namespace, document["metadata"]["name"]) is not None:
+                return None
+            return StoredObject(self.form, self.prefix, key, await self._encode(document), 0)
+        creatable = self._creatable(key, namespace)
+        while True:
+            value = await self._encode(document)
+            outcome = await self.store.transact(
+                require=(*creatable, *reservation.require), write=(Put(key, value), *reservation.write)
+            )
+            if isinstance(outcome, Committed):
+                return StoredObject(self.form, self.prefix, key, value, outcome.revision)
             if isinstance(outcome.failed, Exists):
                 raise errors.not_found("namespaces", namespace)
-            return None
-        return StoredObject(self.form, self.prefix, key, value, outcome.revision)
+            if not reservation.overtaken(outcome.failed):
+                return None
 
     def _creatable(self, key: str, namespace: str) -> Sequence[Condition]:
         """The name is free, and the namespace has not gone since it was looked at."""

@@ -12,6 +12,7 @@ MEBIBYTE = 1 << 20
 @dataclass(frozen=True, slots=True)
 class ServerOptions:
     service_cidr: str = "10.96.0.0/16"
+    """Where services' addresses come from: one range, or one of each family, separated by a comma."""
     node_port_range: tuple[int, int] = (30000, 32767)
     advertise_address: str = "127.0.0.1"
     port: int = 6443
@@ -27,3 +28,8 @@ class ServerOptions:
     max_mutating_requests_in_flight: int = 200
     request_timeout: float = 60.0
     """Seconds that an ordinary request may take; a client may ask for less with `?timeout=`."""
+
+    @property
+    def service_cidrs(self) -> tuple[str, ...]:
+        """The first one's family is that of services that do not say which they want."""
+        return tuple(self.service_cidr.split(","))

@@ -27,9 +27,10 @@ if TYPE_CHECKING:
     from pybernetes.apiserver.objects import Form, StoredObject
     from pybernetes.apiserver.options import ServerOptions
     from pybernetes.apiserver.published import Published
+    from pybernetes.apiserver.reader import CacheReader
     from pybernetes.apiserver.registry import Registry
     from pybernetes.apiserver.view import View
-    from pybernetes.store.contract import Store
+    from pybernetes.store.contract import Condition, Store, Write
 
 Document = dict[str, Any]
 
@@ -126,10 +127,39 @@ Subresource = StatusSubresource | ScaleSubresource | SpecialSubresource
 
 
 class Reservation(Protocol):
-    """Something taken for a write that is under way: exactly one of the two is called."""
+    """Something taken for a write that is under way: either ``confirm`` or ``cancel`` ends it."""
+
+    @property
+    def require(self) -> Iterable[Condition]:
+        """What must hold in the store besides the conditions of the write itself."""
+
+    @property
+    def write(self) -> Iterable[Write]:
+        """What goes into the store in the same transaction."""
+
+    def overtaken(self, failed: Condition) -> bool:
+        """The store has refused. If it was for one of ``require``: whether something else was taken, filled into the
+        object, so that the write can be made again. Raises ``errors.invalid`` when nothing else will do."""
 
     def confirm(self) -> None: ...
     def cancel(self) -> None: ...
+
+
+class NothingReserved:
+    require: tuple[Condition, ...] = ()
+    write: tuple[Write, ...] = ()
+
+    def overtaken(self, failed: Condition) -> bool:
+        return False
+
+    def confirm(self) -> None:
+        return
+
+    def cancel(self) -> None:
+        return
+
+
+NOTHING_RESERVED = NothingReserved()
 
 
 class Reservations(Protocol):
@@ -138,10 +168,14 @@ class Reservations(Protocol):
     async def start(self) -> None:
         """Learns from the store what is taken."""
 
-    async def reserve(self, new: Document, old: Document | None, context: Context) -> Reservation:
-        """Takes what ``new`` asks for, filling it into ``new``; ``old`` is None on create.
+    def reserve(self, new: Document, old: Document | None, context: Context) -> Reservation:
+        """Takes what ``new`` asks for, filling it into ``new``; ``old`` is None on create. Comes before the kind's own
+        preparation and validation, as upstream's BeginCreate and BeginUpdate.
 
         Raises ``errors.invalid`` (or internal_error when a range is full)."""
+
+    async def removal(self, old: Document) -> Sequence[Write]:
+        """What goes from the store with the object, in the same transaction."""
 
     def release(self, old: Document) -> None:
         """The object is gone."""
@@ -152,6 +186,7 @@ class Facilities:
     """What a server lends to the stateful parts of kinds."""
 
     store: Store
+    reader: CacheReader
     random: Random
     options: ServerOptions
 

@@ -182,7 +182,7 @@ class ApiServer:
         info = resource.info
         reservations = None
         if resource.reservations is not None:
-            reservations = resource.reservations(Facilities(self.store, self.random, self.options))
+            reservations = resource.reservations(Facilities(self.store, self.reader, self.random, self.options))
             self._reservations.append(reservations)
         registry = Registry(
             resource,

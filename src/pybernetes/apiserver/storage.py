@@ -11,7 +11,7 @@ Follows k8s.io/apiserver/pkg/registry/generic/registry/store.go.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import cached_property
 from random import Random
 from typing import Any
@@ -28,9 +28,16 @@ from pybernetes.apiserver.admission.contract import Chain
 from pybernetes.apiserver.kind_cache import KindCache
 from pybernetes.apiserver.objects import Form, StoredObject
 from pybernetes.apiserver.reset_fields import Keep, kept_through
-from pybernetes.apiserver.resource import Context, Document, Reservations, Resource
+from pybernetes.apiserver.resource import (
+    NOTHING_RESERVED,
+    Context,
+    Document,
+    Reservation,
+    Reservations,
+    Resource,
+)
 from pybernetes.apiserver.watch_cache import ROOT, WatchCache
-from pybernetes.store.contract import Committed, Delete, Entry, ModRevisionIs, Store
+from pybernetes.store.contract import Committed, Delete, Entry, ModRevisionIs, Store, Write
 
 MOST_RACES = 100
 """How often a write that was overtaken is made again."""
@@ -173,23 +180,21 @@ class Storage:
             f"Precondition failed: UID in precondition: {stated}, UID in object meta: {metadata['uid']}",
         )
 
-    async def _reserving(
-        self, new: Document, old: Document | None, context: Context, put: Callable[[], Awaitable[StoredObject | None]]
-    ) -> StoredObject | None:
-        """``put`` with what the kind reserves for it; to the end, even when the client does not wait for it."""
-        if self._reservations is None:
-            return await put()
-        return await asyncio.shield(self._reserved(self._reservations, new, old, context, put))
+    def _reserve(self, new: Document, old: Document | None, context: Context) -> Reservation:
+        """What the kind takes for a write; whoever asks for it ends it."""
+        return NOTHING_RESERVED if self._reservations is None else self._reservations.reserve(new, old, context)
 
     async def _reserved(
-        self,
-        reservations: Reservations,
-        new: Document,
-        old: Document | None,
-        context: Context,
-        put: Callable[[], Awaitable[StoredObject | None]],
+        self, reservation: Reservation, context: Context, put: Callable[[], Awaitable[StoredObject | None]]
     ) -> StoredObject | None:
-        reservation = await reservations.reserve(new, old, context)
+        """``put``, and the end of what was reserved for it; to the end, even when the client does not wait for it."""
+        if reservation is NOTHING_RESERVED:
+            return await put()
+        return await asyncio.shield(self._ended(reservation, context, put))
+
+    async def _ended(
+        self, reservation: Reservation, context: Context, put: Callable[[], Awaitable[StoredObject | None]]
+    ) -> StoredObject | None:
         stored = None
         try:
             stored = await put()
@@ -207,14 +212,15 @@ class Storage:
         return await asyncio.shield(self._release(self._reservations, current))
 
     async def _release(self, reservations: Reservations, current: StoredObject) -> StoredObject | None:
-        removed = await self._delete(current)
+        old = self.document_of(current)
+        removed = await self._delete(current, await reservations.removal(old))
         if removed is not None:
-            reservations.release(self.document_of(current))
+            reservations.release(old)
         return removed
 
-    async def _delete(self, current: StoredObject) -> StoredObject | None:
+    async def _delete(self, current: StoredObject, more: Sequence[Write] = ()) -> StoredObject | None:
         outcome = await self.store.transact(
-            require=(ModRevisionIs(current.key, current.revision),), write=(Delete(current.key),)
+            require=(ModRevisionIs(current.key, current.revision),), write=(Delete(current.key), *more)
         )
         if not isinstance(outcome, Committed):
             return None

@@ -22,7 +22,7 @@ from pybernetes.apiserver import delete_plan, tracking
 from pybernetes.apiserver.admission.contract import Attributes, Operation
 from pybernetes.apiserver.objects import StoredObject
 from pybernetes.apiserver.owners import REPEATED, REPEATED_AFTER, drop_repeated_owners
-from pybernetes.apiserver.resource import Context, Document
+from pybernetes.apiserver.resource import NOTHING_RESERVED, Context, Document, Reservation
 from pybernetes.apiserver.rules import Models, UpdateRule
 from pybernetes.apiserver.storage import MOST_RACES, Storage
 from pybernetes.store.contract import Committed, ModRevisionIs, Put
@@ -73,12 +73,17 @@ class Updating(Storage):
             )
             await self.admission.mutate(attributes)
             drop_repeated_owners(new, context, REPEATED_AFTER)
-            rule.prepare(new, old, context)
-            if rule.subresource != STATUS:
-                self._raise_generation(new, old)
-            self._reject(name, rule.problems(Models(new, old, self._model)))
-            await self.admission.validate(attributes)
-            written = await self._replace(current, new, old, context)
+            reservation = NOTHING_RESERVED if rule.subresource else self._reserve(new, old, context)
+            try:
+                rule.prepare(new, old, context)
+                if rule.subresource != STATUS:
+                    self._raise_generation(new, old)
+                self._reject(name, rule.problems(Models(new, old, self._model)))
+                await self.admission.validate(attributes)
+            except BaseException:
+                reservation.cancel()
+                raise
+            written = await self._replace(current, new, old, context, reservation)
             if written is not None:
                 return await self._prepared(written)
             if proposal.pinned:
@@ -143,25 +148,39 @@ class Updating(Storage):
             new["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
 
     async def _replace(
-        self, current: StoredObject, new: Document, old: Document, context: Context
+        self,
+        current: StoredObject,
+        new: Document,
+        old: Document,
+        context: Context,
+        reservation: Reservation = NOTHING_RESERVED,
     ) -> StoredObject | None:
-        """None when somebody else was faster."""
+        """None when somebody else was faster. Ends the reservation."""
         tracking.keep_times(new, old)
         if new == old:
+            reservation.cancel()
             return current
         if delete_plan.is_finished(self.resource, new, old):
+            reservation.cancel()
             return await self._remove_finished(current, new, context)
-        return await self._reserving(new, old, context, lambda: self._put_over(current, new, context))
+        return await self._reserved(reservation, context, lambda: self._put_over(current, new, context, reservation))
 
-    async def _put_over(self, current: StoredObject, new: Document, context: Context) -> StoredObject | None:
+    async def _put_over(
+        self, current: StoredObject, new: Document, context: Context, reservation: Reservation
+    ) -> StoredObject | None:
         value = await self._encode(new)
         if context.dry_run:
             return StoredObject(self.form, self.prefix, current.key, value, current.revision)
-        outcome = await self.store.transact(
-            require=(ModRevisionIs(current.key, current.revision),), write=(Put(current.key, value),)
-        )
-        if not isinstance(outcome, Committed):
-            return None
+        unchanged = ModRevisionIs(current.key, current.revision)
+        while True:
+            outcome = await self.store.transact(
+                require=(unchanged, *reservation.require), write=(Put(current.key, value), *reservation.write)
+            )
+            if isinstance(outcome, Committed):
+                break
+            if not reservation.overtaken(outcome.failed):
+                return None
+            value = await self._encode(new)
         stored = StoredObject(self.form, self.prefix, current.key, value, outcome.revision)
         return stored.having(new) if self._as_stored else stored
 

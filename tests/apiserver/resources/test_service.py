@@ -10,13 +10,15 @@ from typing import Any
 import orjson
 import pytest
 
-from apiserver.resources.support import CONTEXT, cells, changed, created, problems, update_problems
+from apiserver.resources.support import CONTEXT, cells, changed, completed_by, created, problems, update_problems
 from pybernetes.api.errors import ApiError
 from pybernetes.apiserver.options import ServerOptions
+from pybernetes.apiserver.reader import CacheReader
 from pybernetes.apiserver.resource import Document, Facilities
 from pybernetes.apiserver.resources.service import SERVICES, prepare_update
 from pybernetes.apiserver.resources.service_reservations import ServiceReservations
-from pybernetes.store.contract import Put
+from pybernetes.apiserver.watch_cache import WatchCache
+from pybernetes.store.contract import Committed, Put
 from pybernetes.store.memory import MemoryStore
 
 
@@ -29,13 +31,24 @@ def store() -> MemoryStore:
     return MemoryStore()
 
 
-def reservations(store: MemoryStore, **options: Any) -> ServiceReservations:
-    return ServiceReservations(Facilities(store, Random(1), ServerOptions(**options)))
+class Keeper(ServiceReservations):
+    """Reservations, and the store that their addresses are held in."""
+
+    def __init__(self, store: MemoryStore, options: ServerOptions) -> None:
+        super().__init__(Facilities(store, CacheReader(WatchCache(store)), Random(1), options))
+        self.store = store
 
 
-async def held(keeper: ServiceReservations, manifest: Document, old: Document | None = None) -> Document:
-    new = created(SERVICES, manifest) if old is None else manifest
-    (await keeper.reserve(new, old, CONTEXT)).confirm()
+def reservations(store: MemoryStore, **options: Any) -> Keeper:
+    return Keeper(store, ServerOptions(**options))
+
+
+async def held(keeper: Keeper, manifest: Document, old: Document | None = None) -> Document:
+    new = completed_by(SERVICES, manifest) if old is None else manifest
+    reservation = keeper.reserve(new, old, CONTEXT)
+    committed = await keeper.store.transact(require=tuple(reservation.require), write=tuple(reservation.write))
+    assert isinstance(committed, Committed)
+    reservation.confirm()
     return new
 
 
@@ -63,7 +76,7 @@ def test_a_load_balancer_gets_its_own_defaults() -> None:
         (service(ports=[{"port": 80}, {"port": 81}]), "spec.ports[0].name: Required value"),
         (
             service(ports=[{"port": 80, "name": "a"}, {"port": 80, "name": "b"}]),
-            'spec.ports[1]: Duplicate value: {"protocol":"TCP","port":80}',
+            'spec.ports[1]: Duplicate value: {"Name":"","Protocol":"TCP","AppProtocol":null,"Port":80,"TargetPort":0,"NodePort":0}',
         ),
         (
             service(ports=[{"port": 80, "nodePort": 30000}]),
@@ -76,7 +89,7 @@ def test_a_load_balancer_gets_its_own_defaults() -> None:
             'spec.type: Unsupported value: "Magic": supported values: "ClusterIP", "ExternalName", "LoadBalancer", "NodePort"',
         ),
         (
-            service(type="NodePort", clusterIP="None"),
+            service(type="NodePort", clusterIP="None", clusterIPs=["None"]),
             "spec.clusterIPs[0]: Invalid value: \"None\": may not be set to 'None' for NodePort services",
         ),
         (
@@ -93,11 +106,13 @@ def test_a_mistake_gets_the_message_of_upstream(manifest: Document, expected: st
     assert expected in problems(SERVICES, manifest)
 
 
-def test_a_name_must_be_a_label_that_begins_with_a_letter() -> None:
+def test_a_name_must_be_a_label() -> None:
     manifest = service()
     manifest["metadata"]["name"] = "1web"
+    assert problems(SERVICES, manifest) == []
+    manifest["metadata"]["name"] = "Web"
     (text,) = problems(SERVICES, manifest)
-    assert text.startswith('metadata.name: Invalid value: "1web": a DNS-1035 label must consist of')
+    assert text.startswith('metadata.name: Invalid value: "Web": a lowercase RFC 1123 label must consist of')
 
 
 async def test_a_service_gets_an_address_and_families(store: MemoryStore) -> None:
@@ -129,8 +144,10 @@ async def test_an_address_that_is_taken_is_refused_with_the_message_of_upstream(
 
 async def test_a_write_that_fails_gives_everything_back(store: MemoryStore) -> None:
     keeper = reservations(store)
-    new = created(SERVICES, service(type="NodePort", clusterIP="10.96.0.10", ports=[{"port": 1, "nodePort": 30005}]))
-    (await keeper.reserve(new, None, CONTEXT)).cancel()
+    new = completed_by(
+        SERVICES, service(type="NodePort", clusterIP="10.96.0.10", ports=[{"port": 1, "nodePort": 30005}])
+    )
+    keeper.reserve(new, None, CONTEXT).cancel()
     await held(keeper, service(type="NodePort", clusterIP="10.96.0.10", ports=[{"port": 1, "nodePort": 30005}]))
 
 
@@ -161,6 +178,7 @@ async def test_what_stored_services_hold_is_taken_after_a_start(store: MemorySto
 async def test_a_deleted_service_frees_what_it_held(store: MemoryStore) -> None:
     keeper = reservations(store)
     gone = await held(keeper, service(type="NodePort"))
+    await store.transact(require=(), write=tuple(await keeper.removal(gone)))
     keeper.release(gone)
     again = await held(keeper, service(clusterIP=gone["spec"]["clusterIP"]))
     assert again["spec"]["clusterIP"] == gone["spec"]["clusterIP"]
@@ -175,7 +193,7 @@ async def test_tcp_and_udp_of_one_port_share_a_node_port(store: MemoryStore) -> 
 
 async def test_picks_stay_out_of_the_low_band(store: MemoryStore) -> None:
     keeper = reservations(store)
-    picked = [keeper.addresses.pick() for _ in range(300)]
+    picked = [keeper.addresses.pick("IPv4") for _ in range(300)]
     assert not any(address.startswith("10.96.0.") for address in picked)
     assert min(keeper.ports.pick() for _ in range(300)) >= 30086
 
@@ -184,8 +202,8 @@ async def test_node_ports_go_with_the_type(store: MemoryStore) -> None:
     keeper = reservations(store)
     old = await held(keeper, service(type="NodePort"))
     new = changed(old, spec__type="ClusterIP")
-    prepare_update(new, old, CONTEXT)
     await held(keeper, new, copy.deepcopy(old))
+    prepare_update(new, old, CONTEXT)
     assert "nodePort" not in new["spec"]["ports"][0]
     assert "externalTrafficPolicy" not in new["spec"]
     assert new["spec"]["clusterIP"] == old["spec"]["clusterIP"]
@@ -195,15 +213,14 @@ async def test_node_ports_go_with_the_type(store: MemoryStore) -> None:
 async def test_an_update_without_addresses_keeps_them(store: MemoryStore) -> None:
     keeper = reservations(store)
     old = await held(keeper, service(type="NodePort"))
-    new = created(SERVICES, service(type="NodePort"))
-    prepare_update(new, old, CONTEXT)
+    new = await held(keeper, created(SERVICES, service(type="NodePort")), old)
     assert new["spec"]["clusterIPs"] == old["spec"]["clusterIPs"]
     assert new["spec"]["ports"] == old["spec"]["ports"]
 
 
 async def test_the_address_of_a_service_may_not_change(store: MemoryStore) -> None:
     old = await held(reservations(store), service(clusterIP="10.96.0.10"))
-    assert update_problems(SERVICES, old, spec__clusterIP="10.96.0.11") == [
+    assert update_problems(SERVICES, old, spec__clusterIP="10.96.0.11", spec__clusterIPs=["10.96.0.11"]) == [
         'spec.clusterIPs[0]: Invalid value: ["10.96.0.11"]: may not change once set'
     ]
 
@@ -235,5 +252,5 @@ async def test_two_families_are_refused_on_a_cluster_with_one(store: MemoryStore
     ],
 )
 def test_a_service_reads_as_upstream_prints_it(spec: Document, row: tuple[str, ...]) -> None:
-    shown = cells(SERVICES, created(SERVICES, service(**spec)))
+    shown = cells(SERVICES, completed_by(SERVICES, service(**spec)))
     assert (shown["Type"], shown["Cluster-IP"], shown["External-IP"], shown["Port(s)"]) == row

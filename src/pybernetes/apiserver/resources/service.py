@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from pybernetes.api.fields import FieldError, at, is_dns1035_label
+from pybernetes.api.fields import FieldError, is_dns_label
 from pybernetes.api.kinds import info_of
 from pybernetes.api.models.core_v1 import Service
 from pybernetes.apiserver.columns import AGE, NAME, NONE
@@ -23,16 +23,11 @@ from pybernetes.apiserver.resource import (
 from pybernetes.apiserver.resources.cells import at_path, format_labels, text_at
 from pybernetes.apiserver.resources.defaults import Rule, compile_defaults
 from pybernetes.apiserver.resources.service_reservations import ServiceReservations
-from pybernetes.apiserver.resources.service_rules import (
-    complete_cluster_ips,
-    drop_by_type,
-    follow_cluster_ip,
-    is_externally_accessible,
-    keep_allocated,
-    needs_cluster_ip,
-)
+from pybernetes.apiserver.resources.service_rules import drop_by_type, is_externally_accessible, is_proxied
 from pybernetes.apiserver.validation.metadata import check_metadata, check_metadata_update
-from pybernetes.apiserver.validation.service import check_service_spec, check_service_update
+from pybernetes.apiserver.validation.service import check_service, check_service_update
+from pybernetes.apiserver.validation.service_traffic import POLICIES, check_balancer_status
+from pybernetes.apiserver.validation.service_warnings import service_warnings
 
 AFFINITY_SECONDS = 10800
 
@@ -41,14 +36,15 @@ def default_affinity(spec: Document) -> None:
     if spec["sessionAffinity"] == "None":
         spec.pop("sessionAffinityConfig", None)
     elif spec["sessionAffinity"] == "ClientIP":
-        client = spec.setdefault("sessionAffinityConfig", {}).setdefault("clientIP", {})
-        client.setdefault("timeoutSeconds", AFFINITY_SECONDS)
+        client = (spec.get("sessionAffinityConfig") or {}).get("clientIP") or {}
+        if client.get("timeoutSeconds") is None:
+            spec["sessionAffinityConfig"] = {"clientIP": {"timeoutSeconds": AFFINITY_SECONDS}}
 
 
 def default_traffic(spec: Document) -> None:
     if is_externally_accessible(spec) and not spec.get("externalTrafficPolicy"):
         spec["externalTrafficPolicy"] = "Cluster"
-    if needs_cluster_ip(spec):
+    if is_proxied(spec):
         spec.setdefault("internalTrafficPolicy", "Cluster")
     if spec["type"] == "LoadBalancer":
         spec.setdefault("allocateLoadBalancerNodePorts", True)
@@ -66,20 +62,25 @@ def target_port(port: Document) -> int | None:
 
 
 def zero_target(port: Document) -> None:
-    if port.get("targetPort") == 0:
+    if port.get("targetPort") in (0, ""):
         del port["targetPort"]
 
 
 def prepare_create(service: Document, context: Context) -> None:
-    complete_cluster_ips(service.setdefault("spec", {}))
+    _drop_idle_policy(service["spec"])
 
 
 def prepare_update(new: Document, old: Document, context: Context) -> None:
-    after, before = new.setdefault("spec", {}), old["spec"]
-    follow_cluster_ip(after, before)
-    keep_allocated(after, before)
-    drop_by_type(after, before)
-    complete_cluster_ips(after)
+    drop_by_type(new["spec"], old["spec"])
+    if new["spec"].get("type") != "LoadBalancer":
+        new["status"] = {**(new.get("status") or {}), "loadBalancer": {}}
+    _drop_idle_policy(new["spec"])
+
+
+def _drop_idle_policy(spec: Document) -> None:
+    """A name has no use for it; upstream keeps it and does not show it."""
+    if spec.get("type") == "ExternalName" and spec.get("internalTrafficPolicy") in POLICIES:
+        del spec["internalTrafficPolicy"]
 
 
 def initial_status(service: Document) -> Document:
@@ -87,8 +88,8 @@ def initial_status(service: Document) -> Document:
 
 
 def validate(service: Service) -> Iterator[FieldError]:
-    yield from check_metadata(service.metadata, is_dns1035_label)
-    yield from check_service_spec(service.spec, at.spec)
+    yield from check_metadata(service.metadata, is_dns_label)
+    yield from check_service(service)
 
 
 def validate_update(new: Service, old: Service) -> Iterator[FieldError]:
@@ -98,6 +99,7 @@ def validate_update(new: Service, old: Service) -> Iterator[FieldError]:
 
 def validate_status(new: Service, old: Service) -> Iterator[FieldError]:
     yield from check_metadata_update(new.metadata, old.metadata)
+    yield from check_balancer_status(new, old)
 
 
 def _cluster_ip(service: Document, now: datetime) -> str:
@@ -148,9 +150,11 @@ SERVICES = Resource(
     ),
     validate=validate,
     validate_update=validate_update,
+    judges_updates_alone=True,
     prepare_create=prepare_create,
     prepare_update=prepare_update,
     initial_status=initial_status,
+    warnings=service_warnings,
     reservations=ServiceReservations,
     columns=(
         NAME,

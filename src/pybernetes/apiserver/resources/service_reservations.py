@@ -1,204 +1,190 @@
 """The addresses and node ports of services.
 
-Guarantees  An address or a port is held by at most one service. The services in the store are the truth: after a
-            start, what they carry is taken; what was taken for a write that failed is free again.
+Guarantees  An address or a port is held by at most one service. Addresses are held by IPAddresses, written with the
+            service. Node ports are held in memory; the services in the store are the truth: after a start, what they
+            carry is taken, and what was taken for a write that failed is free again.
 
-Follows pkg/registry/core/service/storage/alloc.go.
+Follows pkg/registry/core/service/storage/alloc.go and storage.go.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
 
 import orjson
 
 from pybernetes.api import errors
-from pybernetes.api.fields import FieldPath, at, invalid
-from pybernetes.apiserver.allocators import AlreadyAllocated, IPAllocator, NotInRange, PortAllocator, RangeFull
+from pybernetes.api.fields import at, invalid
+from pybernetes.apiserver.allocators import AlreadyAllocated, NotInRange, PortAllocator, RangeFull
 from pybernetes.apiserver.resource import Context, Document, Facilities, Reservation
+from pybernetes.apiserver.resources import service_ports
+from pybernetes.apiserver.resources.service_addresses import IP_ADDRESSES, ServiceAddresses, family_of, parse_address
+from pybernetes.apiserver.resources.service_families import keeps_preference, settle_families
+from pybernetes.apiserver.resources.service_ports import PortClaims
 from pybernetes.apiserver.resources.service_rules import (
     HEADLESS,
-    is_headless,
+    cluster_ips,
+    complete_cluster_ips,
+    follow_cluster_ip,
+    keep_allocated,
     needs_cluster_ip,
-    needs_health_check_port,
-    needs_node_port,
 )
+from pybernetes.store.contract import Condition, Delete, ModRevisionIs, Put, Write
 
 _PREFIX = "/registry/services/specs/"
+_ENDPOINTS = "/registry/services/endpoints/"
 log = logging.getLogger(__name__)
 
 
-@dataclass(slots=True)
 class ServiceReservation:
-    """What was taken for a write, and what the write gives back."""
+    """What one write takes, and what it gives back."""
 
-    undo: list[Callable[[], None]] = field(default_factory=list)
-    done: list[Callable[[], None]] = field(default_factory=list)
+    def __init__(self, service: Document, addresses: ServiceAddresses, claims: PortClaims, context: Context) -> None:
+        self.service = service
+        self.claims = claims
+        self.released: Sequence[str] = ()
+        self._addresses = addresses
+        self._context = context
+        self._claimed: dict[str, bool] = {}
+        """Names of the IPAddresses to come, and whether the server has picked them."""
+
+    def ask(self, family: str, index: int) -> None:
+        """For the address that the service asks for in this place, or any. Raises ApiError."""
+        asked = self.service["spec"]["clusterIPs"][index]
+        if not asked:
+            self._pick(family, index)
+            return
+        try:
+            if self._context.dry_run:
+                self._addresses.check_only_looking(asked)
+            else:
+                self._addresses.check(asked)
+                self._claimed[_name(asked)] = False
+        except (AlreadyAllocated, NotInRange) as error:
+            raise self._refusal(asked, str(error)) from error
+
+    def _pick(self, family: str, index: int) -> None:
+        spec, name = self.service["spec"], self.service["metadata"].get("name", "")
+        if self._context.dry_run:
+            address = self._addresses.example(family)
+        else:
+            try:
+                address = self._addresses.pick(family)
+            except RangeFull as error:
+                text = f'failed to allocate a serviceIP for Service "{name}": {error}'
+                raise errors.internal_error(text) from error
+            self._claimed[address] = True
+        spec["clusterIPs"][index] = address
+        if index == 0:
+            spec["clusterIP"] = address
+
+    def _refusal(self, address: str, why: str) -> errors.ApiError:
+        spec, name = self.service["spec"], self.service["metadata"].get("name", "")
+        problem = invalid(at.spec.clusterIPs, spec["clusterIPs"], f"failed to allocate IP {address}: {why}")
+        return errors.invalid("", "Service", name, [problem])
+
+    @property
+    def require(self) -> Iterable[Condition]:
+        return [ModRevisionIs(IP_ADDRESSES + name, 0) for name in self._claimed]
+
+    @property
+    def write(self) -> Iterable[Write]:
+        made = self._addresses.address_of
+        yield from (Put(IP_ADDRESSES + name, made(name, self.service, self._context)) for name in self._claimed)
+        yield from (Delete(IP_ADDRESSES + _name(address)) for address in self.released)
+
+    def overtaken(self, failed: Condition) -> bool:
+        name = failed.key.removeprefix(IP_ADDRESSES)
+        if name not in self._claimed:
+            return False
+        if not self._claimed.pop(name):
+            raise self._refusal(name, "provided IP is already allocated")
+        self._pick(family_of(name), self.service["spec"]["clusterIPs"].index(name))
+        return True
 
     def confirm(self) -> None:
-        for give_back in self.done:
-            give_back()
+        self.claims.confirm()
 
     def cancel(self) -> None:
-        for give_back in self.undo:
-            give_back()
+        self.claims.cancel()
 
 
 class ServiceReservations:
     def __init__(self, facilities: Facilities) -> None:
         options = facilities.options
         self._store = facilities.store
-        self.addresses = IPAllocator(options.service_cidr, facilities.random)
+        self.addresses = ServiceAddresses(facilities)
         self.ports = PortAllocator(*options.node_port_range, facilities.random)
 
     async def start(self) -> None:
         found = await self._store.range(_PREFIX)
         for entry in found.entries:
-            service = orjson.loads(entry.value)
-            for address in _addresses(service):
-                try:
-                    self.addresses.allocate(address)
-                except (AlreadyAllocated, NotInRange) as error:
-                    log.warning("%s: address %s is not usable: %s", entry.key, address, error)
-            for port in _node_ports(service):
+            for port in service_ports.held_ports(orjson.loads(entry.value)):
                 try:
                     self.ports.allocate(port)
                 except (AlreadyAllocated, NotInRange) as error:
                     log.warning("%s: node port %s is not usable: %s", entry.key, port, error)
 
-    async def reserve(self, new: Document, old: Document | None, context: Context) -> Reservation:
-        reservation = ServiceReservation()
+    def reserve(self, new: Document, old: Document | None, context: Context) -> Reservation:
+        new.setdefault("spec", {})
+        if old is None:
+            complete_cluster_ips(new["spec"])
+        else:
+            keep_allocated(new["spec"], old["spec"])
+            follow_cluster_ip(new["spec"], old["spec"])
+        settle_families(new, old, self.addresses.families)
+        reservation = ServiceReservation(new, self.addresses, PortClaims(self.ports, dry_run=context.dry_run), context)
         try:
-            self._reserve_addresses(new, old, reservation)
-            self._reserve_ports(new, old, reservation)
+            _ask_for_addresses(new, old, reservation)
+            service_ports.claim(new, old, reservation.claims)
         except errors.ApiError:
             reservation.cancel()
             raise
-        except RangeFull as error:
-            reservation.cancel()
-            raise errors.internal_error(f"failed to allocate a serviceIP or nodePort: {error}") from error
-        if old is not None:
-            self._give_back(new, old, reservation)
         return reservation
 
+    async def removal(self, old: Document) -> Sequence[Write]:
+        """With a service go its IPAddresses and its Endpoints, but for those that somebody's finalizers keep."""
+        metadata = old["metadata"]
+        keys = [IP_ADDRESSES + _name(address) for address in cluster_ips(old)]
+        keys.append(f"{_ENDPOINTS}{metadata['namespace']}/{metadata['name']}")
+        found = [await self._store.get(key) for key in keys]
+        return [Delete(entry.key) for entry in found if entry is not None and not _finalizers(entry.value)]
+
     def release(self, old: Document) -> None:
-        for address in _addresses(old):
-            self.addresses.release(address)
-        for port in _node_ports(old):
+        for port in service_ports.held_ports(old):
             self.ports.release(port)
 
-    def _reserve_addresses(self, new: Document, old: Document | None, reservation: ServiceReservation) -> None:
-        spec = new["spec"]
-        if not needs_cluster_ip(spec):
-            return
-        self._settle_families(new)
-        if is_headless(spec):
-            spec["clusterIP"], spec["clusterIPs"] = HEADLESS, [HEADLESS]
-            return
-        held = _addresses(old) if old is not None else ()
-        asked = spec.get("clusterIPs") or ([spec["clusterIP"]] if spec.get("clusterIP") else [])
-        for address in asked:
-            if address not in held:
-                self._take_address(address, new, asked)
-                reservation.undo.append(lambda address=address: self.addresses.release(address))  # type: ignore[misc]
-        if not asked:
-            address = self.addresses.pick()
-            reservation.undo.append(lambda: self.addresses.release(address))
-            asked = [address]
-        spec["clusterIP"], spec["clusterIPs"] = asked[0], asked
 
-    def _take_address(self, address: str, service: Document, asked: list[str]) -> None:
-        try:
-            self.addresses.allocate(address)
-        except (AlreadyAllocated, NotInRange) as error:
-            raise _refuse(service, at.spec.clusterIPs, asked, f"failed to allocate IP {address}: {error}") from error
-
-    def _settle_families(self, service: Document) -> None:
-        """The cluster has one address family."""
-        spec, family = service["spec"], self.addresses.family
-        other = "IPv6" if family == "IPv4" else "IPv4"
-        if is_headless(spec) and not spec.get("selector"):
-            policy = spec.setdefault("ipFamilyPolicy", "RequireDualStack")
-            families = spec.get("ipFamilies") or [family]
-            if policy != "SingleStack" and len(families) == 1:
-                families = [*families, other if families[0] == family else family]
-            spec["ipFamilies"] = families
-            return
-        if spec.setdefault("ipFamilyPolicy", "SingleStack") == "RequireDualStack":
-            message = "this cluster is not configured for dual-stack services"
-            raise _refuse(service, at.spec.ipFamilyPolicy, "RequireDualStack", message)
-        families = spec.setdefault("ipFamilies", [family])
-        for index, asked in enumerate(families):
-            if asked != family:
-                raise _refuse(service, at.spec.ipFamilies[index], asked, "not configured on this cluster")
-
-    def _reserve_ports(self, new: Document, old: Document | None, reservation: ServiceReservation) -> None:
-        spec = new["spec"]
-        held = set(_node_ports(old)) if old is not None else set()
-        own = set(held)
-        if needs_node_port(spec):
-            by_port: dict[int, int] = {}
-            picks = spec.get("type") != "LoadBalancer" or spec.get("allocateLoadBalancerNodePorts", True)
-            for index, port in enumerate(spec.get("ports", ())):
-                shared = by_port.get(port["port"])
-                if not port.get("nodePort"):
-                    if shared is None and not picks:
-                        continue
-                    port["nodePort"] = shared or _asked_later(spec, port["port"]) or self._pick_port(own, reservation)
-                self._take_port(port["nodePort"], own, new, at.spec.ports[index].nodePort, reservation)
-                by_port.setdefault(port["port"], port["nodePort"])
-        if needs_health_check_port(spec):
-            if spec.get("healthCheckNodePort"):
-                self._take_port(spec["healthCheckNodePort"], own, new, at.spec.healthCheckNodePort, reservation)
-            else:
-                spec["healthCheckNodePort"] = self._pick_port(own, reservation)
-
-    def _pick_port(self, own: set[int], reservation: ServiceReservation) -> int:
-        port = self.ports.pick()
-        own.add(port)
-        reservation.undo.append(lambda: self.ports.release(port))
-        return port
-
-    def _take_port(
-        self, port: int, own: set[int], service: Document, path: FieldPath, reservation: ServiceReservation
-    ) -> None:
-        if port in own:
-            return
-        try:
-            self.ports.allocate(port)
-        except (AlreadyAllocated, NotInRange) as error:
-            raise _refuse(service, path, port, str(error)) from error
-        own.add(port)
-        reservation.undo.append(lambda: self.ports.release(port))
-
-    def _give_back(self, new: Document, old: Document, reservation: ServiceReservation) -> None:
-        for address in set(_addresses(old)) - set(_addresses(new)):
-            reservation.done.append(lambda address=address: self.addresses.release(address))  # type: ignore[misc]
-        for port in set(_node_ports(old)) - set(_node_ports(new)):
-            reservation.done.append(lambda port=port: self.ports.release(port))  # type: ignore[misc]
+def _ask_for_addresses(new: Document, old: Document | None, reservation: ServiceReservation) -> None:
+    """All of them for a service that had none, the second one for a service that gets a second family."""
+    after, before = new["spec"], old["spec"] if old is not None else None
+    if before is None or not needs_cluster_ip(before):
+        if needs_cluster_ip(after) and (after.get("clusterIPs") or [""])[0] != HEADLESS:
+            _ask_from(0, after, reservation)
+        return
+    if keeps_preference(after, before) or (before.get("clusterIPs") or [""])[0] == HEADLESS:
+        return
+    had, has = len(before.get("ipFamilies") or ()), len(after.get("ipFamilies") or ())
+    if not needs_cluster_ip(after):
+        reservation.released = before.get("clusterIPs") or ()
+    elif (had, has) == (1, 2):
+        _ask_from(1, after, reservation)
+    elif (had, has) == (2, 1):
+        reservation.released = (before.get("clusterIPs") or ())[1:]
 
 
-def _asked_later(spec: Document, number: int) -> int:
-    """The node port that another row with the same port asks for: TCP and UDP share one."""
-    return next((p["nodePort"] for p in spec.get("ports", ()) if p["port"] == number and p.get("nodePort")), 0)
+def _ask_from(first: int, spec: Document, reservation: ServiceReservation) -> None:
+    families = spec.get("ipFamilies") or []
+    asked = spec.get("clusterIPs") or []
+    spec["clusterIPs"] = [*asked, *[""] * (len(families) - len(asked))]
+    for index, family in list(enumerate(families))[first:]:
+        reservation.ask(family, index)
 
 
-def _addresses(service: Document) -> list[str]:
-    spec = service.get("spec") or {}
-    if not needs_cluster_ip(spec):
-        return []
-    return [address for address in spec.get("clusterIPs") or [spec.get("clusterIP")] if address and address != HEADLESS]
+def _name(address: str) -> str:
+    return str(parse_address(address))
 
 
-def _node_ports(service: Document) -> list[int]:
-    spec = service.get("spec") or {}
-    ports = {port["nodePort"] for port in spec.get("ports") or () if port.get("nodePort")}
-    if spec.get("healthCheckNodePort"):
-        ports.add(spec["healthCheckNodePort"])
-    return sorted(ports)
-
-
-def _refuse(service: Document, path: FieldPath, value: object, message: str) -> errors.ApiError:
-    return errors.invalid("", "Service", service["metadata"].get("name", ""), [invalid(path, value, message)])
+def _finalizers(value: bytes) -> bool:
+    return b'"finalizers"' in value and bool(orjson.loads(value)["metadata"].get("finalizers"))
