@@ -13,6 +13,8 @@ from pybernetes.apiserver import bootstrap, resources
 from pybernetes.apiserver.admission import catalog
 from pybernetes.apiserver.admission.contract import Plugin
 from pybernetes.apiserver.admission.host import Host
+from pybernetes.apiserver.admission.policies import status as policy_status
+from pybernetes.apiserver.admission.policies.authors import PolicyAuthors
 from pybernetes.apiserver.auth.contract import Authenticator, Authorizer
 from pybernetes.apiserver.binding import Binder
 from pybernetes.apiserver.custom import definition as apiextensions
@@ -40,6 +42,7 @@ class Assembled:
         self._service_range = DefaultServiceCIDR(server)
         self._fairness = _fairness(server)
         self._custom = _custom(server)
+        self._policies = _policies(server)
         health.ready["informer-sync"] = self._synced
         health.live["watch-cache"] = health.ready["watch-cache"] = self._following
         health.ready["shutdown"] = self._wanted
@@ -53,6 +56,8 @@ class Assembled:
         if self._fairness is not None:
             await self._fairness.start()
         self._maintenance.start()
+        if self._policies is not None:
+            self._policies.start()
         self._started = True
 
     async def stop(self) -> None:
@@ -61,6 +66,8 @@ class Assembled:
             await self._fairness.stop()
         await self._service_range.stop()
         await self._maintenance.stop()
+        if self._policies is not None:
+            await self._policies.stop()
         if self._custom is not None:
             await self._custom.stop()
         await self.server.stop()
@@ -80,6 +87,11 @@ def _custom(server: ApiServer) -> CustomResources | None:
     """Serves what users define, where the server has definitions."""
     served = (apiextensions.GROUP, "v1", apiextensions.PLURAL) in server.endpoints
     return CustomResources(server) if served else None
+
+
+def _policies(server: ApiServer) -> policy_status.PolicyStatus | None:
+    """Writes the status of policies, where the server has them."""
+    return policy_status.PolicyStatus(server) if policy_status.KIND in server.endpoints else None
 
 
 def _fairness(server: ApiServer) -> FairnessConfiguration | None:
@@ -127,7 +139,8 @@ def assemble(
         resources=lambda: server.resources,
         webhooks=server.webhooks,
     )
-    server.admission.use(catalog.plugins(host, server.options.admission, more_plugins))
+    own = (PolicyAuthors.build(host), *more_plugins)
+    server.admission.use(catalog.plugins(host, server.options.admission, own))
     health = Health()
     health.register(server.routes)
     _add_pod_subresources(server)

@@ -24,4 +24,4 @@ async def stop(*tasks: asyncio.Task[None]) -> None:
 
 def _report(task: asyncio.Task[None]) -> None:
     if not task.cancelled() and (error := task.exception()) is not None:
-        log.critical("%s has stopped: access decisions no longer follow changes", task.get_name(), exc_info=error)
+        log.critical("%s has stopped: what it keeps in step no longer follows changes", task.get_name(), exc_info=error)
