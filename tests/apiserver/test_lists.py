@@ -191,7 +191,11 @@ async def test_metadata_alone() -> None:
         await _made(talk, "web")
         one = (await talk.get(f"{CONFIG_MAPS}/web", PARTIAL)).body
         assert (one["kind"], set(one)) == ("PartialObjectMetadata", {"kind", "apiVersion", "metadata"})
-        assert (await talk.get(CONFIG_MAPS, PARTIAL)).body["kind"] == "PartialObjectMetadataList"
+        wrong = await talk.get(CONFIG_MAPS, PARTIAL)
+        told = "you requested PartialObjectMetadata, but the requested object is a list (*core.ConfigMapList)"
+        assert (wrong.status, wrong.message) == (406, told)
+        listed = await talk.get(CONFIG_MAPS, PARTIAL.replace("Metadata;", "MetadataList;"))
+        assert listed.body["kind"] == "PartialObjectMetadataList"
 
 
 async def test_what_cannot_be_served_is_not_acceptable() -> None:

@@ -9,19 +9,31 @@ from collections.abc import Sequence
 from datetime import datetime
 from io import BytesIO
 from itertools import islice
+from typing import Any
 
 import orjson
-import yaml
 
+from pybernetes.api import errors
 from pybernetes.api.errors import ApiError
 from pybernetes.apiserver.http import JSON, ApiRequest, ApiResponse
-from pybernetes.apiserver.negotiation import YAML, Encoding, Media, Shown, media_of, wants_pretty
+from pybernetes.apiserver.negotiation import (
+    PROTOBUF,
+    YAML,
+    Encoding,
+    Media,
+    Offer,
+    Shown,
+    media_of,
+    wants_pretty,
+)
 from pybernetes.apiserver.objects import StoredObject
 from pybernetes.apiserver.resource import Document
 from pybernetes.apiserver.tables import include_object, partial, table
 from pybernetes.apiserver.view import View
+from pybernetes.apiserver.yaml_body import write_yaml
 
 _JSON_HEADERS = {"Content-Type": JSON}
+_PROTOBUF_HEADERS = {"Content-Type": PROTOBUF}
 
 
 def object_answer(
@@ -32,12 +44,24 @@ def object_answer(
     status: int = 200,
     warnings: Sequence[str] = (),
 ) -> ApiResponse:
-    media = media_of(request)
+    media = media_of(request, view.offer)
     if media.plain and not wants_pretty(request):
         return ApiResponse(status, view.whole(stored) + b"\n", _JSON_HEADERS.copy(), warnings)
-    document = view.document(stored)
     match media.shown:
+        case Shown.WHOLE if media.encoding is Encoding.PROTOBUF:
+            body = _protobuf().whole(view.info.api_version, view.info.kind, view.message(stored))
+            return ApiResponse(status, body, _PROTOBUF_HEADERS.copy(), warnings)
+        case Shown.WHOLE:
+            document = view.document(stored)
+        case Shown.PARTIAL:
+            document = partial(view.document(stored), media.version)
+        case Shown.PARTIAL_LIST:
+            raise errors.not_acceptable(
+                "you requested PartialObjectMetadataList, but the requested object is not a list "
+                f"({_go_type(view, view.info.kind)})"
+            )
         case Shown.TABLE:
+            document = view.document(stored)
             document = table(
                 view.resource,
                 [document],
@@ -46,9 +70,7 @@ def object_answer(
                 now=now,
                 list_metadata={"resourceVersion": document["metadata"].get("resourceVersion", "")},
             )
-        case Shown.PARTIAL:
-            document = partial(document, media.version)
-    return document_answer(request, document, status, warnings, media)
+    return _in_media(request, document, status, warnings, media)
 
 
 def list_answer(
@@ -58,37 +80,59 @@ def list_answer(
     list_metadata: Document,
     now: datetime,
 ) -> ApiResponse:
-    media = media_of(request)
+    media = media_of(request, view.offer)
     if media.plain and not wants_pretty(request):
         return ApiResponse(200, _joined(view, found, view.list_metadata(list_metadata)), _JSON_HEADERS.copy())
-    documents = [view.document(one) for one in found]
+    info, list_kind = view.info, view.resource.list_kind
     document: Document
     match media.shown:
+        case Shown.WHOLE if media.encoding is Encoding.PROTOBUF:
+            items = map(view.message, found)
+            body = _protobuf().whole_list(info.api_version, list_kind, view.list_metadata(list_metadata), items)
+            return ApiResponse(200, body, _PROTOBUF_HEADERS.copy())
         case Shown.TABLE:
             document = table(
                 view.resource,
-                documents,
+                map(view.document, found),
                 version=media.version,
                 include=include_object(request),
                 now=now,
                 list_metadata=list_metadata,
             )
         case Shown.PARTIAL:
+            raise errors.not_acceptable(
+                f"you requested PartialObjectMetadata, but the requested object is a list ({_go_type(view, list_kind)})"
+            )
+        case Shown.PARTIAL_LIST:
             document = {
                 "kind": "PartialObjectMetadataList",
                 "apiVersion": f"meta.k8s.io/{media.version}",
                 "metadata": list_metadata,
-                "items": [partial(one, media.version) for one in documents],
+                "items": [partial(view.document(one), media.version) for one in found],
             }
         case Shown.WHOLE:
-            info = view.info
             document = {
-                "kind": view.resource.list_kind,
+                "kind": list_kind,
                 "apiVersion": info.api_version,
                 "metadata": view.list_metadata(list_metadata),
                 "items": [orjson.loads(view.item(one)) for one in found],
             }
-    return document_answer(request, document, 200, (), media)
+    return _in_media(request, document, 200, (), media)
+
+
+def _go_type(view: View, kind: str) -> str:
+    """How upstream names what it would have shown."""
+    if view.offer is Offer.CUSTOM:
+        return f"*unstructured.Unstructured{'List' if kind == view.resource.list_kind else ''}"
+    package = view.info.group.partition(".")[0]
+    return f"*{'core' if package in ('', 'events') else package}.{kind}"
+
+
+def _protobuf() -> Any:
+    """Loaded when the first client asks for it."""
+    from pybernetes.apiserver.protobuf import bodies
+
+    return bodies
 
 
 def _joined(view: View, found: Sequence[StoredObject], list_metadata: Document) -> bytes:
@@ -117,15 +161,20 @@ def document_answer(
     document: Document,
     status: int = 200,
     warnings: Sequence[str] = (),
-    media: Media | None = None,
 ) -> ApiResponse:
-    """A document that is no stored object: a Status, a Scale, a list in another form."""
-    if media is None:
-        media = media_of(request)
-    if media.encoding is Encoding.YAML:
-        body = yaml.dump(document, Dumper=yaml.CSafeDumper, sort_keys=True).encode()
-        return ApiResponse(status, body, {"Content-Type": YAML}, warnings)
-    if wants_pretty(request):
+    """A document that is no stored object: a Status, a Scale, a review."""
+    return _in_media(request, document, status, warnings, media_of(request))
+
+
+def _in_media(
+    request: ApiRequest, document: Document, status: int, warnings: Sequence[str], media: Media
+) -> ApiResponse:
+    match media.encoding:
+        case Encoding.PROTOBUF:
+            return ApiResponse(status, _protobuf().body_of(document), _PROTOBUF_HEADERS.copy(), warnings)
+        case Encoding.YAML:
+            return ApiResponse(status, write_yaml(document), {"Content-Type": YAML}, warnings)
+    if media.pretty or wants_pretty(request):
         body = orjson.dumps(document, option=orjson.OPT_INDENT_2)
     else:
         body = orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE)
@@ -135,12 +184,12 @@ def document_answer(
 def error_answer(request: ApiRequest, error: ApiError) -> ApiResponse:
     """A Status; in JSON where the client's wish cannot be met, since a client must be able to read a refusal."""
     try:
-        media = Media(media_of(request).encoding)
+        media = media_of(request, Offer.DOCUMENT)
     except ApiError:
         body = orjson.dumps(error.status(), option=orjson.OPT_INDENT_2)
         answer = ApiResponse(error.code, body, _JSON_HEADERS.copy())
     else:
-        answer = document_answer(request, error.status(), error.code, (), media)
+        answer = _in_media(request, error.status(), error.code, (), media)
     if error.retry_after:
         answer.headers["Retry-After"] = str(error.retry_after)
     return answer

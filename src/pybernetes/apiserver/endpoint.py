@@ -23,7 +23,7 @@ from pybernetes.apiserver.deleting import Deleted
 from pybernetes.apiserver.http import ApiRequest, ApiResponse
 from pybernetes.apiserver.list_options import read_options
 from pybernetes.apiserver.listing import Lister, at_least
-from pybernetes.apiserver.negotiation import media_of
+from pybernetes.apiserver.negotiation import watch_media_of
 from pybernetes.apiserver.objects import StoredObject
 from pybernetes.apiserver.options import ServerOptions
 from pybernetes.apiserver.patching import Patch, PatchType, patch_type
@@ -123,7 +123,7 @@ class Endpoint:
 
     async def watch(self, call: Call) -> ApiResponse:
         options = read_options(call.request)
-        media = media_of(call.request)
+        media = watch_media_of(call.request, self.view.offer)
         selection = select(self.view, self._namespace(call), call.info.name, options)
         lines = lines_for(call.request, self.view, media, self._clock.now)
         stream = await self._watcher.open(options, selection, lines)

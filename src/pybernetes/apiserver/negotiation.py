@@ -15,20 +15,18 @@ from pybernetes.api import errors
 from pybernetes.apiserver.http import JSON, ApiRequest
 
 YAML = "application/yaml"
-_SERVED = f"{JSON}, {YAML}, application/vnd.kubernetes.protobuf"
-_WATCHED = f"{JSON};stream=watch, application/vnd.kubernetes.protobuf;stream=watch"
-_READABLE = (JSON, YAML, "application/vnd.kubernetes.protobuf")
-_BROWSERS = ("curl", "Wget", "Mozilla/5.0")
-
-
 PROTOBUF = "application/vnd.kubernetes.protobuf"
+_SERVED = f"{JSON}, {YAML}, {PROTOBUF}"
+_WATCHED = f"{JSON};stream=watch, {PROTOBUF};stream=watch"
+_READABLE = (JSON, YAML, PROTOBUF)
+_BROWSERS = ("curl", "Wget", "Mozilla/5.0")
+_TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
 
 
 class Encoding(Enum):
     JSON = JSON
     YAML = YAML
     PROTOBUF = PROTOBUF
-    """Read, never written."""
 
 
 class Shown(Enum):
@@ -37,6 +35,18 @@ class Shown(Enum):
     WHOLE = ""
     TABLE = "Table"
     PARTIAL = "PartialObjectMetadata"
+    PARTIAL_LIST = "PartialObjectMetadataList"
+
+
+class Offer(Enum):
+    """What an endpoint can answer."""
+
+    KIND = "kind"
+    """Objects of a built-in kind, in all forms."""
+    CUSTOM = "custom"
+    """Custom resources: in protobuf there is only their metadata."""
+    DOCUMENT = "document"
+    """What is shown only as it is, such as a refusal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +54,15 @@ class Media:
     encoding: Encoding = Encoding.JSON
     shown: Shown = Shown.WHOLE
     version: str = "v1"
+    pretty: bool = False
 
     @property
     def watch_type(self) -> str:
-        return f"{self.encoding.value};stream=watch" if self.encoding is Encoding.YAML else self.encoding.value
+        return self.encoding.value if self.encoding is Encoding.JSON else f"{self.encoding.value};stream=watch"
 
     @property
     def plain(self) -> bool:
-        return self.encoding is Encoding.JSON and self.shown is Shown.WHOLE
+        return self.encoding is Encoding.JSON and self.shown is Shown.WHOLE and not self.pretty
 
 
 WHOLE_JSON = Media()
@@ -62,22 +73,26 @@ _TYPES = {
     YAML: Encoding.YAML,
     "application/x-yaml": Encoding.YAML,
     "text/yaml": Encoding.YAML,
-}
-_SHOWN = {
-    "Table": Shown.TABLE,
-    "PartialObjectMetadata": Shown.PARTIAL,
-    "PartialObjectMetadataList": Shown.PARTIAL,
+    PROTOBUF: Encoding.PROTOBUF,
 }
 
 
-def media_of(request: ApiRequest) -> Media:
+def media_of(request: ApiRequest, offer: Offer = Offer.KIND) -> Media:
     """Raises 406 when nothing the client accepts can be served."""
     accept = request.headers.get("accept")
     if not accept or accept in ("*/*", JSON):
         return WHOLE_JSON
-    media = _negotiate(accept)
+    media = _negotiate(accept, offer)
     if media is None:
         raise errors.not_acceptable(f"only the following media types are accepted: {_SERVED}")
+    return media
+
+
+def watch_media_of(request: ApiRequest, offer: Offer) -> Media:
+    """Raises 406 also for what cannot be sent event by event."""
+    media = media_of(request, offer)
+    if media.encoding is Encoding.YAML:
+        raise errors.not_acceptable(f"only the following media types are accepted: {_WATCHED}")
     return media
 
 
@@ -104,8 +119,8 @@ def _names_a_served_type(accept: str) -> bool:
 
 
 @lru_cache(maxsize=256)
-def _negotiate(accept: str) -> Media | None:
-    return next((media for clause in _clauses(accept) if (media := _served(clause)) is not None), None)
+def _negotiate(accept: str, offer: Offer) -> Media | None:
+    return next((media for clause in _clauses(accept) if (media := _served(clause, offer)) is not None), None)
 
 
 def _clauses(accept: str) -> Iterator[dict[str, str]]:
@@ -128,17 +143,30 @@ def _quality(clause: dict[str, str]) -> float:
         return 1.0
 
 
-def _served(clause: dict[str, str]) -> Media | None:
+def _served(clause: dict[str, str], offer: Offer) -> Media | None:
     encoding = _TYPES.get(clause[""])
-    if encoding is None:
+    if encoding is None or not _is_streamed(clause, encoding):
         return None
-    wanted = clause.get("as")
-    if wanted is None:
-        return Media(encoding)
-    version = clause.get("v", "v1")
-    if clause.get("g") != "meta.k8s.io" or version not in ("v1", "v1beta1") or wanted not in _SHOWN:
+    pretty = clause.get("pretty") == "1"
+    if clause.keys().isdisjoint(("as", "g", "v")):
+        if encoding is Encoding.PROTOBUF and offer is Offer.CUSTOM:
+            return None
+        return Media(encoding, pretty=pretty)
+    wanted, version = clause.get("as", ""), clause.get("v", "")
+    if offer is Offer.DOCUMENT or clause.get("g") != "meta.k8s.io" or version not in ("v1", "v1beta1"):
         return None
-    return Media(encoding, _SHOWN[wanted], version)
+    if wanted not in _TRANSFORMED or (wanted == Shown.TABLE.value and encoding is Encoding.PROTOBUF):
+        return None
+    return Media(encoding, Shown(wanted), version, pretty)
+
+
+_TRANSFORMED = frozenset(shown.value for shown in Shown if shown is not Shown.WHOLE)
+
+
+def _is_streamed(clause: dict[str, str], encoding: Encoding) -> bool:
+    """Whether a clause that names a stream can have it."""
+    stream = clause.get("stream", "")
+    return not stream or (stream == "watch" and encoding is not Encoding.YAML)
 
 
 def encoding_of_body(request: ApiRequest) -> Encoding:
@@ -147,8 +175,6 @@ def encoding_of_body(request: ApiRequest) -> Encoding:
     kind = stated.split(";")[0].strip().lower()
     if kind in ("", JSON):
         return Encoding.JSON
-    if kind == PROTOBUF:
-        return Encoding.PROTOBUF
     if kind not in _TYPES or "*" in kind:
         raise errors.unsupported_media_type(
             f"the body of the request was in an unknown format - accepted media types include: {', '.join(_READABLE)}"
@@ -157,6 +183,7 @@ def encoding_of_body(request: ApiRequest) -> Encoding:
 
 
 def wants_pretty(request: ApiRequest) -> bool:
-    if "pretty" in request.query:
-        return request.flag("pretty")
+    stated = request.param("pretty") if request.query else ""
+    if stated:
+        return stated in _TRUE
     return request.headers.get("user-agent", "").startswith(_BROWSERS)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cached_property
+
 import orjson
 
+from pybernetes.apiserver.negotiation import Offer
 from pybernetes.apiserver.objects import Form, StoredObject
 from pybernetes.apiserver.resource import Document, Resource
 from pybernetes.apiserver.watch_events import Event, event_line
@@ -11,6 +15,8 @@ from pybernetes.apiserver.watch_events import Event, event_line
 
 class View:
     """A kind served as it is stored."""
+
+    offer = Offer.KIND
 
     def __init__(self, resource: Resource) -> None:
         self.resource = resource
@@ -26,12 +32,36 @@ class View:
     def document(self, stored: StoredObject) -> Document:
         return stored.document
 
+    def message(self, stored: StoredObject) -> bytes:
+        """In protobuf; made once for all who ask."""
+        if stored.message is None:
+            stored.message = self._encode(self.document(stored))
+        return stored.message
+
+    @cached_property
+    def _encode(self) -> Callable[[Document], bytes]:
+        from pybernetes.apiserver.protobuf.encode import encoder_of
+        from pybernetes.apiserver.protobuf.messages import message_of
+
+        return encoder_of(message_of(self.info.group, self.info.version, self.info.kind))
+
     def list_metadata(self, metadata: Document) -> Document:
         """As it stands in lists of whole objects."""
         return metadata
 
     def line(self, event: Event) -> bytes:
         return event.line
+
+    def frame(self, event: Event) -> bytes:
+        """The event in protobuf."""
+        if event.frame is None:
+            event.frame = self.frame_of(event.type, event.object)
+        return event.frame
+
+    def frame_of(self, type: str, stored: StoredObject) -> bytes:
+        from pybernetes.apiserver.protobuf.bodies import frame, whole
+
+        return frame(type, whole(self.info.api_version, self.info.kind, self.message(stored)))
 
 
 class ConvertedView(View):
@@ -50,6 +80,12 @@ class ConvertedView(View):
 
     def line(self, event: Event) -> bytes:
         return event_line(event.type, self.whole(event.object))
+
+    def message(self, stored: StoredObject) -> bytes:
+        return self._encode(self.document(stored))
+
+    def frame(self, event: Event) -> bytes:
+        return self.frame_of(event.type, event.object)
 
 
 def view_of(resource: Resource) -> View:

@@ -22,7 +22,7 @@ class EventType(StrEnum):
 class Event:
     """``object`` is what the event shows (for a deletion the last state, at the revision of the deletion)."""
 
-    __slots__ = ("_line", "object", "previous", "revision", "type")
+    __slots__ = ("_line", "frame", "object", "previous", "revision", "type")
 
     def __init__(self, type: EventType, object: StoredObject, previous: StoredObject | None) -> None:
         self.type = type
@@ -30,6 +30,8 @@ class Event:
         self.previous = previous
         self.revision = object.revision
         self._line: bytes | None = None
+        self.frame: bytes | None = None
+        """The event in protobuf, once somebody has asked for it."""
 
     @property
     def line(self) -> bytes:

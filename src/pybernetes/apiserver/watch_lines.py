@@ -8,8 +8,9 @@ from typing import Any, Protocol
 
 import orjson
 
+from pybernetes.api.errors import ApiError
 from pybernetes.apiserver.http import ApiRequest
-from pybernetes.apiserver.negotiation import Media, Shown
+from pybernetes.apiserver.negotiation import Encoding, Media, Shown
 from pybernetes.apiserver.objects import StoredObject
 from pybernetes.apiserver.resource import Document
 from pybernetes.apiserver.tables import IncludeObject, include_object, partial, table
@@ -28,18 +29,27 @@ class Lines(Protocol):
 
     def initial_end(self, revision: int) -> bytes: ...
 
+    def error(self, error: ApiError) -> bytes: ...
+
 
 def lines_for(request: ApiRequest, view: View, media: Media, now: Callable[[], datetime]) -> Lines:
+    if media.encoding is Encoding.PROTOBUF:
+        return WholeFrames(view) if media.shown is Shown.WHOLE else PartialFrames(view, media.version)
     match media.shown:
         case Shown.WHOLE:
             return WholeLines(view)
         case Shown.TABLE:
             return TableLines(view, media.version, include_object(request), now)
-        case Shown.PARTIAL:
+        case Shown.PARTIAL | Shown.PARTIAL_LIST:
             return PartialLines(view, media.version)
 
 
-class WholeLines:
+class JsonErrors:
+    def error(self, error: ApiError) -> bytes:
+        return orjson.dumps({"type": "ERROR", "object": error.status()}) + b"\n"
+
+
+class WholeLines(JsonErrors):
     """The bytes of an event are made once for all clients."""
 
     def __init__(self, view: View) -> None:
@@ -60,7 +70,7 @@ class WholeLines:
         return {"kind": info.kind, "apiVersion": info.api_version, "metadata": {"resourceVersion": str(revision)}}
 
 
-class PartialLines:
+class PartialLines(JsonErrors):
     def __init__(self, view: View, version: str) -> None:
         self._view = view
         self._version = version
@@ -81,7 +91,7 @@ class PartialLines:
         return partial({"metadata": {"resourceVersion": str(revision)}}, self._version)
 
 
-class TableLines:
+class TableLines(JsonErrors):
     """A table of one row per event; only the first says what the columns are."""
 
     def __init__(self, view: View, version: str, include: IncludeObject, now: Callable[[], datetime]) -> None:
@@ -114,6 +124,57 @@ class TableLines:
             list_metadata={"resourceVersion": str(revision)},
             with_columns=first,
         )
+
+
+class ProtobufErrors:
+    def error(self, error: ApiError) -> bytes:
+        return _frame("ERROR", error.status())
+
+
+class WholeFrames(ProtobufErrors):
+    """As lines, but in protobuf; the bytes of an event are made once for all clients."""
+
+    def __init__(self, view: View) -> None:
+        self._view = view
+        self.of_event = view.frame
+        self.of_object = view.frame_of
+
+    def bookmark(self, revision: int) -> bytes:
+        return _frame("BOOKMARK", self._skeleton(revision))
+
+    def initial_end(self, revision: int) -> bytes:
+        return _frame("BOOKMARK", _ended(self._skeleton(revision)))
+
+    def _skeleton(self, revision: int) -> Document:
+        info = self._view.info
+        return {"kind": info.kind, "apiVersion": info.api_version, "metadata": {"resourceVersion": str(revision)}}
+
+
+class PartialFrames(ProtobufErrors):
+    def __init__(self, view: View, version: str) -> None:
+        self._view = view
+        self._version = version
+
+    def of_event(self, event: Event) -> bytes:
+        return self.of_object(event.type, event.object)
+
+    def of_object(self, type: EventType, stored: StoredObject) -> bytes:
+        return _frame(type, partial(self._view.document(stored), self._version))
+
+    def bookmark(self, revision: int) -> bytes:
+        return _frame("BOOKMARK", self._skeleton(revision))
+
+    def initial_end(self, revision: int) -> bytes:
+        return _frame("BOOKMARK", _ended(self._skeleton(revision)))
+
+    def _skeleton(self, revision: int) -> Document:
+        return partial({"metadata": {"resourceVersion": str(revision)}}, self._version)
+
+
+def _frame(type: str, document: Document) -> bytes:
+    from pybernetes.apiserver.protobuf.bodies import body_of, frame
+
+    return frame(type, body_of(document))
 
 
 def _ended(skeleton: Document) -> Document:

@@ -15,8 +15,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from random import Random
 
-import orjson
-
 from pybernetes.api import errors
 from pybernetes.apiserver.kind_cache import KindCache, TooOld
 from pybernetes.apiserver.list_options import ListOptions
@@ -84,9 +82,10 @@ class WatchStream:
         elif seen is not None:
             self._push(self._lines.of_object(seen.type, seen.object))
 
-    def tell(self, line: bytes) -> None:
-        """A line that no event of the kind made."""
-        self._push(line)
+    def fail(self, error: errors.ApiError) -> None:
+        """Tells why the watch ends, and ends it."""
+        self._push(self._lines.error(error))
+        self.end()
 
     def end(self) -> None:
         self._ended = True
@@ -190,7 +189,7 @@ class Watcher:
         try:
             initial = list(self._initial(options, selection, lines))
         except TooOld as error:
-            stream.begin([error_line(errors.expired(str(error)))], 0)
+            stream.begin([lines.error(errors.expired(str(error)))], 0)
             stream.end()
             return stream
         stream.begin(initial, max(options.revision, watch_cache.revision))
@@ -226,7 +225,3 @@ class Watcher:
                 yield lines.of_event(event)
             elif seen is not None:
                 yield lines.of_object(seen.type, seen.object)
-
-
-def error_line(error: errors.ApiError) -> bytes:
-    return orjson.dumps({"type": "ERROR", "object": error.status()}) + b"\n"

@@ -22,7 +22,7 @@ from pybernetes.apiserver.discovery.served import version_rank
 from pybernetes.apiserver.endpoint import Endpoint
 from pybernetes.apiserver.http import ApiRequest, ApiResponse, no_such_page
 from pybernetes.apiserver.list_options import read_options
-from pybernetes.apiserver.negotiation import media_of
+from pybernetes.apiserver.negotiation import watch_media_of
 from pybernetes.apiserver.objects import StoredObject
 from pybernetes.apiserver.options import ServerOptions
 from pybernetes.apiserver.patching import Patch, PatchType
@@ -103,7 +103,7 @@ class CustomEndpoint(Endpoint):
         if not self._version.waits:
             return await super().watch(call)
         options = read_options(call.request)
-        media = media_of(call.request)
+        media = watch_media_of(call.request, self.view.offer)
         selection = select(self.view, self._namespace(call), call.info.name, options)
         lines = lines_for(call.request, self.view, media, self._clock.now)
         await self._version.prepare(candidates(self.registry.cache, selection))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pybernetes.apiserver.negotiation import Offer
 from pybernetes.apiserver.objects import StoredObject
 from pybernetes.apiserver.resource import Document, Resource
 from pybernetes.apiserver.view import View
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 class CustomView(View):
     """Assumes  Where conversion has to be waited for, ``prepare`` was called with the objects before."""
+
+    offer = Offer.CUSTOM
 
     def __init__(self, resource: Resource, version: CustomVersion) -> None:
         super().__init__(resource)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pybernetes.api import errors
 from pybernetes.apiserver.kind_cache import KindCache
 from pybernetes.apiserver.watch_events import Event
-from pybernetes.apiserver.watching import WatchStream, error_line
+from pybernetes.apiserver.watching import WatchStream
 
 if TYPE_CHECKING:
     from pybernetes.apiserver.custom.version import CustomVersion
@@ -46,7 +46,7 @@ class ConvertedWatch:
                 await self._version.prepare([one for one in (event.object, event.previous) if one is not None])
                 self._stream.deliver(event)
             except errors.ApiError as error:
-                self._stream.tell(error_line(error))
+                self._stream.fail(error)
                 break
         self._stream.end()
 

@@ -127,7 +127,7 @@ def _writer(number: int, kind: str) -> Encode:
         tag = varint(number << 3 | 1)
         return lambda value: tag + struct.pack("<d", value)
     tag = varint(number << 3 | 2)
-    return _text_writer(tag) if kind == "s" else _delimited(tag, _payload(kind))
+    return _text_writer(tag) if kind == "s" else _delimited(tag, payload_of(kind))
 
 
 def _text_writer(tag: bytes) -> Encode:
@@ -146,7 +146,8 @@ def _delimited(tag: bytes, payload: Encode) -> Encode:
     return write
 
 
-def _payload(kind: str) -> Encode:
+def payload_of(kind: str) -> Encode:
+    """What turns a value that is neither a number nor a text into bytes, without tag and length."""
     special = _SPECIAL.get(kind)
     if special is not None:
         return special
