@@ -50,6 +50,14 @@ class Settings:
     disable_admission_plugins: str = ""
     admission_control_config_file: str = ""
     admission_plugins: str = ""
+    requestheader_client_ca_file: str = ""
+    requestheader_allowed_names: str = "front-proxy-client"
+    requestheader_username_headers: str = "X-Remote-User"
+    requestheader_uid_headers: str = ""
+    requestheader_group_headers: str = "X-Remote-Group"
+    requestheader_extra_headers_prefix: str = "X-Remote-Extra-"
+    proxy_client_cert_file: str = ""
+    proxy_client_key_file: str = ""
 
     @property
     def dns_address(self) -> str:

@@ -12,6 +12,8 @@ import ipaddress
 from pybernetes import KUBERNETES_VERSION
 from pybernetes.apiserver import binding, metrics_api
 from pybernetes.apiserver.admission.host import ConfigurationError
+from pybernetes.apiserver.aggregation.controller import Aggregation
+from pybernetes.apiserver.aggregation.trust import Required, Trust
 from pybernetes.apiserver.assembly import assemble
 from pybernetes.apiserver.auth import kubeconfig, reviews
 from pybernetes.apiserver.auth.access import Access, AccessOptions
@@ -22,6 +24,7 @@ from pybernetes.apiserver.options import ServerOptions
 from pybernetes.apiserver.proxy import install as proxies
 from pybernetes.apiserver.serve import Edge, tls_context, tune_process
 from pybernetes.cli.admission import admission_options
+from pybernetes.cli.front_proxy import proxy_client, request_headers
 from pybernetes.cli.layout import Layout, Settings
 from pybernetes.cli.parts.nodes import machine_name, node_names
 from pybernetes.cli.problems import Problem
@@ -40,6 +43,7 @@ async def run(layout: Layout, settings: Settings) -> None:
 
 
 async def _serve(layout: Layout, settings: Settings, pki: Pki, serving: KeyPair, store: SqliteStore) -> None:
+    proxies_before = request_headers(settings, pki)
     access = Access(
         store,
         AccessOptions(
@@ -48,6 +52,7 @@ async def _serve(layout: Layout, settings: Settings, pki: Pki, serving: KeyPair,
             issuer=settings.service_account_issuer,
             server_url=f"https://{settings.node_address}:{settings.port}",
             pki=pki,
+            request_headers=proxies_before,
         ),
     )
     options = ServerOptions(
@@ -68,7 +73,7 @@ async def _serve(layout: Layout, settings: Settings, pki: Pki, serving: KeyPair,
         raise Problem(
             f"failed to apply admission: {error}", "docs/admission.md tells what can be configured"
         ) from error
-    describe(
+    description = describe(
         assembled.server,
         address=f"{settings.node_address}:{settings.port}",
         version=KUBERNETES_VERSION,
@@ -77,13 +82,17 @@ async def _serve(layout: Layout, settings: Settings, pki: Pki, serving: KeyPair,
     access.register(assembled.server.routes, assembled.server.registry("", "v1", "serviceaccounts"))
     identity = IdentityLease(assembled.server, machine_name(), f"{settings.node_address}:{settings.port}")
     behind = proxies.install(assembled.server, client_context(pki.apiserver_kubelet_client(), pki.ca_file))
-    tls = tls_context(serving.certificate, serving.key, pki.ca_file)
+    tls = tls_context(serving.certificate, serving.key, pki.ca_file, proxies_before.client_ca)
+    aggregation = Aggregation(assembled.server, description, proxy_client(settings, pki))
+    trust = Trust(assembled.server, Required(pki.ca_file, proxies_before))
     tune_process()
     edge = Edge(assembled.server, host=settings.bind, port=settings.port, tls=tls)
     assembled.server.routes.exact("/metrics", edge.metrics.serve)
     await access.start()
     try:
         await assembled.start()
+        await trust.start()
+        await aggregation.start()
         await identity.start()
         await edge.start()
         try:
@@ -91,6 +100,8 @@ async def _serve(layout: Layout, settings: Settings, pki: Pki, serving: KeyPair,
         finally:
             await edge.stop()
             await identity.stop()
+            await aggregation.stop()
+            await trust.stop()
             await assembled.stop()
     finally:
         await behind.close()

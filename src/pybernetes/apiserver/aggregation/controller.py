@@ -1,0 +1,289 @@
+"""Follows the APIServices: registers what this server serves itself, and lets other servers serve the rest.
+
+Guarantees
+  Level-based: what is done follows from what is stored and what is served.
+  While every APIService is this server's own, nothing is asked per request and no service is watched.
+  A group version that leads elsewhere is answered there, even where a kind of that name is served here.
+
+Follows pkg/apiserver/apiserver.go and pkg/controllers of kube-aggregator.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+from collections.abc import Iterable
+from dataclasses import replace
+
+from pybernetes.api import errors
+from pybernetes.apiserver.aggregation import registration
+from pybernetes.apiserver.aggregation.availability import LOCALLY, Verdict, with_verdict
+from pybernetes.apiserver.aggregation.dialing import Dialer
+from pybernetes.apiserver.aggregation.keeper import Keeper, Telling, same_server
+from pybernetes.apiserver.aggregation.records import Remote, priority_of, remote_of
+from pybernetes.apiserver.aggregation.registration import Act, History
+from pybernetes.apiserver.auth.contract import SERVER_USER
+from pybernetes.apiserver.auth.pki import KeyPair
+from pybernetes.apiserver.delete_plan import DeleteOptions
+from pybernetes.apiserver.describe import Description
+from pybernetes.apiserver.discovery import priorities
+from pybernetes.apiserver.discovery.priorities import Priority
+from pybernetes.apiserver.discovery.served import ServedVersion
+from pybernetes.apiserver.objects import StoredObject
+from pybernetes.apiserver.resource import Context, Document, StatusSubresource
+from pybernetes.apiserver.resources.api_service import API_SERVICES
+from pybernetes.apiserver.rules import MainRule, StatusRule
+from pybernetes.apiserver.server import ApiServer
+from pybernetes.apiserver.updating import Proposal
+from pybernetes.apiserver.watch_events import Event, Interest
+from pybernetes.store.contract import StoreError
+
+log = logging.getLogger(__name__)
+
+MANAGER = "kube-apiserver"
+_FIRST_DELAY = 0.05
+_LONGEST_DELAY = 60.0
+_WATCHED = (("", "v1", "services"), ("discovery.k8s.io", "v1", "endpointslices"))
+
+
+class Aggregation:
+    """``client`` is what this server shows to others; ``start`` after the server."""
+
+    interest = Interest()
+
+    def __init__(self, server: ApiServer, description: Description, client: KeyPair | None = None) -> None:
+        self._server = server
+        self._discovery = description.discovery
+        self._openapi = description.openapi
+        self._client = client
+        info = API_SERVICES.info
+        self._services = server.registry(info.group, info.version, info.plural)
+        self._desired: dict[str, Document] = {}
+        self._at_start: frozenset[str] = frozenset()
+        self._settled: set[str] = set()
+        self._ranks: dict[tuple[str, str], Priority] = {}
+        self._keepers: dict[str, Keeper] = {}
+        self._changed: dict[str, None] = {}
+        self._wake = asyncio.Event()
+        self._failures: dict[str, int] = {}
+        self._following = False
+        self._task: asyncio.Task[None] | None = None
+        self._ending: set[asyncio.Task[None]] = set()
+        self._telling = Telling(self._report, self._discovery.invalidate, self._openapi.invalidate, self._watch)
+
+    async def start(self) -> None:
+        self._services.cache.subscribers.add(self)
+        self._at_start = frozenset(stored.name for stored in self._services.cache.objects.values())
+        self._desired = self._wanted()
+        self._following = True
+        self._server.on_served_change(self._served_changed)
+        self._discovery.overlay(self._told)
+        await asyncio.gather(*(self._attend(name) for name in {*self._at_start, *self._desired}))
+        self._task = asyncio.create_task(self._run(), name="apiservices")
+
+    async def stop(self) -> None:
+        self._following = False
+        self._services.cache.subscribers.remove(self)
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+            self._task = None
+        for name in tuple(self._keepers):
+            self._drop(name)
+        await asyncio.gather(*self._ending)
+
+    # what changes
+
+    def deliver(self, event: Event) -> None:
+        self._mark((event.object.name,))
+
+    def end(self) -> None:
+        """The cache was read anew: everything may have changed."""
+        asyncio.get_running_loop().call_soon(self._follow_again)
+
+    def _follow_again(self) -> None:
+        if not self._following:
+            return
+        self._services.cache.subscribers.add(self)
+        self._mark([*self._keepers, *(stored.name for stored in self._services.cache.objects.values())])
+
+    def _served_changed(self) -> None:
+        if not self._following:
+            return
+        before, self._desired = self._desired, self._wanted()
+        self._mark(name for name in {*before, *self._desired} if before.get(name) != self._desired.get(name))
+
+    def _wanted(self) -> dict[str, Document]:
+        served = ((one.group, one.version) for one in self._discovery.local())
+        return {**registration.custom(self._server.resources), **registration.built_in(served)}
+
+    def _mark(self, names: Iterable[str]) -> None:
+        self._changed.update(dict.fromkeys(names))
+        self._wake.set()
+
+    # bringing things in step
+
+    async def _run(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._changed:
+                name = next(iter(self._changed))
+                del self._changed[name]
+                await self._attend(name)
+
+    async def _attend(self, name: str) -> None:
+        try:
+            await self._reconcile(name)
+            self._failures.pop(name, None)
+            self._settled.add(name)
+        except (errors.ApiError, StoreError) as error:
+            log.warning("an APIService could not be brought in step", extra={"apiservice": name, "error": str(error)})
+            failures = self._failures[name] = self._failures.get(name, 0) + 1
+            delay = min(_FIRST_DELAY * 2**failures, _LONGEST_DELAY)
+            asyncio.get_running_loop().call_later(delay, self._mark, (name,))
+
+    async def _reconcile(self, name: str) -> None:
+        stored = await self._services.find("", name)
+        current = stored.document if stored is not None else None
+        desired = self._desired.get(name)
+        match registration.decide(desired, current, History(name in self._at_start, name in self._settled)):
+            case Act.CREATE if desired is not None:
+                await self._create(desired)
+            case Act.DELETE if current is not None:
+                await self._delete(name, current["metadata"]["uid"])
+            case Act.UPDATE if desired is not None:
+                await self._update(name, desired["spec"])
+        self._adopt(name, current)
+        if current is not None and current["spec"].get("service") is None:
+            await self._report(name, LOCALLY)
+
+    async def _create(self, desired: Document) -> None:
+        try:
+            await self._services.create("", {**self._services.identity(), **_copied(desired)}, self._context())
+        except errors.ApiError as error:
+            if error.reason != "AlreadyExists":
+                raise
+
+    async def _delete(self, name: str, uid: str) -> None:
+        """One that was changed or made anew in the meantime comes up again."""
+        try:
+            await self._services.delete("", name, DeleteOptions(uid=uid), self._context())
+        except errors.ApiError as error:
+            if error.code not in (404, 409):
+                raise
+
+    async def _update(self, name: str, spec: Document) -> None:
+        def propose(current: StoredObject) -> Proposal:
+            return Proposal({**self._services.fresh_document_of(current), "spec": dict(spec)})
+
+        await self._services.update("", name, propose, self._context(), MainRule(API_SERVICES))
+
+    async def _report(self, name: str, verdict: Verdict) -> None:
+        """Writes the condition, if it is another one. Nothing is written to an APIService that is gone."""
+        stored = await self._services.find("", name)
+        if stored is None:
+            return
+        now = self._server.clock.now()
+        if with_verdict(stored.document.get("status"), verdict, now) == stored.document.get("status"):
+            return
+
+        def propose(current: StoredObject) -> Proposal:
+            document = self._services.fresh_document_of(current)
+            return Proposal({**document, "status": with_verdict(document.get("status"), verdict, now)})
+
+        try:
+            await self._services.update("", name, propose, self._context(), StatusRule(_STATUS))
+        except errors.ApiError as error:
+            log.info("a condition was not written", extra={"apiservice": name, "error": error.message})
+
+    def _context(self) -> Context:
+        return Context(SERVER_USER, self._server.clock.now(), manager=MANAGER)
+
+    # servers elsewhere
+
+    def _adopt(self, name: str, document: Document | None) -> None:
+        remote = remote_of(document) if document is not None else None
+        self._rank(name, document)
+        keeper = self._keepers.get(name)
+        if keeper is not None and remote is not None and same_server(keeper.remote, remote):
+            keeper.update(remote)
+            return
+        if keeper is not None:
+            self._drop(name)
+        if remote is not None:
+            self._keep(remote)
+
+    def _rank(self, name: str, document: Document | None) -> None:
+        """Remembers priorities that are not upstream's own."""
+        version, _, group = name.partition(".")
+        rank = priority_of(document) if document is not None else None
+        if rank == priorities.priority_of(group, version):
+            rank = None
+        if rank == self._ranks.get((group, version)):
+            return
+        if rank is None:
+            del self._ranks[group, version]
+        else:
+            self._ranks[group, version] = rank
+        self._discovery.invalidate()
+
+    def _keep(self, remote: Remote) -> None:
+        reader = self._server.reader
+        try:
+            dialer = Dialer(reader, self._server.random, remote, self._client)
+        except (ssl.SSLError, ValueError) as error:
+            log.warning("an APIService's caBundle is none", extra={"apiservice": remote.name, "error": str(error)})
+            return
+        keeper = self._keepers[remote.name] = Keeper(remote, dialer, reader, self._telling)
+        routes = self._server.routes
+        routes.elsewhere[remote.group, remote.version] = keeper.handle
+        for path in (remote.path, f"{remote.path}/"):
+            routes.exact(path, keeper.handle)
+        self._openapi.elsewhere[remote.name] = keeper
+        self._watch(keeper)
+        self._invalidate()
+        keeper.start()
+
+    def _drop(self, name: str) -> None:
+        keeper = self._keepers.pop(name)
+        remote, routes = keeper.remote, self._server.routes
+        routes.elsewhere.pop((remote.group, remote.version), None)
+        for path in (remote.path, f"{remote.path}/"):
+            routes.drop_exact(path)
+        self._openapi.elsewhere.pop(name, None)
+        for resource in _WATCHED:
+            self._server.registry(*resource).cache.subscribers.remove(keeper)
+        self._invalidate()
+        task = asyncio.create_task(keeper.stop(), name=f"ending apiservice {name}")
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
+
+    def _watch(self, keeper: Keeper) -> None:
+        if self._keepers.get(keeper.remote.name) is not keeper:
+            return
+        for resource in _WATCHED:
+            self._server.registry(*resource).cache.subscribers.add(keeper)
+
+    def _invalidate(self) -> None:
+        self._discovery.invalidate()
+        self._openapi.invalidate()
+
+    def _told(self, local: tuple[ServedVersion, ...]) -> list[ServedVersion]:
+        """What clients are told instead of ``local``."""
+        others = [keeper.served() for keeper in self._keepers.values()]
+        taken = {(one.group, one.version) for one in others}
+        kept = [one for one in local if (one.group, one.version) not in taken]
+        return [*(_ranked(one, self._ranks.get((one.group, one.version))) for one in kept), *others]
+
+
+_STATUS = next(one for one in API_SERVICES.subresources if isinstance(one, StatusSubresource))
+
+
+def _ranked(version: ServedVersion, rank: Priority | None) -> ServedVersion:
+    return version if rank is None else replace(version, priority=rank)
+
+
+def _copied(document: Document) -> Document:
+    return {**document, "metadata": {**document["metadata"]}, "spec": dict(document["spec"])}
