@@ -35,6 +35,7 @@ class Creating(Storage):
         metadata = document["metadata"]
         prefix = "" if metadata.get("name") else metadata.get("generateName", "")
         self._default(document)
+        document = self._shown(self._judged(document))
         drop_repeated_owners(document, context, REPEATED)
         tracking.record(document, self._managers_of_new(document, context) if managers is None else managers)
         attributes = Attributes(Operation.CREATE, self.resource, namespace, metadata.get("name", ""), context, document)
@@ -46,11 +47,13 @@ class Creating(Storage):
             self._default_name_dependent(document)
         if prefix:
             attributes = replace(attributes, name=metadata["name"])
+        document = self._judged(document)
+        metadata = document["metadata"]
         reservation = self._reserve(document, None, context)
         try:
             self._prepare_create(document, context)
             self._reject(metadata.get("name", ""), self._problems_of_new(document))
-            await self.admission.validate(attributes)
+            await self.admission.validate(self._about(attributes, document))
         except BaseException:
             reservation.cancel()
             raise
@@ -102,20 +105,20 @@ class Creating(Storage):
             metadata.pop(owned, None)
         metadata["uid"] = new_uid(self._random)
         metadata["creationTimestamp"] = format_time(context.now)
-        if self.resource.generation is not None:
+        if self.rules.generation is not None:
             metadata["generation"] = 1
-        if self.resource.has_status:
-            initial = self.resource.initial_status
+        if self.rules.has_status:
+            initial = self.rules.initial_status
             document["status"] = initial(document) if initial else {}
             if document["status"] is None:
                 del document["status"]
-        if self.resource.prepare_create is not None:
-            self.resource.prepare_create(document, context)
+        if self.rules.prepare_create is not None:
+            self.rules.prepare_create(document, context)
 
     def _problems_of_new(self, document: Document) -> Iterable[FieldError]:
-        if self.resource.validate is None:
+        if self.rules.validate is None:
             return ()
-        return self.resource.validate(self._model(document))
+        return self.rules.validate(self._model(document))
 
     async def _insert(
         self, namespace: str, document: Document, context: Context, reservation: Reservation

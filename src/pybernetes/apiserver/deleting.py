@@ -34,7 +34,7 @@ class Deleting(Updating):
             old = self.document_of(current)
             check_preconditions(self.info, current, options)
             await self.admission.admit(Attributes(Operation.DELETE, self.resource, namespace, name, context, None, old))
-            done = await self._carry_out(current, old, options, context)
+            done = await self._carry_out(current, self.as_judged(current), options, context)
             if done is not None:
                 await self._prepared(done.object)
                 return done

@@ -63,7 +63,7 @@ class Endpoint:
         self._clock = clock
         self._lister = Lister(registry)
         self._watcher = Watcher(registry, random, options.min_request_timeout)
-        self._main = MainRule(self.resource)
+        self._main = MainRule(registry.rules)
         self._verbs = self._table()
 
     @property

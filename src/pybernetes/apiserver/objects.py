@@ -7,7 +7,7 @@ is spliced in without decoding. Values in another order (written by another prog
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from sys import intern
 
@@ -15,6 +15,7 @@ import msgspec
 import orjson
 
 from pybernetes.api.kinds import KindInfo
+from pybernetes.apiserver.empty_lists import as_list, as_null, steps_of
 from pybernetes.apiserver.marks import NO_MARKS
 from pybernetes.apiserver.resource import Document
 from pybernetes.store.contract import Entry
@@ -53,9 +54,11 @@ MOST_ITEM_BYTES = 16 * 1024 * 1024
 class Form:
     """How objects of one kind look as bytes."""
 
-    __slots__ = ("_decoded", "_item_bytes", "_items", "_prefix", "_start", "api_version", "head", "kind")
+    __slots__ = ("_decoded", "_item_bytes", "_items", "_nulls", "_prefix", "_start", "api_version", "head", "kind")
 
-    def __init__(self, info: KindInfo) -> None:
+    def __init__(self, info: KindInfo, nulls: Iterable[str] = ()) -> None:
+        """``nulls`` are the lists that are null when empty (``empty_lists``)."""
+        self._nulls = tuple(steps_of(path) for path in nulls)
         self.api_version = info.api_version
         self.kind = info.kind
         self.head = b'{"apiVersion":"%s","kind":"%s",' % (self.api_version.encode(), self.kind.encode())
@@ -120,7 +123,15 @@ class Form:
         for name, value in document.items():
             if name not in ordered:
                 ordered[name] = value
+        for steps in self._nulls:
+            ordered = as_null(ordered, steps)
         return ordered
+
+    def read(self, whole: bytes) -> Document:
+        document: Document = orjson.loads(whole)
+        for steps in self._nulls:
+            as_list(document, steps)
+        return document
 
 
 class StoredObject:
@@ -182,7 +193,7 @@ class StoredObject:
     def document(self) -> Document:
         """With apiVersion, kind and resourceVersion."""
         if self._document is None:
-            self._document = orjson.loads(self.whole)
+            self._document = self.form.read(self.whole)
             self.form.remember(self)
         return self._document
 
@@ -202,5 +213,4 @@ class StoredObject:
 
     def fresh_document(self) -> Document:
         """A document of the caller's own."""
-        document: Document = orjson.loads(self.whole)
-        return document
+        return self.form.read(self.whole)

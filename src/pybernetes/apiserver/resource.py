@@ -199,6 +199,9 @@ class Stored:
     from_storage: Callable[[Document], Document]
     to_storage: Callable[[Document], Document]
 
+    rules: Resource | None = None
+    """The resource in whose form, the stored one, objects are prepared and judged; None: each version has its own
+    rules."""
 
 class Custom(Protocol):
     """What a kind needs that has no generated facts, and whose objects are stored in several versions."""
@@ -270,6 +273,8 @@ class Resource:
     prepare_update: UpdateHook | None = None
     """The same for updates (status is restored already)."""
     initial_status: Callable[[Document], Document | None] | None = None
+    null_lists: tuple[str, ...] = ()
+    """Lists that stand as null in what is stored and sent when they are empty (``empty_lists``)."""
     """The status of a new object of a kind with a status subresource; `{}` without a rule, absent if it gives None."""
     warnings: Callable[[Document], Iterable[str]] | None = None
     warns_on_update: bool = True

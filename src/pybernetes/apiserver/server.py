@@ -206,7 +206,8 @@ class ApiServer:
         cache = self._caches.get(prefix)
         if cache is None:
             info = resource.stored.info if resource.stored else resource.info
-            cache = self._caches[prefix] = KindCache(prefix, Form(info), resource.dispatch)
+            form = Form(info, resource.null_lists)
+            cache = self._caches[prefix] = KindCache(prefix, form, resource.dispatch)
             self.reader.know(info.group_resource, cache)
             if not later:
                 self.watch_cache.add(cache)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import cached_property
 from random import Random
 from typing import Any
@@ -24,7 +25,7 @@ from pybernetes.api.patch.apply import Typed
 from pybernetes.api.patch.newcomers import Newcomers
 from pybernetes.api.patch.parts import kind_of
 from pybernetes.api.schema import Shape, shape_of
-from pybernetes.apiserver.admission.contract import Chain
+from pybernetes.apiserver.admission.contract import Attributes, Chain
 from pybernetes.apiserver.kind_cache import KindCache
 from pybernetes.apiserver.objects import Form, StoredObject
 from pybernetes.apiserver.reset_fields import Keep, kept_through
@@ -73,6 +74,9 @@ class Storage:
         self._kept: dict[str, Keep] = {}
         self._read = resource.stored.from_storage if resource.stored else None
         self._write = resource.stored.to_storage if resource.stored else None
+        self.rules = (resource.stored.rules if resource.stored else None) or resource
+        """What prepares and judges objects, in the form of ``judged``."""
+        self._judges_stored = self.rules is not resource
 
     @cached_property
     def shape(self) -> Shape:
@@ -130,6 +134,10 @@ class Storage:
             return stored.document
         return {**self._read(stored.fresh_document()), **self.identity()}
 
+    def as_judged(self, stored: StoredObject) -> Document:
+        """In the form that the kind's rules are about. Read-only."""
+        return stored.document if self._judges_stored else self.document_of(stored)
+
     def fresh_document_of(self, stored: StoredObject) -> Document:
         return stored.fresh_document() if self._as_stored else self.document_of(stored)
 
@@ -153,7 +161,8 @@ class Storage:
     @cached_property
     def _model_type(self) -> type[Any] | None:
         """None for kinds that have no model: their rules judge documents."""
-        return self.info.model if self.info.module else None
+        info = self.rules.info
+        return info.model if info.module else None
 
     def _model(self, document: Document) -> Any:
         return document if self._model_type is None else msgspec.convert(document, self._model_type)
@@ -161,7 +170,25 @@ class Storage:
     async def _encode(self, document: Document) -> bytes:
         if self._custom is not None:
             return self.form.to_stored(await self._custom.write(document))
-        return self.form.to_stored(document if self._write is None else self._write(document))
+        if self._write is None or self._judges_stored:
+            return self.form.to_stored(document)
+        return self.form.to_stored(self._write(document))
+
+    def _judged(self, document: Document) -> Document:
+        """In the form that the kind's rules are about, from which it is encoded."""
+        if self._write is None or not self._judges_stored:
+            return document
+        return self._write(document)
+
+    def _shown(self, judged: Document) -> Document:
+        """The other way: in the served version."""
+        if self._read is None or not self._judges_stored:
+            return judged
+        return {**self._read(judged), **self.identity()}
+
+    def _about(self, attributes: Attributes, judged: Document) -> Attributes:
+        """Of the object as it was prepared."""
+        return replace(attributes, document=self._shown(judged)) if self._judges_stored else attributes
 
     def modified(self, name: str) -> errors.ApiError:
         return errors.conflict(

@@ -11,7 +11,7 @@ Follows k8s.io/apiserver/pkg/registry/rest/update.go.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pybernetes.api import errors
 from pybernetes.api.fields import FieldError, FieldPath, invalid, quoted
@@ -65,6 +65,9 @@ class Updating(Storage):
             self._check_identity(proposal, old, current)
             self._keep_server_owned(new, old)
             self._default(new)
+            if self._judges_stored:
+                new = self._shown(self._judged(new))
+                proposal = replace(proposal, document=new)
             if not proposal.by_patch:
                 drop_repeated_owners(new, context, REPEATED)
             self._track(proposal, old, context, rule.subresource)
@@ -73,13 +76,15 @@ class Updating(Storage):
             )
             await self.admission.mutate(attributes)
             drop_repeated_owners(new, context, REPEATED_AFTER)
+            if self._judges_stored:
+                new, old = self._judged(new), current.fresh_document()
             reservation = NOTHING_RESERVED if rule.subresource else self._reserve(new, old, context)
             try:
                 rule.prepare(new, old, context)
                 if rule.subresource != STATUS:
                     self._raise_generation(new, old)
                 self._reject(name, rule.problems(Models(new, old, self._model)))
-                await self.admission.validate(attributes)
+                await self.admission.validate(self._about(attributes, new))
             except BaseException:
                 reservation.cancel()
                 raise
@@ -143,7 +148,7 @@ class Updating(Storage):
         tracking.record(new, managers)
 
     def _raise_generation(self, new: Document, old: Document) -> None:
-        rule = self.resource.generation
+        rule = self.rules.generation
         if rule is not None and rule(new, old):
             new["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
 
@@ -182,7 +187,7 @@ class Updating(Storage):
                 return None
             value = await self._encode(new)
         stored = StoredObject(self.form, self.prefix, current.key, value, outcome.revision)
-        return stored.having(new) if self._as_stored else stored
+        return stored.having(new) if self._as_stored or self._judges_stored else stored
 
     async def _remove_finished(self, current: StoredObject, new: Document, context: Context) -> StoredObject | None:
         if not context.dry_run and await self._remove(current) is None:

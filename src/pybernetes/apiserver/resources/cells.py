@@ -6,6 +6,7 @@ Follows pkg/printers/internalversion/printers.go.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -109,3 +110,9 @@ def selector_column(priority: int = 1) -> Column:
 
 
 CREATED_AT = Column("Created At", lambda document, now: document["metadata"].get("creationTimestamp") or "", "date")
+
+
+def as_stored(column: Column, to_storage: Callable[[Document], Document]) -> Column:
+    """The same column of a version that is stored as another one."""
+    extract = column.extract
+    return replace(column, extract=lambda document, now: extract(to_storage(document), now))

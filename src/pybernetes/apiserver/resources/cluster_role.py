@@ -40,6 +40,7 @@ def validate_update(new: ClusterRole, old: ClusterRole) -> Iterator[FieldError]:
 CLUSTER_ROLES = Resource(
     info=info_of(ClusterRole),
     validate=validate,
+    null_lists=("rules",),
     validate_update=validate_update,
     columns=(NAME, CREATED_AT),
     allows_create_on_update=True,

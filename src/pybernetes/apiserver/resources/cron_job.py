@@ -168,6 +168,7 @@ CRON_JOBS = Resource(
     ),
     validate=validate,
     warnings=template_warnings("spec.jobTemplate.spec.template"),
+    null_lists=("spec.jobTemplate.spec.podFailurePolicy.rules",),
     validate_update=check_only_metadata,
     generation=spec_changed,
     columns=(

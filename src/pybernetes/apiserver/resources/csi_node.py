@@ -74,6 +74,10 @@ CSI_NODES = Resource(
     info=info_of(CSINode),
     returns_deleted=True,
     validate=validate,
+    null_lists=(
+        "spec.drivers",
+        "spec.drivers[].topologyKeys",
+    ),
     validate_update=validate_update,
     judges_updates_alone=True,
     columns=(

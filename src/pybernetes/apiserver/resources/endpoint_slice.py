@@ -140,6 +140,10 @@ ENDPOINT_SLICES = Resource(
     info=info_of(EndpointSlice),
     defaults=compile_defaults({"ports[]": Rule(default_port)}),
     validate=validate,
+    null_lists=(
+        "endpoints",
+        "ports",
+    ),
     validate_update=validate_update,
     generation=generation_rises,
     columns=(

@@ -16,6 +16,7 @@ from pybernetes.api.kinds import info_of
 from pybernetes.api.models import core_v1, events_v1
 from pybernetes.apiserver.columns import since
 from pybernetes.apiserver.resource import Column, Document, Resource, Stored
+from pybernetes.apiserver.resources.cells import as_stored
 from pybernetes.apiserver.validation.metadata import check_metadata, check_metadata_update
 from pybernetes.apiserver.validation.simple import check_unchanged
 
@@ -183,10 +184,6 @@ def _on_core(extract: Callable[..., Any]) -> Callable[..., Any]:
     return lambda event, *rest: extract(to_core(event), *rest)
 
 
-def _viewed(column: Column) -> Column:
-    return Column(column.name, _on_core(column.extract), column.type, column.format, column.priority)
-
-
 def _view_name(path: str) -> str:
     return path.replace("involvedObject.", "regarding.").replace("reportingComponent", "reportingController")
 
@@ -208,7 +205,7 @@ NEW_EVENTS = Resource(
     stored=Stored(info_of(core_v1.Event), from_storage=from_core, to_storage=to_core),
     validate=validate_view,
     validate_update=validate_view_update,
-    columns=tuple(_viewed(column) for column in _COLUMNS),
+    columns=tuple(as_stored(column, to_core) for column in _COLUMNS),
     selectable={_view_name(path): _on_core(get) for path, get in _SELECTABLE.items() if path != "source"},
     allows_create_on_update=True,
 )

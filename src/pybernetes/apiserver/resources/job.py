@@ -63,6 +63,8 @@ def prepare_create(job: Document, context: Context) -> None:
     selected = spec.setdefault("selector", {}).setdefault("matchLabels", {})
     if OLD_CONTROLLER_UID not in selected:
         selected.setdefault(CONTROLLER_UID, metadata.get("uid", ""))
+    # A job without labels has its template's, and these have just been given to it.
+    labels_from_template(job)
 
 
 def validate(job: Job) -> Iterator[FieldError]:
@@ -135,6 +137,7 @@ JOBS = Resource(
     ),
     validate=validate,
     warnings=template_warnings(),
+    null_lists=("spec.podFailurePolicy.rules",),
     validate_update=validate_update,
     prepare_create=prepare_create,
     generation=spec_changed,

@@ -105,6 +105,7 @@ LIMIT_RANGES = Resource(
     short_names=("limits",),
     defaults=compile_defaults({"spec.limits[]": Rule(default_item)}),
     validate=validate,
+    null_lists=("spec.limits",),
     validate_update=check_only_metadata,
     columns=(NAME, CREATED_AT),
     allows_create_on_update=True,

@@ -29,6 +29,7 @@ def validate_update(new: Role, old: Role) -> Iterator[FieldError]:
 ROLES = Resource(
     info=info_of(Role),
     validate=validate,
+    null_lists=("rules",),
     validate_update=validate_update,
     columns=(NAME, CREATED_AT),
     allows_create_on_update=True,
