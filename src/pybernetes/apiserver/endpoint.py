@@ -7,7 +7,7 @@ Follows k8s.io/apiserver/pkg/endpoints/handlers.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from random import Random
 
 from pybernetes.api import errors
@@ -230,8 +230,8 @@ class Endpoint:
     async def _write(self, call: Call, propose: Callable[[StoredObject], Proposal], rule: UpdateRule) -> ApiResponse:
         context = self._context(call)
         written = await self.registry.update(self._namespace(call), call.info.name, propose, context, rule)
-        if not rule.subresource and self.resource.warns_on_update:
-            call.request.warnings.extend(self._warnings(self.view.document(written)))
+        if warnings := self._warnings_of(rule.subresource):
+            call.request.warnings.extend(warnings(self.view.document(written)))
         return object_answer(call.request, self.view, written, context.now)
 
     def _decode(self, request: ApiRequest) -> Document:
@@ -292,6 +292,13 @@ class Endpoint:
         request = call.request
         manager = manager_of(request)
         return Context(call.user, self._clock.now(), dry_run, manager, options.stated, request.warnings)
+
+    def _warnings_of(self, subresource: str) -> Callable[[Document], Iterable[str]] | None:
+        """Who looks at what was written through a door."""
+        if not subresource:
+            return self.resource.warnings if self.resource.warns_on_update else None
+        declared = self.resource.subresource(subresource)
+        return declared.warnings if isinstance(declared, StatusSubresource) else None
 
     def _warnings(self, document: Document) -> Sequence[str]:
         return tuple(self.resource.warnings(document)) if self.resource.warnings else ()

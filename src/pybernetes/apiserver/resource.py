@@ -90,6 +90,7 @@ class StatusSubresource:
 
     prepare: UpdateHook | None = None
     validate: ValidateUpdate | None = None
+    warnings: Callable[[Document], Iterable[str]] | None = None
     name: str = "status"
     verbs: tuple[str, ...] = ("get", "patch", "update")
 

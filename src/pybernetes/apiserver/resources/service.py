@@ -27,7 +27,7 @@ from pybernetes.apiserver.resources.service_rules import drop_by_type, is_extern
 from pybernetes.apiserver.validation.metadata import check_metadata, check_metadata_update
 from pybernetes.apiserver.validation.service import check_service, check_service_update
 from pybernetes.apiserver.validation.service_traffic import POLICIES, check_balancer_status
-from pybernetes.apiserver.validation.service_warnings import service_warnings
+from pybernetes.apiserver.validation.service_warnings import service_warnings, status_warnings
 
 AFFINITY_SECONDS = 10800
 
@@ -167,7 +167,7 @@ SERVICES = Resource(
     ),
     selectable={"spec.clusterIP": text_at("spec.clusterIP"), "spec.type": text_at("spec.type")},
     subresources=(
-        StatusSubresource(validate=validate_status),
+        StatusSubresource(validate=validate_status, warnings=status_warnings),
         SpecialSubresource("proxy", ("create", "delete", "get", "patch", "update"), ("", "v1", "ServiceProxyOptions")),
     ),
     allows_create_on_update=True,

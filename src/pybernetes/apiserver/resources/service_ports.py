@@ -39,9 +39,12 @@ class PortClaims:
 
     def pick(self) -> int:
         """Raises RangeFull."""
-        port = max(self._taken, default=_PAST_THE_RANGE) + 1 if self._dry_run else self._allocator.pick()
+        port = self._example() if self._dry_run else self._allocator.pick()
         self._taken.append(port)
         return port
+
+    def _example(self) -> int:
+        return max(0, *self._taken) + 1 if self._taken else _PAST_THE_RANGE + 1
 
     def release_later(self, port: int) -> None:
         self._released.append(port)

@@ -30,6 +30,7 @@ from pybernetes.apiserver.resources.service_rules import (
     keep_allocated,
     needs_cluster_ip,
 )
+from pybernetes.apiserver.validation.ingress import check_segment
 from pybernetes.store.contract import Condition, Delete, ModRevisionIs, Put, Write
 
 _PREFIX = "/registry/services/specs/"
@@ -60,9 +61,9 @@ class ServiceReservation:
                 self._addresses.check_only_looking(asked)
             else:
                 self._addresses.check(asked)
-                self._claimed[_name(asked)] = False
+                self._claim(asked, f"IP {asked}", picked=False)
         except (AlreadyAllocated, NotInRange) as error:
-            raise self._refusal(asked, str(error)) from error
+            raise self._refusal(f"IP {asked}", str(error)) from error
 
     def _pick(self, family: str, index: int) -> None:
         spec, name = self.service["spec"], self.service["metadata"].get("name", "")
@@ -74,14 +75,21 @@ class ServiceReservation:
             except RangeFull as error:
                 text = f'failed to allocate a serviceIP for Service "{name}": {error}'
                 raise errors.internal_error(text) from error
-            self._claimed[address] = True
+            self._claim(address, "IP", picked=True)
         spec["clusterIPs"][index] = address
         if index == 0:
             spec["clusterIP"] = address
 
-    def _refusal(self, address: str, why: str) -> errors.ApiError:
+    def _claim(self, address: str, what: str, *, picked: bool) -> None:
+        """An IPAddress names its service, so the service must have a name that can be one."""
+        named, name = _name(address), self.service["metadata"].get("name", "")
+        if problems := list(check_segment(name, at.spec.parentRef.name)):
+            raise self._refusal(what, errors.invalid("networking.k8s.io", "IPAddress", named, problems).message)
+        self._claimed[named] = picked
+
+    def _refusal(self, what: str, why: str) -> errors.ApiError:
         spec, name = self.service["spec"], self.service["metadata"].get("name", "")
-        problem = invalid(at.spec.clusterIPs, spec["clusterIPs"], f"failed to allocate IP {address}: {why}")
+        problem = invalid(at.spec.clusterIPs, spec["clusterIPs"], f"failed to allocate {what}: {why}")
         return errors.invalid("", "Service", name, [problem])
 
     @property
@@ -99,7 +107,7 @@ class ServiceReservation:
         if name not in self._claimed:
             return False
         if not self._claimed.pop(name):
-            raise self._refusal(name, "provided IP is already allocated")
+            raise self._refusal(f"IP {name}", "provided IP is already allocated")
         self._pick(family_of(name), self.service["spec"]["clusterIPs"].index(name))
         return True
 

@@ -80,7 +80,7 @@ def _check_annotations(service: Service) -> Iterator[FieldError]:
     annotations = service.metadata.annotations
     hints, mode = annotations.get(HINTS_ANNOTATION), annotations.get(MODE_ANNOTATION)
     if None not in (hints, mode) and hints != mode:
-        path = at.metadata.annotations.child(MODE_ANNOTATION)
+        path = at.metadata.annotations[MODE_ANNOTATION]
         yield invalid(path, mode, f"must match annotations[{HINTS_ANNOTATION}] when both are specified")
 
 

@@ -49,7 +49,7 @@ def _check_source_ranges(service: Service, old: Service) -> Iterator[FieldError]
         for index, cidr in enumerate(spec.load_balancer_source_ranges):
             yield from check_cidr_or_known(cidr.strip(), path[index], known)
     elif annotation is not None:
-        path = at.metadata.annotations.child(RANGES_ANNOTATION)
+        path = at.metadata.annotations[RANGES_ANNOTATION]
         if not balanced:
             yield forbidden(path, _ONLY_BALANCED)
         if annotation.strip() and old.metadata.annotations.get(RANGES_ANNOTATION) != annotation:

@@ -55,3 +55,9 @@ def _about_addresses(spec: Document, *, headless: bool) -> Iterator[str]:
         yield from ip_warnings(spec["loadBalancerIP"], _PATH.loadBalancerIP)
     for index, cidr in enumerate(spec.get("loadBalancerSourceRanges") or ()):
         yield from cidr_warnings(cidr, _PATH.loadBalancerSourceRanges[index])
+
+
+def status_warnings(service: Document) -> Iterator[str]:
+    balanced = (service["status"].get("loadBalancer") or {}).get("ingress") or ()
+    for index, one in enumerate(balanced):
+        yield from ip_warnings(one.get("ip", ""), at.status.loadBalancer.ingress[index])
