@@ -34,7 +34,7 @@ def shown(directory: Path) -> dict[str, tuple[bytes, int]]:
     return found
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(payloads, min_size=1, max_size=4))
 def test_the_directory_shows_the_last_payload(history: list[dict[str, File]]) -> None:
     with tempfile.TemporaryDirectory() as name:

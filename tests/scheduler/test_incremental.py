@@ -36,7 +36,7 @@ def pods(draw: st.DrawFn) -> PodInfo:
     return pod(f"pod-{draw(st.integers(0, 10**9))}", cpu=cpu, labels={"app": app}, ports=ports, **spec)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(pods(), min_size=1, max_size=5), st.lists(st.integers(0, 4), max_size=25), st.randoms())
 def test_a_kept_template_decides_as_a_fresh_one(templates: list[PodInfo], order: list[int], chance: Random) -> None:
     world = World(*(node(f"n{number}", cpu="4", labels={"zone": ZONES[number % 3]}) for number in range(20)))

@@ -40,6 +40,15 @@ def type_of(value: Any) -> str:
             return "number"
 
 
+def whole_number(text: str) -> int | float:
+    """As Go holds what its decoder knows no type for: a float where 64 bits do not suffice. May be infinite."""
+    number = int(text) if len(text) <= _LONGEST_INT64 else None
+    return number if number is not None and -(2**63) <= number < 2**63 else float(text)
+
+
+_LONGEST_INT64 = len(str(-(2**63)))
+
+
 def loads(body: bytes) -> Any:
     """Raises UnreadableJson."""
     try:
@@ -48,7 +57,7 @@ def loads(body: bytes) -> Any:
         pass
     _check(body)
     try:
-        return _paired(json.loads(body.decode("utf-8", "replace")))
+        return _paired(json.loads(body.decode("utf-8", "replace"), parse_int=whole_number))
     except RecursionError as error:
         raise UnreadableJson("exceeded max depth") from error
 

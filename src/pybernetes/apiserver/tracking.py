@@ -12,7 +12,7 @@ from pybernetes.api import errors
 from pybernetes.api.kinds import KindInfo
 from pybernetes.api.meta import format_time
 from pybernetes.api.patch.apply import Author
-from pybernetes.api.patch.field_set import canonical
+from pybernetes.api.patch.field_set import MalformedFields, canonical
 from pybernetes.api.patch.managed import Managers, UnreadableManagers, entries_of, managers_of
 from pybernetes.apiserver.http import ApiRequest
 from pybernetes.apiserver.resource import Context, Document
@@ -72,7 +72,7 @@ def _read(stated: Any) -> Managers:
     try:
         ordered = [{**one, "fieldsV1": canonical(one.get("fieldsV1") or {})} for one in stated if isinstance(one, dict)]
         return managers_of(ordered)
-    except UnreadableManagers:
+    except (UnreadableManagers, MalformedFields):
         return {}
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import orjson
 import yaml
+
+from pybernetes.api.go_json import whole_number
 
 
 class UnreadableYaml(ValueError):
@@ -50,7 +53,19 @@ def _as_json(value: Any) -> Any:
         return [_as_json(element) for element in value]
     if isinstance(value, bytes):
         return value.decode(errors="replace")
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return _number(value)
     return value
+
+
+def _number(value: int | float) -> int | float:
+    number = whole_number(str(value)) if isinstance(value, int) else value
+    if not math.isfinite(number):
+        raise UnreadableYaml(f"error converting YAML to JSON: json: unsupported value: {_NOT_FINITE[str(number)]}")
+    return number
+
+
+_NOT_FINITE = {"inf": "+Inf", "-inf": "-Inf", "nan": "NaN"}
 
 
 def _key(name: Any) -> str:

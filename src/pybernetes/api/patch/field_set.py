@@ -183,13 +183,39 @@ def ordered(node: Fields) -> Fields:
     return {step: node[step] for step in steps}
 
 
+class MalformedFields(ValueError):
+    """What somebody wrote is no set of fields."""
+
+
 def canonical(node: Any) -> Fields:
-    """A set as somebody wrote it, with its steps in order at every depth."""
-    if not isinstance(node, dict):
+    """A set as somebody wrote it, with its steps in order at every depth. Raises MalformedFields.
+
+    Kinds of steps that nobody knows yet are left out.
+    """
+    if node is None:
         return LEAF
-    if any(step[:2] not in ("f:", "k:", "v:", "i:") and step != SELF for step in node):
-        return node
-    return ordered({step: canonical(below) for step, below in node.items()})
+    if not isinstance(node, dict):
+        raise MalformedFields("a set of fields is an object")
+    return ordered({step: canonical(below) for step, below in node.items() if _is_known(step)})
+
+
+def _is_known(step: str) -> bool:
+    if step == SELF:
+        return True
+    if step[1:2] != ":":
+        raise MalformedFields(f"{quoted(step)} does not say what it is")
+    if step[0] in "kvi":
+        _check_value(step)
+    return step[0] in "fkvi"
+
+
+def _check_value(step: str) -> None:
+    try:
+        value = json.loads(step[2:])
+    except ValueError as error:
+        raise MalformedFields(f"{quoted(step)} is not written in JSON") from error
+    if (step[0] == "k" and not isinstance(value, dict)) or (step[0] == "i" and not isinstance(value, int)):
+        raise MalformedFields(f"{quoted(step)} has a value of a wrong type")
 
 
 def _is_member(node: Fields) -> bool:

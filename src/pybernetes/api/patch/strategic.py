@@ -169,7 +169,9 @@ def _by_key(field: FieldFacts) -> Callable[[Any], Hashable]:
     def key_of(item: Any) -> Hashable:
         if not isinstance(item, dict) or field.merge_key not in item:
             raise UnfitPatch(f"map: {go_text(item)} does not contain declared merge key: {field.merge_key}")
-        key: Hashable = item[field.merge_key]
+        key = item[field.merge_key]
+        if not isinstance(key, Hashable):
+            raise UnfitPatch(f"map: {go_text(item)} has no comparable merge key: {field.merge_key}")
         return key
 
     return key_of

@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 
+from pybernetes.api.go_json import whole_number
 from pybernetes.api.schema.scalars import Place, path_of
 
 
@@ -70,7 +71,7 @@ def merging(raw: bytes) -> Any:
             made[name] = _merged(made.get(name), value)
         return made
 
-    return json.loads(_text(raw), object_pairs_hook=pairs)
+    return json.loads(_text(raw), object_pairs_hook=pairs, parse_int=whole_number)
 
 
 def _merged(before: Any, value: Any) -> Any:
