@@ -137,7 +137,19 @@ class Form:
 class StoredObject:
     """One object at one revision. The document and the labels are shared: read-only."""
 
-    __slots__ = ("_document", "_item", "_labels", "form", "key", "made", "marks", "namespace", "revision", "value")
+    __slots__ = (
+        "_document",
+        "_item",
+        "_labels",
+        "form",
+        "key",
+        "made",
+        "marks",
+        "message",
+        "namespace",
+        "revision",
+        "value",
+    )
 
     def __init__(self, form: Form, prefix: str, key: str, value: bytes, revision: int) -> None:
         self.form = form = form.of(value)
@@ -148,6 +160,8 @@ class StoredObject:
         self.marks = NO_MARKS
         self.made: Mapping[object, bytes | None] = NOTHING_MADE
         """What views have made of the item, by view; None: it is shown as it is stored."""
+        self.message: bytes | None = None
+        """The object in protobuf, once somebody has asked for it."""
         self._document: Document | None = None
         self._item: bytes | None = None
         self._labels: Mapping[str, str] | None = None
@@ -162,6 +176,7 @@ class StoredObject:
         moved.form, moved.key, moved.namespace, moved.value = self.form, self.key, self.namespace, self.value
         moved.revision = revision
         moved._document, moved._item, moved._labels, moved.marks = None, None, self._labels, self.marks
+        moved.message = None
         moved.made = self.made and {
             view: item and self.form.restamped(item, revision) for view, item in self.made.items()
         }
