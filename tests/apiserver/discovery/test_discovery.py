@@ -37,7 +37,7 @@ VERSIONS = [
     ServedVersion("example.com", "v1beta1", (WIDGETS,)),
     ServedVersion("example.com", "v1", (WIDGETS,)),
     ServedVersion("", "v1", (PODS,)),
-    ServedVersion("apps", "v1", ()),
+    ServedVersion("apps", "v1", (WIDGETS,)),
 ]
 
 

@@ -27,7 +27,6 @@ from pybernetes.apiserver.auth.contract import SERVER_USER
 from pybernetes.apiserver.auth.pki import KeyPair
 from pybernetes.apiserver.delete_plan import DeleteOptions
 from pybernetes.apiserver.describe import Description
-from pybernetes.apiserver.discovery import priorities
 from pybernetes.apiserver.discovery.priorities import Priority
 from pybernetes.apiserver.discovery.served import ServedVersion
 from pybernetes.apiserver.objects import StoredObject
@@ -62,7 +61,7 @@ class Aggregation:
         self._desired: dict[str, Document] = {}
         self._at_start: frozenset[str] = frozenset()
         self._settled: set[str] = set()
-        self._ranks: dict[tuple[str, str], Priority] = {}
+        self._local: dict[tuple[str, str], Priority] = {}
         self._keepers: dict[str, Keeper] = {}
         self._changed: dict[str, None] = {}
         self._wake = asyncio.Event()
@@ -205,7 +204,7 @@ class Aggregation:
 
     def _adopt(self, name: str, document: Document | None) -> None:
         remote = remote_of(document) if document is not None else None
-        self._rank(name, document)
+        self._rank(name, document if remote is None else None)
         keeper = self._keepers.get(name)
         if keeper is not None and remote is not None and same_server(keeper.remote, remote):
             keeper.update(remote)
@@ -216,17 +215,15 @@ class Aggregation:
             self._keep(remote)
 
     def _rank(self, name: str, document: Document | None) -> None:
-        """Remembers priorities that are not upstream's own."""
+        """Remembers the priorities of what is registered as this server's own."""
         version, _, group = name.partition(".")
         rank = priority_of(document) if document is not None else None
-        if rank == priorities.priority_of(group, version):
-            rank = None
-        if rank == self._ranks.get((group, version)):
+        if rank == self._local.get((group, version)) or not group:
             return
         if rank is None:
-            del self._ranks[group, version]
+            del self._local[group, version]
         else:
-            self._ranks[group, version] = rank
+            self._local[group, version] = rank
         self._discovery.invalidate()
 
     def _keep(self, remote: Remote) -> None:
@@ -275,7 +272,9 @@ class Aggregation:
         others = [keeper.served() for keeper in self._keepers.values()]
         taken = {(one.group, one.version) for one in others}
         kept = [one for one in local if (one.group, one.version) not in taken]
-        return [*(_ranked(one, self._ranks.get((one.group, one.version))) for one in kept), *others]
+        served = {(one.group, one.version) for one in kept}
+        empty = [ServedVersion(*one, (), rank) for one, rank in self._local.items() if one not in served]
+        return [*(_ranked(one, self._local.get((one.group, one.version))) for one in kept), *empty, *others]
 
 
 _STATUS = next(one for one in API_SERVICES.subresources if isinstance(one, StatusSubresource))

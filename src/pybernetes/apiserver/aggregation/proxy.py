@@ -13,11 +13,13 @@ from multidict import CIMultiDict
 from pybernetes.api import errors
 from pybernetes.apiserver.aggregation.dialing import Dialer, identity
 from pybernetes.apiserver.http import ApiRequest, ApiResponse, text_response
-from pybernetes.apiserver.proxy.backend import Target, wants_upgrade
+from pybernetes.apiserver.proxy.backend import Added, Target, answered, forwarded, pieces_of, wants_upgrade
 from pybernetes.apiserver.proxy.pods import join, upgraded
 from pybernetes.apiserver.routes import Call
 
 DISCOVERY_SECONDS = 5.0
+WHOLE = 1 << 20
+"""Bytes up to which an answer of a known length is read before it is passed on."""
 _SAFE = "/:@!$&'()*+,;=~"
 _UNAVAILABLE = "service unavailable\n"
 
@@ -33,11 +35,24 @@ async def pass_on(call: Call, dialer: Dialer) -> ApiResponse:
     limit = DISCOVERY_SECONDS if _is_discovery(call) else None
     try:
         async with asyncio.timeout(limit):
-            return await dialer.backend.relay(request.method, target, request.headers, request.body, added)
+            return await _relay(request, dialer, target, added)
     except errors.ApiError as error:
         return text_response(f"error trying to reach service: {dialer.wording(error, target)}\n", 503)
     except TimeoutError:
         return text_response("error trying to reach service: context deadline exceeded\n", 503)
+
+
+async def _relay(request: ApiRequest, dialer: Dialer, target: Target, added: Added) -> ApiResponse:
+    """A server may not send clients elsewhere: they would take their credentials there."""
+    answer = await dialer.backend.request(request.method, target, forwarded(request.headers, added), request.body)
+    if 300 <= answer.status < 400 and answer.headers.get("Location"):
+        answer.close()
+        return text_response("the backend attempted to redirect this request, which is not permitted", 502)
+    headers = answered(answer.headers)
+    if answer.content_length is None or answer.content_length > WHOLE:
+        return ApiResponse(answer.status, pieces_of(answer), headers)
+    async with answer:
+        return ApiResponse(answer.status, await answer.read(), headers)
 
 
 def unavailable() -> ApiResponse:
@@ -49,7 +64,7 @@ def _is_discovery(call: Call) -> bool:
 
 
 def _path(request: ApiRequest) -> str:
-    query = urlencode(sorted((name, value) for name, values in request.query.items() for value in values))
+    query = urlencode([(name, value) for name in sorted(request.query) for value in request.query[name]])
     return quote(request.path, safe=_SAFE) + (f"?{query}" if query else "")
 
 

@@ -51,9 +51,10 @@ def aggregated(groups: Sequence[ServedGroup], api_version: str) -> Document:
         "items": [
             {
                 "metadata": {"name": one.group} if one.group else {},
-                "versions": [_aggregated_version(version) for version in one.versions],
+                "versions": [_aggregated_version(version) for version in one.versions if version.is_served],
             }
             for one in groups
+            if any(version.is_served for version in one.versions)
         ],
     }
 

@@ -104,7 +104,8 @@ class Discovery:
             if group.group:
                 plain[f"/apis/{group.group}"] = documents.group(group)
             for version in group.versions:
-                plain[version.path] = documents.resource_list(version)
+                if version.resources:
+                    plain[version.path] = documents.resource_list(version)
         self._plain = {path: orjson.dumps(document) + b"\n" for path, document in plain.items()}
         self._aggregated = {
             (path, version): _aggregate(found, version)

@@ -60,7 +60,8 @@ class ServedVersion:
     """``priority`` is that of upstream's table where nothing else is said.
 
     ``remote`` is what another server tells of a group version that it serves, as apidiscovery.k8s.io/v2 has it; there
-    are no ``resources`` then. ``current`` is False while that server does not answer.
+    are no ``resources`` then. ``current`` is False while that server does not answer. Without resources of either kind
+    a version is registered, and nobody serves it.
     """
 
     group: str
@@ -73,6 +74,10 @@ class ServedVersion:
     @property
     def rank(self) -> Priority:
         return self.priority or priority_of(self.group, self.version)
+
+    @property
+    def is_served(self) -> bool:
+        return bool(self.resources) or self.remote is not None
 
     @property
     def name(self) -> str:

@@ -114,7 +114,7 @@ class OpenApi:
             return
         self._seen = groups
         self._bodies.clear()
-        versions = [version for group in groups for version in group.versions if version.remote is None]
+        versions = [version for group in groups for version in group.versions if version.resources]
         self._versions = {f"/openapi/v3{version.path}": version for version in versions}
         self._hashes = {path: self._hash_of(version) for path, version in self._versions.items()}
         addresses = {

@@ -122,9 +122,7 @@ class Backend:
     ) -> ApiResponse:
         """The server's answer, passed on piece by piece."""
         answer = await self.request(method, target, forwarded(headers, added), body)
-        kept = {name: value for name, value in answer.headers.items() if name.lower() not in _HOP_BY_HOP}
-        kept.pop("Content-Encoding", None)
-        return ApiResponse(answer.status, pieces_of(answer), kept)
+        return ApiResponse(answer.status, pieces_of(answer), answered(answer.headers))
 
     async def upgrade(
         self, method: str, target: Target, headers: Mapping[str, str], added: Added = NOTHING
@@ -182,6 +180,15 @@ def forwarded(headers: Mapping[str, str], added: Added = NOTHING) -> CIMultiDict
     for name in set(added):
         kept.popall(name, None)
     kept.extend(added)
+    return kept
+
+
+def answered(headers: Mapping[str, str]) -> dict[str, str]:
+    """The server's headers without those that concern its connection; repeated ones as one."""
+    kept: dict[str, str] = {}
+    for name, value in headers.items():
+        if name.lower() not in _HOP_BY_HOP and name.lower() != "content-encoding":
+            kept[name] = f"{kept[name]}, {value}" if name in kept else value
     return kept
 
 
