@@ -15,6 +15,9 @@ from pybernetes.api.fields import FieldError, aggregate, quoted
 class ApiError(Exception):
     """`reason` tells errors apart: "NotFound", "AlreadyExists", "Conflict", "Invalid", "Expired" …"""
 
+    headers: Mapping[str, str] = {}
+    """What the answer says besides its body."""
+
     def __init__(
         self,
         code: int,

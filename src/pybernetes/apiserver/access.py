@@ -47,6 +47,12 @@ def _selected_name(field_selector: str) -> str:
 
 
 def forbidden(user: User, attributes: Attributes, decision: Decision) -> errors.ApiError:
+    error = _forbidden(user, attributes, decision)
+    error.headers = {"X-Content-Type-Options": "nosniff"}
+    return error
+
+
+def _forbidden(user: User, attributes: Attributes, decision: Decision) -> errors.ApiError:
     if not attributes.is_resource:
         why = f'User "{user.name}" cannot {attributes.verb} path "{attributes.path}"'
         return errors.ApiError(403, "Forbidden", _because(f"forbidden: {why}", decision), details={})

@@ -30,7 +30,6 @@ from pybernetes.apiserver.objects import StoredObject
 from pybernetes.apiserver.resource import Document
 from pybernetes.apiserver.tables import include_object, partial, table
 from pybernetes.apiserver.view import View
-from pybernetes.apiserver.yaml_body import write_yaml
 
 _JSON_HEADERS = {"Content-Type": JSON}
 _PROTOBUF_HEADERS = {"Content-Type": PROTOBUF}
@@ -173,6 +172,8 @@ def _in_media(
         case Encoding.PROTOBUF:
             return ApiResponse(status, _protobuf().body_of(document), _PROTOBUF_HEADERS.copy(), warnings)
         case Encoding.YAML:
+            from pybernetes.apiserver.yaml_answer import write_yaml
+
             return ApiResponse(status, write_yaml(document), {"Content-Type": YAML}, warnings)
     if media.pretty or wants_pretty(request):
         body = orjson.dumps(document, option=orjson.OPT_INDENT_2)
@@ -190,6 +191,7 @@ def error_answer(request: ApiRequest, error: ApiError) -> ApiResponse:
         answer = ApiResponse(error.code, body, _JSON_HEADERS.copy())
     else:
         answer = _in_media(request, error.status(), error.code, (), media)
+    answer.headers |= error.headers
     if error.retry_after:
         answer.headers["Retry-After"] = str(error.retry_after)
     return answer

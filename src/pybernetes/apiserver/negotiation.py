@@ -71,8 +71,6 @@ _TYPES = {
     "*/*": Encoding.JSON,
     "application/*": Encoding.JSON,
     YAML: Encoding.YAML,
-    "application/x-yaml": Encoding.YAML,
-    "text/yaml": Encoding.YAML,
     PROTOBUF: Encoding.PROTOBUF,
 }
 
@@ -146,6 +144,8 @@ def _quality(clause: dict[str, str]) -> float:
 def _served(clause: dict[str, str], offer: Offer) -> Media | None:
     encoding = _TYPES.get(clause[""])
     if encoding is None or not _is_streamed(clause, encoding):
+        return None
+    if clause.get("sv") and (offer is Offer.DOCUMENT or clause["sv"] != "v1"):
         return None
     pretty = clause.get("pretty") == "1"
     if clause.keys().isdisjoint(("as", "g", "v")):

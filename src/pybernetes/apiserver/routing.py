@@ -48,6 +48,8 @@ class Routing:
             return self._of_nobody(info)
         if info.path.startswith("//"):
             return _no_page
+        if info.verb == "watch" and request.method not in ("GET", "HEAD"):
+            raise errors.method_not_allowed()
         if endpoint.resource.custom is not None:
             return endpoint.handler(info.verb, info.subresource) or _no_page
         if not _fits(info, endpoint) or (len(info.parts) > 3 and info.subresource not in _OPEN_ENDED):

@@ -42,10 +42,6 @@ def read_yaml(body: bytes) -> Any:
         raise UnreadableYaml(f"error converting YAML to JSON: yaml: {error}") from error
 
 
-def write_yaml(document: Any) -> bytes:
-    return yaml.dump(document, Dumper=yaml.CSafeDumper, sort_keys=True).encode()
-
-
 def _as_json(value: Any) -> Any:
     if isinstance(value, dict):
         return {_key(name): _as_json(member) for name, member in value.items()}
