@@ -3,7 +3,8 @@
 
 Sources
   the definitions in the package kubernetes-validate: types, required fields, enums, list and patch facts;
-  `field_facts.json` beside this file: for each field, in upstream's order, whether it is a pointer, left out when it is
+  `field_facts.json` beside this file: for each field, in upstream's order, whether it is a pointer (`null`: written as null
+  when it is not given), left out when it is
   empty (`omit`; `omitzero` also where it is a struct) or written always, and the name that decode errors give its type.
 
 The output depends on these alone: the same input writes the same bytes. Run it as `tools/generate_api.py`;
@@ -81,6 +82,7 @@ class Field:
     """`string`, `[]core_v1.Container`, `{}quantity`, …"""
     pointer: bool
     always: bool
+    null: bool
     omit_empty: bool
     required: bool
     shown_type: str
@@ -175,7 +177,7 @@ def kinds_of(schema: dict[str, Any], properties: dict[str, Any]) -> tuple[tuple[
 
 def read_field(name: str, schema: dict[str, Any], known: str, required: bool) -> Field:
     written, _, shown = known.partition(" ")
-    pointer = written == "pointer"
+    pointer = written in ("pointer", "null")
     type_ = type_of(schema)
     is_struct = "." in type_ and not type_.startswith(("[]", "{}"))
     written_when_empty = written == "always" or (written == "omit" and (is_struct or type_ in WRITTEN_STRUCTS))
@@ -188,6 +190,7 @@ def read_field(name: str, schema: dict[str, Any], known: str, required: bool) ->
         json_name=name,
         type=type_,
         pointer=pointer,
+        null=written == "null",
         always=written_when_empty and not pointer and type_ not in ("any", "bytes"),
         omit_empty=not written_when_empty and not pointer and type_ not in ("any", "bytes"),
         required=required,
@@ -379,6 +382,8 @@ def field_facts(f: Field) -> dict[str, Any]:
         facts["required"] = True
     if f.always:
         facts["always"] = True
+    if f.null:
+        facts["null"] = True
     if f.omit_empty:
         facts["omit"] = True
     if f.shown_type:

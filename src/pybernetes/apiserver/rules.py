@@ -72,9 +72,6 @@ class StatusRule:
     def prepare(self, new: Document, old: Document, context: Context) -> None:
         for name in {*new, *old} - {"apiVersion", "kind", "metadata", "status"}:
             keep(new, old, name)
-        metadata = new["metadata"]
-        for name in ("ownerReferences", "finalizers"):
-            keep(metadata, old["metadata"], name)
         if self._declared.prepare is not None:
             self._declared.prepare(new, old, context)
 
@@ -106,6 +103,12 @@ def with_common(models: Models, own: Iterable[FieldError]) -> Iterator[FieldErro
         suspect = "/" in metadata.generate_name or any(error.path.startswith("metadata") for error in found)
         yield from check_any_update(metadata, models.old.metadata) if suspect else ()
     yield from found
+
+
+def keep_metadata(new: Document, old: Document, context: Context) -> None:
+    """For the doors of kinds that change nothing of the metadata by them."""
+    for name in ("labels", "annotations", "finalizers", "ownerReferences"):
+        keep(new["metadata"], old["metadata"], name)
 
 
 def keep(new: Document, old: Document, name: str) -> None:

@@ -94,7 +94,7 @@ def test_a_volume_gets_defaults_and_needs_a_source() -> None:
     spec = {"capacity": {"storage": "1Gi"}, "accessModes": ["ReadWriteOnce"], "hostPath": {"path": "/x"}}
     stored = created(PERSISTENT_VOLUMES, named(spec=spec))
     assert stored["spec"]["persistentVolumeReclaimPolicy"] == "Retain"
-    assert stored["status"] == {"phase": "Pending"}
+    assert stored["status"] == {"phase": "Pending", "lastPhaseTransitionTime": "2030-01-01T12:00:00Z"}
     assert cells(PERSISTENT_VOLUMES, stored)["Access Modes"] == "RWO"
     del spec["hostPath"]
     assert "spec: Required value: must specify a volume type" in problems(PERSISTENT_VOLUMES, named(spec=spec))
@@ -107,12 +107,14 @@ def test_a_claim_asks_for_an_amount_and_then_only_grows() -> None:
     assert problems(PERSISTENT_VOLUME_CLAIMS, named(spec={"accessModes": ["ReadWriteOnce"]})) == [
         "spec.resources[storage]: Required value"
     ]
-    bound = changed(stored, status__phase="Bound", spec__volumeName="v")
+    bound = changed(stored, status__phase="Bound", spec__volumeName="v", status__capacity={"storage": "2Gi"})
     path = "spec__resources__requests__storage"
     assert update_problems(PERSISTENT_VOLUME_CLAIMS, bound, **{path: "3Gi"}) == []
     assert update_problems(PERSISTENT_VOLUME_CLAIMS, bound, **{path: "1Gi"}) == [
-        "spec.resources.requests.storage: Forbidden: field can not be less than previous value"
+        "spec.resources.requests.storage: Forbidden: field can not be less than status.capacity"
     ]
+    growing = changed(bound, **{path: "4Gi"})
+    assert update_problems(PERSISTENT_VOLUME_CLAIMS, growing, **{path: "3Gi"}) == []
 
 
 def test_a_default_storage_class_says_so() -> None:

@@ -228,6 +228,8 @@ def _of_field(field: FieldFacts | None) -> Kind:
         inside: Kind = ListKind(lambda: _of_type(field.item), keys, _defaults(field, keys))
         return inside if field.list_type in ("set", "map") else Atomic(inside)
     inside = MapKind(lambda: _of_type(field.item)) if field.is_map else _of_type(field.type)
+    if field.map_type == "granular" and isinstance(inside, Atomic):
+        return inside.inside
     return Atomic(inside) if field.map_type == "atomic" and not isinstance(inside, Atomic) else inside
 
 

@@ -36,6 +36,8 @@ class FieldFacts:
     required: bool = False
     always: bool = False
     """Written even when empty."""
+    null: bool = False
+    """Written as null when it is absent."""
     omit: bool = False
     """Left out when it holds its type's zero: upstream's field is a value, not a pointer."""
     list_type: str = ""
@@ -90,6 +92,7 @@ def _field(name: str, raw: Mapping[str, Any]) -> FieldFacts:
         type=raw["type"],
         required=raw.get("required", False),
         always=raw.get("always", False),
+        null=raw.get("null", False),
         omit=raw.get("omit", False),
         list_type=raw.get("list", ""),
         keys=tuple(raw.get("keys", ())),

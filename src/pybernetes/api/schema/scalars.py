@@ -112,19 +112,17 @@ def int_or_string(value: Any, place: Place | None, unknown: list[str]) -> Any:
 _RFC3339 = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(\.\d+)?(Z|[+-]\d\d:\d\d)")
 
 
-def time(value: Any, place: Place | None, unknown: list[str]) -> str | None:
+def time(value: Any, place: Place | None, unknown: list[str]) -> str:
     return _whole_seconds(_text(value))
 
 
 @lru_cache(maxsize=8192)
-def _whole_seconds(value: str) -> str | None:
-    moment = _moment(value)
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ") if moment else None
+def _whole_seconds(value: str) -> str:
+    return _moment(value).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def micro_time(value: Any, place: Place | None, unknown: list[str]) -> str | None:
-    moment = _moment(_text(value))
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ") if moment else None
+def micro_time(value: Any, place: Place | None, unknown: list[str]) -> str:
+    return _moment(_text(value)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def _text(value: Any) -> str:
@@ -134,9 +132,7 @@ def _text(value: Any) -> str:
 
 
 @lru_cache(maxsize=8192)
-def _moment(value: str) -> datetime | None:
-    if not value:
-        return None
+def _moment(value: str) -> datetime:
     if _RFC3339.fullmatch(value) is None:
         raise DecodeError(f'parsing time {quoted(value)} as "2006-01-02T15:04:05Z07:00": cannot parse {_rest(value)}')
     try:

@@ -110,6 +110,8 @@ def _compile(facts: Definition, form: Form) -> Reader:
         fields[field.name] = (plain, field.omit and whole, _reader(field.type, field, facts, form))
         if field.always and whole:
             always.append((field.name, _zero(field.type)))
+        elif field.null and whole:
+            always.append((field.name, lambda: None))
     return read
 
 

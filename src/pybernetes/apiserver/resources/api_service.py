@@ -27,7 +27,7 @@ from pybernetes.apiserver.columns import AGE, NAME
 from pybernetes.apiserver.resource import Column, Context, Document, Resource, StatusSubresource
 from pybernetes.apiserver.resources.cells import at_path
 from pybernetes.apiserver.resources.defaults import compile_defaults
-from pybernetes.apiserver.rules import keep
+from pybernetes.apiserver.rules import keep_metadata
 from pybernetes.apiserver.validation.metadata import check_metadata, check_metadata_update
 
 HTTPS = 443
@@ -115,11 +115,6 @@ def _prepare_create(document: Document, context: Context) -> None:
         document["status"] = {"conditions": [{**LOCAL, "lastTransitionTime": format_time(context.now)}]}
 
 
-def _keep_metadata(new: Document, old: Document, context: Context) -> None:
-    for name in ("labels", "annotations"):
-        keep(new["metadata"], old["metadata"], name)
-
-
 def _service(document: Document, now: datetime) -> str:
     service = document["spec"].get("service")
     return "Local" if service is None else f"{service.get('namespace', '')}/{service.get('name', '')}"
@@ -149,7 +144,7 @@ API_SERVICES = Resource(
         Column("Available", _availability, description="Whether this service is available."),
         AGE,
     ),
-    subresources=(StatusSubresource(prepare=_keep_metadata, validate=validate_status),),
+    subresources=(StatusSubresource(prepare=keep_metadata, validate=validate_status),),
     allows_unconditional_update=False,
 )
 

@@ -22,6 +22,7 @@ from pybernetes.apiserver.custom.structure import children
 from pybernetes.apiserver.resource import Context, Document, Resource, StatusSubresource, spec_changed
 from pybernetes.apiserver.resources.cells import CREATED_AT
 from pybernetes.apiserver.resources.custom_definition_rules import validate, validate_status_update, validate_update
+from pybernetes.apiserver.rules import keep_metadata
 
 INFO = replace(info_of(CustomResourceDefinition), module="")
 """Without its model: schemas are judged as the documents they are."""
@@ -123,6 +124,7 @@ def _formats_below(schema: Document) -> Iterator[str]:
 
 def _keep_spec(new: Document, old: Document, context: Context) -> None:
     new["spec"] = old["spec"]
+    keep_metadata(new, old, context)
 
 
 def _status_problems(new: Document, old: Document) -> Iterator[FieldError]:

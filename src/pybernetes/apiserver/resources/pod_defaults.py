@@ -132,6 +132,25 @@ def volume_mode(spec: Document) -> str | None:
 
 CLAIM_SPEC: Table = {"volumeMode": volume_mode}
 
+
+def complete_azure_disk(source: Document) -> None:
+    """Pointers all: an empty text is a value."""
+    for name, value in (("cachingMode", "ReadWrite"), ("fsType", "ext4"), ("readOnly", False), ("kind", "Shared")):
+        source.setdefault(name, value)
+
+
+# What pods and persistent volumes have in common.
+SOURCES: Table = {
+    "hostPath.type": "",
+    "iscsi.iscsiInterface": "default",
+    "rbd.pool": "rbd",
+    "rbd.user": "admin",
+    "rbd.keyring": "/etc/ceph/keyring",
+    "azureDisk": Rule(complete_azure_disk),
+    "scaleIO.storageMode": "ThinProvisioned",
+    "scaleIO.fsType": "xfs",
+}
+
 VOLUME: Table = {
     "": Rule(volume_without_source),
     "secret.defaultMode": 420,
@@ -142,18 +161,8 @@ VOLUME: Table = {
     "projected.sources[]": Rule(drop_projections),
     "projected.sources[].serviceAccountToken.expirationSeconds": 3600,
     "projected.sources[].downwardAPI.items[].fieldRef.apiVersion": "v1",
-    "hostPath.type": "",
     "image.pullPolicy": image_volume_pull_policy,
-    "iscsi.iscsiInterface": "default",
-    "rbd.pool": "rbd",
-    "rbd.user": "admin",
-    "rbd.keyring": "/etc/ceph/keyring",
-    "azureDisk.cachingMode": "ReadWrite",
-    "azureDisk.fsType": "ext4",
-    "azureDisk.readOnly": False,
-    "azureDisk.kind": "Shared",
-    "scaleIO.storageMode": "ThinProvisioned",
-    "scaleIO.fsType": "xfs",
+    **SOURCES,
     **under("ephemeral.volumeClaimTemplate.spec", CLAIM_SPEC),
 }
 

@@ -15,7 +15,7 @@ from pybernetes.apiserver.columns import AGE, NAME
 from pybernetes.apiserver.resource import Column, Context, Document, Resource, StatusSubresource
 from pybernetes.apiserver.resources.cells import at_path
 from pybernetes.apiserver.resources.defaults import Rule, compile_defaults, under
-from pybernetes.apiserver.rules import keep
+from pybernetes.apiserver.rules import keep_metadata
 from pybernetes.apiserver.validation.device_allocation import check_claim_status
 from pybernetes.apiserver.validation.device_claim import check_claim_spec
 from pybernetes.apiserver.validation.metadata import check_metadata, check_metadata_update
@@ -46,9 +46,8 @@ def validate_update(new: ResourceClaim, old: ResourceClaim) -> Iterator[FieldErr
 
 
 def prepare_status(new: Document, old: Document, context: Context) -> None:
-    """What drivers say of devices goes with the devices; labels and annotations are not changed by this door."""
-    for field in ("labels", "annotations"):
-        keep(new["metadata"], old["metadata"], field)
+    """What drivers say of devices goes with the devices; metadata is not changed by this door."""
+    keep_metadata(new, old, context)
     status = new.get("status") or {}
     devices = status.get("devices")
     if not devices:

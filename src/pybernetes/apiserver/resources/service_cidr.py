@@ -13,6 +13,7 @@ from pybernetes.api.models.networking_v1 import ServiceCIDR, ServiceCIDRSpec
 from pybernetes.apiserver.columns import AGE, NAME
 from pybernetes.apiserver.resource import Column, Resource, StatusSubresource
 from pybernetes.apiserver.resources.cells import at_path
+from pybernetes.apiserver.rules import keep_metadata
 from pybernetes.apiserver.validation.addresses import check_canonical_cidr, parse_cidr
 from pybernetes.apiserver.validation.metadata import (
     IMMUTABLE,
@@ -65,7 +66,7 @@ SERVICE_CIDRS = Resource(
     validate_update=validate_update,
     judges_updates_alone=True,
     columns=(NAME, Column("CIDRs", lambda cidr, now: ",".join(at_path(cidr, "spec.cidrs", ()))), AGE),
-    subresources=(StatusSubresource(validate=check_only_metadata),),
+    subresources=(StatusSubresource(prepare=keep_metadata, validate=check_only_metadata),),
 )
 
 RESOURCES = (SERVICE_CIDRS,)

@@ -28,9 +28,10 @@ from pybernetes.api.models.admissionregistration_v1 import (
     Validation,
 )
 from pybernetes.apiserver.columns import AGE, NAME
-from pybernetes.apiserver.resource import Context, Document, Resource, StatusSubresource, spec_changed
+from pybernetes.apiserver.resource import Resource, StatusSubresource, spec_changed
 from pybernetes.apiserver.resources.defaults import compile_defaults
 from pybernetes.apiserver.resources.policy_tables import PARAM_KIND, POLICY_DEFAULTS, counting, warnings_of
+from pybernetes.apiserver.rules import keep_metadata
 from pybernetes.apiserver.validation.admission_policies import check_expression, check_policy
 from pybernetes.apiserver.validation.conditions import check_conditions
 from pybernetes.apiserver.validation.metadata import check_metadata, check_metadata_update
@@ -137,14 +138,6 @@ def validate_status(new: ValidatingAdmissionPolicy, old: ValidatingAdmissionPoli
     yield from check_conditions(new.status.conditions, path.conditions)
 
 
-def prepare_status(new: Document, old: Document, context: Context) -> None:
-    for key in ("labels", "annotations", "finalizers", "ownerReferences"):
-        if key in old["metadata"]:
-            new["metadata"][key] = old["metadata"][key]
-        else:
-            new["metadata"].pop(key, None)
-
-
 VALIDATING_ADMISSION_POLICIES = Resource(
     info=info_of(ValidatingAdmissionPolicy),
     categories=("api-extensions",),
@@ -164,7 +157,7 @@ VALIDATING_ADMISSION_POLICIES = Resource(
         PARAM_KIND,
         AGE,
     ),
-    subresources=(StatusSubresource(prepare=prepare_status, validate=validate_status),),
+    subresources=(StatusSubresource(prepare=keep_metadata, validate=validate_status),),
     allows_unconditional_update=False,
 )
 

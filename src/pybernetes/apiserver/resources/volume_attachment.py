@@ -19,14 +19,14 @@ from pybernetes.api.fields import (
     too_long,
 )
 from pybernetes.api.kinds import info_of
-from pybernetes.api.models.core_v1 import PersistentVolumeSpec
 from pybernetes.api.models.storage_v1 import VolumeAttachment, VolumeAttachmentSource, VolumeAttachmentStatus
 from pybernetes.apiserver.columns import AGE, NAME
-from pybernetes.apiserver.resource import Column, Context, Document, Resource, StatusSubresource
+from pybernetes.apiserver.resource import Column, Resource, StatusSubresource
 from pybernetes.apiserver.resources.cells import at_path, text_column
-from pybernetes.apiserver.rules import keep
+from pybernetes.apiserver.rules import keep_metadata
 from pybernetes.apiserver.validation.device_names import check_dns_subdomain, check_driver_name
 from pybernetes.apiserver.validation.metadata import check_metadata
+from pybernetes.apiserver.validation.persistent_volume import check_inline_spec
 from pybernetes.apiserver.validation.simple import check_unchanged
 
 LARGEST_METADATA = 256 * 1024
@@ -52,28 +52,9 @@ def _check_source(source: VolumeAttachmentSource, path: FieldPath) -> Iterator[F
     elif inline is not None and name is not None:
         yield forbidden(path, _ONE_SOURCE)
     elif inline is not None:
-        yield from _check_inline(inline, path.inlineVolumeSpec)
+        yield from check_inline_spec(inline, path.inlineVolumeSpec)
     elif not name:
         yield required(path.persistentVolumeName, "must specify non empty persistentVolumeName")
-
-
-def _check_inline(spec: PersistentVolumeSpec, path: FieldPath) -> Iterator[FieldError]:
-    """What sets a volume apart that is described here and not by an object of its own."""
-    inline = "in the context of inline volumes"
-    if spec.claim_ref is not None:
-        yield forbidden(path.claimRef, f"may not be specified {inline}")
-    if spec.capacity:
-        yield forbidden(path.capacity, f"may not be specified {inline}")
-    if spec.csi is None:
-        yield required(path.csi, f"has to be specified {inline}")
-    if not spec.access_modes:
-        yield required(path.accessModes)
-    if spec.csi is None:
-        yield required(path, "must specify a volume type")
-        return
-    yield from check_driver_name(spec.csi.driver, path.csi.driver)
-    if not spec.csi.volume_handle:
-        yield required(path.csi.volumeHandle)
 
 
 def _check_status(status: VolumeAttachmentStatus) -> Iterator[FieldError]:
@@ -94,11 +75,6 @@ def validate_update(new: VolumeAttachment, old: VolumeAttachment) -> Iterator[Fi
     yield from check_unchanged(new.spec, old.spec, at.spec)
 
 
-def prepare_status(new: Document, old: Document, context: Context) -> None:
-    for field in ("labels", "annotations"):
-        keep(new["metadata"], old["metadata"], field)
-
-
 VOLUME_ATTACHMENTS = Resource(
     info=info_of(VolumeAttachment),
     returns_deleted=True,
@@ -114,7 +90,7 @@ VOLUME_ATTACHMENTS = Resource(
         Column("Attached", lambda attachment, now: bool(at_path(attachment, "status.attached")), "boolean"),
         AGE,
     ),
-    subresources=(StatusSubresource(prepare=prepare_status, validate=validate_update),),
+    subresources=(StatusSubresource(prepare=keep_metadata, validate=validate_update),),
     allows_unconditional_update=False,
 )
 

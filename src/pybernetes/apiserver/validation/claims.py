@@ -46,7 +46,10 @@ def check_positive_quantity(text: str, path: FieldPath) -> Iterator[FieldError]:
         yield invalid(path, text, "must be greater than zero")
 
 
-def check_claim_spec(spec: PersistentVolumeClaimSpec, path: FieldPath) -> Iterator[FieldError]:
+def check_claim_spec(
+    spec: PersistentVolumeClaimSpec, path: FieldPath, *, known: PersistentVolumeClaimSpec | None = None
+) -> Iterator[FieldError]:
+    """``known`` is what the claim was before: the group of a source is then taken as it is."""
     if not spec.access_modes:
         yield required(path.accessModes, "at least 1 access mode is required")
     yield from check_label_selector(spec.selector, path.selector)
@@ -59,7 +62,10 @@ def check_claim_spec(spec: PersistentVolumeClaimSpec, path: FieldPath) -> Iterat
     yield from check_class_name(spec.storage_class_name, path.storageClassName)
     if spec.volume_mode is not None and spec.volume_mode not in VOLUME_MODES:
         yield not_supported(path.volumeMode, spec.volume_mode, VOLUME_MODES)
-    yield from _check_data_sources(spec, path)
+    lenient = known is not None and any(
+        one is not None and one.api_group is not None for one in (known.data_source, known.data_source_ref)
+    )
+    yield from _check_data_sources(spec, path, lenient=lenient)
     yield from check_class_name(spec.volume_attributes_class_name, path.volumeAttributesClassName)
 
 
@@ -68,13 +74,13 @@ def check_class_name(name: str | None, path: FieldPath) -> Iterator[FieldError]:
         yield from (invalid(path, name, message) for message in is_dns_subdomain(name))
 
 
-def _check_data_sources(spec: PersistentVolumeClaimSpec, path: FieldPath) -> Iterator[FieldError]:
+def _check_data_sources(spec: PersistentVolumeClaimSpec, path: FieldPath, *, lenient: bool) -> Iterator[FieldError]:
     source, reference = spec.data_source, spec.data_source_ref
     if source is not None:
-        yield from _check_data_source(source, path.dataSource)
+        yield from _check_data_source(source, path.dataSource, lenient=lenient)
     if reference is None:
         return
-    yield from _check_data_source(reference, path.dataSourceRef)
+    yield from _check_data_source(reference, path.dataSourceRef, lenient=lenient)
     if reference.namespace:
         messages = is_dns_label(reference.namespace)
         yield from (invalid(path.dataSourceRef.namespace, reference.namespace, message) for message in messages)
@@ -87,7 +93,7 @@ def _check_data_sources(spec: PersistentVolumeClaimSpec, path: FieldPath) -> Ite
 
 
 def _check_data_source(
-    source: TypedLocalObjectReference | TypedObjectReference, path: FieldPath
+    source: TypedLocalObjectReference | TypedObjectReference, path: FieldPath, *, lenient: bool
 ) -> Iterator[FieldError]:
     if not source.name:
         yield required(path.name)
@@ -96,8 +102,8 @@ def _check_data_source(
     if not source.api_group:
         if source.kind != "PersistentVolumeClaim":
             yield invalid(path, source.kind, _ONLY_CLAIMS)
-        return
-    yield from (invalid(path.apiGroup, source.api_group, message) for message in is_dns_subdomain(source.api_group))
+    elif not lenient:
+        yield from (invalid(path.apiGroup, source.api_group, message) for message in is_dns_subdomain(source.api_group))
 
 
 def check_claim_template(template: PersistentVolumeClaimTemplate, path: FieldPath) -> Iterator[FieldError]:

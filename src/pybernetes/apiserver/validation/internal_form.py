@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from pybernetes.api.models.core_v1 import PodSpec
+from pybernetes.api.models.core_v1 import PodSpec, PodTemplateSpec
 from pybernetes.api.models.meta_v1 import LabelSelector
 
 _ATTRIBUTE_VALUES = ("int", "bool", "string", "version", "ints", "bools", "strings", "versions")
@@ -44,6 +44,13 @@ def internal_form(value: Any) -> Any:
         return _pod_spec(value)
     if isinstance(value, LabelSelector):
         return _selector(value)
+    if isinstance(value, PodTemplateSpec):
+        # The template's metadata is part of it, and as in JSON.
+        metadata = msgspec.to_builtins(value.metadata)
+        sorted_maps = {
+            name: dict(sorted(part.items())) if isinstance(part, dict) else part for name, part in metadata.items()
+        }
+        return sorted_maps | {"Spec": _pod_spec(value.spec)}
     if isinstance(value, msgspec.Struct):
         names = _names_of(type(value))
         if names is None:
@@ -80,12 +87,17 @@ def _pod_spec(spec: PodSpec) -> dict[str, Any]:
 
 def difference(old: Any, new: Any) -> str:
     """What changed, as a unified diff of the two internal forms."""
+    return form_difference(internal_form(old), internal_form(new))
+
+
+def form_difference(old: Any, new: Any) -> str:
+    """The same for what is in internal form already."""
     lines = unified_diff(_lines(old), _lines(new), n=3)
     return "".join([*lines][2:])
 
 
-def _lines(value: Any) -> list[str]:
-    text = json.dumps(internal_form(value), indent=1, ensure_ascii=False)
+def _lines(form: Any) -> list[str]:
+    text = json.dumps(form, indent=1, ensure_ascii=False)
     for letter in "<>&":
         text = text.replace(letter, f"\\u{ord(letter):04x}")
     return [f"{line}\n" for line in text.split("\n")]
