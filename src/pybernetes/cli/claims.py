@@ -32,12 +32,13 @@ def addresses(settings: Settings, others: Sequence[Settings]) -> Settings:
         return settings
     taken = _own_addresses()
     real = [one for one in others if one.runtime == settings.runtime]
-    reserved = [ipaddress.IPv4Network(cidr) for one in real for cidr in (one.pod_cidr, one.service_cidr)]
+    reserved = [ipaddress.IPv4Network(cidr) for one in real for cidr in (one.pod_cidr, one.first_service_cidr)]
     for shift in range(MOST_CLUSTERS):
-        pods, services = (_shifted(cidr, shift) for cidr in (settings.pod_cidr, settings.service_cidr))
+        pods, services = (_shifted(cidr, shift) for cidr in (settings.pod_cidr, settings.first_service_cidr))
         used = any(address in network for address in taken for network in (pods, services))
         if not used and not any(one.overlaps(network) for one in reserved for network in (pods, services)):
-            return settings.with_(pod_cidr=str(pods), service_cidr=str(services))
+            ranges = ",".join((str(services), *settings.service_cidr.split(",")[1:]))
+            return settings.with_(pod_cidr=str(pods), service_cidr=ranges)
     raise Problem("every address range for pods is in use on this machine", "remove clusters with `p8s down --purge`")
 
 

@@ -60,10 +60,15 @@ class Settings:
     proxy_client_key_file: str = ""
 
     @property
+    def first_service_cidr(self) -> str:
+        """The range that the cluster's own services have their addresses from."""
+        return self.service_cidr.partition(",")[0]
+
+    @property
     def dns_address(self) -> str:
         import ipaddress
 
-        return str(ipaddress.ip_network(self.service_cidr)[10])
+        return str(ipaddress.ip_network(self.first_service_cidr)[10])
 
     @property
     def pods_directory(self) -> Path:

@@ -23,7 +23,10 @@ PARTS = ("apiserver", "controllers", "scheduler")
 @click.option("--store", help="sqlite. [default: sqlite]")
 @click.option("--only", help=f"Comma-separated: {', '.join(PARTS)}. [default: all]")
 @click.option("--service-account-issuer", help="The issuer written into service-account tokens.")
-@click.option("--service-cidr", help="The range of cluster IPs. [default: 10.96.0.0/16]")
+@click.option(
+    "--service-cidr",
+    help="The range of cluster IPs, or one of each family. [default: 10.96.0.0/16]",
+)
 @click.option(
     "--kubeconfig",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),

@@ -110,7 +110,7 @@ async def _serve(layout: Layout, settings: Settings, pki: Pki, serving: KeyPair,
 
 def issue_all(layout: Layout, settings: Settings, pki: Pki) -> KeyPair:
     """All certificates of this machine's parts; the API server's own is the answer."""
-    first = str(ipaddress.ip_network(settings.service_cidr)[1])
+    first = str(ipaddress.ip_network(settings.first_service_cidr)[1])
     serving = pki.serving((settings.node_address, first, machine_name()))
     for issue in (pki.controller_manager, pki.scheduler, pki.proxy, pki.apiserver_kubelet_client):
         issue()
