@@ -149,7 +149,7 @@ class Aggregation:
         desired = self._desired.get(name)
         match registration.decide(desired, current, History(name in self._at_start, name in self._settled)):
             case Act.CREATE if desired is not None:
-                await self._create(desired)
+                current = await self._create(desired)
             case Act.DELETE if current is not None:
                 await self._delete(name, current["metadata"]["uid"])
             case Act.UPDATE if desired is not None:
@@ -158,12 +158,15 @@ class Aggregation:
         if current is not None and current["spec"].get("service") is None:
             await self._report(name, LOCALLY)
 
-    async def _create(self, desired: Document) -> None:
+    async def _create(self, desired: Document) -> Document | None:
+        """None if somebody else was quicker: that comes up again."""
+        document = {**self._services.identity(), **_copied(desired)}
         try:
-            await self._services.create("", {**self._services.identity(), **_copied(desired)}, self._context())
+            return (await self._services.create("", document, self._context())).document
         except errors.ApiError as error:
             if error.reason != "AlreadyExists":
                 raise
+            return None
 
     async def _delete(self, name: str, uid: str) -> None:
         """One that was changed or made anew in the meantime comes up again."""
@@ -274,14 +277,14 @@ class Aggregation:
         kept = [one for one in local if (one.group, one.version) not in taken]
         served = {(one.group, one.version) for one in kept}
         empty = [ServedVersion(*one, (), rank) for one, rank in self._local.items() if one not in served]
-        return [*(_ranked(one, self._local.get((one.group, one.version))) for one in kept), *empty, *others]
+        return [*(self._as_registered(one) for one in kept), *empty, *others]
+
+    def _as_registered(self, version: ServedVersion) -> ServedVersion:
+        registered = self._local.get((version.group, version.version))
+        return replace(version, registered=registered or version.name not in self._desired)
 
 
 _STATUS = next(one for one in API_SERVICES.subresources if isinstance(one, StatusSubresource))
-
-
-def _ranked(version: ServedVersion, rank: Priority | None) -> ServedVersion:
-    return version if rank is None else replace(version, priority=rank)
 
 
 def _copied(document: Document) -> Document:

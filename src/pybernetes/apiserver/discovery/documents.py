@@ -116,7 +116,7 @@ def _freshness(version: ServedVersion) -> str:
 def _aggregated_resource(resource: ServedResource, version: ServedVersion) -> Document:
     row: Document = {
         "resource": resource.plural,
-        "responseKind": _response_kind(resource.kind, version),
+        "responseKind": _response_kind(resource.kind, resource, version),
         "scope": "Namespaced" if resource.namespaced else "Cluster",
         "singularResource": resource.singular,
         "verbs": list(resource.verbs),
@@ -127,13 +127,20 @@ def _aggregated_resource(resource: ServedResource, version: ServedVersion) -> Do
         row["categories"] = list(resource.categories)
     if resource.subresources:
         row["subresources"] = [
-            {"subresource": one.name, "responseKind": _response_kind(one.kind, version), "verbs": list(one.verbs)}
+            {
+                "subresource": one.name,
+                "responseKind": _response_kind(one.kind, resource, version),
+                "verbs": list(one.verbs),
+            }
             for one in resource.subresources
         ]
     return row
 
 
-def _response_kind(kind: Kind, version: ServedVersion) -> Document:
-    """Group and version are told only where they are not those that the resource is listed under."""
+def _response_kind(kind: Kind, resource: ServedResource, version: ServedVersion) -> Document:
+    """Group and version are told of kinds that users defined, and where they are not those that the resource is listed
+    under."""
+    if resource.published is not None:
+        return {"group": kind.group, "version": kind.version, "kind": kind.kind}
     borrowed = _borrowed(kind, version) or {"group": "", "version": ""}
     return {**borrowed, "kind": kind.kind}

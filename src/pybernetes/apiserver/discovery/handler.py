@@ -18,7 +18,7 @@ import orjson
 from pybernetes.api import errors
 from pybernetes.apiserver.discovery import documents
 from pybernetes.apiserver.discovery.priorities import GROUPS
-from pybernetes.apiserver.discovery.served import ServedGroup, ServedVersion, groups_of, in_registered_order
+from pybernetes.apiserver.discovery.served import ServedGroup, ServedVersion, as_registered, groups_of
 from pybernetes.apiserver.http import JSON, ApiRequest, ApiResponse, json_response, no_such_page
 from pybernetes.apiserver.routes import Call, Routes
 
@@ -98,9 +98,9 @@ class Discovery:
         named = [group for group in groups if group.group]
         plain = {
             "/api": documents.api_versions(core[0] if core else None, self._server_address),
-            "/apis": documents.group_list(in_registered_order(named)),
+            "/apis": documents.group_list(_listed(as_registered(named))),
         }
-        for group in groups:
+        for group in as_registered(groups):
             if group.group:
                 plain[f"/apis/{group.group}"] = documents.group(group)
             for version in group.versions:
@@ -140,6 +140,11 @@ class Discovery:
         if not wanted:
             return json_response(plain)
         return _answer_aggregated(self._aggregated[path, wanted], wanted, request.headers)
+
+
+def _listed(groups: list[ServedGroup]) -> list[ServedGroup]:
+    registered = (ServedGroup(one.group, tuple(v for v in one.versions if v.registered)) for one in groups)
+    return [one for one in registered if one.versions]
 
 
 def _answer_aggregated(found: _Aggregated, version: str, headers: Mapping[str, str]) -> ApiResponse:

@@ -57,7 +57,8 @@ class ServedResource:
 
 @dataclass(frozen=True, slots=True)
 class ServedVersion:
-    """``priority`` is that of upstream's table where nothing else is said.
+    """``priority`` is that of upstream's table where nothing else is said. ``registered`` is what its APIService says,
+    which counts in `/apis` and `/apis/GROUP`; False if there should be one and is not: then `/apis` leaves it out.
 
     ``remote`` is what another server tells of a group version that it serves, as apidiscovery.k8s.io/v2 has it; there
     are no ``resources`` then. ``current`` is False while that server does not answer. Without resources of either kind
@@ -68,12 +69,17 @@ class ServedVersion:
     version: str
     resources: tuple[ServedResource, ...]
     priority: Priority | None = None
+    registered: Priority | bool = True
     current: bool = True
     remote: Mapping[str, Any] | None = None
 
     @property
     def rank(self) -> Priority:
         return self.priority or priority_of(self.group, self.version)
+
+    @property
+    def registered_rank(self) -> Priority:
+        return self.rank if isinstance(self.registered, bool) else self.registered
 
     @property
     def is_served(self) -> bool:
@@ -148,17 +154,20 @@ def group_priorities(versions: Iterable[ServedVersion]) -> dict[str, int]:
     return found
 
 
-def in_registered_order(groups: Iterable[ServedGroup]) -> list[ServedGroup]:
+def as_registered(groups: Iterable[ServedGroup]) -> list[ServedGroup]:
     """As `/apis` lists them: groups of equal priority by the names of their APIServices, which begin with the version.
 
     Follows SortedByGroupAndVersion in pkg/apis/apiregistration/v1/helper of kube-aggregator.
     """
 
     def first(group: ServedGroup) -> tuple[bool, int, str]:
-        priority, name = min((-one.rank.group, one.name) for one in group.versions)
+        priority, name = min((-one.registered_rank.group, one.name) for one in group.versions)
         return (group.group != FIRST, priority, name)
 
-    return sorted(groups, key=first)
+    def place(version: ServedVersion) -> tuple[int, tuple[int, int, int, str]]:
+        return (-version.registered_rank.version, version_rank(version.version))
+
+    return sorted((ServedGroup(one.group, tuple(sorted(one.versions, key=place))) for one in groups), key=first)
 
 
 def storage_hash(group: str, version: str, kind: str) -> str:

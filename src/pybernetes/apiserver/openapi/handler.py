@@ -92,7 +92,7 @@ class OpenApi:
         if version is None and path in self._fetched:
             return await self._fetched[path].fetch(request)
         if version is None:
-            return ApiResponse(404, b"404 page not found\n", {"Content-Type": "text/plain; charset=utf-8"})
+            return ApiResponse(404)
         asked, present = request.param("hash"), self._hashes[path]
         if asked and asked != present:
             return ApiResponse(301, b"", {"Location": f"{path}?hash={present}"})
