@@ -70,7 +70,11 @@ async def served(tmp_path: Path) -> AsyncIterator[Served]:
     options = AccessOptions(pki.service_account_key.read_bytes(), tmp_path / "tokens.json", pki=pki)
     access = Access(store, options)
     assembled = assemble(
-        store, authenticator=access.authenticator, authorizer=access.authorizer, more_plugins=access.plugins()
+        store,
+        authenticator=access.authenticator,
+        authorizer=access.authorizer,
+        impersonation=access.impersonation,
+        more_plugins=access.plugins(),
     )
     access.register(assembled.server.routes)
     virtual = (*reviews.SERVED, *metrics_api.SERVED)
@@ -219,8 +223,9 @@ async def test_a_node_comes_by_its_certificate_with_a_join_token(served: Served)
     assert said.code == 0, said.err
     served.write("n9", kubeconfig.ClientCertificate(await signed(served, "n9", "joining"), key))
     assert await who(served, "n9") == "system:node:n9"
-    assert "node 'n9' cannot read all nodes, only its own Node object" in (
-        await served.kubectl("get", "nodes", config="n9")
-    ).err
+    assert (
+        "node 'n9' cannot read all nodes, only its own Node object"
+        in (await served.kubectl("get", "nodes", config="n9")).err
+    )
     assert 'nodes "n9" not found' in (await served.kubectl("get", "node", "n9", config="n9")).err
     assert (await served.kubectl("get", "secrets", config="n9")).code != 0

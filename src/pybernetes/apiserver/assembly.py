@@ -15,7 +15,7 @@ from pybernetes.apiserver.admission.contract import Plugin
 from pybernetes.apiserver.admission.host import Host
 from pybernetes.apiserver.admission.policies import status as policy_status
 from pybernetes.apiserver.admission.policies.authors import PolicyAuthors
-from pybernetes.apiserver.auth.contract import Authenticator, Authorizer
+from pybernetes.apiserver.auth.contract import Authenticator, Authorizer, Impersonation
 from pybernetes.apiserver.binding import Binder
 from pybernetes.apiserver.custom import definition as apiextensions
 from pybernetes.apiserver.custom.controller import CustomResources
@@ -113,6 +113,7 @@ def assemble(
     kinds: Iterable[Resource] | None = None,
     authenticator: Authenticator | None = None,
     authorizer: Authorizer | None = None,
+    impersonation: Impersonation | None = None,
     more_plugins: Sequence[Plugin] = (),
     clock: Clock | None = None,
     random: Random | None = None,
@@ -126,6 +127,7 @@ def assemble(
         resources.load() if kinds is None else kinds,
         authenticator=authenticator,
         authorizer=authorizer,
+        impersonation=impersonation,
         clock=clock,
         random=random,
         options=options,

@@ -9,9 +9,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from random import Random
+from typing import TYPE_CHECKING
 
 from pybernetes.api import errors
 from pybernetes.api.clock import Clock
+from pybernetes.api.meta import copy_of
 from pybernetes.api.patch.managed import Managers
 from pybernetes.api.schema import Shape
 from pybernetes.apiserver.answers import document_answer, list_answer, object_answer
@@ -45,6 +47,9 @@ from pybernetes.apiserver.view import view_of
 from pybernetes.apiserver.watch_lines import lines_for
 from pybernetes.apiserver.watching import Watcher
 from pybernetes.apiserver.write_options import FieldValidation, check_patch_options, field_validation
+
+if TYPE_CHECKING:
+    from pybernetes.apiserver.audit.event import Audited
 
 _JOB_WARNING = (
     "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or set "
@@ -177,6 +182,8 @@ class Endpoint:
     async def _patch(self, call: Call, rule: UpdateRule) -> ApiResponse:
         applies = patch_type(call.request) is PatchType.APPLY
         check_patch_options(call.request, applies=applies)
+        if call.request.audited is not None:
+            call.request.audited.request_patch(call.request.body)
         if applies:
             return await self._apply(call, rule)
         patch = Patch(call.request, self.shape, field_validation(call.request))
@@ -238,7 +245,16 @@ class Endpoint:
         """The body as an object of the kind; what is odd about it is told, whatever becomes of the write."""
         decoded = decode(request, self.shape, self.info)
         request.warnings.extend(decoded.warnings)
+        if request.audited is not None:
+            self._tell(request.audited, decoded.document)
         return decoded.document
+
+    def _tell(self, audited: Audited, document: Document) -> None:
+        """With defaults, as upstream's decoder fills them in."""
+        if audited.tells_requests and self.resource.defaults is not None:
+            document = copy_of(document)
+            self.resource.defaults(document)
+        audited.request_object(document)
 
     # deleting
 
@@ -288,10 +304,20 @@ class Endpoint:
         return context_of(call, self._clock)
 
     def _deletion_context(self, call: Call, options: DeleteOptions) -> Context:
+        if call.request.audited is not None and call.request.body:
+            call.request.audited.request_options(options.stated or {})
         dry_run = options.dry_run or reads_dry_run(call.request)
         request = call.request
         manager = manager_of(request)
-        return Context(call.user, self._clock.now(), dry_run, manager, options.stated, request.warnings)
+        return Context(
+            call.user,
+            self._clock.now(),
+            dry_run,
+            manager,
+            options.stated,
+            request.warnings,
+            audited=request.audited,
+        )
 
     def _warnings_of(self, subresource: str) -> Callable[[Document], Iterable[str]] | None:
         """Who looks at what was written through a door."""
@@ -324,6 +350,7 @@ def context_of(call: Call, clock: Clock) -> Context:
         _stated_options(request),
         request.warnings,
         call.info.verb,
+        request.audited,
     )
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pybernetes.apiserver.audit.event import Audited
     from pybernetes.apiserver.request_info import RequestInfo
 
 JSON = "application/json"
@@ -54,6 +55,10 @@ class ApiRequest:
     remote: str = ""
     audit_id: str = ""
     """What the request is known by in the audit log, and to its client."""
+    uri: str = ""
+    """Path and query as they were sent."""
+    audited: Audited | None = None
+    """Where those who serve the request leave what the audit log shall tell of it; None where it tells nothing."""
     info: RequestInfo | None = None
     """What the path asks for, once it has been parsed."""
     warnings: list[str] = field(default_factory=list)

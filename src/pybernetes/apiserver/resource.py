@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pybernetes.api.kinds import KindInfo
     from pybernetes.api.patch.parts import Kind
     from pybernetes.api.schema import Shape
+    from pybernetes.apiserver.audit.event import Audited
     from pybernetes.apiserver.auth.contract import User
     from pybernetes.apiserver.endpoint import Endpoint
     from pybernetes.apiserver.objects import Form, StoredObject
@@ -53,6 +54,8 @@ class Context:
     """Where those who look at the write leave warnings for the client."""
     verb: str = ""
     """How the request is authorized: create, update, patch …; "" for the server's own writes."""
+    audited: Audited | None = None
+    """Where to say what the audit log shall tell of the write."""
 
 
 Hook = Callable[[Document, Context], None]
@@ -85,7 +88,8 @@ class Column:
 class StatusSubresource:
     """GET, PUT and PATCH of `/status`: takes ``status`` of what is sent, all else but metadata stays.
 
-    ``prepare(new, old, context)`` runs after that; labels and annotations are by default taken from what is sent.
+    ``prepare(new, old, context)`` runs after that; of metadata what is sent is taken, unless it says otherwise
+    (``rules.keep_metadata``).
     """
 
     prepare: UpdateHook | None = None
@@ -199,10 +203,10 @@ class Stored:
     info: KindInfo
     from_storage: Callable[[Document], Document]
     to_storage: Callable[[Document], Document]
-
     rules: Resource | None = None
     """The resource in whose form, the stored one, objects are prepared and judged; None: each version has its own
     rules."""
+
 
 class Custom(Protocol):
     """What a kind needs that has no generated facts, and whose objects are stored in several versions."""
@@ -273,9 +277,9 @@ class Resource:
     """After defaulting and before admission: resets what clients may not set (status is reset already)."""
     prepare_update: UpdateHook | None = None
     """The same for updates (status is restored already)."""
-    initial_status: Callable[[Document], Document | None] | None = None
     null_lists: tuple[str, ...] = ()
     """Lists that stand as null in what is stored and sent when they are empty (``empty_lists``)."""
+    initial_status: Callable[[Document], Document | None] | None = None
     """The status of a new object of a kind with a status subresource; `{}` without a rule, absent if it gives None."""
     warnings: Callable[[Document], Iterable[str]] | None = None
     warns_on_update: bool = True
@@ -325,6 +329,11 @@ class Resource:
 
     def subresource(self, name: str) -> Subresource | None:
         return next((one for one in self.subresources if one.name == name), None)
+
+    @property
+    def rules(self) -> Resource:
+        """What prepares and judges its objects: itself, unless they are judged in the version they are stored in."""
+        return (self.stored.rules if self.stored else None) or self
 
     @property
     def has_status(self) -> bool:

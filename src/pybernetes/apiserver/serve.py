@@ -125,6 +125,13 @@ class Edge:
         request = _request_of(incoming)
         request.audit_id = _audit_id(incoming, self._random)
         try:
+            return await self._serve(incoming, request, started)
+        finally:
+            if request.audited is not None:
+                request.audited.over()
+
+    async def _serve(self, incoming: BaseRequest, request: ApiRequest, started: float) -> web.StreamResponse:
+        try:
             if incoming.method in _WITH_BODY:
                 request.body = await incoming.read()
             answer = await self._deadlines.serve(request, self._server.handle)
@@ -133,6 +140,8 @@ class Edge:
             answer = error_answer(request, errors.request_too_large(f"limit is {limit}"))
         except errors.ApiError as error:
             answer = error_answer(request, error)
+            if request.audited is not None:
+                request.audited.answered(answer)
         self.metrics.count(request, answer, time.perf_counter() - started)
         if answer.upgrade is not None:
             upgraded: web.StreamResponse = await answer.upgrade(incoming)
@@ -199,6 +208,7 @@ def _request_of(incoming: BaseRequest) -> ApiRequest:
         b"",
         _peer_of(incoming),
         incoming.remote or "",
+        uri=incoming.raw_path,
     )
 
 

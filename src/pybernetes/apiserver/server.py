@@ -12,13 +12,21 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from random import Random
+from typing import TYPE_CHECKING
 
 from pybernetes.api import errors
 from pybernetes.api.clock import Clock, SystemClock
 from pybernetes.apiserver.access import attributes_of, forbidden
 from pybernetes.apiserver.admission.contract import Chain, Plugin
 from pybernetes.apiserver.answers import error_answer
-from pybernetes.apiserver.auth.contract import AlwaysAllow, Authenticator, Authorizer, EveryoneIs, User
+from pybernetes.apiserver.auth.contract import (
+    AlwaysAllow,
+    Authenticator,
+    Authorizer,
+    EveryoneIs,
+    Impersonation,
+    User,
+)
 from pybernetes.apiserver.endpoint import Endpoint
 from pybernetes.apiserver.fairness.contract import Gate, TurnedAway
 from pybernetes.apiserver.http import ApiRequest, ApiResponse
@@ -36,6 +44,9 @@ from pybernetes.apiserver.watch_cache import ROOT, WatchCache
 from pybernetes.apiserver.webhook_client import WebhookClients
 from pybernetes.store.contract import Store, StoreError
 
+if TYPE_CHECKING:
+    from pybernetes.apiserver.audit.auditor import Auditor
+
 log = logging.getLogger(__name__)
 
 GroupVersionResource = tuple[str, str, str]
@@ -51,6 +62,7 @@ class ApiServer:
         *,
         authenticator: Authenticator | None = None,
         authorizer: Authorizer | None = None,
+        impersonation: Impersonation | None = None,
         admission: Sequence[Plugin] = (),
         clock: Clock | None = None,
         random: Random | None = None,
@@ -62,6 +74,10 @@ class ApiServer:
         self.random = random or Random()
         self.authenticator: Authenticator = authenticator or EveryoneIs()
         self.authorizer: Authorizer = authorizer or AlwaysAllow()
+        self.impersonation = impersonation
+        """Who may act as somebody else; None: nobody is asked to."""
+        self.auditor: Auditor | None = None
+        """Who tells of requests; None: nobody does."""
         self.admission = Chain(admission)
         self.gate: Gate | None = None
         """Who lets requests in when there are many; None lets in all."""
@@ -100,7 +116,7 @@ class ApiServer:
     async def handle(self, request: ApiRequest) -> ApiResponse:
         info = parse(request)
         try:
-            user = await self._authenticate(request)
+            user = await self._identify(info, request)
             if self.gate is None:
                 answer = await self._serve_user(user, info, request)
             else:
@@ -109,10 +125,14 @@ class ApiServer:
             answer = error_answer(request, error)
         except StoreError as error:
             log.exception("the store failed", extra={"path": request.path})
-            return error_answer(request, errors.internal_error(f"store: {error}"))
+            answer = error_answer(request, errors.internal_error(f"store: {error}"))
         except Exception as error:  # the last line of defence: one request must not take the server down
             log.exception("a request failed", extra={"path": request.path, "method": request.method})
+            if request.audited is not None:
+                request.audited.failed(error)
             return error_answer(request, errors.internal_error(f"{type(error).__name__}: {error}"))
+        if self.auditor is not None and request.audited is not None:
+            self.auditor.answered(request.audited, info, answer)
         if request.warnings or answer.warnings:
             answer.warnings = fitting((*answer.warnings, *request.warnings))
         return answer
@@ -166,6 +186,18 @@ class ApiServer:
         for tell in self._on_served_change:
             tell()
 
+    async def _identify(self, info: RequestInfo, request: ApiRequest) -> User:
+        """Who the request is served for."""
+        try:
+            user = await self._authenticate(request)
+        except errors.ApiError as error:
+            if self.auditor is not None:
+                self.auditor.turned_away(info, request, error_answer(request, error))
+            raise
+        if self.auditor is not None:
+            request.audited = self.auditor.begin(user, info, request)
+        return user if self.impersonation is None else await self.impersonation.act_as(user, info, request)
+
     async def _authenticate(self, request: ApiRequest) -> User:
         user = await self.authenticator.authenticate(request)
         if user is None:
@@ -175,6 +207,9 @@ class ApiServer:
     async def _authorize(self, user: User, info: RequestInfo, request: ApiRequest) -> None:
         for attributes in attributes_of(info, request):
             decision = await self.authorizer.authorize(user, attributes)
+            if request.audited is not None:
+                request.audited.annotate("authorization.k8s.io/decision", "allow" if decision.allowed else "forbid")
+                request.audited.annotate("authorization.k8s.io/reason", decision.reason)
             if not decision.allowed:
                 raise forbidden(user, attributes, decision)
 

@@ -50,6 +50,12 @@ class Settings:
     disable_admission_plugins: str = ""
     admission_control_config_file: str = ""
     admission_plugins: str = ""
+    audit_policy_file: str = ""
+    audit_log_path: str = ""
+    audit_log_maxage: int = 366
+    audit_log_maxbackup: int = 100
+    audit_log_maxsize: int = 100
+    audit_webhook_config_file: str = ""
     requestheader_client_ca_file: str = ""
     requestheader_allowed_names: str = "front-proxy-client"
     requestheader_username_headers: str = "X-Remote-User"

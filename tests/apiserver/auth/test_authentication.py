@@ -191,17 +191,23 @@ async def test_access_reviews_answer_for_oneself_and_for_others(access: Access) 
     assert {"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]} in answer["status"]["resourceRules"]
 
 
+async def acting_as(access: Access, asking: ApiRequest) -> User:
+    user = await access.authenticator.authenticate(asking)
+    assert user is not None
+    return await access.impersonation.act_as(user, parse(asking), asking)
+
+
 async def test_who_may_impersonate_is_whom_they_ask_to_be(access: Access, tmp_path: Path) -> None:
     token = TokenFile(tmp_path / "tokens.json").add_admin()
     headers = {"authorization": f"Bearer {token}", "impersonate_user": "jane", "impersonate_group": "developers"}
-    user = await access.authenticator.authenticate(request(**headers))
+    user = await acting_as(access, request(**headers))
     assert user == User("jane", groups=("developers", "system:authenticated"))
     issued = access.account_tokens.issue("default", "robot", "sa-uid")
     with pytest.raises(ApiError) as refused:
-        await access.authenticator.authenticate(request(**{**headers, "authorization": f"Bearer {issued.token}"}))
+        await acting_as(access, request(**{**headers, "authorization": f"Bearer {issued.token}"}))
     assert refused.value.message == (
-        'users "jane" is forbidden: User "system:serviceaccount:default:robot" cannot impersonate resource "users" '
-        'in API group "" at the cluster scope'
+        'pods is forbidden: User "system:serviceaccount:default:robot" cannot impersonate-on:user-info:list resource '
+        '"pods" in API group "" at the cluster scope'
     )
 
 

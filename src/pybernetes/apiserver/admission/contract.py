@@ -90,6 +90,11 @@ class Attributes:
         """Tells the client, whatever becomes of the write."""
         self.context.warnings.append(text)
 
+    def annotate(self, key: str, value: str) -> None:
+        """Tells the audit log, where it wants to hear of the write."""
+        if self.context.audited is not None:
+            self.context.audited.annotate(key, value)
+
     def replace_document(self, new: Document) -> None:
         """The object is ``new`` from now on. Nobody may keep parts of the one before."""
         if self.document is not None and new is not self.document:

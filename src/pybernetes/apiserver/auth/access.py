@@ -16,7 +16,6 @@ from pybernetes.apiserver.auth.authenticators import (
     AccountTokens,
     BootstrapTokens,
     FileTokens,
-    ImpersonatingAuthenticator,
     RequestAuthenticator,
     TokenSource,
 )
@@ -25,6 +24,7 @@ from pybernetes.apiserver.auth.certificate_signer import CertificateSigner
 from pybernetes.apiserver.auth.device_admin_access import DeviceAdminAccess
 from pybernetes.apiserver.auth.device_status import DeviceStatusCheck
 from pybernetes.apiserver.auth.escalation import EscalationCheck
+from pybernetes.apiserver.auth.impersonation import Impersonator
 from pybernetes.apiserver.auth.issuer_documents import IssuerDocuments
 from pybernetes.apiserver.auth.node_graph import NodeGraph
 from pybernetes.apiserver.auth.pki import Pki
@@ -80,8 +80,8 @@ class Access:
         proxies = None
         if options.request_headers is not None and options.pki is not None:
             proxies = FrontProxies(options.request_headers, options.pki.ca_file)
-        self._requests = RequestAuthenticator(sources, proxies)
-        self.authenticator = ImpersonatingAuthenticator(self._requests, self.authorizer)
+        self.authenticator = RequestAuthenticator(sources, proxies)
+        self.impersonation = Impersonator(self.authorizer)
         self._feed = RbacFeed(self.store, self.rbac)
         self._signer: CertificateSigner | None = None
         if options.pki is not None:
@@ -111,6 +111,6 @@ class Access:
 
     def register(self, routes: Routes, accounts: Registry | None = None) -> None:
         """``accounts`` is the storage of service accounts, whose admission judges requests for tokens."""
-        Reviews(self._requests, self.authorizer, self.account_tokens, self.clock).register(routes)
+        Reviews(self.authenticator, self.authorizer, self.account_tokens, self.clock).register(routes)
         TokenRequests(self.store, self.account_tokens, self.clock, accounts).register(routes)
         IssuerDocuments(self.account_tokens, self.options.server_url).register(routes)

@@ -1,12 +1,11 @@
-"""Who asks: client certificates, bearer tokens, impersonation, and nobody in particular.
+"""Who asks: client certificates, bearer tokens, and nobody in particular.
 
 Guarantees
   A request is one user's. A bearer token that nobody knows is refused (401), it never falls back to anonymous;
   a request without credentials is `system:anonymous`, and the roles decide what that user may do.
   Everyone with credentials is in `system:authenticated`.
-  Impersonation is done only with the verb `impersonate` on every part of the identity asked for.
 
-Follows k8s.io/apiserver/pkg/authentication/request and pkg/endpoints/filters/impersonation.go.
+Follows k8s.io/apiserver/pkg/authentication/request.
 """
 
 from __future__ import annotations
@@ -17,25 +16,19 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from hmac import compare_digest
 from typing import Protocol
-from urllib.parse import unquote
 
 import orjson
 
 from pybernetes.api import errors
 from pybernetes.api.clock import Clock, SystemClock
-from pybernetes.apiserver.access import forbidden
 from pybernetes.apiserver.auth.contract import (
-    ANONYMOUS,
     ANONYMOUS_USER,
     AUTHENTICATED_GROUP,
     UNAUTHENTICATED_GROUP,
-    Attributes,
-    Authenticator,
-    Authorizer,
     User,
 )
 from pybernetes.apiserver.auth.request_header import FrontProxies
-from pybernetes.apiserver.auth.service_accounts import USER_PREFIX, InvalidToken, ServiceAccountTokens, groups_of
+from pybernetes.apiserver.auth.service_accounts import InvalidToken, ServiceAccountTokens
 from pybernetes.apiserver.auth.tokens import BOOTSTRAPPERS, TokenFile
 from pybernetes.apiserver.http import ApiRequest
 from pybernetes.store.contract import Store
@@ -43,8 +36,6 @@ from pybernetes.store.contract import Store
 REMEMBERED_CERTIFICATES = 4096
 REMEMBERED_TOKENS = 1024
 REMEMBERED_SECONDS = 1.0
-AUTHENTICATION_GROUP = "authentication.k8s.io"
-_IMPERSONATION = ("impersonate-user", "impersonate-group", "impersonate-uid")
 BEARER_PROTOCOL = "base64url.bearer.authorization.k8s.io."
 
 
@@ -185,25 +176,6 @@ class RequestAuthenticator:
         return Certified(user if self._proxies.is_user(der) else None, self._proxies.is_proxy(der, user.name))
 
 
-class ImpersonatingAuthenticator:
-    """Lets a user who may impersonate act as another one."""
-
-    def __init__(self, authenticator: Authenticator, authorizer: Authorizer) -> None:
-        self._authenticator = authenticator
-        self._authorizer = authorizer
-
-    async def authenticate(self, request: ApiRequest) -> User | None:
-        user = await self._authenticator.authenticate(request)
-        if user is None or not any(name in request.headers for name in _IMPERSONATION):
-            return user
-        wanted = impersonated(request.headers)
-        for asked in _required(wanted):
-            decision = await self._authorizer.authorize(user, asked)
-            if not decision.allowed:
-                raise forbidden(user, asked, decision)
-        return _completed(wanted)
-
-
 def bearer_token(headers: Mapping[str, str]) -> str | None:
     """The token of the Authorization header, or the one that browsers put among WebSocket protocols."""
     scheme, _, token = headers.get("authorization", "").strip().partition(" ")
@@ -233,62 +205,7 @@ def certificate_user(der: bytes) -> User:
     return User(str(names[0].value), groups=tuple(str(group.value) for group in groups))
 
 
-def impersonated(headers: Mapping[str, str]) -> User:
-    """The identity that the Impersonate-* headers ask for, as they say it. Repeated headers are repeated items."""
-    extra: dict[str, tuple[str, ...]] = {}
-    groups: list[str] = []
-    for name, value in headers.items():
-        lowered = name.lower()
-        if lowered == "impersonate-group":
-            groups.append(value)
-        elif lowered.startswith("impersonate-extra-"):
-            key = unquote(lowered.removeprefix("impersonate-extra-"))
-            extra[key] = (*extra.get(key, ()), value)
-    user = User(headers.get("impersonate-user", ""), headers.get("impersonate-uid", ""), tuple(groups), extra)
-    if not user.name:
-        raise errors.bad_request("requested impersonation of a uid, groups or extra without impersonating a user")
-    return user
-
-
 def _known(user: User) -> User:
     if AUTHENTICATED_GROUP in user.groups or UNAUTHENTICATED_GROUP in user.groups:
         return user
     return replace(user, groups=(*user.groups, AUTHENTICATED_GROUP))
-
-
-def _required(wanted: User) -> list[Attributes]:
-    """What one must be allowed to `impersonate` to act as this user."""
-    account = wanted.name.removeprefix(USER_PREFIX)
-    if account != wanted.name and ":" in account:
-        namespace, _, name = account.partition(":")
-        required = [Attributes("impersonate", resource="serviceaccounts", version="v1", namespace=namespace, name=name)]
-    else:
-        required = [Attributes("impersonate", resource="users", version="v1", name=wanted.name)]
-    required += [Attributes("impersonate", resource="groups", version="v1", name=group) for group in wanted.groups]
-    if wanted.uid:
-        required.append(
-            Attributes("impersonate", group=AUTHENTICATION_GROUP, version="v1", resource="uids", name=wanted.uid)
-        )
-    required += [
-        Attributes(
-            "impersonate",
-            group=AUTHENTICATION_GROUP,
-            version="v1",
-            resource="userextras",
-            subresource=key,
-            name=value,
-        )
-        for key, values in wanted.extra.items()
-        for value in values
-    ]
-    return required
-
-
-def _completed(wanted: User) -> User:
-    groups = wanted.groups
-    account = wanted.name.removeprefix(USER_PREFIX)
-    if not groups and account != wanted.name and ":" in account:
-        groups = groups_of(account.partition(":")[0])
-    if wanted.name == ANONYMOUS:
-        return replace(wanted, groups=groups or (UNAUTHENTICATED_GROUP,))
-    return _known(replace(wanted, groups=groups))

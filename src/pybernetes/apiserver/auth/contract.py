@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from pybernetes.apiserver.http import ApiRequest
+from pybernetes.apiserver.request_info import RequestInfo
 
 ANONYMOUS = "system:anonymous"
 AUTHENTICATED_GROUP = "system:authenticated"
@@ -64,6 +65,11 @@ class Authenticator(Protocol):
 
 class Authorizer(Protocol):
     async def authorize(self, user: User, attributes: Attributes) -> Decision: ...
+
+
+class Impersonation(Protocol):
+    async def act_as(self, user: User, info: RequestInfo, request: ApiRequest) -> User:
+        """Whom the request is served for: ``user``, or who ``user`` asks to be taken for. Raises 400 and 403."""
 
 
 class EveryoneIs:

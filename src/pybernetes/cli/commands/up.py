@@ -15,6 +15,7 @@ import click
 
 from pybernetes.cli import claims, neighbours, preflight, processes, supervisor
 from pybernetes.cli.admission import check_plugins, choose_plugins
+from pybernetes.cli.auditing import choose_audit
 from pybernetes.cli.layout import RUNTIMES, Layout, Settings
 from pybernetes.cli.options import find, which_cluster
 from pybernetes.cli.probe import ApiProbe, is_ready
@@ -44,6 +45,7 @@ Examples:
     help="Who resolves names outside the cluster. [default: /etc/resolv.conf]",
 )
 @choose_plugins
+@choose_audit
 @click.option("--wait/--no-wait", default=True, help="Wait until the nodes are Ready. [default: wait]")
 def up(name: str, data_dir: Path | None, wait: bool, **given: Any) -> None:
     """Start a cluster on this machine, or bring it back after `down`, a crash or a reboot.

@@ -24,6 +24,7 @@ from pybernetes.apiserver.options import ServerOptions
 from pybernetes.apiserver.proxy import install as proxies
 from pybernetes.apiserver.serve import Edge, tls_context, tune_process
 from pybernetes.cli.admission import admission_options
+from pybernetes.cli.auditing import auditing_of
 from pybernetes.cli.front_proxy import proxy_client, request_headers
 from pybernetes.cli.layout import Layout, Settings
 from pybernetes.cli.parts.nodes import machine_name, node_names
@@ -66,6 +67,7 @@ async def _serve(layout: Layout, settings: Settings, pki: Pki, serving: KeyPair,
             store,
             authenticator=access.authenticator,
             authorizer=access.authorizer,
+            impersonation=access.impersonation,
             more_plugins=access.plugins(),
             options=options,
         )
@@ -73,6 +75,10 @@ async def _serve(layout: Layout, settings: Settings, pki: Pki, serving: KeyPair,
         raise Problem(
             f"failed to apply admission: {error}", "docs/admission.md tells what can be configured"
         ) from error
+    auditing = auditing_of(settings, assembled.server.clock)
+    if auditing is not None:
+        assembled.server.auditor = auditing.auditor
+        auditing.start()
     description = describe(
         assembled.server,
         address=f"{settings.node_address}:{settings.port}",
@@ -106,6 +112,8 @@ async def _serve(layout: Layout, settings: Settings, pki: Pki, serving: KeyPair,
     finally:
         await behind.close()
         await access.close()
+        if auditing is not None:
+            await auditing.stop()
 
 
 def issue_all(layout: Layout, settings: Settings, pki: Pki) -> KeyPair:
