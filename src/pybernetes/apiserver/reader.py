@@ -35,7 +35,9 @@ class CacheReader:
 
     def list(self, group_resource: str, namespace: str = "") -> Iterator[Document]:
         kind = self._kinds.get(group_resource)
-        found: list[StoredObject] = list(kind.under(namespace)) if kind is not None else []
+        if kind is None or not kind.objects:
+            return iter(())
+        found: list[StoredObject] = list(kind.under(namespace))
         return (stored.document for stored in found)
 
     def version(self, group_resource: str) -> int:

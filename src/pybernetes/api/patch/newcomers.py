@@ -14,10 +14,9 @@ from pybernetes.api.patch.apply import Author, Keep, Typed, created
 from pybernetes.api.patch.field_set import EMPTY, LEAF, SELF, Fields, field_step, ordered
 from pybernetes.api.patch.managed import UNMANAGED, Entry, Managers
 from pybernetes.api.patch.parts import MapKind
+from pybernetes.api.schema.templates import LONGEST_REMEMBERED, MOST_REMEMBERED
 
 Document = dict[str, Any]
-MOST_REMEMBERED = 1024
-LONGEST_REMEMBERED = 16_384
 
 
 @dataclass(slots=True)

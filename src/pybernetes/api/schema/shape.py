@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from pybernetes.api.schema.facts import Definition, FieldFacts, definition, module_of
 from pybernetes.api.schema.scalars import GO_TYPES, READERS, ZERO, Place, Reader, exactly, mismatch, path_of
+from pybernetes.api.schema.templates import remembering
 
 Document = dict[str, Any]
 
@@ -115,6 +116,7 @@ def _compile(facts: Definition, form: Form) -> Reader:
     return read
 
 
+_SEEN_OFTEN = "core_v1.PodSpec"
 _PLAIN: dict[str, type] = {"string": str, "boolean": bool}
 
 
@@ -124,7 +126,8 @@ def _reader(type_: str, field: FieldFacts, owner: Definition, form: Form) -> Rea
     if type_.startswith("{}"):
         return _map(type_[2:], field, owner, form)
     if "." in type_:
-        return _struct(type_, form)
+        read = _struct(type_, form)
+        return remembering(read) if type_ == _SEEN_OFTEN and form is Form.WHOLE else read
     if field.go and type_ == field.type and type_ in _PLAIN:
         return exactly(_PLAIN[type_], _go_name(field, owner))
     return READERS[type_]

@@ -5,7 +5,7 @@ Follows plugin/pkg/admission/priority.
 
 from __future__ import annotations
 
-from pybernetes.apiserver.admission.contract import Attributes, Operation, ReadingPlugin
+from pybernetes.apiserver.admission.contract import Attributes, Operation, Reader, ReadingPlugin
 from pybernetes.apiserver.admission.refusal import forbidden
 from pybernetes.apiserver.resource import Document
 
@@ -17,6 +17,12 @@ class Priority(ReadingPlugin):
     name = "Priority"
     operations = frozenset({Operation.CREATE, Operation.UPDATE})
     resources = frozenset({"pods", CLASSES})
+
+    def __init__(self, reader: Reader) -> None:
+        super().__init__(reader)
+        self._known: Document | None = None
+        self._as_of = -1
+        """The version of the classes that the default was looked up in."""
 
     async def mutate(self, attributes: Attributes) -> None:
         pod = attributes.document
@@ -65,8 +71,11 @@ class Priority(ReadingPlugin):
 
     def _default(self) -> Document | None:
         """With several, which can happen when two were made at once, the least is taken."""
-        defaults = [one for one in self._reader.list(CLASSES) if one.get("globalDefault")]
-        return min(defaults, key=lambda one: one["value"], default=None)
+        version = self._reader.version(CLASSES)
+        if version != self._as_of:
+            defaults = [one for one in self._reader.list(CLASSES) if one.get("globalDefault")]
+            self._as_of, self._known = version, min(defaults, key=lambda one: one["value"], default=None)
+        return self._known
 
     def _require_same(self, attributes: Attributes, stated: int | None, computed: int) -> None:
         if stated is not None and stated != computed:

@@ -5,11 +5,15 @@ Follows pkg/registry/core/pod/strategy.go.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+
+import msgspec
 
 from pybernetes.api.fields import FieldError, at, forbidden, is_dns_subdomain
 from pybernetes.api.kinds import info_of
-from pybernetes.api.models.core_v1 import Pod
+from pybernetes.api.models.core_v1 import Pod, PodSpec
+from pybernetes.api.schema.templates import LONGEST_REMEMBERED, MOST_REMEMBERED
 from pybernetes.apiserver.resource import (
     Document,
     Resource,
@@ -69,13 +73,30 @@ def validate(pod: Pod) -> Iterator[FieldError]:
     yield from check_metadata(metadata, is_dns_subdomain)
     if metadata.annotations:
         yield from check_pod_annotations(metadata.annotations, pod.spec, at.metadata.annotations)
-    yield from check_pod_spec(pod.spec, at.spec, pod_name=metadata.name)
-    if not pod.spec.service_account_name:
-        yield from _check_no_tokens(pod)
-    yield from check_image_spacings(pod.spec.containers, at.spec.containers)
-    yield from check_image_spacings(pod.spec.init_containers, at.spec.initContainers)
+    yield from _problems_of_spec(pod)
     if not metadata.resource_version:
         yield from _check_new(pod)
+
+
+def _problems_of_spec(pod: Pod) -> Iterable[FieldError]:
+    """The pods of one template have equal specs, which are judged once; but for claims that are named after a pod."""
+    if any(volume.ephemeral is not None for volume in pod.spec.volumes):
+        return _check_spec(pod.spec, pod.metadata.name)
+    text = msgspec.json.encode(pod.spec)
+    return _problems_of_text(text) if len(text) <= LONGEST_REMEMBERED else _check_spec(pod.spec, "")
+
+
+@lru_cache(maxsize=MOST_REMEMBERED)
+def _problems_of_text(text: bytes) -> tuple[FieldError, ...]:
+    return tuple(_check_spec(msgspec.json.decode(text, type=PodSpec), ""))
+
+
+def _check_spec(spec: PodSpec, pod_name: str) -> Iterator[FieldError]:
+    yield from check_pod_spec(spec, at.spec, pod_name=pod_name)
+    if not spec.service_account_name:
+        yield from _check_no_tokens(spec)
+    yield from check_image_spacings(spec.containers, at.spec.containers)
+    yield from check_image_spacings(spec.init_containers, at.spec.initContainers)
 
 
 def _check_new(pod: Pod) -> Iterator[FieldError]:
@@ -87,8 +108,8 @@ def _check_new(pod: Pod) -> Iterator[FieldError]:
         yield from check_profiles_match(pod.metadata.annotations, pod.spec, at.spec)
 
 
-def _check_no_tokens(pod: Pod) -> Iterator[FieldError]:
-    for index, volume in enumerate(pod.spec.volumes):
+def _check_no_tokens(spec: PodSpec) -> Iterator[FieldError]:
+    for index, volume in enumerate(spec.volumes):
         for position, source in enumerate(volume.projected.sources if volume.projected else ()):
             if source.service_account_token is not None:
                 path = at.spec.volumes[index].projected.sources[position].serviceAccountToken
