@@ -15,9 +15,12 @@ from pathlib import Path
 
 TARGET = Path(__file__).parent.parent / "src/pybernetes/apiserver/validation/internal_types.json"
 ROOTS = {
-    "core_v1": ("PodSpec", "PersistentVolumeSpec", "PersistentVolumeClaimSpec", "EphemeralContainer", "ServiceSpec"),
+    "core_v1": (
+        *("PodSpec", "PersistentVolumeSpec", "PersistentVolumeClaimSpec", "EphemeralContainer", "ServiceSpec"),
+        *("Taint", "NodeAddress", "NodeConfigSource"),
+    ),
     "apps_v1": ("DeploymentStrategy", "DaemonSetUpdateStrategy", "StatefulSetSpec"),
-    "batch_v1": ("JobSpec",),
+    "batch_v1": ("JobSpec", "UncountedTerminatedPods"),
     "autoscaling_v2": ("HorizontalPodAutoscalerSpec",),
     "flowcontrol_v1": ("FlowSchemaSpec", "PriorityLevelConfigurationSpec"),
     "networking_v1": ("ParentReference", "IngressRule"),

@@ -1,54 +1,46 @@
 """Node: a machine that runs pods.
 
-Follows pkg/registry/core/node, ValidateNode in pkg/apis/core/validation and printNode in pkg/printers.
+Follows pkg/registry/core/node and printNode in pkg/printers.
 """
 
 from __future__ import annotations
 
-import ipaddress
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 
-from pybernetes.api.fields import (
-    FieldError,
-    FieldPath,
-    at,
-    duplicate,
-    forbidden,
-    invalid,
-    is_dns_subdomain,
-    not_supported,
-    required,
-)
+from pybernetes.api.fields import at
 from pybernetes.api.kinds import info_of
-from pybernetes.api.models.core_v1 import Node, Taint
+from pybernetes.api.models.core_v1 import Node
 from pybernetes.apiserver.columns import AGE, NAME, NONE
 from pybernetes.apiserver.resource import (
     Column,
+    Context,
     Document,
     Resource,
     SpecialSubresource,
     StatusSubresource,
 )
 from pybernetes.apiserver.resources.defaults import Rule, compile_defaults
-from pybernetes.apiserver.validation.metadata import (
-    check_metadata,
-    check_metadata_update,
-    label_key_messages,
-    label_value_messages,
-)
-from pybernetes.apiserver.validation.resources import check_resource_quantity
+from pybernetes.apiserver.validation.addresses import cidr_warnings
+from pybernetes.apiserver.validation.node import check_node, check_node_update
 
 UNKNOWN = "<unknown>"
-TAINT_EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 _ROLE_PREFIX = "node-role.kubernetes.io/"
 _ROLE_LABEL = "kubernetes.io/role"
 
 
 def _allocatable_from_capacity(status: Document) -> None:
-    if not status.get("allocatable") and status.get("capacity"):
+    if "allocatable" not in status and status.get("capacity"):
         status["allocatable"] = dict(status["capacity"])
+
+
+def _one_pod_cidr(spec: Document) -> None:
+    """The older field of the two is the first of the newer one, and decides where they differ."""
+    first, ranges = spec.get("podCIDR"), spec.get("podCIDRs")
+    if first and (not ranges or ranges[0] != first):
+        spec["podCIDRs"] = [first]
+    elif ranges:
+        spec["podCIDR"] = ranges[0]
 
 
 def initial_status(node: Document) -> Document:
@@ -57,53 +49,29 @@ def initial_status(node: Document) -> Document:
     return status
 
 
-def validate(node: Node) -> Iterator[FieldError]:
-    yield from check_metadata(node.metadata, is_dns_subdomain, namespaced=False)
-    spec, status = node.spec, node.status
-    yield from check_taints(spec.taints, at.metadata.taints)
-    yield from _check_pod_cidrs(spec.pod_cidrs, at.spec)
-    for path, quantities in ((at.status.capacity, status.capacity), (at.status.allocatable, status.allocatable)):
-        for name, quantity in quantities.items():
-            yield from check_resource_quantity(name, quantity, path.child(name))
+def prepare_create(node: Document, context: Context) -> None:
+    (node.get("spec") or {}).pop("configSource", None)
+    (node.get("status") or {}).pop("config", None)
 
 
-def _check_pod_cidrs(cidrs: Sequence[str], path: FieldPath) -> Iterator[FieldError]:
-    families = []
-    for index, cidr in enumerate(cidrs):
-        try:
-            families.append(ipaddress.ip_network(cidr, strict=False).version)
-        except ValueError:
-            yield invalid(path.podCIDRs[index], cidr, "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)")
-    if len(cidrs) > 1 and (len(cidrs) > 2 or len(set(families)) != 2):
-        yield invalid(path.podCIDRs, cidrs, "may specify no more than one CIDR for each IP family")
+def prepare_update(new: Document, old: Document, context: Context) -> None:
+    if "configSource" not in (old.get("spec") or {}):
+        (new.get("spec") or {}).pop("configSource", None)
 
 
-def check_taints(taints: Sequence[Taint], path: FieldPath) -> Iterator[FieldError]:
-    seen: set[tuple[str, str]] = set()
-    for index, taint in enumerate(taints):
-        each = path[index]
-        yield from (invalid(each.key, taint.key, message) for message in label_key_messages(taint.key))
-        if taint.value:
-            yield from (invalid(each.value, taint.value, message) for message in label_value_messages(taint.value))
-        if not taint.effect:
-            yield required(each.effect)
-        elif taint.effect not in TAINT_EFFECTS:
-            yield not_supported(each.effect, taint.effect, TAINT_EFFECTS)
-        identity = (taint.key, taint.effect)
-        if identity in seen:
-            yield replace(duplicate(each, taint), detail="taints must be unique by key and effect pair")
-        seen.add(identity)
+def prepare_status(new: Document, old: Document, context: Context) -> None:
+    if "config" not in (old.get("status") or {}):
+        (new.get("status") or {}).pop("config", None)
 
 
-def validate_update(new: Node, old: Node) -> Iterator[FieldError]:
-    yield from check_metadata_update(new.metadata, old.metadata)
-    for index, address in enumerate(new.status.addresses):
-        if address in new.status.addresses[:index]:
-            yield duplicate(at.status.addresses[index], address)
-    if old.spec.pod_cidrs and new.spec.pod_cidrs != old.spec.pod_cidrs:
-        yield forbidden(at.spec.podCIDRs, 'node updates may not change podCIDR except from "" to valid')
-    if old.spec.provider_id and new.spec.provider_id != old.spec.provider_id:
-        yield forbidden(at.spec.providerID, 'node updates may not change providerID except from "" to valid')
+def warnings(node: Document) -> Iterator[str]:
+    spec = node.get("spec") or {}
+    if "configSource" in spec:
+        yield "spec.configSource: the feature is removed"
+    if spec.get("externalID"):
+        yield "spec.externalID: this field is deprecated, and is unused by Kubernetes"
+    for index, cidr in enumerate(spec.get("podCIDRs") or ()):
+        yield from cidr_warnings(cidr, at.spec.podCIDRs[index])
 
 
 def unschedulable(node: Document) -> str:
@@ -146,9 +114,12 @@ NODES = Resource(
     info=info_of(Node),
     short_names=("no",),
     storage="minions",
-    defaults=compile_defaults({"status": Rule(_allocatable_from_capacity)}),
-    validate=validate,
-    validate_update=validate_update,
+    defaults=compile_defaults({"status": Rule(_allocatable_from_capacity), "spec": Rule(_one_pod_cidr)}),
+    validate=check_node,
+    validate_update=check_node_update,
+    prepare_create=prepare_create,
+    prepare_update=prepare_update,
+    warnings=warnings,
     initial_status=initial_status,
     columns=(
         NAME,
@@ -164,7 +135,7 @@ NODES = Resource(
     ),
     selectable={"spec.unschedulable": unschedulable},
     subresources=(
-        StatusSubresource(validate=validate_update),
+        StatusSubresource(prepare=prepare_status, validate=check_node_update),
         SpecialSubresource(
             "proxy",
             ("create", "delete", "get", "patch", "update"),
