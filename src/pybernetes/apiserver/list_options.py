@@ -5,8 +5,8 @@ Follows k8s.io/apimachinery/pkg/apis/meta/internalversion/validation and k8s.io/
 
 from __future__ import annotations
 
-import binascii
 import posixpath
+import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -63,12 +63,17 @@ def parse_version(text: str) -> int:
         raise ValueError(
             f"resourceVersion: Invalid value: {quoted}: strconv.ParseUint: parsing {quoted}: invalid syntax"
         )
+    if int(text) >= 1 << 64:
+        raise ValueError(
+            f'resourceVersion: Invalid value: "{text}": strconv.ParseUint: parsing "{text}": value out of range'
+        )
     return int(text)
 
 
 def read_options(request: ApiRequest) -> ListOptions:
     if not request.query:
         return _NO_OPTIONS
+    limit, timeout_seconds = _whole(request, "limit"), _whole(request, "timeoutSeconds")
     problems = list(_problems(request))
     if problems:
         raise errors.invalid("meta.k8s.io", "ListOptions", "", problems)
@@ -77,41 +82,48 @@ def read_options(request: ApiRequest) -> ListOptions:
         fields=_fields(request.param("fieldSelector")),
         resource_version=request.param("resourceVersion"),
         match=Match(request.param("resourceVersionMatch")),
-        limit=max(_whole(request, "limit") or 0, 0),
+        limit=max(limit or 0, 0),
         continue_=request.param("continue"),
-        timeout_seconds=_whole(request, "timeoutSeconds"),
+        timeout_seconds=timeout_seconds,
         allow_bookmarks=request.flag("allowWatchBookmarks"),
         send_initial_events=request.flag("sendInitialEvents") if "sendInitialEvents" in request.query else None,
     )
 
 
+_AT_MATCH = FieldPath("resourceVersionMatch")
+
+
 def _problems(request: ApiRequest) -> Iterator[FieldError]:
+    return _watch_problems(request) if request.flag("watch") else _list_problems(request)
+
+
+def _watch_problems(request: ApiRequest) -> Iterator[FieldError]:
     match = request.param("resourceVersionMatch")
-    at = FieldPath("resourceVersionMatch")
-    watching = request.flag("watch") or request.path.find("/watch/") >= 0
     initial = "sendInitialEvents" in request.query
-    if watching and initial:
-        if match != Match.NOT_OLDER_THAN:
-            yield forbidden(at, "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan")
-            if match:
-                yield not_supported(at, match, (Match.NOT_OLDER_THAN.value,))
-        return
-    if initial:
-        yield forbidden(FieldPath("sendInitialEvents"), "sendInitialEvents is forbidden for list")
-    if not match:
-        return
-    if watching:
-        yield forbidden(at, "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided")
-        return
-    version = request.param("resourceVersion")
-    if not version:
-        yield forbidden(at, "resourceVersionMatch is forbidden unless resourceVersion is provided")
-    if request.param("continue"):
-        yield forbidden(at, "resourceVersionMatch is forbidden when continue is provided")
-    if match not in (Match.EXACT, Match.NOT_OLDER_THAN):
-        yield not_supported(at, match, (Match.EXACT.value, Match.NOT_OLDER_THAN.value, ""))
+    if initial and match != Match.NOT_OLDER_THAN:
+        yield forbidden(_AT_MATCH, "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan")
+    if match and not initial:
+        yield forbidden(_AT_MATCH, "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided")
+    if match and match != Match.NOT_OLDER_THAN:
+        yield not_supported(_AT_MATCH, match, (Match.NOT_OLDER_THAN.value,))
+    # A watch from the beginning is taken for one that asked for initial events, and so for a match.
+    from_scratch = not initial and request.param("resourceVersion") in ("", "0")
+    if request.param("continue") and (match or from_scratch):
+        yield forbidden(_AT_MATCH, "resourceVersionMatch is forbidden when continue is provided")
+
+
+def _list_problems(request: ApiRequest) -> Iterator[FieldError]:
+    match, version = request.param("resourceVersionMatch"), request.param("resourceVersion")
+    if match and not version:
+        yield forbidden(_AT_MATCH, "resourceVersionMatch is forbidden unless resourceVersion is provided")
+    if match and request.param("continue"):
+        yield forbidden(_AT_MATCH, "resourceVersionMatch is forbidden when continue is provided")
+    if match and match not in (Match.EXACT, Match.NOT_OLDER_THAN):
+        yield not_supported(_AT_MATCH, match, (Match.EXACT.value, Match.NOT_OLDER_THAN.value, ""))
     if match == Match.EXACT and version == "0":
-        yield forbidden(at, 'resourceVersionMatch "exact" is forbidden for resourceVersion "0"')
+        yield forbidden(_AT_MATCH, 'resourceVersionMatch "exact" is forbidden for resourceVersion "0"')
+    if "sendInitialEvents" in request.query:
+        yield forbidden(FieldPath("sendInitialEvents"), "sendInitialEvents is forbidden for list")
 
 
 @lru_cache(maxsize=4096)
@@ -165,9 +177,13 @@ class ContinueToken:
 
     @classmethod
     def _decoded(cls, text: str) -> ContinueToken:
+        odd = _NOT_BASE64.search(text)
+        if odd is not None or len(text) % 4 == 1:
+            at = odd.start() if odd is not None else len(text) - 1
+            raise _InvalidToken(f"illegal base64 data at input byte {at}")
         try:
             document = orjson.loads(urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-        except (binascii.Error, ValueError) as error:
+        except ValueError as error:
             raise _InvalidToken(str(error)) from error
         if not isinstance(document, dict):
             raise _InvalidToken("json: cannot unmarshal into Go value of type storage.continueToken")
@@ -182,6 +198,9 @@ class ContinueToken:
         if posixpath.normpath(f"/{start.lstrip('/')}") != f"/{start.removeprefix('/')}":
             raise _InvalidToken(start)
         return cls(revision, start.removeprefix("/"))
+
+
+_NOT_BASE64 = re.compile(r"[^A-Za-z0-9_-]")
 
 
 class _InvalidToken(Exception):

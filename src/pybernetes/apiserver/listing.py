@@ -58,9 +58,10 @@ class Lister:
 
     async def list(self, namespace: str, options: ListOptions, selection: Selection) -> Page:
         if options.continue_:
+            token = ContinueToken.decode(options.continue_)
             if options.resource_version not in ("", "0"):
                 raise errors.bad_request("specifying resource version is not allowed when using continue")
-            return await self._continued(namespace, options, selection)
+            return await self._continued(namespace, token, options.limit, selection)
         if await self._is_exact(options):
             return await self._exact(namespace, options.revision, "", options.limit, selection)
         # Whoever takes any version gets it whole, as from upstream's cache.
@@ -99,14 +100,13 @@ class Lister:
             return self._page(namespace, found, then.count - len(found), revision)
         return self._selected(namespace, found, limit, selection, revision)
 
-    async def _continued(self, namespace: str, options: ListOptions, selection: Selection) -> Page:
-        token = ContinueToken.decode(options.continue_)
+    async def _continued(self, namespace: str, token: ContinueToken, limit: int, selection: Selection) -> Page:
         await self._watch_cache.at_least(self._registry.store.revision)
         if token.revision in (CURRENT, self._watch_cache.revision):
-            return self._present(namespace, token.start, options.limit, selection)
+            return self._present(namespace, token.start, limit, selection)
         if token.revision < self._registry.store.compacted:
             raise too_old_to_continue(token)
-        return await self._exact(namespace, token.revision, token.start, options.limit, selection)
+        return await self._exact(namespace, token.revision, token.start, limit, selection)
 
     def _page(self, namespace: str, found: Sequence[StoredObject], rest: int, revision: int) -> Page:
         if not rest or not found:
