@@ -77,6 +77,13 @@ def decode(request: ApiRequest, shape: Shape, info: KindInfo, also: Sequence[str
 
     ``also`` are further apiVersions that the kind's bodies may state. Options of the write that upstream refuses are
     refused before the body is looked at (422)."""
+    decoded = _decode(request, shape, info, also)
+    if request.audited is not None:
+        request.audited.request_object(decoded.document)
+    return decoded
+
+
+def _decode(request: ApiRequest, shape: Shape, info: KindInfo, also: Sequence[str]) -> Decoded:
     check_options(request)
     mode = field_validation(request)
     try:

@@ -95,6 +95,11 @@ class Attributes:
         if self.context.audited is not None:
             self.context.audited.annotate(key, value)
 
+    def annotate_content(self, key: str, value: str) -> None:
+        """The same about what was sent, for a log that tells of that, too."""
+        if self.context.audited is not None and self.context.audited.tells_requests:
+            self.context.audited.annotate(key, value)
+
     def replace_document(self, new: Document) -> None:
         """The object is ``new`` from now on. Nobody may keep parts of the one before."""
         if self.document is not None and new is not self.document:

@@ -72,9 +72,9 @@ class Audited:
 
     # what happens to it
 
-    def annotate(self, key: str, value: str, *, level: Level = Level.METADATA) -> None:
-        """The first value stays; nothing is told below ``level``."""
-        if self._verdict.level >= level and self._annotations.setdefault(key, value) != value:
+    def annotate(self, key: str, value: str) -> None:
+        """The first value stays."""
+        if self._annotations.setdefault(key, value) != value:
             log.warning("an annotation of an audit event is set already", extra={"key": key, "value": value})
 
     def impersonated(self, user: User, constraint: str) -> None:

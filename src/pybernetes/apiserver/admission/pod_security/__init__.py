@@ -37,6 +37,9 @@ TEMPLATES: Mapping[str, tuple[str, ...]] = {
     ),
 }
 """Where the pod template is, by kind."""
+EXEMPT = "pod-security.kubernetes.io/exempt"
+ENFORCED = "pod-security.kubernetes.io/enforce-policy"
+VIOLATIONS = "pod-security.kubernetes.io/audit-violations"
 _IGNORED = frozenset(("exec", "attach", "binding", "eviction", "log", "portforward", "proxy", "status"))
 
 
@@ -72,11 +75,19 @@ class PodSecurity(Plugin):
 
     def _judge_pod(self, attributes: Attributes, pod: Document) -> None:
         policy = self._policy(attributes)
-        if policy.allows_all or (attributes.old is not None and not _changes_images(pod, attributes.old)):
+        if policy is None:
+            return
+        if policy.allows_all:
+            attributes.annotate(ENFORCED, str(policy.enforce))
+            return
+        if attributes.old is not None and not _changes_images(pod, attributes.old):
             return
         metadata, spec = pod.get("metadata") or {}, pod.get("spec") or {}
         if spec.get("runtimeClassName") in self._settings.runtime_classes:
+            attributes.annotate(EXEMPT, "runtimeClass")
             return
+        attributes.annotate(ENFORCED, str(policy.enforce))
+        self._tell(attributes, policy, metadata, spec)
         found = violations(policy.enforce, metadata, spec)
         if found:
             raise forbidden(attributes, f'violates PodSecurity "{policy.enforce}": {", ".join(map(str, found))}')
@@ -85,25 +96,44 @@ class PodSecurity(Plugin):
 
     def _judge_template(self, attributes: Attributes, holder: Document) -> None:
         policy = self._policy(attributes)
-        if policy.warn.level is Level.PRIVILEGED:
+        if policy is None:
+            return
+        audited = attributes.context.audited is not None and policy.audit.level is not Level.PRIVILEGED
+        if policy.warn.level is Level.PRIVILEGED and not audited:
             return
         template: Document | None = holder
         for name in TEMPLATES[attributes.resource.info.group_resource]:
             template = (template or {}).get(name)
         spec = (template or {}).get("spec")
-        if template is None or spec is None or spec.get("runtimeClassName") in self._settings.runtime_classes:
+        if template is None or spec is None:
             return
+        if spec.get("runtimeClassName") in self._settings.runtime_classes:
+            attributes.annotate(EXEMPT, "runtimeClass")
+            return
+        self._tell(attributes, policy, template.get("metadata") or {}, spec)
         self._warn(attributes, policy, template.get("metadata") or {}, spec)
+
+    def _tell(self, attributes: Attributes, policy: Policy, metadata: Document, spec: Document) -> None:
+        if attributes.context.audited is None:
+            return
+        found = violations(policy.audit, metadata, spec)
+        if found:
+            told = f'would violate PodSecurity "{policy.audit}": {", ".join(map(str, found))}'
+            attributes.annotate(VIOLATIONS, told)
 
     def _warn(self, attributes: Attributes, policy: Policy, metadata: Document, spec: Document) -> None:
         found = violations(policy.warn, metadata, spec)
         if found:
             attributes.warn(f'would violate PodSecurity "{policy.warn}": {", ".join(map(str, found))}')
 
-    def _policy(self, attributes: Attributes) -> Policy:
-        """That of the namespace; for whom is exempt the one that allows all."""
-        if attributes.namespace in self._settings.namespaces or attributes.user.name in self._settings.users:
-            return Policy()
+    def _policy(self, attributes: Attributes) -> Policy | None:
+        """That of the namespace; None for who is exempt."""
+        if attributes.namespace in self._settings.namespaces:
+            attributes.annotate(EXEMPT, "namespace")
+            return None
+        if attributes.user.name in self._settings.users:
+            attributes.annotate(EXEMPT, "user")
+            return None
         namespace = self._reader.get(NAMESPACES, "", attributes.namespace)
         if namespace is None:
             raise errors.internal_error(f'failed to lookup namespace "{attributes.namespace}"')

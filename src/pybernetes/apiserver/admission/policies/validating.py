@@ -2,9 +2,6 @@
 
 Guarantees  Every policy that is concerned is asked; of several refusals the first is told.
 
-Not built: audit annotations and the action Audit are evaluated, and refuse where they fail, but are written nowhere,
-for this server keeps no audit log.
-
 Follows k8s.io/apiserver/pkg/admission/plugin/policy/validating.
 """
 
@@ -12,6 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
+
+import orjson
 
 from pybernetes.api import errors
 from pybernetes.apiserver.admission.contract import Attributes, Operation, Plugin, Reader
@@ -21,11 +20,13 @@ from pybernetes.apiserver.admission.refusal import forbidden
 from pybernetes.apiserver.resource import Document
 
 if TYPE_CHECKING:
-    from pybernetes.apiserver.admission.policies.verdicts import Rules
+    from pybernetes.apiserver.admission.policies.verdicts import Rules, Violation
 
 GROUP = "admissionregistration.k8s.io"
 POLICIES = f"validatingadmissionpolicies.{GROUP}"
 BINDINGS = f"validatingadmissionpolicybindings.{GROUP}"
+FAILURE_KEY = "validation.policy.admission.k8s.io/validation_failure"
+LONGEST_ANNOTATION = 10 * 1024
 _CODES = {"Forbidden": 403, "Unauthorized": 401, "RequestEntityTooLarge": 413}
 
 
@@ -59,23 +60,33 @@ class ValidatingAdmissionPolicy(Plugin):
 
     async def validate(self, attributes: Attributes) -> None:
         denials: list[_Denial] = []
+        told: dict[str, list[str]] = {}
         async for one in self._invocations.of(attributes):
             if isinstance(one, Misconfiguration):
                 if not one.policy.ignores_failure:
                     bound = one.binding.name if one.binding is not None else ""
                     denials.append(_Denial(one.policy.name, bound, one.message))
             else:
-                denials += await self._judged(one, attributes)
+                denials += await self._judged(one, attributes, told)
+        for key, values in told.items():
+            attributes.annotate(key, ", ".join(dict.fromkeys(values)))
         if denials:
             raise _refusal(attributes, denials[0])
 
-    async def _judged(self, one: Invocation[Rules], attributes: Attributes) -> list[_Denial]:
+    async def _judged(
+        self, one: Invocation[Rules], attributes: Attributes, told: dict[str, list[str]]
+    ) -> list[_Denial]:
+        """``told`` gathers what the audit log shall tell, over all bindings."""
         from pybernetes.apiserver.admission.policies.verdicts import judge
 
         result = await judge(one, self._authorizer, self._namespace(attributes))
         actions = one.binding.spec.get("validationActions") or ()
         denials = [_Denial(one.policy.name, one.binding.name, problem) for problem in result.annotation_problems]
+        for key, value in result.annotations:
+            told.setdefault(f"{one.policy.name}/{key}", []).append(value[:LONGEST_ANNOTATION])
         for violation in result.violations:
+            if "Audit" in actions:
+                attributes.annotate(FAILURE_KEY, _failure(one, violation))
             if "Deny" in actions:
                 denials.append(_Denial(one.policy.name, one.binding.name, violation.message, violation.reason))
             if "Warn" in actions:
@@ -97,6 +108,17 @@ def namespace_object(reader: Reader, attributes: Attributes) -> Document | None:
     if found is None:
         raise errors.not_found("namespaces", attributes.namespace)
     return found
+
+
+def _failure(one: Invocation[Rules], violation: Violation) -> str:
+    told = {
+        "message": violation.message,
+        "policy": one.policy.name,
+        "binding": one.binding.name,
+        "expressionIndex": violation.index,
+        "validationActions": one.binding.spec.get("validationActions") or [],
+    }
+    return orjson.dumps([told]).decode()
 
 
 def _rules(document: Document) -> Rules:

@@ -6,7 +6,7 @@ Follows k8s.io/apiserver/pkg/admission/plugin/policy/validating/validator.go.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
@@ -36,12 +36,16 @@ LONGEST_MESSAGE = 5 * 1024
 class Violation:
     message: str
     reason: str = ""
+    index: int = 0
+    """Of the validation."""
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
     violations: Sequence[Violation] = ()
     annotation_problems: Sequence[str] = ()
+    annotations: Sequence[tuple[str, str]] = ()
+    """Key and value of what the audit log shall tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +63,7 @@ class Rules:
     composition: Composition
     conditions: list[MatchCondition]
     rules: list[Rule]
-    annotations: list[Expression]
+    annotations: list[tuple[str, Expression]]
     params: bool
 
     @classmethod
@@ -70,7 +74,7 @@ class Rules:
             [msgspec.convert(one, MatchCondition) for one in spec.get("matchConditions") or ()],
             [_rule(composition, one) for one in spec.get("validations") or ()],
             [
-                compiled(composition, one["valueExpression"], results=(types.STRING, types.NULL))
+                (one["key"], compiled(composition, one["valueExpression"], results=(types.STRING, types.NULL)))
                 for one in spec.get("auditAnnotations") or ()
             ],
             spec.get("paramKind") is not None,
@@ -104,15 +108,15 @@ async def judge(one: Invocation[Rules], authorizer: Authorizer, namespace: Docum
 def _judged(rules: Rules, variables: dict[str, Any], *, lenient: bool) -> Result:
     evaluation = Evaluation(rules.composition, variables)
     try:
-        violations = [found for rule in rules.rules if (found := _violation(rule, evaluation, lenient=lenient))]
-        problems = [
-            problem
-            for expression in rules.annotations
-            if (problem := _problem(expression, Evaluation(rules.composition, variables)))
+        violations = [
+            replace(found, index=index)
+            for index, rule in enumerate(rules.rules)
+            if (found := _violation(rule, evaluation, lenient=lenient))
         ]
+        annotations, problems = _annotations(rules, variables)
     except OutOfBudget as error:
         return Result() if lenient else Result([Violation(str(error))])
-    return Result(violations, [] if lenient else problems)
+    return Result(violations, [] if lenient else problems, annotations)
 
 
 def _violation(rule: Rule, evaluation: Evaluation, *, lenient: bool) -> Violation | None:
@@ -136,9 +140,16 @@ def _evaluated(rule: Rule, evaluation: Evaluation) -> str:
     return "" if len(text.encode()) > LONGEST_MESSAGE or "\n" in text else text
 
 
-def _problem(expression: Expression, evaluation: Evaluation) -> str:
-    try:
-        evaluation.value_of(expression)
-    except Failed as error:
-        return str(error)
-    return ""
+def _annotations(rules: Rules, variables: dict[str, Any]) -> tuple[list[tuple[str, str]], list[str]]:
+    """(what shall be told, what could not be evaluated)."""
+    told: list[tuple[str, str]] = []
+    problems: list[str] = []
+    for key, expression in rules.annotations:
+        try:
+            value = Evaluation(rules.composition, variables).value_of(expression)
+        except Failed as error:
+            problems.append(str(error))
+            continue
+        if isinstance(value, str) and value.strip():
+            told.append((key, value.strip()))
+    return told, problems

@@ -16,6 +16,9 @@ from pybernetes.apiserver.admission.webhooks.hooks import Hook
 from pybernetes.apiserver.naming import new_uid
 from pybernetes.apiserver.webhook_client import CallFailed, WebhookClients
 
+MUTATION = "mutation.webhook.admission.k8s.io/"
+VALIDATION = "validating.webhook.admission.k8s.io/"
+
 log = logging.getLogger(__name__)
 
 
@@ -29,8 +32,12 @@ class Caller:
         self._clients = clients
         self._random = random
         self._mutating = mutating
+        self._prefix = MUTATION if mutating else VALIDATION
 
-    async def ask(self, hook: Hook, seen: Attributes, asked: Attributes) -> review.Answer | None:
+    async def ask(
+        self, hook: Hook, seen: Attributes, asked: Attributes, index: int, turn: int = 0
+    ) -> review.Answer | None:
+        """``index`` is the webhook's place among those concerned."""
         if asked.dry_run and not hook.dry_run_safe:
             raise errors.bad_request(f"admission webhook {quoted(hook.name)} does not support dry run")
         try:
@@ -40,7 +47,10 @@ class Caller:
             if not hook.ignores_failure:
                 raise errors.internal_error(told) from failure
             log.warning("%s; its failure is ignored", told)
+            asked.annotate(f"failed-open.{self._prefix}round_{turn}_index_{index}", hook.name)
             return None
+        for key, value in (answer.audit_annotations or {}).items():
+            asked.annotate(f"{hook.name}/{key}", value)
         for warning in answer.warnings:
             asked.warn(warning)
         if not answer.allowed:

@@ -21,13 +21,14 @@ from pybernetes.apiserver.admission.compiled import Compiled
 from pybernetes.apiserver.admission.contract import Attributes, Mutated, Operation, Plugin
 from pybernetes.apiserver.admission.host import Host
 from pybernetes.apiserver.admission.request_rules import Asked
-from pybernetes.apiserver.admission.webhooks.calling import Caller
+from pybernetes.apiserver.admission.webhooks.calling import MUTATION, Caller
 from pybernetes.apiserver.admission.webhooks.choosing import Chooser
 from pybernetes.apiserver.admission.webhooks.equivalents import Equivalents
 from pybernetes.apiserver.admission.webhooks.hooks import Candidate, Hook, compile_hooks
-from pybernetes.apiserver.admission.webhooks.review import Answer
+from pybernetes.apiserver.admission.webhooks.review import JSON_PATCH, Answer
 from pybernetes.apiserver.resource import Document, Resource
 
+PATCH = "patch.webhook.admission.k8s.io/"
 CONFIGURATIONS = "mutatingwebhookconfigurations.admissionregistration.k8s.io"
 
 
@@ -61,29 +62,37 @@ class MutatingAdmissionWebhook(Plugin):
             return None
         turn = Turn()
         changed = False
-        for candidate in candidates:
-            changed |= await self._apply(candidate, attributes, turn)
+        for index, candidate in enumerate(candidates):
+            changed |= await self._apply(candidate, attributes, turn, index)
         output = _copy_of(attributes.document)
 
         async def again() -> None:
             if attributes.document != output:
                 turn.everybody()
-            for candidate in candidates:
+            turn.number = 1
+            for index, candidate in enumerate(candidates):
                 if candidate.hook in turn.due:
-                    await self._apply(candidate, attributes, turn)
+                    await self._apply(candidate, attributes, turn, index)
 
         return Mutated(changed, again)
 
-    async def _apply(self, candidate: Candidate, attributes: Attributes, turn: Turn) -> bool:
+    async def _apply(self, candidate: Candidate, attributes: Attributes, turn: Turn, index: int) -> bool:
         """Whether the object is another one after it."""
         hook = candidate.hook
         seen = await self._chooser.seen_by(candidate, attributes)
         if seen is None:
             return False
-        answer = await self._caller.ask(hook, seen, attributes)
         changed = False
-        if answer is not None and answer.patch:
-            changed = await self._patch(hook, seen, attributes, answer)
+        about = {"configuration": hook.configuration, "webhook": hook.name}
+        place = f"round_{turn.number}_index_{index}"
+        try:
+            answer = await self._caller.ask(hook, seen, attributes, index, turn.number)
+            if answer is not None and answer.patch:
+                changed = await self._patch(hook, seen, attributes, answer)
+                told = {**about, "patch": answer.patch, "patchType": JSON_PATCH}
+                attributes.annotate_content(PATCH + place, orjson.dumps(told).decode())
+        finally:
+            attributes.annotate(MUTATION + place, orjson.dumps({**about, "mutated": changed}).decode())
         if changed:
             turn.everybody()
         if hook.again:
@@ -127,6 +136,7 @@ class Turn:
     """``asked``: webhooks that may be asked again; ``due``: those of them after whom the object has changed."""
 
     def __init__(self) -> None:
+        self.number = 0
         self.asked: list[Hook] = []
         self.due: set[Hook] = set()
 

@@ -54,9 +54,9 @@ class ValidatingAdmissionWebhook(Plugin):
             if seen is not None:
                 concerned.append((candidate.hook, seen))
         if len(concerned) == 1:
-            await self._caller.ask(*concerned[0], attributes)
+            await self._caller.ask(*concerned[0], attributes, 0)
             return
-        calls = (self._caller.ask(hook, seen, attributes) for hook, seen in concerned)
+        calls = (self._caller.ask(hook, seen, attributes, index) for index, (hook, seen) in enumerate(concerned))
         for outcome in await asyncio.gather(*calls, return_exceptions=True):
             if isinstance(outcome, BaseException):
                 raise outcome
