@@ -119,3 +119,15 @@ async def test_requests_are_counted_by_verb_and_resource() -> None:
             'apiserver_request_total{code="200",component="apiserver",dry_run="",group="",resource="configmaps",'
             'scope="namespace",subresource="",verb="LIST",version="v1"} 1.0' in text
         )
+
+
+async def test_checks_go_by_upstreams_names() -> None:
+    async with serving() as talk:
+        verbose = (await talk.get("/readyz", verbose="")).response.content.decode()
+        assert verbose.startswith("[+]ping ok\n[+]log ok\n[+]informer-sync ok\n[+]poststarthook/")
+        assert verbose.endswith("[+]shutdown ok\nreadyz check passed\n")
+        for path in ("/livez/etcd", "/healthz/poststarthook/rbac/bootstrap-roles", "/readyz/informer-sync"):
+            answer = await talk.get(path)
+            assert (answer.status, answer.response.content) == (200, b"ok")
+        indicators = (await talk.get("/metrics/slis")).response.content
+        assert b'kubernetes_healthcheck{name="etcd",type="livez"} 1\n' in indicators

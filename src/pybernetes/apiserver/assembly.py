@@ -23,7 +23,7 @@ from pybernetes.apiserver.default_service_cidr import DefaultServiceCIDR
 from pybernetes.apiserver.eviction import Evictor
 from pybernetes.apiserver.fairness.configuration import GROUP, FairnessConfiguration
 from pybernetes.apiserver.fairness.in_flight import InFlightGate
-from pybernetes.apiserver.health import Health
+from pybernetes.apiserver.health import DONE_AT_START, Health
 from pybernetes.apiserver.maintenance import Maintenance
 from pybernetes.apiserver.options import ServerOptions
 from pybernetes.apiserver.resource import Resource
@@ -43,8 +43,10 @@ class Assembled:
         self._fairness = _fairness(server)
         self._custom = _custom(server)
         self._policies = _policies(server)
+        health.live["etcd"] = self._following
         health.ready["informer-sync"] = self._synced
-        health.live["watch-cache"] = health.ready["watch-cache"] = self._following
+        for name in DONE_AT_START:
+            health.live[name] = health.ready[name] = self._done
         health.ready["shutdown"] = self._wanted
 
     async def start(self) -> None:
@@ -80,7 +82,12 @@ class Assembled:
         return "process is shutting down" if self.server.stopping else None
 
     async def _synced(self) -> str | None:
-        return None if self._started else "the objects of the first moment are not there yet"
+        if not self._started:
+            return "the objects of the first moment are not there yet"
+        return await self._following()
+
+    async def _done(self) -> str | None:
+        return None if self._started else "not finished"
 
 
 def _custom(server: ApiServer) -> CustomResources | None:

@@ -28,6 +28,30 @@ GIT_VERSION = f"v{MAJOR}.{MINOR}.0+pybernetes"
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
+DONE_AT_START = tuple(
+    f"poststarthook/{name}"
+    for name in (
+        "start-apiserver-admission-initializer",
+        "generic-apiserver-start-informers",
+        "priority-and-fairness-config-consumer",
+        "priority-and-fairness-filter",
+        "start-apiextensions-informers",
+        "start-apiextensions-controllers",
+        "crd-informer-synced",
+        "start-system-namespaces-controller",
+        "start-kube-apiserver-identity-lease-controller",
+        "start-legacy-token-tracking-controller",
+        "start-service-ip-repair-controllers",
+        "rbac/bootstrap-roles",
+        "scheduling/bootstrap-system-priority-classes",
+        "priority-and-fairness-config-producer",
+        "bootstrap-controller",
+        "start-kubernetes-service-cidr-controller",
+    )
+)
+"""Upstream's names of what this server has done, or begun, once it has started."""
+
+
 async def ping() -> str | None:
     return None
 
@@ -45,8 +69,22 @@ class Health:
     def register(self, routes: Routes) -> None:
         for root, checks in (("healthz", self.live), ("livez", self.live), ("readyz", self.ready)):
             routes.prefix(f"/{root}", _handler(root, checks))
+        routes.exact("/metrics/slis", self.indicators)
         routes.exact("/version", version)
         routes.exact("/version/", version)
+
+    async def indicators(self, call: Call) -> ApiResponse:
+        """How each check answers now, as metrics of its own path."""
+        lines = [
+            "# HELP kubernetes_healthcheck [STABLE] What a health check answers: 1 when well.",
+            "# TYPE kubernetes_healthcheck gauge",
+        ]
+        for root, checks in (("healthz", self.live), ("livez", self.live), ("readyz", self.ready)):
+            for name, check in checks.items():
+                well = 1 if await check() is None else 0
+                lines.append(f'kubernetes_healthcheck{{name="{name}",type="{root}"}} {well}')
+        body = "\n".join(lines).encode() + b"\n"
+        return ApiResponse(200, body, {"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
 
     @property
     def paths(self) -> list[str]:
