@@ -16,7 +16,7 @@ from pathlib import Path
 TARGET = Path(__file__).parent.parent / "src/pybernetes/apiserver/validation/internal_types.json"
 ROOTS = {
     "core_v1": (
-        *("PodSpec", "PersistentVolumeSpec", "PersistentVolumeClaimSpec", "EphemeralContainer", "ServiceSpec"),
+        *("PodSpec", "PersistentVolumeSpec", "PersistentVolumeClaimSpec", "EphemeralContainer", "ServiceSpec", "ScopeSelector"),
         *("Taint", "NodeAddress", "NodeConfigSource"),
     ),
     "apps_v1": ("DeploymentStrategy", "DaemonSetUpdateStrategy", "StatefulSetSpec"),
@@ -24,6 +24,7 @@ ROOTS = {
     "autoscaling_v2": ("HorizontalPodAutoscalerSpec",),
     "flowcontrol_v1": ("FlowSchemaSpec", "PriorityLevelConfigurationSpec"),
     "networking_v1": ("ParentReference", "IngressRule"),
+    "policy_v1": ("PodDisruptionBudgetSpec",),
     "rbac_v1": ("RoleRef",),
     "resource_v1": ("ResourceClaimTemplateSpec", "AllocationResult", "DeviceAttribute"),
     "storage_v1": ("VolumeAttachmentSpec", "CSINodeDriver"),

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from pybernetes.api import errors
-from pybernetes.api.fields import FieldError
+from pybernetes.api.fields import FieldError, is_path_segment
 from pybernetes.api.meta import format_time
 from pybernetes.api.patch import PatchError
 from pybernetes.api.patch.managed import Managers
@@ -23,6 +23,7 @@ from pybernetes.apiserver.objects import StoredObject
 from pybernetes.apiserver.owners import REPEATED, REPEATED_AFTER, drop_repeated_owners
 from pybernetes.apiserver.resource import Context, Document, Reservation
 from pybernetes.apiserver.storage import SERVER_OWNED, Storage
+from pybernetes.apiserver.validation.metadata import check_metadata
 from pybernetes.store.contract import Committed, Condition, Exists, ModRevisionIs, Put
 
 
@@ -118,7 +119,11 @@ class Creating(Storage):
     def _problems_of_new(self, document: Document) -> Iterable[FieldError]:
         if self.rules.validate is None:
             return ()
-        return self.rules.validate(self._model(document))
+        model = self._model(document)
+        if not self.rules.common_metadata:
+            return self.rules.validate(model)
+        metadata = check_metadata(model.metadata, is_path_segment, namespaced=self.info.namespaced)
+        return list(self.rules.validate(model)) or metadata
 
     async def _insert(
         self, namespace: str, document: Document, context: Context, reservation: Reservation

@@ -99,13 +99,17 @@ class Endpoint:
     def _of_subresource(
         self, declared: StatusSubresource | ScaleSubresource | SpecialSubresource
     ) -> dict[str, Handler]:
+        rule: UpdateRule
         match declared:
             case ScaleSubresource():
                 door = ScaleDoor(self.registry, self.view, declared, self._main, self._clock, context_of)
                 return {"get": door.get, "update": door.update, "patch": door.patch}
+            case StatusSubresource():
+                rule = StatusRule(declared, common_metadata=self.resource.common_metadata)
             case SpecialSubresource(parent_update=None):
                 return {}
-        rule: UpdateRule = StatusRule(declared) if isinstance(declared, StatusSubresource) else SpecialRule(declared)
+            case SpecialSubresource():
+                rule = SpecialRule(declared)
         return {
             "get": self.get,
             "update": lambda call: self._put(call, rule),

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pybernetes.api.kinds import KindInfo
     from pybernetes.api.patch.parts import Kind
     from pybernetes.api.schema import Shape
+    from pybernetes.apiserver.admission.contract import Judge
     from pybernetes.apiserver.audit.event import Audited
     from pybernetes.apiserver.auth.contract import User
     from pybernetes.apiserver.endpoint import Endpoint
@@ -56,6 +57,8 @@ class Context:
     """How the request is authorized: create, update, patch …; "" for the server's own writes."""
     audited: Audited | None = None
     """Where to say what the audit log shall tell of the write."""
+    judge: Judge | None = None
+    """Who judges the write instead of the server's admission plugins: for writes that carry out another request."""
 
 
 Hook = Callable[[Document, Context], None]
@@ -272,6 +275,10 @@ class Resource:
     validate_update: ValidateUpdate | None = None
     judges_updates_alone: bool = False
     """``validate_update`` is the whole rule of an update: ``validate`` is not asked (it judges creations only)."""
+
+    common_metadata: bool = False
+    """The kind's own rules do not look at metadata: it is judged as that of any object, on creation only when there is
+    nothing else wrong."""
 
     prepare_create: Hook | None = None
     """After defaulting and before admission: resets what clients may not set (status is reset already)."""

@@ -54,7 +54,7 @@ class MainRule:
             self._resource.prepare_update(new, old, context)
 
     def problems(self, models: Models) -> Iterator[FieldError]:
-        yield from with_common(models, self._own_problems(models))
+        yield from with_common(models, self._own_problems(models), always=self._resource.common_metadata)
 
     def _own_problems(self, models: Models) -> Iterator[FieldError]:
         if self._resource.validate is not None and not self._resource.judges_updates_alone:
@@ -66,8 +66,9 @@ class MainRule:
 class StatusRule:
     subresource = "status"
 
-    def __init__(self, declared: StatusSubresource) -> None:
+    def __init__(self, declared: StatusSubresource, *, common_metadata: bool = False) -> None:
         self._declared = declared
+        self._common_metadata = common_metadata
 
     def prepare(self, new: Document, old: Document, context: Context) -> None:
         for name in {*new, *old} - {"apiVersion", "kind", "metadata", "status"}:
@@ -77,7 +78,8 @@ class StatusRule:
 
     def problems(self, models: Models) -> Iterator[FieldError]:
         if self._declared.validate is not None:
-            yield from with_common(models, self._declared.validate(models.new, models.old))
+            own = self._declared.validate(models.new, models.old)
+            yield from with_common(models, own, always=self._common_metadata)
 
 
 class SpecialRule:
@@ -94,13 +96,13 @@ class SpecialRule:
             yield from with_common(models, self._declared.validate(models.new, models.old))
 
 
-def with_common(models: Models, own: Iterable[FieldError]) -> Iterator[FieldError]:
-    """What every update is asked comes first. It is looked at only where the kind itself finds fault with the metadata
-    or has no eye for it, as the names that others are generated from: the kind's rules imply the rest."""
+def with_common(models: Models, own: Iterable[FieldError], *, always: bool = False) -> Iterator[FieldError]:
+    """What every update is asked comes first. Unless ``always``, it is looked at only where the kind itself finds fault
+    with the metadata or has no eye for it, as the names that others are generated from: its rules imply the rest."""
     found = list(own)
     metadata = getattr(models.new, "metadata", None)
     if isinstance(metadata, ObjectMeta):
-        suspect = "/" in metadata.generate_name or any(error.path.startswith("metadata") for error in found)
+        suspect = always or "/" in metadata.generate_name or any(error.path.startswith("metadata") for error in found)
         yield from check_any_update(metadata, models.old.metadata) if suspect else ()
     yield from found
 

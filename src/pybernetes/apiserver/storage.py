@@ -74,8 +74,7 @@ class Storage:
         self._kept: dict[str, Keep] = {}
         self._read = resource.stored.from_storage if resource.stored else None
         self._write = resource.stored.to_storage if resource.stored else None
-        self.rules = (resource.stored.rules if resource.stored else None) or resource
-        """What prepares and judges objects, in the form of ``judged``."""
+        self.rules = resource.rules
         self._judges_stored = self.rules is not resource
 
     @cached_property

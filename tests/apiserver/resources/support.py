@@ -10,9 +10,11 @@ import msgspec
 import yaml
 
 from pybernetes.api import errors
+from pybernetes.api.fields import is_path_segment
 from pybernetes.api.schema import shape_of
 from pybernetes.apiserver.auth.contract import User
 from pybernetes.apiserver.resource import Context, Document, Resource
+from pybernetes.apiserver.validation.metadata import check_metadata
 
 NOW = datetime(2030, 1, 1, 12, 0, 0, tzinfo=UTC)
 CONTEXT = Context(user=User(name="tester"), now=NOW)
@@ -25,13 +27,16 @@ def document(text: str) -> Document:
 
 def problems(resource: Resource, manifest: Document) -> list[str]:
     """The errors of a creation, as text."""
-    completed = completed_by(resource, manifest)
-    assert resource.validate is not None
-    return [str(error) for error in resource.validate(model(resource, completed))]
+    completed, rules = completed_by(resource, manifest), resource.rules
+    assert rules.validate is not None
+    found = list(rules.validate(model(rules, completed)))
+    if not found and rules.common_metadata:
+        found = list(check_metadata(model(rules, completed).metadata, is_path_segment))
+    return [str(error) for error in found]
 
 
 def completed_by(resource: Resource, manifest: Document) -> Document:
-    """Defaulted and prepared as by a creation, but not validated."""
+    """Defaulted and prepared as by a creation, but not validated; in the form that it is judged in."""
     info = resource.info
     new = shape_of(info.group, info.version, info.kind).read(copy.deepcopy(manifest)).document
     new.setdefault("metadata", {})
@@ -40,10 +45,13 @@ def completed_by(resource: Resource, manifest: Document) -> Document:
         new["metadata"].setdefault("namespace", "default")
     if resource.defaults is not None:
         resource.defaults(new)
-    if resource.has_status:
-        new["status"] = resource.initial_status(new) if resource.initial_status else {}
-    if resource.prepare_create is not None:
-        resource.prepare_create(new, CONTEXT)
+    rules = resource.rules
+    if rules is not resource and resource.stored is not None:
+        new = resource.stored.to_storage(new)
+    if rules.has_status:
+        new["status"] = rules.initial_status(new) if rules.initial_status else {}
+    if rules.prepare_create is not None:
+        rules.prepare_create(new, CONTEXT)
     return new
 
 

@@ -59,18 +59,18 @@ def test_any_document_is_judged_changed_and_printed_without_a_failure(resource: 
     info = resource.info
     generator = Generator(info.group_resource)
     facts = shape_of(info.group, info.version, info.kind).definition
-    assert resource.validate is not None
-    assert resource.validate_update is not None
+    rules = resource.rules
+    assert rules.validate is not None
     for _ in range(ROUNDS):
         first, second = (generator.struct(facts, 0) for _ in range(2))
         old, new = completed_by(resource, first), completed_by(resource, second)
         for document in (old, new):
-            list(resource.validate(model(resource, document)))
-            for column in resource.columns:
+            list(rules.validate(model(rules, document)))
+            for column in rules.columns:
                 column.extract(document, NOW)
-            for get in resource.selectable.values():
+            for get in rules.selectable.values():
                 assert isinstance(get(document), str)
-        change(resource, new, old)
+        change(rules, new, old)
 
 
 def change(resource: Resource, new: Document, old: Document) -> None:

@@ -12,130 +12,92 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pybernetes.api.fields import FieldError, FieldPath, at, invalid, is_dns_subdomain, not_supported, required
 from pybernetes.api.kinds import info_of
-from pybernetes.api.models.batch_v1 import CronJob
+from pybernetes.api.models.batch_v1 import CronJob, CronJobSpec
 from pybernetes.apiserver.columns import AGE, NAME, NONE, since
 from pybernetes.apiserver.resource import Column, Document, Resource, StatusSubresource, spec_changed
 from pybernetes.apiserver.resources.cells import at_path, container_columns, format_selector, text_column
 from pybernetes.apiserver.resources.defaults import compile_defaults, under
 from pybernetes.apiserver.resources.pod_defaults import POD_SPEC
-from pybernetes.apiserver.validation.job import check_job_spec
-from pybernetes.apiserver.validation.metadata import check_metadata, check_only_metadata
+from pybernetes.apiserver.validation.cron_schedule import schedule_problem
+from pybernetes.apiserver.validation.internal_form import internal_form
+from pybernetes.apiserver.validation.job import check_template_spec
+from pybernetes.apiserver.validation.metadata import check_metadata, check_metadata_update, check_only_metadata
 from pybernetes.apiserver.validation.pod_warnings import template_warnings
-from pybernetes.apiserver.validation.workload import check_not_negatives
+from pybernetes.apiserver.validation.simple import check_choice, check_not_negative
 
 NAME_LIMIT = 52
 _POLICIES = ("Allow", "Forbid", "Replace")
-_RANGES = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 6))
-_NAMES: tuple[dict[str, int], ...] = (
-    {},
-    {},
-    {},
-    {
-        name: n
-        for n, name in enumerate(
-            ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"], 1
-        )
-    },
-    {name: n for n, name in enumerate(["sun", "mon", "tue", "wed", "thu", "fri", "sat"])},
-)
-_DESCRIPTORS = ("@yearly", "@annually", "@monthly", "@weekly", "@daily", "@midnight", "@hourly")
+_is_zone_part = re.compile(r"[A-Za-z.\-_0-9+]{1,14}").fullmatch
 
 
 def validate(cron_job: CronJob) -> Iterator[FieldError]:
     yield from check_metadata(cron_job.metadata, is_dns_subdomain)
-    spec = cron_job.spec
-    if not spec.schedule:
-        yield required(at.spec.schedule)
-    else:
-        yield from _check_schedule(spec.schedule, spec.time_zone, at.spec.schedule)
-    if spec.time_zone is not None:
-        yield from _check_time_zone(spec.time_zone, at.spec.timeZone)
-    if not spec.concurrency_policy:
-        yield required(at.spec.concurrencyPolicy)
-    elif spec.concurrency_policy not in _POLICIES:
-        yield not_supported(at.spec.concurrencyPolicy, spec.concurrency_policy, _POLICIES)
-    yield from check_not_negatives(
-        at.spec,
-        {
-            "startingDeadlineSeconds": spec.starting_deadline_seconds,
-            "successfulJobsHistoryLimit": spec.successful_jobs_history_limit,
-            "failedJobsHistoryLimit": spec.failed_jobs_history_limit,
-        },
-    )
-    yield from check_job_spec(spec.job_template.spec, at.spec.jobTemplate.spec)
-    if (selector := spec.job_template.spec.selector) is not None:
-        yield invalid(at.spec.jobTemplate.spec.selector, selector, "`selector` will be auto-generated")
-    if spec.job_template.spec.manual_selector:
-        yield not_supported(at.spec.jobTemplate.spec.manualSelector, True, ("nil", "false"))
+    yield from _check_spec(cron_job.spec, None, at.spec)
     if len(cron_job.metadata.name) > NAME_LIMIT:
         message = f"must be no more than {NAME_LIMIT} characters"
         yield invalid(at.metadata.name, cron_job.metadata.name, message)
 
 
-def _check_schedule(schedule: str, time_zone: str | None, path: FieldPath) -> Iterator[FieldError]:
-    if "TZ" in schedule:
-        if time_zone is not None:
-            yield invalid(path, schedule, "cannot use both timeZone field and TZ or CRON_TZ in schedule")
-        else:
-            yield invalid(path, schedule, "cannot use TZ or CRON_TZ in schedule, use timeZone field instead")
-        return
-    if (problem := schedule_problem(schedule)) is not None:
+def validate_update(new: CronJob, old: CronJob) -> Iterator[FieldError]:
+    yield from check_metadata_update(new.metadata, old.metadata)
+    yield from _check_spec(new.spec, old.spec, at.spec)
+
+
+def _check_spec(spec: CronJobSpec, old: CronJobSpec | None, path: FieldPath) -> Iterator[FieldError]:
+    if not spec.schedule:
+        yield required(path.schedule)
+    else:
+        had_zone = old is not None and "TZ" in old.schedule
+        yield from _check_schedule(spec.schedule, spec.time_zone, path.schedule, had_zone=had_zone)
+    yield from check_not_negative(spec.starting_deadline_seconds, path.startingDeadlineSeconds)
+    if spec.time_zone is not None and (old is None or old.time_zone != spec.time_zone):
+        yield from _check_time_zone(spec.time_zone, path.timeZone)
+    yield from check_choice(spec.concurrency_policy, _POLICIES, path.concurrencyPolicy)
+    template = spec.job_template.spec
+    yield from check_template_spec(template, path.jobTemplate.spec)
+    if template.selector is not None:
+        shown = internal_form(template.selector)
+        yield invalid(path.jobTemplate.spec.selector, shown, "`selector` will be auto-generated")
+    if template.manual_selector:
+        yield not_supported(path.jobTemplate.spec.manualSelector, True, ("nil", "false"))
+    yield from check_not_negative(spec.successful_jobs_history_limit, path.successfulJobsHistoryLimit)
+    yield from check_not_negative(spec.failed_jobs_history_limit, path.failedJobsHistoryLimit)
+
+
+def _check_schedule(schedule: str, time_zone: str | None, path: FieldPath, *, had_zone: bool) -> Iterator[FieldError]:
+    """``had_zone``: the schedule had a time zone of its own before it was forbidden."""
+    if (problem := schedule_problem(schedule, zone_problem)) is not None:
         yield invalid(path, schedule, problem)
-
-
-def schedule_problem(schedule: str) -> str | None:
-    """What is wrong with a cron expression of five fields."""
-    if schedule.startswith("@"):
-        known = schedule in _DESCRIPTORS or re.fullmatch(r"@every [0-9hmsun.µ]+", schedule)
-        return None if known else f"unrecognized descriptor: {schedule}"
-    fields = schedule.split()
-    if len(fields) != len(_RANGES):
-        return f"expected exactly 5 fields, found {len(fields)}: [{' '.join(fields)}]"
-    for text, bounds, names in zip(fields, _RANGES, _NAMES, strict=True):
-        for part in text.split(","):
-            if (problem := _part_problem(part, bounds, names)) is not None:
-                return problem
-    return None
-
-
-def _part_problem(part: str, bounds: tuple[int, int], names: dict[str, int]) -> str | None:
-    span, slash, step = part.partition("/")
-    if slash and not step.isdigit():
-        return f"failed to parse int from {step}: strconv.Atoi: parsing {step!r}: invalid syntax"
-    if slash and int(step) == 0:
-        return f"step of range should be a positive number: {part}"
-    if span in ("*", "?"):
-        return None
-    low, dash, high = span.partition("-")
-    numbers = []
-    for text in (low, high) if dash else (low,):
-        if text.lower() in names:
-            numbers.append(names[text.lower()])
-        elif text.isdigit():
-            numbers.append(int(text))
-        else:
-            return f'failed to parse int from {text}: strconv.Atoi: parsing "{text}": invalid syntax'
-    if numbers[0] < bounds[0]:
-        return f"beginning of range ({numbers[0]}) below minimum ({bounds[0]}): {part}"
-    if numbers[-1] > bounds[1]:
-        return f"end of range ({numbers[-1]}) above maximum ({bounds[1]}): {part}"
-    if numbers[0] > numbers[-1]:
-        return f"beginning of range ({numbers[0]}) beyond end of range ({numbers[-1]}): {part}"
-    return None
+    if "TZ" not in schedule:
+        return
+    if not had_zone:
+        yield invalid(path, schedule, "cannot use TZ or CRON_TZ in schedule, use timeZone field instead")
+    elif time_zone is not None:
+        yield invalid(path, schedule, "cannot use both timeZone field and TZ or CRON_TZ in schedule")
 
 
 def _check_time_zone(zone: str, path: FieldPath) -> Iterator[FieldError]:
     if not zone:
         yield invalid(path, zone, "timeZone must be nil or non-empty string")
-    elif zone.lower() == "local":
-        yield invalid(
-            path, zone, "timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones"
-        )
-    else:
-        try:
-            ZoneInfo(zone)
-        except (ZoneInfoNotFoundError, ValueError, OSError):
-            yield invalid(path, zone, f"unknown time zone {zone}")
+        return
+    if any(part in (".", "..") or part.startswith("-") or not _is_zone_part(part) for part in zone.split("/")):
+        yield invalid(path, zone, f"unknown time zone {zone}")
+        return
+    if zone.lower() == "local":
+        message = "timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones"
+        yield invalid(path, zone, message)
+    if (problem := zone_problem(zone)) is not None:
+        yield invalid(path, zone, problem)
+
+
+def zone_problem(zone: str) -> str | None:
+    if zone in ("", "Local"):
+        return None
+    try:
+        ZoneInfo(zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return f"unknown time zone {zone}"
+    return None
 
 
 def _suspend(cron_job: Document, now: datetime) -> str:
@@ -167,9 +129,10 @@ CRON_JOBS = Resource(
         under("spec.jobTemplate.spec.template.spec", POD_SPEC),
     ),
     validate=validate,
-    warnings=template_warnings("spec.jobTemplate.spec.template"),
+    warnings=template_warnings("spec.jobTemplate.spec.template", named=True),
     null_lists=("spec.jobTemplate.spec.podFailurePolicy.rules",),
-    validate_update=check_only_metadata,
+    validate_update=validate_update,
+    judges_updates_alone=True,
     generation=spec_changed,
     columns=(
         NAME,

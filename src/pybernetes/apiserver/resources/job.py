@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from pybernetes.api.fields import FieldError, at, is_dns_subdomain
+from pybernetes.api.fields import FieldError, is_dns_subdomain
 from pybernetes.api.kinds import info_of
 from pybernetes.api.meta import parse_time
 from pybernetes.api.models.batch_v1 import Job
@@ -20,23 +20,24 @@ from pybernetes.apiserver.resources.pod_defaults import POD_SPEC
 from pybernetes.apiserver.validation.job import (
     CONTROLLER_UID,
     JOB_NAME,
+    NON_INDEXED,
     OLD_CONTROLLER_UID,
     OLD_JOB_NAME,
     check_job,
-    check_job_spec,
-    check_job_update,
 )
+from pybernetes.apiserver.validation.job_status import check_job_status
+from pybernetes.apiserver.validation.job_update import check_job_update
 from pybernetes.apiserver.validation.metadata import check_metadata, check_metadata_update
 from pybernetes.apiserver.validation.pod_warnings import template_warnings
-from pybernetes.apiserver.validation.workload import check_not_negatives
 
 NO_LIMIT = 2147483647
 
 
 def labels_from_template(job: Document) -> None:
+    """A job without labels shares those of its template, as upstream's: what is added there stands here too."""
     labels = at_path(job, "spec.template.metadata.labels")
     if labels and not job["metadata"].get("labels"):
-        job["metadata"]["labels"] = dict(labels)
+        job["metadata"]["labels"] = labels
 
 
 def default_counts(spec: Document) -> None:
@@ -44,6 +45,7 @@ def default_counts(spec: Document) -> None:
         spec["completions"] = spec["parallelism"] = 1
     spec.setdefault("parallelism", 1)
     spec.setdefault("backoffLimit", NO_LIMIT if "backoffLimitPerIndex" in spec else 6)
+    spec.setdefault("completionMode", NON_INDEXED)
     spec.setdefault("podReplacementPolicy", "Failed" if "podFailurePolicy" in spec else "TerminatingOrFailed")
 
 
@@ -61,36 +63,25 @@ def prepare_create(job: Document, context: Context) -> None:
     ):
         labels.setdefault(key, value)
     selected = spec.setdefault("selector", {}).setdefault("matchLabels", {})
-    if OLD_CONTROLLER_UID not in selected:
-        selected.setdefault(CONTROLLER_UID, metadata.get("uid", ""))
-    # A job without labels has its template's, and these have just been given to it.
-    labels_from_template(job)
+    selected.setdefault(CONTROLLER_UID, metadata.get("uid", ""))
 
 
 def validate(job: Job) -> Iterator[FieldError]:
     yield from check_metadata(job.metadata, is_dns_subdomain)
-    yield from check_job_spec(job.spec, at.spec)
     yield from check_job(job)
 
 
 def validate_update(new: Job, old: Job) -> Iterator[FieldError]:
+    labels = old.spec.template.metadata.labels
+    yield from check_metadata(new.metadata, is_dns_subdomain)
+    yield from check_job(new, new_labels=JOB_NAME in labels and CONTROLLER_UID in labels)
     yield from check_metadata_update(new.metadata, old.metadata)
     yield from check_job_update(new, old)
 
 
 def validate_status(new: Job, old: Job) -> Iterator[FieldError]:
     yield from check_metadata_update(new.metadata, old.metadata)
-    status = new.status
-    yield from check_not_negatives(
-        at.status,
-        {
-            "active": status.active,
-            "succeeded": status.succeeded,
-            "failed": status.failed,
-            "ready": status.ready,
-            "terminating": status.terminating,
-        },
-    )
+    yield from check_job_status(new, old)
 
 
 # condition → how it reads, the first that is true; deletion comes after the two endings
@@ -128,7 +119,6 @@ JOBS = Resource(
         {
             "": Rule(labels_from_template),
             "spec": Rule(default_counts),
-            "spec.completionMode": "NonIndexed",
             "spec.suspend": False,
             "spec.manualSelector": False,
             "spec.podFailurePolicy.rules[].onPodConditions[].status": "True",
@@ -136,9 +126,10 @@ JOBS = Resource(
         under("spec.template.spec", POD_SPEC),
     ),
     validate=validate,
-    warnings=template_warnings(),
+    warnings=template_warnings(named=True),
     null_lists=("spec.podFailurePolicy.rules",),
     validate_update=validate_update,
+    judges_updates_alone=True,
     prepare_create=prepare_create,
     generation=spec_changed,
     orphans_by_default=True,

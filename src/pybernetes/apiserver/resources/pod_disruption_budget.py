@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from pybernetes.api.fields import FieldError, FieldPath, at, invalid, is_dns_subdomain, not_supported
+from pybernetes.api.fields import FieldError, FieldPath, at, invalid, not_supported
 from pybernetes.api.kinds import info_of
 from pybernetes.api.models.policy_v1 import PodDisruptionBudget
 from pybernetes.apiserver.columns import AGE, NAME
 from pybernetes.apiserver.resource import Column, Document, Resource, StatusSubresource, spec_changed
 from pybernetes.apiserver.resources.cells import number_column
-from pybernetes.apiserver.validation.metadata import check_metadata, check_metadata_update, check_only_metadata
+from pybernetes.apiserver.validation.conditions import check_conditions
+from pybernetes.apiserver.validation.internal_form import internal_form
 from pybernetes.apiserver.validation.selectors import check_label_selector
 from pybernetes.apiserver.validation.workload import (
     check_at_most_all,
@@ -30,10 +31,9 @@ def initial_status(budget: Document) -> Document:
 
 
 def validate(budget: PodDisruptionBudget) -> Iterator[FieldError]:
-    yield from check_metadata(budget.metadata, is_dns_subdomain)
     spec = budget.spec
     if spec.min_available is not None and spec.max_unavailable is not None:
-        yield invalid(at.spec, spec, "minAvailable and maxUnavailable cannot be both set")
+        yield invalid(at.spec, internal_form(spec), "minAvailable and maxUnavailable cannot be both set")
     yield from _check_amount(spec.min_available, at.spec.minAvailable)
     yield from _check_amount(spec.max_unavailable, at.spec.maxUnavailable)
     yield from check_label_selector(spec.selector, at.spec.selector)
@@ -49,8 +49,8 @@ def _check_amount(value: int | str | None, path: FieldPath) -> Iterator[FieldErr
 
 
 def validate_status(new: PodDisruptionBudget, old: PodDisruptionBudget) -> Iterator[FieldError]:
-    yield from check_metadata_update(new.metadata, old.metadata)
     status = new.status
+    yield from check_conditions(status.conditions, at.status.conditions)
     yield from check_not_negatives(
         at.status,
         {
@@ -79,7 +79,9 @@ POD_DISRUPTION_BUDGETS = Resource(
     info=info_of(PodDisruptionBudget),
     short_names=("pdb",),
     validate=validate,
-    validate_update=check_only_metadata,
+    validate_update=lambda new, old: validate(new),
+    judges_updates_alone=True,
+    common_metadata=True,
     initial_status=initial_status,
     generation=spec_changed,
     columns=(

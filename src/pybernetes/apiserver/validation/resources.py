@@ -76,11 +76,14 @@ def check_resource_name(name: str, path: FieldPath) -> Iterator[FieldError]:
 
 
 def check_quota_resource_name(name: str, path: FieldPath) -> Iterator[FieldError]:
-    errors = list(check_resource_name(name, path))
-    yield from errors
-    counted = name in QUOTA_RESOURCES or name.startswith(("count/", "requests.", "limits.", HUGEPAGES))
-    if not errors and "/" not in name and not counted:
+    yield from check_resource_name(name, path)
+    if "/" not in name and not is_quota_resource(name):
         yield invalid(path, name, "must be a standard resource for quota")
+
+
+def is_quota_resource(name: str) -> bool:
+    """One that quotas know by itself, not by who serves it."""
+    return name in QUOTA_RESOURCES or name.startswith((HUGEPAGES, f"requests.{HUGEPAGES}"))
 
 
 def check_container_resource_name(name: str, path: FieldPath) -> Iterator[FieldError]:
@@ -141,11 +144,11 @@ def _check_request(
         yield from check_resource_quantity(name, request, path.requests[name])
     if limit is not None:
         asked, allowed = quantity.parse(request), quantity.parse(limit)
-        if asked != allowed and not _overcommits(name):
+        if asked != allowed and not overcommits(name):
             yield invalid(path.requests, request, f"must be equal to {name} limit of {limit}")
         elif asked > allowed:
             yield invalid(path.requests, request, f"must be less than or equal to {name} limit of {limit}")
-    elif not _overcommits(name):
+    elif not overcommits(name):
         yield required(path.limits, "Limit must be set for non overcommitable resources")
     yield from _check_huge_pages(name, request, path.requests[name])
 
@@ -198,5 +201,5 @@ def check_resource_list(
         yield from _check_huge_pages(name, text, path[name])
 
 
-def _overcommits(name: str) -> bool:
+def overcommits(name: str) -> bool:
     return is_native(name) and HUGEPAGES not in name
