@@ -14,7 +14,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from pybernetes.api import errors
-from pybernetes.apiserver.durations import InvalidDuration, parse_duration
+from pybernetes.api.durations import InvalidDuration, parse_duration
 from pybernetes.apiserver.fairness.contract import goes_on
 from pybernetes.apiserver.http import ApiRequest, ApiResponse
 from pybernetes.apiserver.request_info import parse

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from pybernetes.controllers.cluster_role_aggregation import ClusterRoleAggregationController
 from pybernetes.controllers.controller import Controller
+from pybernetes.controllers.cronjob import CronJobController
 from pybernetes.controllers.daemonset import DaemonSetController
 from pybernetes.controllers.deployment import DeploymentController
 from pybernetes.controllers.endpoints import EndpointsController
@@ -24,6 +25,7 @@ from pybernetes.controllers.resource_quota import ResourceQuotaController
 from pybernetes.controllers.rootca import RootCaPublisher
 from pybernetes.controllers.serviceaccount import ServiceAccountController
 from pybernetes.controllers.tainteviction import TaintEvictionController
+from pybernetes.controllers.ttl_after_finished import TtlAfterFinishedController
 from pybernetes.controllers.vac_protection import VacProtectionController
 
 CONTROLLERS: tuple[type[Controller], ...] = (
@@ -36,6 +38,8 @@ CONTROLLERS: tuple[type[Controller], ...] = (
     RootCaPublisher,
     DaemonSetController,
     JobController,
+    CronJobController,
+    TtlAfterFinishedController,
     EndpointsController,
     EndpointSliceController,
     NodeLifecycleController,

@@ -19,7 +19,7 @@ from pybernetes.apiserver.auth.contract import (
     User,
 )
 from pybernetes.apiserver.deadlines import Deadlines
-from pybernetes.apiserver.durations import parse_duration
+from pybernetes.api.durations import parse_duration
 from pybernetes.apiserver.fairness import width
 from pybernetes.apiserver.fairness.gate import FairGate
 from pybernetes.apiserver.fairness.shares import Bounds, divided
