@@ -33,10 +33,11 @@ from pybernetes.api import errors
 from pybernetes.apiserver.answers import error_answer
 from pybernetes.apiserver.deadlines import Deadlines
 from pybernetes.apiserver.http import ApiRequest, ApiResponse, PeerCertificate
-from pybernetes.apiserver.metrics import Metrics, Watching
+from pybernetes.apiserver.metrics import Metrics
 from pybernetes.apiserver.quick_response import QuickResponse, headers_of, is_quick
 from pybernetes.apiserver.server import ApiServer
-from pybernetes.apiserver.watching import MOST_PENDING, WatchStream
+from pybernetes.apiserver.watch_writing import Turns, WatchWriter
+from pybernetes.apiserver.watching import WatchStream
 
 GZIP_FROM = 128 * 1024
 LONGEST_LINE = 256 * 1024
@@ -84,6 +85,7 @@ class Edge:
         self._tls = tls
         self._runner: web.ServerRunner | None = None
         self._streams: set[WatchStream] = set()
+        self._turns = Turns()
         self._deadlines = Deadlines(server.options.request_timeout)
         self._random = Random()
         self.metrics = Metrics(server)
@@ -169,9 +171,11 @@ class Edge:
             if transport is None:
                 return response
             await response.write(b"")
-            stream.take(partial(_send_line, transport, stream, counted))
+            writer = WatchWriter(self._turns, transport, stream, counted)
+            stream.take(writer)
             async for _ in stream:
                 pass
+            writer.flush()
             if not transport.is_closing():
                 await response.write_eof()
         finally:
@@ -179,19 +183,6 @@ class Edge:
             counted.end()
             self._streams.discard(stream)
         return response
-
-
-def _send_line(transport: asyncio.Transport, stream: WatchStream, counted: Watching, line: bytes) -> None:
-    """One chunk of a chunked answer, straight to the connection."""
-    counted.events += 1
-    counted.bytes += len(line)
-    if transport.is_closing():
-        stream.end()
-        return
-    transport.write(b"%x\r\n%b\r\n" % (len(line), line))
-    if transport.get_write_buffer_size() > MOST_PENDING:
-        stream.end()
-        transport.abort()
 
 
 def _sized_request(limit: int, message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> BaseRequest:
