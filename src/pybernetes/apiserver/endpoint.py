@@ -94,6 +94,8 @@ class Endpoint:
             for verb, handler in self._of_subresource(declared).items():
                 if verb in declared.verbs:
                     table[verb, declared.name] = handler
+        if self.resource.deprecation:
+            return {key: _warned(handler, self.resource.deprecation) for key, handler in table.items()}
         return table
 
     def _of_subresource(
@@ -164,6 +166,7 @@ class Endpoint:
         metadata.pop("resourceVersion", None)
         context = self._context(call)
         created = await self.registry.create(self._namespace(call), document, context)
+        call.request.warnings.extend(self._warnings(document))
         return object_answer(call.request, self.view, created, context.now, 201)
 
     async def _put(self, call: Call, rule: UpdateRule) -> ApiResponse:
@@ -228,6 +231,7 @@ class Endpoint:
             document, managers = made(None)
             document["metadata"].pop("resourceVersion", None)
             created = await registry.create(namespace, document, context, managers)
+            call.request.warnings.extend(self._warnings(document))
             return object_answer(call.request, self.view, created, context.now, 201)
 
         pinned = bool((configuration.document.get("metadata") or {}).get("resourceVersion"))
@@ -326,7 +330,7 @@ class Endpoint:
     def _warnings_of(self, subresource: str) -> Callable[[Document], Iterable[str]] | None:
         """Who looks at what was written through a door."""
         if not subresource:
-            return self.resource.warnings if self.resource.warns_on_update else None
+            return self.resource.update_warnings or (self.resource.warnings if self.resource.warns_on_update else None)
         declared = self.resource.subresource(subresource)
         return declared.warnings if isinstance(declared, StatusSubresource) else None
 
@@ -371,3 +375,13 @@ def _stated_options(request: ApiRequest) -> Document:
 def reads_dry_run(request: ApiRequest) -> bool:
     """Assumes checked options."""
     return bool(request.query.get("dryRun"))
+
+
+def _warned(handler: Handler, warning: str) -> Handler:
+    async def warned(call: Call) -> ApiResponse:
+        try:
+            return await handler(call)
+        finally:
+            call.request.warnings.insert(0, warning)
+
+    return warned

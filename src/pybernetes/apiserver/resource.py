@@ -289,8 +289,12 @@ class Resource:
     initial_status: Callable[[Document], Document | None] | None = None
     """The status of a new object of a kind with a status subresource; `{}` without a rule, absent if it gives None."""
     warnings: Callable[[Document], Iterable[str]] | None = None
+    deprecation: str = ""
+    """What every request for the kind is warned of, for a version that is going."""
     warns_on_update: bool = True
     """Whether ``warnings`` are also given with an update."""
+    update_warnings: Callable[[Document], Iterable[str]] | None = None
+    """Instead of ``warnings``, for updates."""
     reservations: Callable[[Facilities], Reservations] | None = None
 
     generation: Callable[[Document, Document], bool] | None = None

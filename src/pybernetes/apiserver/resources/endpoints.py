@@ -16,6 +16,7 @@ from pybernetes.api.fields import (
     is_dns_label,
     is_dns_subdomain,
     is_port_number,
+    is_qualified_name,
     not_supported,
     required,
 )
@@ -24,15 +25,22 @@ from pybernetes.api.models.core_v1 import EndpointAddress, EndpointPort, Endpoin
 from pybernetes.apiserver.columns import AGE, NAME, NONE
 from pybernetes.apiserver.resource import Column, Document, Resource
 from pybernetes.apiserver.resources.defaults import compile_defaults
+from pybernetes.apiserver.validation.addresses import check_ip_or_known, ip_warnings
 from pybernetes.apiserver.validation.endpoints import check_endpoint_ip
-from pybernetes.apiserver.validation.metadata import check_metadata, check_only_metadata
+from pybernetes.apiserver.validation.metadata import check_metadata, check_metadata_update
 
 _PROTOCOLS = ("SCTP", "TCP", "UDP")
 _SHOWN = 3
+MANAGED_BY = "endpoints.kubernetes.io/managed-by"
+CONTROLLER = "endpoint-controller"
 
 
 def validate(endpoints: Endpoints) -> Iterator[FieldError]:
     yield from check_metadata(endpoints.metadata, is_dns_subdomain)
+    yield from _check_subsets(endpoints)
+
+
+def _check_subsets(endpoints: Endpoints) -> Iterator[FieldError]:
     for index, subset in enumerate(endpoints.subsets):
         path = at.subsets[index]
         if not subset.addresses and not subset.not_ready_addresses:
@@ -46,11 +54,12 @@ def validate(endpoints: Endpoints) -> Iterator[FieldError]:
 
 
 def _check_address(address: EndpointAddress, path: FieldPath) -> Iterator[FieldError]:
-    yield from check_endpoint_ip(address.ip, path.ip)
+    yield from check_ip_or_known(address.ip, path.ip)
     if address.hostname:
         yield from (invalid(path.hostname, address.hostname, message) for message in is_dns_label(address.hostname))
-    if address.node_name:
+    if address.node_name is not None:
         yield from (invalid(path.nodeName, address.node_name, m) for m in is_dns_subdomain(address.node_name))
+    yield from check_endpoint_ip(address.ip, path.ip)
 
 
 def _check_port(port: EndpointPort, path: FieldPath, *, name_required: bool) -> Iterator[FieldError]:
@@ -63,6 +72,26 @@ def _check_port(port: EndpointPort, path: FieldPath, *, name_required: bool) -> 
         yield required(path.protocol)
     elif port.protocol not in _PROTOCOLS:
         yield not_supported(path.protocol, port.protocol, _PROTOCOLS)
+    if port.app_protocol is not None:
+        yield from (invalid(path.appProtocol, port.app_protocol, m) for m in is_qualified_name(port.app_protocol))
+
+
+def validate_update(new: Endpoints, old: Endpoints) -> Iterator[FieldError]:
+    """Subsets that stay as they are may be what is refused today."""
+    yield from check_metadata_update(new.metadata, old.metadata)
+    yield from check_metadata(new.metadata, is_dns_subdomain)
+    if new.subsets != old.subsets:
+        yield from _check_subsets(new)
+
+
+def warnings(endpoints: Document) -> Iterator[str]:
+    """None about what the endpoints controller writes: it knows how to write addresses."""
+    if (endpoints["metadata"].get("labels") or {}).get(MANAGED_BY) == CONTROLLER:
+        return
+    for index, subset in enumerate(endpoints.get("subsets") or ()):
+        for name in ("addresses", "notReadyAddresses"):
+            for position, address in enumerate(subset.get(name) or ()):
+                yield from ip_warnings(address.get("ip", ""), at.subsets[index].child(name)[position].ip)
 
 
 def _shown(endpoints: Document, now: datetime) -> str:
@@ -86,7 +115,10 @@ ENDPOINTS = Resource(
     storage="services/endpoints",
     defaults=compile_defaults({"subsets[].ports[].protocol": "TCP"}),
     validate=validate,
-    validate_update=check_only_metadata,
+    validate_update=validate_update,
+    judges_updates_alone=True,
+    warnings=warnings,
+    deprecation="v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice",
     columns=(NAME, Column("Endpoints", _shown), AGE),
     allows_create_on_update=True,
 )

@@ -14,6 +14,7 @@ from pybernetes.api.models.networking_v1 import Ingress
 from pybernetes.apiserver.columns import AGE, NAME, NONE
 from pybernetes.apiserver.resource import Column, Document, Resource, StatusSubresource, spec_changed
 from pybernetes.apiserver.resources.cells import at_path
+from pybernetes.apiserver.validation.addresses import ip_warnings
 from pybernetes.apiserver.validation.ingress import check_balanced, check_ingress_spec, leniency_for
 from pybernetes.apiserver.validation.metadata import check_metadata, check_metadata_update
 
@@ -46,6 +47,11 @@ def warnings(ingress: Document) -> Iterator[str]:
     annotations = ingress["metadata"].get("annotations") or {}
     if CLASS_ANNOTATION in annotations and (ingress.get("spec") or {}).get("ingressClassName") is None:
         yield f"annotation {quoted(CLASS_ANNOTATION)} is deprecated, please use 'spec.ingressClassName' instead"
+
+
+def status_warnings(ingress: Document) -> Iterator[str]:
+    for index, one in enumerate(at_path(ingress, "status.loadBalancer.ingress", ())):
+        yield from ip_warnings(one.get("ip", ""), at.status.loadBalancer.ingress[index])
 
 
 def _class(ingress: Document, now: datetime) -> str:
@@ -82,6 +88,7 @@ INGRESSES = Resource(
     validate_update=validate_update,
     judges_updates_alone=True,
     warnings=warnings,
+    warns_on_update=False,
     initial_status=lambda ingress: {"loadBalancer": {}},
     generation=spec_changed,
     columns=(
@@ -92,7 +99,7 @@ INGRESSES = Resource(
         Column("Ports", _ports),
         AGE,
     ),
-    subresources=(StatusSubresource(validate=validate_status),),
+    subresources=(StatusSubresource(validate=validate_status, warnings=status_warnings),),
 )
 
 RESOURCES = (INGRESSES,)

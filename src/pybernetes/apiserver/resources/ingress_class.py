@@ -24,7 +24,7 @@ from pybernetes.api.models.networking_v1 import IngressClass, IngressClassParame
 from pybernetes.apiserver.columns import AGE, NONE
 from pybernetes.apiserver.resource import Column, Document, Resource, spec_changed
 from pybernetes.apiserver.resources.cells import at_path, text_column
-from pybernetes.apiserver.resources.defaults import compile_defaults
+from pybernetes.apiserver.resources.defaults import Rule, compile_defaults
 from pybernetes.apiserver.validation.ingress import check_segment
 from pybernetes.apiserver.validation.metadata import check_metadata, check_metadata_update
 from pybernetes.apiserver.validation.simple import check_domain_prefixed_path, check_unchanged
@@ -32,6 +32,10 @@ from pybernetes.apiserver.validation.simple import check_domain_prefixed_path, c
 CONTROLLER_LENGTH = 250
 DEFAULT_ANNOTATION = "ingressclass.kubernetes.io/is-default-class"
 _SCOPES = ("Cluster", "Namespace")
+
+
+def default_scope(parameters: Document) -> None:
+    parameters.setdefault("scope", "Cluster")
 
 
 def validate(ingress_class: IngressClass) -> Iterator[FieldError]:
@@ -89,7 +93,7 @@ def _parameters(ingress_class: Document, now: datetime) -> str:
 
 INGRESS_CLASSES = Resource(
     info=info_of(IngressClass),
-    defaults=compile_defaults({"spec.parameters.scope": "Cluster"}),
+    defaults=compile_defaults({"spec.parameters": Rule(default_scope)}),
     validate=validate,
     validate_update=validate_update,
     judges_updates_alone=True,

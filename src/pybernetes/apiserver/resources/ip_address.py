@@ -56,7 +56,6 @@ IP_ADDRESSES = Resource(
     short_names=("ip",),
     validate=validate,
     validate_update=validate_update,
-    judges_updates_alone=True,
     columns=(NAME, Column("ParentRef", _parent)),
 )
 

@@ -28,7 +28,7 @@ from pybernetes.api.models.networking_v1 import (
 from pybernetes.apiserver.columns import AGE, NAME
 from pybernetes.apiserver.resource import Column, Document, Resource, spec_changed
 from pybernetes.apiserver.resources.cells import format_selector
-from pybernetes.apiserver.resources.defaults import compile_defaults
+from pybernetes.apiserver.resources.defaults import Rule, compile_defaults
 from pybernetes.apiserver.validation.addresses import check_cidr_or_known, cidr_warnings, parse_cidr
 from pybernetes.apiserver.validation.metadata import check_metadata, check_metadata_update
 from pybernetes.apiserver.validation.probes import check_port
@@ -42,6 +42,10 @@ def default_types(spec: Document) -> list[str] | None:
     if spec.get("policyTypes"):
         return None
     return ["Ingress", "Egress"] if spec.get("egress") else ["Ingress"]
+
+
+def default_protocol(port: Document) -> None:
+    port.setdefault("protocol", "TCP")
 
 
 def validate(policy: NetworkPolicy) -> Iterator[FieldError]:
@@ -152,8 +156,8 @@ NETWORK_POLICIES = Resource(
     defaults=compile_defaults(
         {
             "spec.policyTypes": default_types,
-            "spec.ingress[].ports[].protocol": "TCP",
-            "spec.egress[].ports[].protocol": "TCP",
+            "spec.ingress[].ports[]": Rule(default_protocol),
+            "spec.egress[].ports[]": Rule(default_protocol),
         }
     ),
     validate=validate,

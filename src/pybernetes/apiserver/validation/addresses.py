@@ -27,6 +27,17 @@ def is_loose_ip(text: str) -> bool:
     return not is_ip(text) or is_ip(text) != is_ip("")
 
 
+def parse_loosely(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """Of a text in an old form too: leading zeros, an IPv4 address inside an IPv6 one."""
+    plain = text if ":" in text else ".".join(part.lstrip("0") or part[:1] for part in text.split("."))
+    try:
+        address = ipaddress.ip_address(plain)
+    except ValueError:
+        return None
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return mapped or (None if "%" in text else address)
+
+
 def canonical_ip_messages(text: str) -> list[str]:
     """What keeps a text from being the one way to write its address."""
     messages = is_ip(text)
@@ -51,7 +62,9 @@ def parse_cidr(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | Non
 
 
 def ip_warnings(text: str, path: FieldPath) -> Iterator[str]:
-    """About an address that has passed its check."""
+    """About an address that has passed its check, or that the check did not look at."""
+    if is_ip(text) and (loose := parse_loosely(text)) is not None:
+        yield f"{path}: non-standard IP address {quoted(text)} is invalid: use {quoted(str(loose))}"
     if ":" in text and not is_ip(text) and (canonical := str(ipaddress.ip_address(text))) != text:
         yield f"{path}: IPv6 address {quoted(text)} should be in RFC 5952 canonical format ({quoted(canonical)})"
 
