@@ -16,7 +16,7 @@ from pybernetes.api.fields import FieldError, aggregate, at, not_supported, requ
 from pybernetes.api.kinds import KindInfo
 from pybernetes.api.meta import format_time
 from pybernetes.api.schema import Shape, definition
-from pybernetes.apiserver.admission.contract import Attributes, Kind, Operation
+from pybernetes.apiserver.admission.contract import JUDGED, Attributes, Kind, Operation
 from pybernetes.apiserver.answers import document_answer
 from pybernetes.apiserver.decoding import decode
 from pybernetes.apiserver.discovery.served import Kind as ServedKind
@@ -95,6 +95,8 @@ class Binder:
         await self._pods.admission.mutate(attributes)
         _check(binding, name)
         await self._pods.admission.validate(attributes)
+
+        context = replace(context, judge=JUDGED)
 
         def propose(current: StoredObject) -> Proposal:
             pod = current.fresh_document()

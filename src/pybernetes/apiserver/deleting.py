@@ -6,7 +6,7 @@ Follows k8s.io/apiserver/pkg/registry/generic/registry/store.go.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pybernetes.api import errors
 from pybernetes.api.kinds import KindInfo
@@ -33,12 +33,23 @@ class Deleting(Updating):
             current = await self.get(namespace, name)
             old = self.document_of(current)
             check_preconditions(self.info, current, options)
-            await self.admission.admit(Attributes(Operation.DELETE, self.resource, namespace, name, context, None, old))
+            await self._judge(Attributes(Operation.DELETE, self.resource, namespace, name, context, None, old), options)
             done = await self._carry_out(current, self.as_judged(current), options, context)
             if done is not None:
                 await self._prepared(done.object)
                 return done
         raise self.modified(name)
+
+    async def _judge(self, attributes: Attributes, options: DeleteOptions) -> None:
+        """Those who validate see how long the object has, where its kind knows such a time."""
+        context = attributes.context
+        judge = context.judge or self.admission
+        await judge.mutate(attributes)
+        grace = self.resource.rules.grace
+        if grace is not None and context.options is not None and attributes.old is not None:
+            stated = {**context.options, "gracePeriodSeconds": grace(attributes.old, options.grace)}
+            attributes = replace(attributes, context=replace(context, options=stated))
+        await judge.validate(attributes)
 
     async def _carry_out(
         self, current: StoredObject, old: Document, options: DeleteOptions, context: Context

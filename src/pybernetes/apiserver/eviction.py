@@ -18,7 +18,7 @@ from pybernetes.api.meta import format_time
 from pybernetes.api.models.meta_v1 import LabelSelector as SelectorModel
 from pybernetes.api.schema import shape_of
 from pybernetes.api.selectors import LabelSelector
-from pybernetes.apiserver.admission.contract import Attributes, Kind, Operation
+from pybernetes.apiserver.admission.contract import JUDGED, Attributes, Kind, Operation
 from pybernetes.apiserver.answers import document_answer
 from pybernetes.apiserver.binding import SUCCESS, BindingRule
 from pybernetes.apiserver.decoding import decode
@@ -78,7 +78,7 @@ class Evictor:
             raise errors.bad_request("name in URL does not match name in Eviction object")
         options = delete_options_of(eviction.get("deleteOptions") or {}, call.request)
         await self._pods.admission.validate(attributes)
-        context = Context(call.user, context.now, options.dry_run or context.dry_run)
+        context = Context(call.user, context.now, options.dry_run or context.dry_run, judge=JUDGED)
         found = await self._pods.get(namespace, name)
         only_as_it_is = not _goes_freely(found.document) and await self._take_disruption(
             namespace, found.document, context

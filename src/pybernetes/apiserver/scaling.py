@@ -20,6 +20,7 @@ from pybernetes.api.patch.field_set import Path, difference, fields_at, has, uni
 from pybernetes.api.patch.managed import UPDATE, Entry, Manager, Managers
 from pybernetes.api.patch.parts import kind_of
 from pybernetes.api.schema import shape_of
+from pybernetes.apiserver.admission.contract import Attributes, Judge, Kind
 from pybernetes.apiserver.answers import document_answer
 from pybernetes.apiserver.applying import applied, read_configuration
 from pybernetes.apiserver.decoding import conform, decode
@@ -58,6 +59,34 @@ class ScaleRule:
         self.problems = main.problems
 
 
+class ScaleJudge:
+    """Shows the server's plugins the Scales of the object; what they make of one counts for the object."""
+
+    def __init__(self, judge: Judge, declared: ScaleSubresource) -> None:
+        self._judge = judge
+        self._declared = declared
+
+    async def mutate(self, attributes: Attributes) -> None:
+        seen = self._seen(attributes)
+        await self._judge.mutate(seen)
+        if attributes.document is not None and seen.document is not None:
+            scaled(self._declared, attributes.document, seen.document)
+
+    async def validate(self, attributes: Attributes) -> None:
+        await self._judge.validate(self._seen(attributes))
+
+    def _seen(self, attributes: Attributes) -> Attributes:
+        return replace(
+            attributes,
+            document=self._scale(attributes.document),
+            old=self._scale(attributes.old),
+            of_kind=Kind(SCALE.group, SCALE.version, SCALE.kind),
+        )
+
+    def _scale(self, document: Document | None) -> Document | None:
+        return None if document is None else SHAPE.read(scale_of(self._declared, document)).document
+
+
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """A Scale, and who manages it then."""
@@ -86,6 +115,7 @@ class ScaleDoor:
         self._view = view
         self._declared = declared
         self._rule = ScaleRule(main)
+        self._judge = ScaleJudge(registry.admission, declared)
         self._clock = clock
         self._context_of = context_of
         self._path: Path = tuple(f"f:{name}" for name in declared.replicas.split("."))
@@ -133,7 +163,7 @@ class ScaleDoor:
         return change
 
     async def _write(self, call: Call, change: Change, *, pinned: bool) -> ApiResponse:
-        context = self._context_of(call, self._clock)
+        context = replace(self._context_of(call, self._clock), judge=self._judge)
         author = replace(author_of(self._registry.info, context, _SUBRESOURCE), api_version=API_VERSION)
 
         def propose(current: StoredObject) -> Proposal:

@@ -74,7 +74,8 @@ class Updating(Storage):
             attributes = Attributes(
                 Operation.UPDATE, self.resource, namespace, name, context, new, old, rule.subresource
             )
-            await self.admission.mutate(attributes)
+            judge = context.judge or self.admission
+            await judge.mutate(attributes)
             drop_repeated_owners(new, context, REPEATED_AFTER)
             if self._judges_stored:
                 new, old = self._judged(new), current.fresh_document()
@@ -84,7 +85,7 @@ class Updating(Storage):
                 if rule.subresource != STATUS:
                     self._raise_generation(new, old)
                 self._reject(name, rule.problems(Models(new, old, self._model)))
-                await self.admission.validate(self._about(attributes, new))
+                await judge.validate(self._about(attributes, new))
             except BaseException:
                 reservation.cancel()
                 raise

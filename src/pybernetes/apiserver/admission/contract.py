@@ -174,6 +174,27 @@ class ReadingPlugin(Plugin):
         self._reader = reader
 
 
+class Judge(Protocol):
+    """Who looks at a write: first completes it, then may refuse what has come of it."""
+
+    async def mutate(self, attributes: Attributes) -> None: ...
+
+    async def validate(self, attributes: Attributes) -> None: ...
+
+
+class Judged:
+    """For what carries out a request that has been judged already."""
+
+    async def mutate(self, attributes: Attributes) -> None:
+        return
+
+    async def validate(self, attributes: Attributes) -> None:
+        return
+
+
+JUDGED = Judged()
+
+
 class Chain:
     """Plugins in order. Which of them care about a kind of write is worked out once."""
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from pybernetes.apiserver.metrics_api import MetricsApi
 from pybernetes.apiserver.proxy.backend import Backend
+from pybernetes.apiserver.proxy.connecting import Connections
 from pybernetes.apiserver.proxy.pods import PodStreams
 from pybernetes.apiserver.proxy.reverse import ReverseProxy, is_proxyable
 from pybernetes.apiserver.server import ApiServer
@@ -32,8 +33,12 @@ def install(server: ApiServer, kubelet_tls: ssl.SSLContext, may_dial: Callable[[
     `may_dial` says which addresses pods, services and nodes' other ports are proxied to.
     """
     proxies = Proxies(Backend(kubelet_tls), Backend(_unchecked()))
-    PodStreams(server.reader, proxies.kubelets).register(server.routes)
-    ReverseProxy(server.reader, proxies.kubelets, proxies.workloads, server.random, may_dial).register(server.routes)
+    connections = Connections(server)
+    PodStreams(server.reader, proxies.kubelets, connections.admit).register(server.routes)
+    reverse = ReverseProxy(
+        server.reader, proxies.kubelets, proxies.workloads, server.random, may_dial, connections.admit
+    )
+    reverse.register(server.routes)
     MetricsApi(server.reader, proxies.kubelets, server.clock).register(server.routes)
     return proxies
 

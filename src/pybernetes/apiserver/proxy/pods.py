@@ -9,7 +9,7 @@ Follows pkg/registry/core/pod/rest.
 from __future__ import annotations
 
 import base64
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from aiohttp import WSCloseCode, web
 from aiohttp.web_request import BaseRequest
@@ -30,14 +30,18 @@ from pybernetes.apiserver.proxy.locate import (
 from pybernetes.apiserver.proxy.splice import splice
 from pybernetes.apiserver.routes import Call, Handler, Routes
 
+Admit = Callable[[Call], Awaitable[Mapping[str, Sequence[str]]]]
 LOG_PROTOCOLS = ("binary.k8s.io", "base64.binary.k8s.io")
 _PLAIN = {"Content-Type": "text/plain"}
 
 
 class PodStreams:
-    def __init__(self, reader: Reader, kubelets: Backend) -> None:
+    """``admit`` lets a connection be made, and says with which query."""
+
+    def __init__(self, reader: Reader, kubelets: Backend, admit: Admit) -> None:
         self._reader = reader
         self._kubelets = kubelets
+        self._admit = admit
 
     def register(self, routes: Routes) -> None:
         routes.subresource("", "pods", "log", self.log)
@@ -61,14 +65,16 @@ class PodStreams:
 
     async def port_forward(self, call: Call) -> ApiResponse:
         _require_method(call, "get", "create")
+        query = await self._admit(call)
         pod = self._pod(call)
-        return self._upgrade(call.request, self._target(pod, port_forward_path(pod, call.request.query)))
+        return self._upgrade(call.request, self._target(pod, port_forward_path(pod, query)))
 
     def _streaming(self, operation: str) -> Handler:
         async def handle(call: Call) -> ApiResponse:
             _require_method(call, "get", "create")
+            query = await self._admit(call)
             pod = self._pod(call)
-            return self._upgrade(call.request, self._target(pod, stream_path(operation, pod, call.request.query)))
+            return self._upgrade(call.request, self._target(pod, stream_path(operation, pod, query)))
 
         return handle
 

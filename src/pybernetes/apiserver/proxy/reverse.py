@@ -23,7 +23,7 @@ from pybernetes.apiserver.admission.contract import Reader
 from pybernetes.apiserver.http import ApiResponse
 from pybernetes.apiserver.proxy.backend import Backend, Target, wants_upgrade
 from pybernetes.apiserver.proxy.locate import Address, Document, kubelet_address
-from pybernetes.apiserver.proxy.pods import join, upgraded
+from pybernetes.apiserver.proxy.pods import Admit, join, upgraded
 from pybernetes.apiserver.routes import Call, Routes
 
 SERVICE_LABEL = "kubernetes.io/service-name"
@@ -105,13 +105,15 @@ class ReverseProxy:
         kubelets: Backend,
         workloads: Backend,
         random: Random,
-        may_dial: Callable[[str], bool] = is_proxyable,
+        may_dial: Callable[[str], bool],
+        admit: Admit,
     ) -> None:
         self._reader = reader
         self._kubelets = kubelets
         self._workloads = workloads
         self._random = random
         self._may_dial = may_dial
+        self._admit = admit
 
     def register(self, routes: Routes) -> None:
         routes.subresource("", "nodes", "proxy", self.node)
@@ -119,6 +121,7 @@ class ReverseProxy:
         routes.subresource("", "services", "proxy", self.service)
 
     async def node(self, call: Call) -> ApiResponse:
+        await self._admit(call)
         named = parse_name(call.info.name, "node")
         node = self._found("nodes", "", named.name)
         address = kubelet_address(node)
@@ -127,11 +130,13 @@ class ReverseProxy:
         return await self._relay(call, self._kubelets, "https", address)
 
     async def pod(self, call: Call) -> ApiResponse:
+        await self._admit(call)
         named = parse_name(call.info.name, "pod")
         pod = self._found("pods", call.info.namespace, named.name)
         return await self._to_workload(call, named.scheme, pod_address(pod, named.port))
 
     async def service(self, call: Call) -> ApiResponse:
+        await self._admit(call)
         named = parse_name(call.info.name, "service")
         namespace = call.info.namespace
         service = self._found("services", namespace, named.name)
