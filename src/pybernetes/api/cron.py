@@ -132,8 +132,8 @@ def parse(schedule: str) -> Schedule:
             slice_ = f"[{start}:{end}]" if end >= 0 else f"[:{end}]"
             raise InvalidSchedule(f"invalid schedule format: runtime error: slice bounds out of range {slice_}")
         name = schedule[start:end]
-        if (problem := zone_problem(name)) is not None:
-            raise InvalidSchedule(f"provided bad location {name}: {problem}")
+        if (wrong := zone_problem(name)) is not None:
+            raise InvalidSchedule(f"provided bad location {name}: {wrong}")
         zone = _zone(name)
         schedule = schedule[end:].strip()
     if schedule.startswith("@"):
@@ -142,6 +142,15 @@ def parse(schedule: str) -> Schedule:
     if len(fields) != len(_FIELDS):
         raise InvalidSchedule(f"expected exactly 5 fields, found {len(fields)}: [{' '.join(fields)}]")
     return _fields(fields, zone)
+
+
+def problem(schedule: str) -> str | None:
+    """What is wrong with a cron expression."""
+    try:
+        parse(schedule)
+    except InvalidSchedule as error:
+        return str(error)
+    return None
 
 
 def zone_problem(zone: str) -> str | None:
@@ -188,9 +197,9 @@ def _range(part: str, bounds: _Bounds) -> Matching:
     if steps:
         step = _number(steps[0])
         end = bounds.high if "-" not in span else end
-    for wrong, problem in _problems(start, end, step, bounds):
-        if wrong:
-            raise InvalidSchedule(f"{problem}: {part}")
+    for is_wrong, why in _problems(start, end, step, bounds):
+        if is_wrong:
+            raise InvalidSchedule(f"{why}: {part}")
     return Matching(frozenset(range(start, end + 1, step)), span.split("-")[0] in ("*", "?") and step == 1)
 
 

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from apiserver.resources.support import cells, changed, created, problems, update_problems
+from pybernetes.api import cron
 from pybernetes.apiserver.resource import Document
-from pybernetes.apiserver.resources.cron_job import CRON_JOBS, zone_problem
+from pybernetes.apiserver.resources.cron_job import CRON_JOBS
 from pybernetes.apiserver.resources.job import JOBS
-from pybernetes.apiserver.validation.cron_schedule import schedule_problem
 
 
 def job(restart: str = "Never", **spec: Any) -> Document:
@@ -137,7 +137,7 @@ def test_a_minimal_cron_job_gets_the_defaults_of_upstream() -> None:
 
 @pytest.mark.parametrize("schedule", ["* * * * *", "0 0 1 jan mon-fri", "*/15 0-6,12 ? * *", "@hourly", "@every 1h30m"])
 def test_schedules_of_cron_are_understood(schedule: str) -> None:
-    assert schedule_problem(schedule, zone_problem) is None
+    assert cron.problem(schedule) is None
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import datetime
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from pybernetes.api import cron
 from pybernetes.api.fields import FieldError, FieldPath, at, invalid, is_dns_subdomain, not_supported, required
 from pybernetes.api.kinds import info_of
 from pybernetes.api.models.batch_v1 import CronJob, CronJobSpec
@@ -18,7 +18,6 @@ from pybernetes.apiserver.resource import Column, Document, Resource, StatusSubr
 from pybernetes.apiserver.resources.cells import at_path, container_columns, format_selector, text_column
 from pybernetes.apiserver.resources.defaults import compile_defaults, under
 from pybernetes.apiserver.resources.pod_defaults import POD_SPEC
-from pybernetes.apiserver.validation.cron_schedule import schedule_problem
 from pybernetes.apiserver.validation.internal_form import internal_form
 from pybernetes.apiserver.validation.job import check_template_spec
 from pybernetes.apiserver.validation.metadata import check_metadata, check_metadata_update, check_only_metadata
@@ -66,7 +65,7 @@ def _check_spec(spec: CronJobSpec, old: CronJobSpec | None, path: FieldPath) -> 
 
 def _check_schedule(schedule: str, time_zone: str | None, path: FieldPath, *, had_zone: bool) -> Iterator[FieldError]:
     """``had_zone``: the schedule had a time zone of its own before it was forbidden."""
-    if (problem := schedule_problem(schedule, zone_problem)) is not None:
+    if (problem := cron.problem(schedule)) is not None:
         yield invalid(path, schedule, problem)
     if "TZ" not in schedule:
         return
@@ -86,18 +85,8 @@ def _check_time_zone(zone: str, path: FieldPath) -> Iterator[FieldError]:
     if zone.lower() == "local":
         message = "timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones"
         yield invalid(path, zone, message)
-    if (problem := zone_problem(zone)) is not None:
+    if (problem := cron.zone_problem(zone)) is not None:
         yield invalid(path, zone, problem)
-
-
-def zone_problem(zone: str) -> str | None:
-    if zone in ("", "Local"):
-        return None
-    try:
-        ZoneInfo(zone)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        return f"unknown time zone {zone}"
-    return None
 
 
 def _suspend(cron_job: Document, now: datetime) -> str:
