@@ -34,6 +34,7 @@ _RENAMED = {
     "reportingController": "reportingComponent",
 }
 _RENAMED_BACK = {core: view for view, core in _RENAMED.items()}
+_OMITTED_IN_VIEW = ("reportingComponent", "reportingInstance")
 
 
 def to_core(event: Document) -> Document:
@@ -41,7 +42,9 @@ def to_core(event: Document) -> Document:
 
 
 def from_core(event: Document) -> Document:
-    return {_RENAMED_BACK.get(key, key): value for key, value in event.items()} | {"apiVersion": "events.k8s.io/v1"}
+    """Who reports it is always written in `v1`, and left out in the view when it is nobody."""
+    told = {key: value for key, value in event.items() if value or key not in _OMITTED_IN_VIEW}
+    return {_RENAMED_BACK.get(key, key): value for key, value in told.items()} | {"apiVersion": "events.k8s.io/v1"}
 
 
 def validate(event: core_v1.Event) -> Iterator[FieldError]:

@@ -64,6 +64,7 @@ def prepare_create(job: Document, context: Context) -> None:
         labels.setdefault(key, value)
     selected = spec.setdefault("selector", {}).setdefault("matchLabels", {})
     selected.setdefault(CONTROLLER_UID, metadata.get("uid", ""))
+    labels_from_template(job)
 
 
 def validate(job: Job) -> Iterator[FieldError]:
