@@ -164,9 +164,20 @@ class Aggregating(Talk):
 
     talk: Talk
     description: Description
+    changed: asyncio.Event
+    """Set whenever OpenAPI is about to be another."""
 
     def __post_init__(self) -> None:
         super().__init__(self.talk.assembled)
+
+    async def specs(self) -> Document:
+        """The index of OpenAPI v3, once the extension's is in it."""
+        while True:
+            index: Document = (await self.get("/openapi/v3")).body["paths"]
+            if PATH.removeprefix("/") in index:
+                return index
+            await self.changed.wait()
+            self.changed.clear()
 
     async def condition(self, reason: str, name: str = NAME) -> Document:
         """The condition, once it has this reason."""
@@ -192,10 +203,17 @@ class Aggregating(Talk):
 async def aggregating(**options: Any) -> AsyncIterator[Aggregating]:
     async with serving(**options) as talk:
         description = describe(talk.server, address="127.0.0.1:0", version="v1.36.0")
+        changed, invalidate = asyncio.Event(), description.openapi.invalidate
+
+        def tell() -> None:
+            invalidate()
+            changed.set()
+
+        description.openapi.invalidate = tell  # type: ignore[method-assign]
         aggregation = Aggregation(talk.server, description, pki().front_proxy_client())
         await aggregation.start()
         try:
-            yield Aggregating(talk, description)
+            yield Aggregating(talk, description, changed)
         finally:
             await aggregation.stop()
 

@@ -3,7 +3,8 @@
 Guarantees
   It looks when the service or its endpoints change, and every half minute; after a failure sooner, but more and more
   seldom.
-  What the server told stays told while it does not answer, marked as stale.
+  What the server told stays told while it does not answer, marked as stale. Who sees that it is available sees its
+  resources in discovery.
 """
 
 from __future__ import annotations
@@ -122,8 +123,10 @@ class Keeper:
         while True:
             self._wake.clear()
             verdict = await self._judge()
-            await self._telling.report(self.remote.name, verdict)
             await self._learn(verdict)
+            await self._telling.report(self.remote.name, verdict)
+            if self._current:
+                await self._read_specs()
             self._failures = 0 if verdict is PASSED and self._current else self._failures + 1
             await self._rest(verdict)
 
@@ -177,7 +180,6 @@ class Keeper:
                 raise NoAnswer(verdict.message)
             self._told = await discover(self._dialer, self.remote, self._told)
             self._current = True
-            await self._read_specs()
         except NoAnswer as error:
             log.info("discovery is stale", extra={"apiservice": self.remote.name, "error": str(error)})
             self._current = False
