@@ -24,6 +24,7 @@ from pybernetes.controllers.replicationcontroller import ReplicationControllerCo
 from pybernetes.controllers.resource_quota import ResourceQuotaController
 from pybernetes.controllers.rootca import RootCaPublisher
 from pybernetes.controllers.serviceaccount import ServiceAccountController
+from pybernetes.controllers.servicecidrs import ServiceCIDRController
 from pybernetes.controllers.tainteviction import TaintEvictionController
 from pybernetes.controllers.ttl_after_finished import TtlAfterFinishedController
 from pybernetes.controllers.vac_protection import VacProtectionController
@@ -50,6 +51,7 @@ CONTROLLERS: tuple[type[Controller], ...] = (
     PvProtectionController,
     VacProtectionController,
     ClusterRoleAggregationController,
+    ServiceCIDRController,
 )
 
 REGISTRY: Mapping[str, type[Controller]] = {controller.name: controller for controller in CONTROLLERS}

@@ -189,14 +189,13 @@ def raised_already(new: Document, old: Document) -> bool:
 
 
 def _listed(values: list[str]) -> str:
-    if not values:
-        return "<unset>"
     more = f" + {len(values) - _SHOWN} more..." if len(values) > _SHOWN else ""
-    return ",".join(values[:_SHOWN]) + more
+    return ",".join(values[:_SHOWN]) + more or "<unset>"
 
 
 def _ports(endpoint_slice: Document, now: datetime) -> str:
-    return _listed([str(port.get("port", "*")) for port in endpoint_slice.get("ports") or ()])
+    ports = endpoint_slice.get("ports") or ()
+    return _listed([str(port["port"]) if "port" in port else port.get("name", "*") for port in ports])
 
 
 def _endpoints(endpoint_slice: Document, now: datetime) -> str:
