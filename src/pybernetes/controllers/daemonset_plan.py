@@ -8,7 +8,6 @@ Follows pkg/controller/daemon/daemon_controller.go and update.go.
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ import msgspec
 from pybernetes.api.models import apps_v1, core_v1
 from pybernetes.api.placement import matches_node, untolerated
 from pybernetes.controllers.controller_history import HASH_LABEL
+from pybernetes.controllers.int_or_percent import rounded_up
 from pybernetes.controllers.pods import is_available, is_ready
 
 _UNTOUCHED_TAINTS = (
@@ -193,21 +193,12 @@ def _is_new(pod: core_v1.Pod, digest: str) -> bool:
 
 def _surge(daemon_set: apps_v1.DaemonSet, wanted: int) -> int:
     rolling = daemon_set.spec.update_strategy.rolling_update
-    return _share(rolling.max_surge if rolling else None, wanted, 0)
+    return rounded_up(rolling.max_surge if rolling else None, wanted)
 
 
 def _max_unavailable(daemon_set: apps_v1.DaemonSet, wanted: int) -> int:
     rolling = daemon_set.spec.update_strategy.rolling_update
-    return _share(rolling.max_unavailable if rolling else None, wanted, 1)
-
-
-def _share(value: int | str | None, total: int, default: int) -> int:
-    """A number, or a percentage of `total` rounded up."""
-    if value is None:
-        return default
-    if isinstance(value, int):
-        return value
-    return math.ceil(int(value.removesuffix("%")) * total / 100)
+    return rounded_up(rolling.max_unavailable if rolling else None, wanted, unset=1)
 
 
 def status(

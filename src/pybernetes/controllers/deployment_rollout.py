@@ -12,12 +12,12 @@ Follows pkg/controller/deployment/{rolling,recreate,sync}.go.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 
 from pybernetes.api.models import apps_v1, core_v1
 from pybernetes.controllers.deployment_revisions import DESIRED_REPLICAS, MAX_REPLICAS, by_age
+from pybernetes.controllers.int_or_percent import rounded_down, rounded_up
 
 NO_DEADLINE = 2**31 - 1
 
@@ -43,19 +43,11 @@ def bounds(deployment: apps_v1.Deployment) -> tuple[int, int]:
     if not is_rolling(deployment):
         return 0, 0
     rolling = deployment.spec.strategy.rolling_update
-    surge = _pods(rolling.max_surge if rolling else None, replicas, math.ceil)
-    unavailable = _pods(rolling.max_unavailable if rolling else None, replicas, math.floor)
+    surge = rounded_up(rolling.max_surge if rolling else None, replicas)
+    unavailable = rounded_down(rolling.max_unavailable if rolling else None, replicas)
     if surge == 0 and unavailable == 0:
         unavailable = 1
     return surge, min(unavailable, replicas)
-
-
-def _pods(value: int | str | None, replicas: int, rounded: Callable[[Fraction], int]) -> int:
-    if value is None:
-        return 0
-    if isinstance(value, int):
-        return value
-    return rounded(Fraction(replicas * int(value.removesuffix("%")), 100))
 
 
 def max_replicas(deployment: apps_v1.Deployment) -> int:
