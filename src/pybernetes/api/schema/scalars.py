@@ -166,9 +166,38 @@ def octets(value: Any, place: Place | None, unknown: list[str]) -> str:
     try:
         base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as error:
-        wrong = re.search(r"[^A-Za-z0-9+/]", text)
-        raise DecodeError(f"illegal base64 data at input byte {wrong.start() if wrong else len(text)}") from error
+        raise DecodeError(f"illegal base64 data at input byte {_wrong_base64(value)}") from error
+    padding = text.find("=")
+    if len(text) % 4 or 0 <= padding < len(text) - 2:
+        raise DecodeError(f"illegal base64 data at input byte {_wrong_base64(value)}")
     return str(text)
+
+
+_GROUPS = re.compile(r"(?:[\r\n]*[A-Za-z0-9+/]){4}")
+_LETTERS = re.compile(r"[\r\n]*[A-Za-z0-9+/]")
+_PADDING = re.compile(r"[\r\n]*=")
+
+
+def _wrong_base64(text: str) -> int:
+    """Where Go stops reading: at what is no letter, before the last group if that is too short, behind the padding."""
+    place = letters = 0
+    while group := _GROUPS.match(text, place):
+        place = group.end()
+    while letter := _LETTERS.match(text, place):
+        place, letters = letter.end(), letters + 1
+    rest = text[place:].lstrip("\r\n")
+    place = len(text) - len(rest)
+    if not rest:
+        return place - letters
+    if rest[0] != "=" or letters < 2:
+        return place
+    place += 1
+    if letters == 2:
+        second = _PADDING.match(text, place)
+        if second is None:
+            return len(text) if place == len(text) else place - 1
+        place = second.end()
+    return place
 
 
 def anything(value: Any, place: Place | None, unknown: list[str]) -> Any:

@@ -81,7 +81,9 @@ def prepare_status(new: Document, old: Document, context: Context) -> None:
 def prepare_approval(new: Document, old: Document, context: Context) -> None:
     conditions = (new.get("status") or {}).get("conditions", [])
     new["spec"] = old.get("spec", {})
-    new["status"] = {**(old.get("status") or {}), "conditions": conditions}
+    new["status"] = {name: value for name, value in (old.get("status") or {}).items() if name != "conditions"}
+    if conditions:
+        new["status"]["conditions"] = conditions
     _time_conditions(new["status"], old.get("status") or {}, context)
 
 

@@ -5,7 +5,8 @@ A path names fields in JSON's spelling, `[]` steps into every element of a list 
 keeps its value. A value that is a list or an object is copied for each document. Where a default follows from other
 fields, the value is a function of the object that holds the field (`None`: no default); where a rule
 changes an object as a whole, it is a `Rule` on the path of that object. Rows apply parent first, in the table's order.
-An empty string counts as absent, as it does upstream; a zero does only for `OverZero`.
+An empty string counts as absent, as it does upstream for what is no pointer (`WhenAbsent`); a zero does only for
+`OverZero`.
 
 Follows the files defaults.go of pkg/apis.
 """
@@ -32,6 +33,13 @@ class OverZero:
     """A default for a number whose zero means "not given"."""
 
     value: int
+
+
+@dataclass(frozen=True, slots=True)
+class WhenAbsent:
+    """A default for a text that upstream has as a pointer: an empty one is a value."""
+
+    value: Any
 
 
 Value = Any
@@ -103,6 +111,13 @@ def _setter(name: str, value: Value) -> Default:
                 holder[name] = number
 
         return set_number
+    if isinstance(value, WhenAbsent):
+        given = value.value
+
+        def set_absent(holder: Document) -> None:
+            holder.setdefault(name, given)
+
+        return set_absent
     if callable(value):
 
         def set_computed(holder: Document) -> None:

@@ -18,6 +18,7 @@ from pybernetes.apiserver.fairness.bootstrap import MANDATORY_SCHEMAS
 from pybernetes.apiserver.resource import Column, Document, Resource, StatusSubresource, spec_changed
 from pybernetes.apiserver.resources.cells import at_path, text_column
 from pybernetes.apiserver.resources.defaults import OverZero, compile_defaults
+from pybernetes.apiserver.rules import keep_metadata
 from pybernetes.apiserver.validation.flow_control import check_flow_conditions, check_rule
 from pybernetes.apiserver.validation.internal_form import internal_form
 from pybernetes.apiserver.validation.metadata import check_metadata
@@ -81,6 +82,7 @@ FLOW_SCHEMAS = Resource(
     validate=validate,
     validate_update=validate_update,
     judges_updates_alone=True,
+    null_lists=("spec.rules[].resourceRules[].namespaces",),
     generation=spec_changed,
     columns=(
         NAME,
@@ -90,7 +92,7 @@ FLOW_SCHEMAS = Resource(
         AGE,
         Column("MissingPL", _missing),
     ),
-    subresources=(StatusSubresource(validate=validate_status),),
+    subresources=(StatusSubresource(prepare=keep_metadata, validate=validate_status),),
 )
 
 RESOURCES = (FLOW_SCHEMAS,)

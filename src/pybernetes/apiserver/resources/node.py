@@ -120,6 +120,7 @@ NODES = Resource(
     prepare_create=prepare_create,
     prepare_update=prepare_update,
     warnings=warnings,
+    null_lists=("status.images[].names",),
     initial_status=initial_status,
     columns=(
         NAME,

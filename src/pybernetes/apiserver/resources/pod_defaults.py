@@ -13,7 +13,7 @@ import msgspec
 
 from pybernetes.api.models.core_v1 import Volume
 from pybernetes.api.quantity import ZERO, Quantity, parse
-from pybernetes.apiserver.resources.defaults import Document, OverZero, Rule, Table, under
+from pybernetes.apiserver.resources.defaults import Document, OverZero, Rule, Table, WhenAbsent, under
 
 _IMAGE = re.compile(
     r"(?:(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])(?:\.(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9]))*"
@@ -133,12 +133,6 @@ def volume_mode(spec: Document) -> str | None:
 CLAIM_SPEC: Table = {"volumeMode": volume_mode}
 
 
-def complete_azure_disk(source: Document) -> None:
-    """Pointers all: an empty text is a value."""
-    for name, value in (("cachingMode", "ReadWrite"), ("fsType", "ext4"), ("readOnly", False), ("kind", "Shared")):
-        source.setdefault(name, value)
-
-
 # What pods and persistent volumes have in common.
 SOURCES: Table = {
     "hostPath.type": "",
@@ -146,7 +140,10 @@ SOURCES: Table = {
     "rbd.pool": "rbd",
     "rbd.user": "admin",
     "rbd.keyring": "/etc/ceph/keyring",
-    "azureDisk": Rule(complete_azure_disk),
+    "azureDisk.cachingMode": WhenAbsent("ReadWrite"),
+    "azureDisk.fsType": WhenAbsent("ext4"),
+    "azureDisk.readOnly": False,
+    "azureDisk.kind": WhenAbsent("Shared"),
     "scaleIO.storageMode": "ThinProvisioned",
     "scaleIO.fsType": "xfs",
 }

@@ -36,6 +36,7 @@ from pybernetes.apiserver.fairness.bootstrap import MANDATORY_LEVELS
 from pybernetes.apiserver.resource import Column, Document, Resource, StatusSubresource, spec_changed
 from pybernetes.apiserver.resources.cells import at_path, text_column
 from pybernetes.apiserver.resources.defaults import OverZero, Rule, compile_defaults
+from pybernetes.apiserver.rules import keep_metadata
 from pybernetes.apiserver.validation.flow_control import check_flow_conditions
 from pybernetes.apiserver.validation.internal_form import internal_form
 from pybernetes.apiserver.validation.metadata import check_metadata
@@ -192,7 +193,7 @@ PRIORITY_LEVEL_CONFIGURATIONS = Resource(
         Column("QueueLengthLimit", _number(f"{_QUEUING}.queueLengthLimit")),
         AGE,
     ),
-    subresources=(StatusSubresource(validate=validate_status),),
+    subresources=(StatusSubresource(prepare=keep_metadata, validate=validate_status),),
 )
 
 RESOURCES = (PRIORITY_LEVEL_CONFIGURATIONS,)

@@ -92,6 +92,7 @@ def _state(claim: Document, now: datetime) -> str:
 
 RESOURCE_CLAIMS = Resource(
     info=info_of(ResourceClaim),
+    null_lists=("spec.devices.requests",),
     returns_deleted=True,
     defaults=compile_defaults(
         under("spec", SPEC_DEFAULTS), {"status.allocation.devices.results[].tolerations[].operator": "Equal"}

@@ -36,6 +36,7 @@ def validate_update(new: ResourceClaimTemplate, old: ResourceClaimTemplate) -> I
 
 RESOURCE_CLAIM_TEMPLATES = Resource(
     info=info_of(ResourceClaimTemplate),
+    null_lists=("spec.spec.devices.requests",),
     returns_deleted=True,
     defaults=compile_defaults(under("spec.spec", SPEC_DEFAULTS)),
     validate=validate,

@@ -70,7 +70,6 @@ RUNTIME_CLASSES = Resource(
     info=info_of(RuntimeClass),
     validate=validate,
     validate_update=validate_update,
-    judges_updates_alone=True,
     warnings=warnings,
     columns=(NAME, text_column("Handler", "handler"), AGE),
     allows_unconditional_update=False,

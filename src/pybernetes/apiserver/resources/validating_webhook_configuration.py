@@ -14,13 +14,11 @@ from pybernetes.api.models.admissionregistration_v1 import ValidatingWebhookConf
 from pybernetes.apiserver.resource import Resource
 from pybernetes.apiserver.resources.defaults import compile_defaults
 from pybernetes.apiserver.resources.webhook_tables import COLUMNS, WEBHOOK_DEFAULTS, webhooks_changed
-from pybernetes.apiserver.validation.metadata import check_metadata_update
 from pybernetes.apiserver.validation.webhooks import check_configuration, leniency_of, warnings_of
 
 
 def validate_update(new: ValidatingWebhookConfiguration, old: ValidatingWebhookConfiguration) -> Iterator[FieldError]:
-    yield from check_metadata_update(new.metadata, old.metadata)
-    yield from check_configuration(new, leniency_of(new, old))
+    return check_configuration(new, leniency_of(new, old))
 
 
 VALIDATING_WEBHOOK_CONFIGURATIONS = Resource(

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from pybernetes.apiserver.columns import AGE, NAME
 from pybernetes.apiserver.resource import Column, Document
-from pybernetes.apiserver.resources.defaults import Table
+from pybernetes.apiserver.resources.defaults import Table, WhenAbsent
 
 WEBHOOK_DEFAULTS: Table = {
-    "webhooks[].failurePolicy": "Fail",
-    "webhooks[].matchPolicy": "Equivalent",
+    "webhooks[].failurePolicy": WhenAbsent("Fail"),
+    "webhooks[].matchPolicy": WhenAbsent("Equivalent"),
     "webhooks[].namespaceSelector": {},
     "webhooks[].objectSelector": {},
     "webhooks[].timeoutSeconds": 10,
-    "webhooks[].rules[].scope": "*",
+    "webhooks[].rules[].scope": WhenAbsent("*"),
     "webhooks[].clientConfig.service.port": 443,
 }
 COLUMNS = (
