@@ -47,11 +47,46 @@ def _source(name: str) -> Traversable | None:
 
 def _parsed(docstring: str) -> Description:
     text, _, parameters = docstring.partition(_PARAMETERS_TITLE)
-    fields = {name: _flowed(description) for name, description in _PARAMETER.findall(parameters)}
-    return Description(_flowed(text), fields)
+    fields = {
+        _name_in_json(name): _unfolded(description, _FIELD_INDENT)
+        for name, description in _PARAMETER.findall(parameters)
+    }
+    return Description(_unfolded(text, _CLASS_INDENT), fields)
 
 
-def _flowed(text: str) -> str:
-    """The text without the line breaks that only fit it to a width; blank lines stay."""
-    paragraphs = re.split(r"\n\s*\n", text.strip())
-    return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
+_CLASS_INDENT, _FIELD_INDENT = 6, 8
+_WIDTH = 78
+"""Lines that would have been longer were folded."""
+
+
+def _name_in_json(name: str) -> str:
+    """Python's keywords have an underscore behind them, and no name has a dash."""
+    return name.rstrip("_").replace("_", "-")
+
+
+def _unfolded(text: str, indent: int) -> str:
+    """The text without the breaks that only fit it to a width, and with the empty lines between its paragraphs.
+
+    A break stays where the next word would have fitted, or before and behind lines that are indented.
+    """
+    before, *rest = text.strip().split("\n")
+    parts = [before]
+    for raw in rest:
+        line = raw[indent:] if not raw[:indent].strip() else raw.lstrip()
+        if not line:
+            before = ""
+            continue
+        if not before:
+            parts += ("\n\n", line)
+        elif _is_indented(line):
+            parts += ("\n", line)
+        elif len(before) + 1 + len(line.split(" ", 1)[0]) > _WIDTH:
+            parts += (" ", line)
+        else:
+            parts += ("\n" if _is_indented(before) else "\n\n", line)
+        before = line
+    return "".join(parts).rstrip()
+
+
+def _is_indented(line: str) -> bool:
+    return line[:1] in (" ", "\t")

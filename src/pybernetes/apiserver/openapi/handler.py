@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 import orjson
@@ -26,11 +26,12 @@ from pybernetes.apiserver.openapi import gnostic
 from pybernetes.apiserver.openapi.merging import merged
 from pybernetes.apiserver.openapi.paths import Paths
 from pybernetes.apiserver.openapi.schemas import Dialect, Schemas, type_of_kind
+from pybernetes.apiserver.openapi.values import option_versions
 from pybernetes.apiserver.routes import Call, Routes
 
 log = logging.getLogger(__name__)
 
-_ALWAYS = ("meta_v1.DeleteOptions", "meta_v1.Status", "meta_v1.WatchEvent")
+_OF_VERBS = {"delete": ("meta_v1.DeleteOptions", "meta_v1.Status"), "watch": ("meta_v1.WatchEvent",)}
 _ACCEPTABLE = (JSON, "application/*", "*/*", "")
 _IMMUTABLE = "public, immutable"
 _YEAR_SECONDS = 31536000
@@ -140,7 +141,7 @@ class OpenApi:
         return await asyncio.shield(building)
 
     def _build_v3(self, version: ServedVersion) -> bytes:
-        schemas = Schemas(Dialect.V3)
+        schemas = Schemas(Dialect.V3, [(version.group, version.version)])
         _publish([version], schemas)
         return orjson.dumps(
             {
@@ -172,7 +173,7 @@ class OpenApi:
         return merged(self._local_v2(), parts) if parts else self._local_v2()
 
     def _local_v2(self) -> dict[str, Any]:
-        schemas = Schemas(Dialect.V2)
+        schemas = Schemas(Dialect.V2, option_versions())
         paths = Paths(Dialect.V2, schemas)
         versions = list(self._versions.values())
         _publish(versions, schemas)
@@ -193,7 +194,7 @@ def _publish(versions: Iterable[ServedVersion], schemas: Schemas) -> None:
                 schemas.publish(resource.published)
 
 
-def _types_of(versions: Iterable[ServedVersion]) -> list[str]:
+def _types_of(versions: Sequence[ServedVersion]) -> list[str]:
     """The facts' names of every kind that the versions serve, and of their lists."""
     kinds = {
         (kind.group, kind.version, name)
@@ -202,8 +203,10 @@ def _types_of(versions: Iterable[ServedVersion]) -> list[str]:
         for kind in (resource.kind, *(one.kind for one in resource.subresources))
         for name in (kind.kind, f"{kind.kind}List")
     }
-    found = (type_of_kind(*kind) for kind in sorted(kinds))
-    return [*_ALWAYS, *(type_name for type_name in found if type_name)]
+    found = [type_of_kind(*kind) for kind in sorted(kinds)]
+    verbs = {verb for version in versions for resource in version.resources for verb in resource.verbs}
+    of_verbs = [type_name for verb in _OF_VERBS if verb in verbs for type_name in _OF_VERBS[verb]]
+    return [*of_verbs, *(type_name for type_name in found if type_name)]
 
 
 def _accepts(accept: str, media_types: Container[str]) -> bool:

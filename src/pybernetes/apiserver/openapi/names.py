@@ -17,6 +17,17 @@ SCALARS = {
     "intstr": "io.k8s.apimachinery.pkg.util.intstr.IntOrString",
 }
 
+FREE_FORM = {
+    "fields": "io.k8s.apimachinery.pkg.apis.meta.v1.FieldsV1",
+    "raw": "io.k8s.apimachinery.pkg.runtime.RawExtension",
+    "json": f"{_PACKAGES['apiextensions_v1']}.JSON",
+    "schema|[]schema": f"{_PACKAGES['apiextensions_v1']}.JSONSchemaPropsOrArray",
+    "schema|bool": f"{_PACKAGES['apiextensions_v1']}.JSONSchemaPropsOrBool",
+    "schema|[]string": f"{_PACKAGES['apiextensions_v1']}.JSONSchemaPropsOrStringArray",
+}
+"""What the facts only know as "any"."""
+SCALARS |= FREE_FORM
+
 
 def definition_name(type_name: str) -> str:
     module, _, name = type_name.partition(".")

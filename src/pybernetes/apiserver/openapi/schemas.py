@@ -15,7 +15,8 @@ from typing import Any
 import orjson
 
 from pybernetes.apiserver.openapi.descriptions import describe
-from pybernetes.apiserver.openapi.names import SCALARS, definition_name
+from pybernetes.apiserver.openapi.names import FREE_FORM, SCALARS, definition_name
+from pybernetes.apiserver.openapi.values import GroupVersion, Values, values_of
 from pybernetes.apiserver.published import Gvk, Published
 
 Schema = dict[str, Any]
@@ -44,6 +45,12 @@ _SCALAR_DEFINITIONS: dict[str, Schema] = {
     SCALARS["microtime"]: {"type": "string", "format": "date-time", "description": "A time with microseconds."},
     SCALARS["quantity"]: {"type": "string", "description": "A fixed-point number with an optional unit suffix."},
     SCALARS["intstr"]: {"type": "string", "format": "int-or-string", "description": "A number, or a text."},
+    FREE_FORM["fields"]: {"type": "object", "description": "A set of fields, in the format that FieldsType names."},
+    FREE_FORM["raw"]: {"type": "object", "description": "An object of any kind."},
+    FREE_FORM["json"]: {"description": "Any JSON value."},
+    FREE_FORM["schema|[]schema"]: {"description": "A schema, or a list of schemas."},
+    FREE_FORM["schema|bool"]: {"description": "A schema, or a truth value."},
+    FREE_FORM["schema|[]string"]: {"description": "A schema, or a list of names."},
 }
 _SCALARS_V3: dict[str, Schema] = {
     SCALARS["quantity"]: {
@@ -94,9 +101,16 @@ _PACKAGE_OF_GROUP = {
 }
 
 
+_KNOWN_TO_ALL = frozenset({"meta_v1.DeleteOptions", "meta_v1.WatchEvent"})
+"""Types that every group and version knows."""
+
+
 class Schemas:
-    def __init__(self, dialect: Dialect) -> None:
+    """``versions`` are the groups and versions that the document is about."""
+
+    def __init__(self, dialect: Dialect, versions: Iterable[GroupVersion] = ()) -> None:
         self._dialect = dialect
+        self._versions = sorted({("", "v1"), *versions})
         self._built: dict[str, Schema] = {}
         self._references: dict[str, tuple[str, ...]] = {}
         self._published: dict[str, Schema] = {}
@@ -147,6 +161,7 @@ class Schemas:
         module, _, name = type_name.partition(".")
         fact = facts_of(module)[name]
         described = describe(type_name)
+        values = values_of(type_name)
         references: list[str] = []
         schema: Schema = {"description": described.text} if described.text else {}
         schema["type"] = "object"
@@ -154,30 +169,50 @@ class Schemas:
         if required:
             schema["required"] = required
         properties = {
-            field: self._field(facts, described.fields.get(field, ""), references)
+            field: self._field(field, facts, values, described.fields.get(field, ""), references)
             for field, facts in fact["fields"].items()
         }
         if properties:
             schema["properties"] = properties
-        if "kinds" in fact:
+        if type_name in _KNOWN_TO_ALL:
+            schema["x-kubernetes-group-version-kind"] = [
+                {"group": group, "version": version, "kind": name} for group, version in self._versions
+            ]
+        elif "kinds" in fact:
             schema["x-kubernetes-group-version-kind"] = [
                 {"group": group, "version": version, "kind": kind} for group, version, kind in fact["kinds"]
             ]
         if "map" in fact:
             schema["x-kubernetes-map-type"] = fact["map"]
+        if values.unions:
+            schema["x-kubernetes-unions"] = values.unions
         self._references[type_name] = tuple(dict.fromkeys(references))
         return schema
 
-    def _field(self, facts: Mapping[str, Any], description: str, references: list[str]) -> Schema:
-        schema = self._typed(facts["type"], references)
-        if "$ref" in schema and self._dialect is Dialect.V3:
+    def _field(
+        self, name: str, facts: Mapping[str, Any], values: Values, description: str, references: list[str]
+    ) -> Schema:
+        free = values.free.get(name)
+        schema = self._typed(facts["type"].replace("any", free) if free else facts["type"], references)
+        beside = self._beside(name, facts, values, description)
+        if beside and "$ref" in schema and self._dialect is Dialect.V3:
             schema = {"allOf": [schema]}
+        enum = values.enums.get(name)
+        if enum:
+            (schema.get("items") or schema.get("additionalProperties") or schema)["enum"] = enum
+        return schema | beside
+
+    def _beside(self, name: str, facts: Mapping[str, Any], values: Values, description: str) -> Schema:
+        """What is said of a field besides its type and the values that it takes."""
+        found: Schema = {}
+        enum = values.enums.get(name)
+        if enum:
+            description += "\n\nPossible enum values:\n" + "\n".join(f' - `"{one}"`' for one in enum)
         if description:
-            schema["description"] = description
-        for fact, extension in _EXTENSIONS:
-            if fact in facts:
-                schema[extension] = facts[fact]
-        return schema
+            found["description"] = description
+        if name in values.defaults and self._dialect is Dialect.V3:
+            found["default"] = values.defaults[name]
+        return found | {extension: facts[fact] for fact, extension in _EXTENSIONS if fact in facts}
 
     def _typed(self, type_name: str, references: list[str]) -> Schema:
         if type_name.startswith("[]"):

@@ -1,0 +1,47 @@
+"""What values fields have when nothing is said, which they can have, and what those without a type are.
+
+The facts are `values.json`, written by `tools/generate_openapi_values.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import msgspec
+
+GroupVersion = tuple[str, str]
+
+
+class Values(msgspec.Struct, frozen=True):
+    """Of the fields of one type, by name in JSON."""
+
+    defaults: Mapping[str, Any] = {}
+    enums: Mapping[str, Sequence[str]] = {}
+    free: Mapping[str, str] = {}
+    """Which free form (``names.FREE_FORM``) a field, its items or its values have."""
+    unions: Sequence[Mapping[str, Any]] = ()
+
+
+class _Facts(msgspec.Struct, frozen=True):
+    versions: tuple[GroupVersion, ...]
+    types: dict[str, Values]
+
+
+NO_VALUES = Values()
+
+
+def values_of(type_name: str) -> Values:
+    return _facts().types.get(type_name, NO_VALUES)
+
+
+def option_versions() -> tuple[GroupVersion, ...]:
+    """The groups and versions that know DeleteOptions and WatchEvent."""
+    return _facts().versions
+
+
+@cache
+def _facts() -> _Facts:
+    return msgspec.json.decode(files(__package__).joinpath("values.json").read_bytes(), type=_Facts)
