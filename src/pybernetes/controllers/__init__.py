@@ -9,6 +9,7 @@ from pybernetes.controllers.controller import Controller
 from pybernetes.controllers.cronjob import CronJobController
 from pybernetes.controllers.daemonset import DaemonSetController
 from pybernetes.controllers.deployment import DeploymentController
+from pybernetes.controllers.disruption import DisruptionController
 from pybernetes.controllers.endpoints import EndpointsController
 from pybernetes.controllers.endpointslice import EndpointSliceController
 from pybernetes.controllers.garbagecollector import GarbageCollector
@@ -46,6 +47,7 @@ CONTROLLERS: tuple[type[Controller], ...] = (
     NodeLifecycleController,
     TaintEvictionController,
     PodGarbageCollector,
+    DisruptionController,
     ResourceQuotaController,
     PvcProtectionController,
     PvProtectionController,
