@@ -92,6 +92,7 @@ class Binder:
         attributes = Attributes(
             Operation.CREATE, self._pods.resource, namespace, name, context, binding, None, "binding", _ADMITTED
         )
+        binding.setdefault("metadata", {})["namespace"] = namespace
         await self._pods.admission.mutate(attributes)
         _check(binding, name)
         await self._pods.admission.validate(attributes)

@@ -33,7 +33,10 @@ class Deleting(Updating):
             current = await self.get(namespace, name)
             old = self.document_of(current)
             check_preconditions(self.info, current, options)
-            await self._judge(Attributes(Operation.DELETE, self.resource, namespace, name, context, None, old), options)
+            shown = "" if context.verb == "deletecollection" else name
+            await self._judge(
+                Attributes(Operation.DELETE, self.resource, namespace, shown, context, None, old), options
+            )
             done = await self._carry_out(current, self.as_judged(current), options, context)
             if done is not None:
                 await self._prepared(done.object)

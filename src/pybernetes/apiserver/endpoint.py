@@ -324,7 +324,8 @@ class Endpoint:
             manager,
             options.stated,
             request.warnings,
-            audited=request.audited,
+            call.info.verb,
+            request.audited,
         )
 
     def _warnings_of(self, subresource: str) -> Callable[[Document], Iterable[str]] | None:

@@ -10,7 +10,7 @@ k8s.io/apimachinery/pkg/util/managedfields.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 
 from pybernetes.api.clock import Clock
@@ -33,7 +33,7 @@ from pybernetes.apiserver.resource import Context, Document, ScaleSubresource
 from pybernetes.apiserver.routes import Call
 from pybernetes.apiserver.rules import MainRule
 from pybernetes.apiserver.scale import API_VERSION, scale_of, scaled
-from pybernetes.apiserver.tracking import author_of, check_place, managers_in
+from pybernetes.apiserver.tracking import author_of, check_place, managers_in, record
 from pybernetes.apiserver.updating import Proposal
 from pybernetes.apiserver.view import View
 from pybernetes.apiserver.write_options import FieldValidation, check_patch_options, field_validation
@@ -41,6 +41,7 @@ from pybernetes.apiserver.write_options import FieldValidation, check_patch_opti
 SCALE = KindInfo("autoscaling", "v1", "Scale", "scales", True, "autoscaling_v1")
 SHAPE = shape_of("autoscaling", "v1", "Scale")
 _SUBRESOURCE = "scale"
+_SEEN = Kind(SCALE.group, SCALE.version, SCALE.kind)
 _REPLICAS = fields_at(("f:spec", "f:replicas"))
 
 
@@ -59,32 +60,28 @@ class ScaleRule:
         self.problems = main.problems
 
 
+@dataclass(slots=True)
 class ScaleJudge:
-    """Shows the server's plugins the Scales of the object; what they make of one counts for the object."""
+    """Shows the server's plugins Scales: to those who mutate the one that was sent, to those who validate the
+    object's. What they make of one counts for the object."""
 
-    def __init__(self, judge: Judge, declared: ScaleSubresource) -> None:
-        self._judge = judge
-        self._declared = declared
+    judge: Judge
+    declared: ScaleSubresource
+    sent: Document = field(default_factory=dict)
+    before: Document = field(default_factory=dict)
 
     async def mutate(self, attributes: Attributes) -> None:
-        seen = self._seen(attributes)
-        await self._judge.mutate(seen)
-        if attributes.document is not None and seen.document is not None:
-            scaled(self._declared, attributes.document, seen.document)
+        seen = replace(attributes, document=self.sent, old=self.before, of_kind=_SEEN)
+        await self.judge.mutate(seen)
+        if attributes.document is not None:
+            scaled(self.declared, attributes.document, self.sent)
 
     async def validate(self, attributes: Attributes) -> None:
-        await self._judge.validate(self._seen(attributes))
-
-    def _seen(self, attributes: Attributes) -> Attributes:
-        return replace(
-            attributes,
-            document=self._scale(attributes.document),
-            old=self._scale(attributes.old),
-            of_kind=Kind(SCALE.group, SCALE.version, SCALE.kind),
-        )
+        document, old = self._scale(attributes.document), self._scale(attributes.old)
+        await self.judge.validate(replace(attributes, document=document, old=old, of_kind=_SEEN))
 
     def _scale(self, document: Document | None) -> Document | None:
-        return None if document is None else SHAPE.read(scale_of(self._declared, document)).document
+        return None if document is None else SHAPE.read(scale_of(self.declared, document)).document
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +112,6 @@ class ScaleDoor:
         self._view = view
         self._declared = declared
         self._rule = ScaleRule(main)
-        self._judge = ScaleJudge(registry.admission, declared)
         self._clock = clock
         self._context_of = context_of
         self._path: Path = tuple(f"f:{name}" for name in declared.replicas.split("."))
@@ -163,18 +159,22 @@ class ScaleDoor:
         return change
 
     async def _write(self, call: Call, change: Change, *, pinned: bool) -> ApiResponse:
-        context = replace(self._context_of(call, self._clock), judge=self._judge)
+        judge = ScaleJudge(self._registry.admission, self._declared)
+        context = replace(self._context_of(call, self._clock), judge=judge)
         author = replace(author_of(self._registry.info, context, _SUBRESOURCE), api_version=API_VERSION)
 
         def propose(current: StoredObject) -> Proposal:
             document = self._registry.fresh_document_of(current)
             managers = managers_in(document)
             shown = SHAPE.read(scale_of(self._declared, document)).document
-            wanted = change(shown, self._to_scale(managers), author)
+            before = self._to_scale(managers)
+            wanted = change(shown, before, author)
             metadata = wanted.scale.setdefault("metadata", {})
             check_place(metadata, call.info.namespace, call.info.name)
             self._check_uid(metadata, document)
             after = self._to_object(managers, wanted.managers)
+            metadata.setdefault("namespace", call.info.namespace)
+            judge.before, judge.sent = _managed(shown, before), _managed(wanted.scale, wanted.managers)
             return Proposal(scaled(self._declared, document, wanted.scale), pinned, after)
 
         name = call.info.name
@@ -213,6 +213,13 @@ class ScaleDoor:
                 fields = union(before.fields, path) if before else path
                 result[mine] = Entry(version, fields, before.time if before else "")
         return result
+
+
+def _managed(scale: Document, managers: Managers) -> Document:
+    """As admission sees it: with those who manage it."""
+    shown = {**scale, "metadata": {**scale["metadata"]}}
+    record(shown, managers)
+    return shown
 
 
 def _of_version(manager: Manager, api_version: str) -> Manager:

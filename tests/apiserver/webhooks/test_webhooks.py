@@ -140,7 +140,9 @@ async def test_a_collection_is_judged_object_by_object() -> None:
             await talk.post(CONFIG_MAPS, config_map(name))
         await configure(talk, VALIDATING, webhook(hooks.config(), rules=[rule("configmaps", operations=("DELETE",))]))
         await talk.delete(CONFIG_MAPS)
-        assert sorted(review["request"]["name"] for _, review in hooks.asked) == ["a", "b"]
+        reviews = [review["request"] for _, review in hooks.asked]
+        assert sorted(review["oldObject"]["metadata"]["name"] for review in reviews) == ["a", "b"]
+        assert not any("name" in review for review in reviews)
 
 
 async def test_a_webhook_that_cannot_be_reached_fails_the_write_or_is_ignored() -> None:

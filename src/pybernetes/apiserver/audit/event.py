@@ -15,9 +15,10 @@ import orjson
 from pybernetes.api.errors import ApiError
 from pybernetes.api.meta import format_micro_time
 from pybernetes.apiserver.audit.policy import NAMES, Level, Stage, Verdict
-from pybernetes.apiserver.audit.reading import Document, document_of, without_managers
+from pybernetes.apiserver.audit.reading import document_of, without_managers
 from pybernetes.apiserver.auth.contract import User
 from pybernetes.apiserver.http import ApiResponse
+from pybernetes.apiserver.resource import Document
 
 log = logging.getLogger(__name__)
 

@@ -60,6 +60,8 @@ class BoundTo:
 class IssuedToken:
     token: str
     expires: datetime
+    identity: str
+    """What it is known by (`jti`)."""
 
 
 def user_name(namespace: str, name: str) -> str:
@@ -117,7 +119,7 @@ class ServiceAccountTokens:
             "jti": str(uuid.uuid4()),
             "kubernetes.io": private,
         }
-        return IssuedToken(self.sign(claims), asked)
+        return IssuedToken(self.sign(claims), asked, claims["jti"])
 
     def sign(self, claims: Mapping[str, Any]) -> str:
         import jwt

@@ -40,6 +40,9 @@ def default_duration(document: Document) -> None:
     document.setdefault("spec", {}).setdefault("expirationSeconds", DEFAULT_SECONDS)
 
 
+ISSUED = "authentication.kubernetes.io/issued-credential-id"
+
+
 class TokenRequests:
     def __init__(
         self, store: Store, tokens: ServiceAccountTokens, clock: Clock, accounts: Registry | None = None
@@ -83,6 +86,8 @@ class TokenRequests:
             seconds=spec["expirationSeconds"],
             bound=bound,
         )
+        if call.request.audited is not None:
+            call.request.audited.annotate(ISSUED, f"JTI={issued.identity}")
         spec["audiences"] = list(spec.get("audiences") or self._tokens.audiences)
         spec.setdefault("boundObjectRef", None)
         metadata |= {
