@@ -14,6 +14,7 @@ from pybernetes.api import errors
 from pybernetes.apiserver.columns import AGE, NAME
 from pybernetes.apiserver.http import ApiRequest
 from pybernetes.apiserver.resource import Column, Document, Resource
+from pybernetes.apiserver.resources.descriptions import described
 
 
 class IncludeObject(StrEnum):
@@ -49,19 +50,23 @@ def table(
 ) -> Document:
     columns = columns_of(resource)
     made: Document = {"kind": "Table", "apiVersion": f"meta.k8s.io/{version}", "metadata": list_metadata}
-    made["columnDefinitions"] = [_definition(column) for column in columns] if with_columns else []
+    made["columnDefinitions"] = _definitions(resource, columns) if with_columns else []
     made["rows"] = [_row(columns, document, version, include, now) for document in documents]
     return made
 
 
-def _definition(column: Column) -> Document:
-    return {
-        "name": column.name,
-        "type": column.type,
-        "format": column.format,
-        "description": column.description,
-        "priority": column.priority,
-    }
+def _definitions(resource: Resource, columns: Sequence[Column]) -> list[Document]:
+    texts = described(resource.info.group_resource) if resource.custom is None else {}
+    return [
+        {
+            "name": column.name,
+            "type": column.type,
+            "format": column.format,
+            "description": column.description or texts.get(column.name, ""),
+            "priority": column.priority,
+        }
+        for column in columns
+    ]
 
 
 def _row(

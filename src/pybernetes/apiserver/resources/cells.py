@@ -46,8 +46,9 @@ def text_column(name: str, path: str, default: str = "", *, priority: int = 0) -
     return Column(name, lambda document, now: at_path(document, path) or default, priority=priority)
 
 
-def number_column(name: str, path: str) -> Column:
-    return Column(name, lambda document, now: at_path(document, path, 0), "integer")
+def number_column(name: str, path: str, type: str = "integer") -> Column:
+    """Some of upstream's columns hold numbers and are declared as ``string``."""
+    return Column(name, lambda document, now: at_path(document, path, 0), type)
 
 
 def format_labels(labels: Mapping[str, str] | None) -> str:

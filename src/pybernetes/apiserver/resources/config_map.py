@@ -69,7 +69,7 @@ CONFIG_MAPS = Resource(
     short_names=("cm",),
     validate=validate,
     validate_update=validate_update,
-    columns=(NAME, Column("Data", _data_count, "integer"), AGE),
+    columns=(NAME, Column("Data", _data_count), AGE),
 )
 
 RESOURCES = (CONFIG_MAPS,)

@@ -51,7 +51,7 @@ CONTROLLER_REVISIONS = Resource(
     validate=validate,
     validate_update=validate_update,
     judges_updates_alone=True,
-    columns=(NAME, Column("Controller", _controller), number_column("Revision", "revision"), AGE),
+    columns=(NAME, Column("Controller", _controller), number_column("Revision", "revision", "string"), AGE),
 )
 
 RESOURCES = (CONTROLLER_REVISIONS,)

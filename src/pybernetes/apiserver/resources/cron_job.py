@@ -127,7 +127,7 @@ CRON_JOBS = Resource(
         NAME,
         text_column("Schedule", "spec.schedule"),
         text_column("Timezone", "spec.timeZone", NONE),
-        Column("Suspend", _suspend),
+        Column("Suspend", _suspend, "boolean"),
         Column("Active", lambda cron_job, now: len(at_path(cron_job, "status.active", ())), "integer"),
         Column("Last Schedule", _last),
         AGE,

@@ -170,8 +170,8 @@ DEPLOYMENTS = Resource(
     columns=(
         NAME,
         Column("Ready", _ready),
-        number_column("Up-to-date", "status.updatedReplicas"),
-        number_column("Available", "status.availableReplicas"),
+        number_column("Up-to-date", "status.updatedReplicas", "string"),
+        number_column("Available", "status.availableReplicas", "string"),
         AGE,
         *container_columns(),
         selector_column(),

@@ -110,8 +110,8 @@ _COLUMNS = (
     Column("Reference", _reference),
     Column("Targets", _targets),
     Column("MinPods", _minimum),
-    number_column("MaxPods", "spec.maxReplicas"),
-    number_column("Replicas", "status.currentReplicas"),
+    number_column("MaxPods", "spec.maxReplicas", "string"),
+    number_column("Replicas", "status.currentReplicas", "string"),
     AGE,
 )
 _SUBRESOURCES = (StatusSubresource(validate=validate_status),)

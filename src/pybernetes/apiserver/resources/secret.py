@@ -113,7 +113,7 @@ SECRETS = Resource(
     columns=(
         NAME,
         Column("Type", lambda secret, now: type_of(secret)),
-        Column("Data", lambda secret, now: len(secret.get("data") or ()), "integer"),
+        Column("Data", lambda secret, now: len(secret.get("data") or ())),
         AGE,
     ),
     selectable={"type": type_of},

@@ -11,7 +11,7 @@ from pybernetes.api.fields import FieldError, is_dns_subdomain
 from pybernetes.api.kinds import info_of
 from pybernetes.api.models.core_v1 import ServiceAccount
 from pybernetes.apiserver.columns import AGE, NAME
-from pybernetes.apiserver.resource import Column, Resource, SpecialSubresource
+from pybernetes.apiserver.resource import Resource, SpecialSubresource
 from pybernetes.apiserver.validation.metadata import check_metadata, check_metadata_update
 
 
@@ -29,7 +29,7 @@ SERVICE_ACCOUNTS = Resource(
     short_names=("sa",),
     validate=validate,
     validate_update=validate_update,
-    columns=(NAME, Column("Secrets", lambda account, now: len(account.get("secrets") or ()), "integer"), AGE),
+    columns=(NAME, AGE),
     subresources=(SpecialSubresource("token", ("create",), ("authentication.k8s.io", "v1", "TokenRequest")),),
 )
 
