@@ -54,7 +54,7 @@ RESOURCE_LIST = {
         {"name": "flunders/status", "singularName": "", "namespaced": True, "kind": "Flunder", "verbs": ["get"]},
     ],
 }
-OPENAPI_V2 = {
+OPENAPI_V2: Document = {
     "swagger": "2.0",
     "info": {"title": "wardle", "version": "1"},
     "paths": {

@@ -107,7 +107,7 @@ async def test_a_local_one_is_available_from_the_start_and_the_port_of_a_service
 async def test_the_status_has_a_door_of_its_own_that_lets_nothing_else_through() -> None:
     async with serving() as talk:
         await made(talk, service=REFERENCE)
-        change = {
+        change: dict[str, Any] = {
             "metadata": {"labels": {"a": "b"}, "annotations": {"a": "b"}},
             "spec": {"versionPriority": 50},
             "status": {"conditions": [{"type": "Available", "status": "Maybe"}]},

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
+import ssl
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import orjson
@@ -34,6 +36,7 @@ NAMESPACE, NAME = "kube-system", "extension-apiserver-authentication"
 MANAGER = "kube-apiserver"
 PERIOD_SECONDS = 60.0
 _SLACK = timedelta(minutes=5)
+_CERTIFICATE = re.compile("-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
 _CLIENT_CA, _PROXY_CA = "client-ca-file", "requestheader-client-ca-file"
 
 
@@ -95,7 +98,7 @@ class Trust:
         context = Context(SERVER_USER, now, manager=MANAGER)
         current = await self._registry.find(NAMESPACE, NAME)
         before = (current.document.get("data") or {}) if current is not None else {}
-        data = await asyncio.to_thread(combined, before, self._required, now)
+        data = combined(before, self._required, now)
         if current is None:
             document = {**self._registry.identity(), "metadata": {"name": NAME, "namespace": NAMESPACE}, "data": data}
             await self._registry.create(NAMESPACE, document, context)
@@ -136,11 +139,14 @@ def _names(proxies: RequestHeaders | None) -> tuple[tuple[str, tuple[str, ...]],
 
 
 def _bundle(bundles: Iterable[str], now: datetime) -> str:
-    from cryptography import x509
-    from cryptography.hazmat.primitives.serialization import Encoding
+    certificates = (ssl.PEM_cert_to_DER_cert(one) for bundle in bundles for one in _CERTIFICATE.findall(bundle))
+    lasting = (one for one in certificates if _end_of(one) > now - _SLACK)
+    return "".join(dict.fromkeys(ssl.DER_cert_to_PEM_cert(one) for one in lasting))
 
-    certificates = [
-        one for bundle in bundles if bundle.strip() for one in x509.load_pem_x509_certificates(bundle.encode())
-    ]
-    lasting = (one for one in certificates if one.not_valid_after_utc > now - _SLACK)
-    return "".join(dict.fromkeys(one.public_bytes(Encoding.PEM).decode() for one in lasting))
+
+def _end_of(certificate: bytes) -> datetime:
+    """Asked of the TLS library, which is there anyway."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(cadata=certificate)
+    ends = [str(one["notAfter"]) for one in context.get_ca_certs()]
+    return datetime.fromtimestamp(ssl.cert_time_to_seconds(ends[0]), UTC) if ends else datetime.max.replace(tzinfo=UTC)
