@@ -227,7 +227,8 @@ async def test_deprecated_apis_are_marked() -> None:
 async def test_pod_security_tells_what_it_enforces_and_what_it_would_say() -> None:
     async with audited("Metadata") as (talk, heard):
         labels = {"pod-security.kubernetes.io/audit": "restricted", "pod-security.kubernetes.io/enforce": "baseline"}
-        await talk.patch("/api/v1/namespaces/default", {"metadata": {"labels": labels}})
+        changed = await talk.patch("/api/v1/namespaces/default", {"metadata": {"labels": labels}})
+        await talk.server.watch_cache.at_least(int(changed.version))
         await talk.post(PODS, pod("web"))
         annotations = heard.last["annotations"]
         assert annotations["pod-security.kubernetes.io/enforce-policy"] == "baseline:latest"

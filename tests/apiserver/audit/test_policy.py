@@ -105,7 +105,7 @@ def test_what_no_rule_is_about_is_not_told() -> None:
         (
             document({"level": "All"}),
             'rules[0].level: Unsupported value: "All": supported values: '
-            '"Metadata", "None", "Request", "RequestResponse"',
+            '"None", "Metadata", "Request", "RequestResponse"',
         ),
         (
             document({"level": "None", "nonResourceURLs": ["healthz", "/a*b"]}),
@@ -120,7 +120,8 @@ def test_what_no_rule_is_about_is_not_told() -> None:
         ),
         (
             document({"level": "None", "resources": [{"resourceNames": ["a"]}]}),
-            'rules[0].resources.resourceNames: Invalid value: ["a"]: using resourceNames requires at least one resource',
+            'rules[0].resources.resourceNames: Invalid value: ["a"]: using resourceNames requires at least one '
+            "resource",
         ),
         (
             document({"level": "None", "omitStages": ["Soon"]}),
