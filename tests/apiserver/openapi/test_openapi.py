@@ -115,3 +115,43 @@ async def test_who_accepts_only_protobuf_of_the_third_version_is_told_that_there
     with pytest.raises(ApiError) as refused:
         await answer(openapi, "/openapi/v3", accept=PROTOBUF)
     assert refused.value.code == 406
+
+
+async def test_fields_say_their_defaults_and_what_they_can_be(openapi: OpenApi) -> None:
+    schemas = (await document(openapi, "/openapi/v3/api/v1"))["components"]["schemas"]
+    protocol = schemas["io.k8s.api.core.v1.ContainerPort"]["properties"]["protocol"]
+    assert (protocol["default"], protocol["enum"]) == ("TCP", ["SCTP", "TCP", "UDP"])
+    assert protocol["description"].endswith('\n\nPossible enum values:\n - `"SCTP"`\n - `"TCP"`\n - `"UDP"`')
+    pod = schemas["io.k8s.api.core.v1.Pod"]["properties"]
+    assert pod["spec"]["allOf"] == [{"$ref": "#/components/schemas/io.k8s.api.core.v1.PodSpec"}]
+    assert pod["spec"]["default"] == {}
+    modes = schemas["io.k8s.api.core.v1.PersistentVolumeClaimSpec"]["properties"]["accessModes"]
+    assert "ReadWriteOnce" in modes["items"]["enum"]
+    assert schemas["io.k8s.api.core.v1.AppArmorProfile"]["x-kubernetes-unions"][0]["discriminator"] == "type"
+
+
+async def test_v2_has_enums_but_no_defaults(openapi: OpenApi) -> None:
+    definitions = (await document(openapi, "/openapi/v2"))["definitions"]
+    protocol = definitions["io.k8s.api.core.v1.ContainerPort"]["properties"]["protocol"]
+    assert ("default" in protocol, protocol["enum"]) == (False, ["SCTP", "TCP", "UDP"])
+    assert definitions["io.k8s.apimachinery.pkg.apis.meta.v1.FieldsV1"]["type"] == "object"
+
+
+async def test_what_all_operations_of_a_path_take_is_said_once(openapi: OpenApi) -> None:
+    paths = (await document(openapi, "/openapi/v3/api/v1"))["paths"]
+    item = paths["/api/v1/namespaces/{namespace}/configmaps/{name}"]
+    assert [one["name"] for one in item["parameters"]] == ["name", "namespace", "pretty"]
+    assert "parameters" not in item["get"]
+    assert [one["name"] for one in item["put"]["parameters"]] == ["dryRun", "fieldManager", "fieldValidation"]
+    assert list(item["delete"]["responses"]) == ["200", "202", "401"]
+    assert item["put"]["responses"]["201"]["description"] == "Created"
+
+
+async def test_watches_and_connections_have_paths(openapi: OpenApi) -> None:
+    paths = (await document(openapi, "/openapi/v3/api/v1"))["paths"]
+    watch = paths["/api/v1/watch/namespaces/{namespace}/pods"]["get"]
+    assert (watch["operationId"], watch["x-kubernetes-action"]) == ("watchCoreV1NamespacedPodList", "watchlist")
+    run = paths["/api/v1/namespaces/{namespace}/pods/{name}/exec"]
+    assert run["post"]["operationId"] == "connectCoreV1PostNamespacedPodExec"
+    assert [one["name"] for one in run["parameters"]][:3] == ["command", "container", "name"]
+    assert set(paths["/api/v1/nodes/{name}/proxy/{path}"]) >= {"get", "head", "options", "patch"}

@@ -50,6 +50,7 @@ class ServedResource:
     categories: tuple[str, ...] = ()
     subresources: tuple[ServedSubresource, ...] = ()
     published: Published | None = None
+    returns_deleted: bool = False
     """What OpenAPI says of it, for a kind without generated facts."""
     storage_hash: str = ""
     """Stands for the group, version and kind that objects are stored as; empty where nothing is stored."""
@@ -194,6 +195,7 @@ def _served(resource: Resource) -> ServedResource:
             for one in _told(resource)
         ),
         published=resource.custom.published if resource.custom is not None else None,
+        returns_deleted=resource.returns_deleted,
         storage_hash=storage_hash(stored.group, stored.version, stored.kind),
     )
 

@@ -31,7 +31,11 @@ from pybernetes.apiserver.routes import Call, Routes
 
 log = logging.getLogger(__name__)
 
-_OF_VERBS = {"delete": ("meta_v1.DeleteOptions", "meta_v1.Status"), "watch": ("meta_v1.WatchEvent",)}
+_OF_VERBS = {
+    "delete": ("meta_v1.DeleteOptions", "meta_v1.Status"),
+    "patch": ("patch",),
+    "watch": ("meta_v1.WatchEvent",),
+}
 _ACCEPTABLE = (JSON, "application/*", "*/*", "")
 _IMMUTABLE = "public, immutable"
 _YEAR_SECONDS = 31536000
@@ -206,7 +210,7 @@ def _types_of(versions: Sequence[ServedVersion]) -> list[str]:
     found = [type_of_kind(*kind) for kind in sorted(kinds)]
     verbs = {verb for version in versions for resource in version.resources for verb in resource.verbs}
     of_verbs = [type_name for verb in _OF_VERBS if verb in verbs for type_name in _OF_VERBS[verb]]
-    return [*of_verbs, *(type_name for type_name in found if type_name)]
+    return ["meta_v1.APIResourceList", *of_verbs, *(type_name for type_name in found if type_name)]
 
 
 def _accepts(accept: str, media_types: Container[str]) -> bool:

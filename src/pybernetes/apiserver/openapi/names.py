@@ -19,6 +19,7 @@ SCALARS = {
 
 FREE_FORM = {
     "fields": "io.k8s.apimachinery.pkg.apis.meta.v1.FieldsV1",
+    "patch": "io.k8s.apimachinery.pkg.apis.meta.v1.Patch",
     "raw": "io.k8s.apimachinery.pkg.runtime.RawExtension",
     "json": f"{_PACKAGES['apiextensions_v1']}.JSON",
     "schema|[]schema": f"{_PACKAGES['apiextensions_v1']}.JSONSchemaPropsOrArray",

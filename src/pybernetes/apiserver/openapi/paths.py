@@ -1,94 +1,30 @@
 """OpenAPI paths of served resources: every verb of every resource and subresource, with the parameters it takes.
 
-What clients rely on is exact: the group, version and kind of each operation, the verbs, `fieldValidation` on writes and
-the media types of patches. Pure.
+What clients rely on is exact: the group, version and kind of each operation, its id, the verbs, `fieldValidation` on
+writes and the media types of patches. What all operations of a path take is said once, beside them. Pure.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-from pybernetes.apiserver.discovery.served import Kind, ServedResource, ServedVersion
+from pybernetes.apiserver.discovery.served import Kind, ServedResource, ServedSubresource, ServedVersion
+from pybernetes.apiserver.openapi import operations as known
+from pybernetes.apiserver.openapi.operations import Body, Operation, Shows
 from pybernetes.apiserver.openapi.schemas import Dialect, Schemas
 
 Document = dict[str, Any]
 
-PATCH_TYPES = (
-    "application/apply-patch+yaml",
-    "application/json-patch+json",
-    "application/merge-patch+json",
-    "application/strategic-merge-patch+json",
-)
-CUSTOM_PATCH_TYPES = PATCH_TYPES[:-1]
-"""Without merge keys there is no strategic merge; kubectl looks here before it sends one."""
-_JSON = "application/json"
-
 
 @dataclass(frozen=True, slots=True)
-class _Operation:
-    """One HTTP method of a path: its verb as upstream names it, and what it takes."""
+class _Place:
+    """Where operations stand, and what their ids end with."""
 
-    method: str
-    action: str
-    name: str
-    parameters: tuple[str, ...] = ()
-    takes_body: bool = False
-
-
-_PRETTY = ("pretty",)
-_WRITE = ("dryRun", "fieldManager", "fieldValidation")
-_LIST = (
-    "allowWatchBookmarks",
-    "continue",
-    "fieldSelector",
-    "labelSelector",
-    "limit",
-    "resourceVersion",
-    "resourceVersionMatch",
-    "sendInitialEvents",
-    "timeoutSeconds",
-    "watch",
-)
-_DELETE = ("dryRun", "gracePeriodSeconds", "orphanDependents", "propagationPolicy")
-
-_COLLECTION = (
-    ("list", _Operation("get", "list", "list", _PRETTY + _LIST)),
-    ("create", _Operation("post", "post", "create", _PRETTY + _WRITE, takes_body=True)),
-    ("deletecollection", _Operation("delete", "deletecollection", "deleteCollection", _PRETTY + _LIST + _DELETE)),
-)
-_ITEM = (
-    ("get", _Operation("get", "get", "read", _PRETTY)),
-    ("update", _Operation("put", "put", "replace", _PRETTY + _WRITE, takes_body=True)),
-    ("patch", _Operation("patch", "patch", "patch", _PRETTY + _WRITE + ("force",), takes_body=True)),
-    ("delete", _Operation("delete", "delete", "delete", _PRETTY + _DELETE)),
-)
-_CONNECT = _Operation("post", "connect", "create", _PRETTY + _WRITE, takes_body=True)
-_SUBRESOURCE = (*_ITEM[:3], ("create", _CONNECT), _ITEM[3])
-
-_INTEGERS = frozenset({"limit", "timeoutSeconds", "gracePeriodSeconds"})
-_BOOLEANS = frozenset(
-    {
-        "watch",
-        "allowWatchBookmarks",
-        "sendInitialEvents",
-        "orphanDependents",
-        "force",
-    }
-)
-_DESCRIPTIONS = {
-    "pretty": "If 'true', then the output is pretty printed.",
-    "dryRun": "When present, says that the change shall not be kept. The only value is All.",
-    "fieldManager": "The name of who makes the change.",
-    "fieldValidation": "What is done about unknown and duplicate fields: Ignore, Warn (the default) or Strict.",
-    "force": "Take over fields that another manager owns (apply patches only).",
-    "labelSelector": "Restricts the answer to objects with these labels.",
-    "fieldSelector": "Restricts the answer to objects with these field values.",
-    "limit": "The most objects that one answer may hold.",
-    "continue": "Where the answer goes on, as the one before it said.",
-    "watch": "Ask for the changes instead of the list.",
-}
+    path: str
+    noun: str
+    kind: Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,119 +33,199 @@ class Paths:
     schemas: Schemas
 
     def of_version(self, version: ServedVersion) -> dict[str, Document]:
-        found: dict[str, Document] = {}
+        found = {f"{version.path}/": self.page("APIResources", version, "meta_v1.APIResourceList")}
         for resource in version.resources:
-            found |= self._of_resource(version, resource)
+            found |= _OfResource(self.dialect, self.schemas, version, resource).paths()
         return dict(sorted(found.items()))
 
-    def _of_resource(self, version: ServedVersion, resource: ServedResource) -> dict[str, Document]:
-        place = "/namespaces/{namespace}" if resource.namespaced else ""
-        collection = f"{version.path}{place}/{resource.plural}"
-        scope = "Namespaced" if resource.namespaced else ""
+    def page(self, noun: str, version: ServedVersion, type_name: str) -> Document:
+        answer = answered(self.dialect, "OK", self.schemas.reference(type_name), known.MEDIA)
+        operation: Document = {
+            "tags": [_tag(version)],
+            "operationId": f"get{_group_words(version)}{noun}",
+            "responses": {"200": answer, "401": {"description": "Unauthorized"}},
+        }
+        if self.dialect is Dialect.V2:
+            operation |= {"consumes": list(known.MEDIA), "produces": list(known.MEDIA), "schemes": ["https"]}
+        return {"get": operation}
+
+
+@dataclass(frozen=True, slots=True)
+class _OfResource:
+    dialect: Dialect
+    schemas: Schemas
+    version: ServedVersion
+    resource: ServedResource
+
+    def paths(self) -> dict[str, Document]:
+        version, resource = self.version, self.resource
+        scope = "/namespaces/{namespace}" if resource.namespaced else ""
+        noun = ("Namespaced" if resource.namespaced else "") + resource.kind.kind
+        collection = f"{version.path}{scope}/{resource.plural}"
         found = {
-            collection: self._item(version, resource, resource.kind, resource.verbs, _COLLECTION, scope, collection),
+            collection: self._item(_Place(collection, noun, resource.kind), known.COLLECTION, resource.verbs),
             f"{collection}/{{name}}": self._item(
-                version, resource, resource.kind, resource.verbs, _ITEM, scope, f"{collection}/{{name}}"
+                _Place(f"{collection}/{{name}}", noun, resource.kind), known.ITEM, resource.verbs
             ),
         }
         if resource.namespaced and "list" in resource.verbs:
             everywhere = f"{version.path}/{resource.plural}"
-            found[everywhere] = self._item(
-                version, resource, resource.kind, ("list",), _COLLECTION, "", everywhere, suffix="ForAllNamespaces"
-            )
+            place = _Place(everywhere, f"{resource.kind.kind}ForAllNamespaces", resource.kind)
+            found[everywhere] = self._item(place, known.COLLECTION, ("list",))
+        if "watch" in resource.verbs and resource.published is None:
+            found |= self._watches(scope, noun)
         for one in resource.subresources:
-            path = f"{collection}/{{name}}/{one.name}"
-            suffix = one.name[:1].upper() + one.name[1:]
-            found[path] = self._item(version, resource, one.kind, one.verbs, _SUBRESOURCE, scope, path, suffix=suffix)
+            found |= self._of_subresource(one, collection, noun)
         return {path: item for path, item in found.items() if any(key != "parameters" for key in item)}
 
-    def _item(
-        self,
-        version: ServedVersion,
-        resource: ServedResource,
-        kind: Kind,
-        verbs: Sequence[str],
-        table: Sequence[tuple[str, _Operation]],
-        scope: str,
-        path: str,
-        *,
-        suffix: str = "",
-    ) -> Document:
-        item: Document = {}
-        for verb, operation in table:
-            if verb in verbs:
-                listed = verb in ("list", "deletecollection")
-                operation_id = (
-                    f"{operation.name}{_group_words(version)}{scope}"
-                    f"{'Collection' if verb == 'deletecollection' else ''}{resource.kind.kind}{suffix}"
-                )
-                patches = PATCH_TYPES if resource.published is None else CUSTOM_PATCH_TYPES
-                item[operation.method] = self._operation(
-                    version, operation, kind, operation_id, patches, list_of=listed
-                )
-        parameters = [name for name in ("name", "namespace") if f"{{{name}}}" in path]
-        if parameters:
-            item["parameters"] = [self._path_parameter(name) for name in parameters]
+    def _watches(self, scope: str, noun: str) -> dict[str, Document]:
+        kind, plural = self.resource.kind, self.resource.plural
+        collection = f"{self.version.path}/watch{scope}/{plural}"
+        places = [
+            (known.WATCH_LIST, _Place(collection, f"{noun}List", kind)),
+            (known.WATCH, _Place(f"{collection}/{{name}}", noun, kind)),
+        ]
+        if scope:
+            everywhere = f"{self.version.path}/watch/{plural}"
+            places.append((known.WATCH_LIST, _Place(everywhere, f"{kind.kind}ListForAllNamespaces", kind)))
+        return {place.path: self._joined(place, [self._operation(place, one)]) for one, place in places}
+
+    def _of_subresource(self, one: ServedSubresource, collection: str, noun: str) -> dict[str, Document]:
+        path = f"{collection}/{{name}}/{one.name}"
+        place = _Place(path, noun + one.name[:1].upper() + one.name[1:], one.kind)
+        if one.name in known.CONNECT:
+            return self._connections(one.name, place)
+        if one.name == "log":
+            return {path: self._joined(place, [self._operation(place, known.LOG)])}
+        return {path: self._item(place, known.SUBRESOURCE, one.verbs)}
+
+    def _connections(self, name: str, place: _Place) -> dict[str, Document]:
+        found = {place.path: self._connected(name, place)}
+        if name == "proxy":
+            path = f"{place.path}/{{path}}"
+            found[path] = self._connected(name, replace(place, path=path, noun=f"{place.noun}WithPath"))
+        return found
+
+    def _connected(self, name: str, place: _Place) -> Document:
+        methods = known.PROXY_METHODS if name == "proxy" else known.STREAMING_METHODS
+        made = (
+            Operation(method, "connect", "connect", known.CONNECT[name], shows=Shows.TEXT, codes=("200",))
+            for method in methods
+        )
+        return self._joined(place, [self._operation(place, one) for one in made])
+
+    def _item(self, place: _Place, table: Mapping[str, Operation], verbs: Sequence[str]) -> Document:
+        return self._joined(place, [self._operation(place, table[verb]) for verb in table if verb in verbs])
+
+    def _joined(self, place: _Place, made: Iterable[tuple[str, Document]]) -> Document:
+        """The operations of a path; parameters that all of them have are said beside them."""
+        item: Document = dict(made)
+        named = [{one["name"]: one for one in operation["parameters"]} for operation in item.values()]
+        shared = (
+            {name: one for name, one in named[0].items() if all(one == other.get(name) for other in named)}
+            if named
+            else {}
+        )
+        for operation, parameters in zip(item.values(), named, strict=True):
+            own = [parameters[name] for name in sorted(parameters) if name not in shared]
+            operation["parameters"] = own
+            if not own:
+                del operation["parameters"]
+        for name in ("name", "namespace", "path"):
+            if f"{{{name}}}" in place.path and item:
+                key = name if name not in shared else f"{name} in path"
+                shared[key] = self._parameter(name, "path")
+        if shared:
+            item["parameters"] = [shared[name] for name in sorted(shared)]
         return item
 
-    def _operation(
-        self,
-        version: ServedVersion,
-        operation: _Operation,
-        kind: Kind,
-        operation_id: str,
-        patches: Sequence[str],
-        *,
-        list_of: bool,
-    ) -> Document:
-        answer_kind = "Status" if operation.method == "delete" else f"{kind.kind}List" if list_of else kind.kind
+    def _operation(self, place: _Place, operation: Operation) -> tuple[str, Document]:
+        connects = operation.action == "connect"
+        media = self._media(operation)
+        responses = {
+            code: answered(self.dialect, known.ANSWERS[code], self._shown(place, operation), media)
+            for code in operation.codes
+        }
+        method = operation.method.capitalize() if connects else ""
+        collection = "Collection" if operation.action == "deletecollection" else ""
+        kind = place.kind
         document: Document = {
-            "tags": [_tag(version)],
-            "operationId": operation_id,
-            "parameters": [self._query_parameter(name) for name in operation.parameters],
-            "responses": {"200": self._content("OK", self._schema(kind.group, kind.version, answer_kind))},
+            "tags": [_tag(self.version)],
+            "operationId": f"{operation.word}{_group_words(self.version)}{method}{collection}{place.noun}",
+            "parameters": [self._parameter(name, "query") for name in operation.query],
+            "responses": {**responses, "401": {"description": "Unauthorized"}},
             "x-kubernetes-action": operation.action,
             "x-kubernetes-group-version-kind": {"group": kind.group, "version": kind.version, "kind": kind.kind},
         }
-        if operation.takes_body:
-            types = patches if operation.method == "patch" else ("*/*",)
-            schema = self._schema(kind.group, kind.version, kind.kind)
-            if operation.method == "patch":
-                schema = {"type": "object"}
-            if self.dialect is Dialect.V3:
-                document["requestBody"] = {"required": True, "content": {one: {"schema": schema} for one in types}}
-            else:
-                document["consumes"] = list(types)
-                document["parameters"].append({"name": "body", "in": "body", "required": True, "schema": schema})
         if self.dialect is Dialect.V2:
-            document["produces"] = [_JSON]
-            document["schemes"] = ["https"]
-        return document
+            document |= {"consumes": list(self._consumed(operation)), "produces": list(media), "schemes": ["https"]}
+        if operation.body is not Body.NONE:
+            self._add_body(document, place, operation)
+        return operation.method, document
 
-    def _schema(self, group: str, version: str, kind: str) -> Document:
-        if kind == "Status":
-            return self.schemas.reference("meta_v1.Status")
-        return self.schemas.of_kind(group, version, kind) or {"type": "object"}
+    def _media(self, operation: Operation) -> Sequence[str]:
+        if operation.action == "connect":
+            return known.ANY_MEDIA
+        if self.resource.published is not None:
+            return known.CUSTOM_MEDIA
+        if operation.shows is Shows.TEXT:
+            return ("text/plain", *known.MEDIA)
+        return known.STREAMED if operation.streamed else known.MEDIA
 
-    def _content(self, description: str, schema: Document) -> Document:
+    def _consumed(self, operation: Operation) -> Sequence[str]:
+        if operation.body is not Body.PATCH:
+            return known.ANY_MEDIA
+        return known.PATCH_TYPES if self.resource.published is None else known.CUSTOM_PATCH_TYPES
+
+    def _add_body(self, document: Document, place: _Place, operation: Operation) -> None:
+        schema = self._taken(place, operation.body)
+        required = {} if operation.body is Body.OPTIONS else {"required": True}
         if self.dialect is Dialect.V3:
-            return {"description": description, "content": {_JSON: {"schema": schema}}}
-        return {"description": description, "schema": schema}
+            content = {one: {"schema": schema} for one in self._consumed(operation)}
+            document["requestBody"] = {"content": content, **required}
+        else:
+            document["parameters"].append({"name": "body", "in": "body", **required, "schema": schema})
 
-    def _query_parameter(self, name: str) -> Document:
-        kind = "integer" if name in _INTEGERS else "boolean" if name in _BOOLEANS else "string"
-        parameter: Document = {"name": name, "in": "query"}
-        if name in _DESCRIPTIONS:
-            parameter["description"] = _DESCRIPTIONS[name]
-        if self.dialect is Dialect.V3:
-            return parameter | {"schema": {"type": kind, "uniqueItems": True}}
-        return parameter | {"type": kind, "uniqueItems": True}
+    def _taken(self, place: _Place, body: Body) -> Document:
+        match body:
+            case Body.PATCH:
+                return self.schemas.reference("patch")
+            case Body.OPTIONS:
+                return self.schemas.reference("meta_v1.DeleteOptions")
+        return self._of_kind(place.kind, place.kind.kind)
 
-    def _path_parameter(self, name: str) -> Document:
-        parameter: Document = {"name": name, "in": "path", "required": True}
-        if self.dialect is Dialect.V3:
-            return parameter | {"schema": {"type": "string", "uniqueItems": True}}
-        return parameter | {"type": "string", "uniqueItems": True}
+    def _shown(self, place: _Place, operation: Operation) -> Document:
+        match operation.shows:
+            case Shows.TEXT:
+                return {"type": "string"}
+            case Shows.EVENT:
+                return self.schemas.reference("meta_v1.WatchEvent")
+            case Shows.LIST:
+                return self._of_kind(place.kind, f"{place.kind.kind}List")
+            case Shows.DELETED if self.resource.returns_deleted:
+                return self._of_kind(place.kind, place.kind.kind)
+            case Shows.DELETED | Shows.STATUS:
+                return self.schemas.reference("meta_v1.Status")
+        return self._of_kind(place.kind, place.kind.kind)
+
+    def _of_kind(self, kind: Kind, name: str) -> Document:
+        return self.schemas.of_kind(kind.group, kind.version, name) or {"type": "object"}
+
+    def _parameter(self, name: str, where: str) -> Document:
+        type_ = "integer" if name in known.INTEGERS else "boolean" if name in known.BOOLEANS else "string"
+        parameter: Document = {"name": name, "in": where}
+        if where == "path":
+            parameter["required"] = True
+        elif name in known.DESCRIPTIONS:
+            parameter["description"] = known.DESCRIPTIONS[name]
+        typed = {"type": type_, "uniqueItems": True}
+        return parameter | ({"schema": typed} if self.dialect is Dialect.V3 else typed)
+
+
+def answered(dialect: Dialect, description: str, schema: Document, media: Sequence[str]) -> Document:
+    if dialect is Dialect.V3:
+        return {"description": description, "content": {one: {"schema": schema} for one in media}}
+    return {"description": description, "schema": schema}
 
 
 def _group_words(version: ServedVersion) -> str:

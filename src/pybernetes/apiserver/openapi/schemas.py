@@ -46,6 +46,7 @@ _SCALAR_DEFINITIONS: dict[str, Schema] = {
     SCALARS["quantity"]: {"type": "string", "description": "A fixed-point number with an optional unit suffix."},
     SCALARS["intstr"]: {"type": "string", "format": "int-or-string", "description": "A number, or a text."},
     FREE_FORM["fields"]: {"type": "object", "description": "A set of fields, in the format that FieldsType names."},
+    FREE_FORM["patch"]: {"type": "object", "description": "What shall be other than it is."},
     FREE_FORM["raw"]: {"type": "object", "description": "An object of any kind."},
     FREE_FORM["json"]: {"description": "Any JSON value."},
     FREE_FORM["schema|[]schema"]: {"description": "A schema, or a list of schemas."},
@@ -145,7 +146,7 @@ class Schemas:
         return dict(sorted(found.items()))
 
     def reference(self, type_name: str) -> Schema:
-        return {"$ref": self._dialect.value + definition_name(type_name)}
+        return {"$ref": self._dialect.value + (SCALARS.get(type_name) or definition_name(type_name))}
 
     def _definition(self, type_name: str) -> Schema:
         if type_name in SCALARS:

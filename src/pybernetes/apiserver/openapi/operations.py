@@ -1,0 +1,159 @@
+"""What each verb is in OpenAPI: its method, its parameters, its body and its answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import Enum
+
+MEDIA = ("application/json", "application/yaml", "application/vnd.kubernetes.protobuf")
+STREAMED = (*MEDIA, "application/json;stream=watch", "application/vnd.kubernetes.protobuf;stream=watch")
+CUSTOM_MEDIA = MEDIA[:2]
+ANY_MEDIA = ("*/*",)
+PATCH_TYPES = (
+    "application/json-patch+json",
+    "application/merge-patch+json",
+    "application/strategic-merge-patch+json",
+    "application/apply-patch+yaml",
+)
+CUSTOM_PATCH_TYPES = tuple(one for one in PATCH_TYPES if "strategic" not in one)
+"""Without merge keys there is no strategic merge; kubectl looks here before it sends one."""
+
+
+class Body(Enum):
+    NONE = ""
+    OBJECT = "object"
+    PATCH = "patch"
+    OPTIONS = "options"
+
+
+class Shows(Enum):
+    OBJECT = "object"
+    LIST = "list"
+    DELETED = "deleted"
+    """A Status, or for some kinds the object."""
+    STATUS = "status"
+    EVENT = "event"
+    TEXT = "text"
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    method: str
+    action: str
+    word: str
+    """What the operation's id begins with."""
+    query: tuple[str, ...] = ()
+    body: Body = Body.NONE
+    shows: Shows = Shows.OBJECT
+    codes: tuple[str, ...] = ("200",)
+    streamed: bool = False
+
+
+_WRITE = ("dryRun", "fieldManager", "fieldValidation", "pretty")
+_SELECT = (
+    "continue",
+    "fieldSelector",
+    "labelSelector",
+    "limit",
+    "pretty",
+    "resourceVersion",
+    "resourceVersionMatch",
+    "sendInitialEvents",
+    "shardSelector",
+    "timeoutSeconds",
+)
+_LIST = ("allowWatchBookmarks", *_SELECT, "watch")
+_DELETE = (
+    "dryRun",
+    "gracePeriodSeconds",
+    "ignoreStoreReadErrorWithClusterBreakingPotential",
+    "orphanDependents",
+    "pretty",
+    "propagationPolicy",
+)
+
+COLLECTION = {
+    "list": Operation("get", "list", "list", _LIST, shows=Shows.LIST, streamed=True),
+    "create": Operation("post", "post", "create", _WRITE, Body.OBJECT, codes=("200", "201", "202")),
+    "deletecollection": Operation(
+        "delete",
+        "deletecollection",
+        "delete",
+        tuple(sorted({*_SELECT, *_DELETE})),
+        Body.OPTIONS,
+        Shows.STATUS,
+    ),
+}
+ITEM = {
+    "get": Operation("get", "get", "read", ("pretty",)),
+    "update": Operation("put", "put", "replace", _WRITE, Body.OBJECT, codes=("200", "201")),
+    "patch": Operation("patch", "patch", "patch", (*_WRITE, "force"), Body.PATCH, codes=("200", "201")),
+    "delete": Operation("delete", "delete", "delete", _DELETE, Body.OPTIONS, Shows.DELETED, ("200", "202")),
+}
+SUBRESOURCE = {**ITEM, "create": COLLECTION["create"]}
+WATCH = Operation("get", "watch", "watch", _LIST, shows=Shows.EVENT, streamed=True)
+WATCH_LIST = replace(WATCH, action="watchlist")
+
+_STREAMS = ("container", "stderr", "stdin", "stdout", "tty")
+CONNECT = {
+    "attach": _STREAMS,
+    "exec": ("command", *_STREAMS),
+    "portforward": ("ports",),
+    "proxy": ("path",),
+}
+"""Subresources that are connected to, and their parameters."""
+STREAMING_METHODS = ("get", "post")
+PROXY_METHODS = ("get", "put", "post", "delete", "options", "head", "patch")
+LOG = Operation(
+    "get",
+    "get",
+    "read",
+    (
+        "container",
+        "follow",
+        "insecureSkipTLSVerifyBackend",
+        "limitBytes",
+        "pretty",
+        "previous",
+        "sinceSeconds",
+        "stream",
+        "tailLines",
+        "timestamps",
+    ),
+    shows=Shows.TEXT,
+)
+
+INTEGERS = frozenset(
+    {"gracePeriodSeconds", "limit", "limitBytes", "ports", "sinceSeconds", "tailLines", "timeoutSeconds"}
+)
+BOOLEANS = frozenset(
+    {
+        "allowWatchBookmarks",
+        "follow",
+        "force",
+        "ignoreStoreReadErrorWithClusterBreakingPotential",
+        "insecureSkipTLSVerifyBackend",
+        "orphanDependents",
+        "previous",
+        "sendInitialEvents",
+        "stderr",
+        "stdin",
+        "stdout",
+        "timestamps",
+        "tty",
+        "watch",
+    }
+)
+DESCRIPTIONS = {
+    "continue": "Where the answer goes on, as the one before it said.",
+    "dryRun": "When present, says that the change shall not be kept. The only value is All.",
+    "fieldManager": "The name of who makes the change.",
+    "fieldSelector": "Restricts the answer to objects with these field values.",
+    "fieldValidation": "What is done about unknown and duplicate fields: Ignore, Warn (the default) or Strict.",
+    "force": "Take over fields that another manager owns (apply patches only).",
+    "labelSelector": "Restricts the answer to objects with these labels.",
+    "limit": "The most objects that one answer may hold.",
+    "pretty": "If 'true', then the output is pretty printed.",
+    "watch": "Ask for the changes instead of the list.",
+}
+ANSWERS = {"200": "OK", "201": "Created", "202": "Accepted"}
