@@ -202,6 +202,11 @@ def _judged(document: Document, found: Sequence[str], info: KindInfo, mode: Fiel
 
 
 SCHEME = "k8s.io/kubernetes/pkg/api/legacyscheme/scheme.go:30"
+_OWN_SCHEMES = {
+    "apiregistration.k8s.io": "k8s.io/kube-aggregator/pkg/apiserver/scheme/scheme.go:28",
+    "apiextensions.k8s.io": "k8s.io/apiextensions-apiserver/pkg/apiserver/apiserver.go:55",
+}
+"""Of groups whose servers know no kinds but their own."""
 
 
 def check_kind(document: Document, info: KindInfo) -> None:
@@ -225,14 +230,20 @@ def kind_problem(document: Document, info: KindInfo) -> str:
     if api_version == info.api_version and kind == info.kind:
         return ""
     group, _, version = str(api_version).rpartition("/")
-    if not _is_known(group, version, kind):
-        return f'no kind "{kind}" is registered for version "{api_version}" in scheme "{SCHEME}"'
+    scheme = _OWN_SCHEMES.get(info.group, SCHEME)
+    if not _is_known(group, version, kind) if scheme is SCHEME else not _is_own(group, version, kind, info):
+        return f'no kind "{kind}" is registered for version "{api_version}" in scheme "{scheme}"'
     if kind == info.kind and group == info.group:
         return (
             f"the API version in the data ({api_version}) does not match the expected API version ({info.api_version})"
         )
     target = f"{info.group.partition('.')[0] or 'core'}.{info.kind}"
     return f"converting ({version}.{kind}) to ({target}): unknown conversion"
+
+
+def _is_own(group: str, version: str, kind: str, info: KindInfo) -> bool:
+    """The kind itself, in a version that was served once, too."""
+    return group == info.group and kind in (info.kind, info.list_kind) and version in (info.version, "v1beta1")
 
 
 def _is_known(group: str, version: str, kind: str) -> bool:
