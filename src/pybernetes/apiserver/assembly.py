@@ -28,6 +28,7 @@ from pybernetes.apiserver.maintenance import Maintenance
 from pybernetes.apiserver.options import ServerOptions
 from pybernetes.apiserver.resource import Resource
 from pybernetes.apiserver.server import ApiServer
+from pybernetes.apiserver.service_repair import ServiceRepair
 from pybernetes.store.contract import Store
 
 
@@ -40,6 +41,7 @@ class Assembled:
         self._started = False
         self._maintenance = Maintenance(server)
         self._service_range = DefaultServiceCIDR(server)
+        self._service_repair = ServiceRepair(server)
         self._fairness = _fairness(server)
         self._custom = _custom(server)
         self._policies = _policies(server)
@@ -55,6 +57,7 @@ class Assembled:
             await self._custom.start()
         await self._service_range.start()
         await bootstrap.ensure(self.server)
+        self._service_repair.start()
         if self._fairness is not None:
             await self._fairness.start()
         self._maintenance.start()
@@ -66,6 +69,7 @@ class Assembled:
         self._started = False
         if self._fairness is not None:
             await self._fairness.stop()
+        await self._service_repair.stop()
         await self._service_range.stop()
         await self._maintenance.stop()
         if self._policies is not None:

@@ -6,11 +6,12 @@ Follows k8s.io/client-go/tools/record.
 from __future__ import annotations
 
 import logging
+import socket
+from datetime import datetime
 
 from pybernetes.api import errors
-from pybernetes.api.meta import format_time
+from pybernetes.api.meta import format_micro_time, format_time
 from pybernetes.apiserver.auth.contract import SERVER_USER
-from pybernetes.apiserver.naming import random_suffix
 from pybernetes.apiserver.resource import Context, Document
 from pybernetes.apiserver.server import ApiServer
 
@@ -26,13 +27,15 @@ class EventWriter:
         self._server = server
         self._component = component
 
-    async def warn(self, about: Document, reason: str, message: str) -> None:
-        """``about`` has apiVersion, kind and metadata; what cannot be written is logged."""
+    async def warn(self, about: Document, reason: str, message: str, action: str = "") -> None:
+        """``about`` has apiVersion, kind and metadata. With an action it is an event of the newer kind. What cannot be
+        written is logged."""
         endpoint = self._server.endpoints.get(_EVENTS)
         if endpoint is None:
             return
-        context = Context(SERVER_USER, self._server.clock.now(), manager=_MANAGER)
-        registry, metadata, now = endpoint.registry, about["metadata"], format_time(context.now)
+        now = self._server.clock.now()
+        context = Context(SERVER_USER, now, manager=_MANAGER)
+        registry, metadata = endpoint.registry, about["metadata"]
         namespace = metadata.get("namespace", "")
         involved = {
             "apiVersion": about["apiVersion"],
@@ -43,18 +46,26 @@ class EventWriter:
         }
         event = {
             **registry.identity(),
-            "metadata": {"name": f"{metadata['name']}.{random_suffix(self._server.random, 16)}"},
+            "metadata": {"name": f"{metadata['name']}.{int(now.timestamp() * 1e9):x}"},
             "involvedObject": {**involved, **({"namespace": namespace} if namespace else {})},
             "reason": reason,
             "message": message,
             "type": "Warning",
-            "source": {"component": self._component},
-            "reportingComponent": self._component,
-            "firstTimestamp": now,
-            "lastTimestamp": now,
-            "count": 1,
+            **(self._newer(action, now) if action else self._older(now)),
         }
         try:
             await registry.create(namespace or "default", registry.shape.read(event).document, context)
         except errors.ApiError as error:
             log.warning("%s: the event %s was not written: %s", metadata["name"], reason, error.message)
+
+    def _older(self, now: datetime) -> Document:
+        times = dict.fromkeys(("firstTimestamp", "lastTimestamp"), format_time(now))
+        return {"source": {"component": self._component}, "reportingComponent": self._component, "count": 1, **times}
+
+    def _newer(self, action: str, now: datetime) -> Document:
+        return {
+            "action": action,
+            "eventTime": format_micro_time(now),
+            "reportingComponent": self._component,
+            "reportingInstance": f"{self._component}-{socket.gethostname()}",
+        }

@@ -1,0 +1,173 @@
+"""IPAddresses and services that do not fit together are mended.
+
+Guarantees  What a service carries is held, what nobody carries goes; both are told in events. At the start every service
+            and every IPAddress is looked at, afterwards an IPAddress whenever it changes. One without a service is left
+            alone for a minute: somebody may be about to write the service. IPAddresses that others manage are never
+            touched. Node ports are looked at at the start, and only told of.
+
+Follows pkg/registry/core/service/ipallocator/controller/repairip.go and portallocator/controller/repair.go.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from pybernetes.api import errors
+from pybernetes.api.meta import parse_time
+from pybernetes.apiserver.allocators import AddressRange
+from pybernetes.apiserver.auth.contract import SERVER_USER
+from pybernetes.apiserver.delete_plan import DeleteOptions
+from pybernetes.apiserver.event_writing import EventWriter
+from pybernetes.apiserver.registry import Registry
+from pybernetes.apiserver.resource import Context, Document, Facilities
+from pybernetes.apiserver.resources.service_addresses import (
+    IP_ADDRESSES,
+    SERVICE_CIDRS,
+    ServiceAddresses,
+    parse_address,
+)
+from pybernetes.apiserver.resources.service_rules import cluster_ips
+from pybernetes.apiserver.server import ApiServer
+from pybernetes.apiserver.service_findings import (
+    Finding,
+    Later,
+    judge_address,
+    judge_ports,
+    judge_service,
+    out_of_range,
+)
+from pybernetes.apiserver.watch_events import Event, Interest
+from pybernetes.store.contract import Exists, ModRevisionIs, Put, StoreError
+
+RETRY_SECONDS = 5.0
+_SERVICES = ("", "v1", "services")
+_ADDRESSES = ("networking.k8s.io", "v1", "ipaddresses")
+log = logging.getLogger(__name__)
+
+
+class ServiceRepair:
+    """Between ``start`` and ``stop``, for a server that serves both kinds."""
+
+    interest = Interest()
+
+    def __init__(self, server: ApiServer) -> None:
+        self._server = server
+        self._making = ServiceAddresses(Facilities(server.store, server.reader, server.random, server.options))
+        self._address_events = EventWriter(server, "ipallocator-repair-controller")
+        self._port_events = EventWriter(server, "portallocator-repair-controller")
+        self._changed: dict[str, Document] = {}
+        """The names of IPAddresses, and how they were last seen."""
+        self._wake = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        if {_SERVICES, _ADDRESSES} <= self._server.endpoints.keys():
+            self._follow()
+            self._task = asyncio.create_task(self._run(), name="service-repair")
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+            self._task = None
+            self._addresses.cache.subscribers.remove(self)
+
+    @property
+    def _addresses(self) -> Registry:
+        return self._server.endpoints[_ADDRESSES].registry
+
+    def _follow(self) -> None:
+        self._addresses.cache.subscribers.add(self)
+
+    def deliver(self, event: Event) -> None:
+        self._mark(event.object.name, event.object.document)
+
+    def end(self) -> None:
+        """The cache was read anew."""
+        asyncio.get_running_loop().call_soon(self._follow)
+
+    def _mark(self, name: str, seen: Document) -> None:
+        self._changed[name] = seen
+        self._wake.set()
+
+    async def _run(self) -> None:
+        await self._look_at_everything()
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._changed:
+                name = next(iter(self._changed))
+                await self._look_at(name, self._changed.pop(name))
+
+    async def _look_at_everything(self) -> None:
+        services = list(self._server.reader.list("services"))
+        low, high = self._server.options.node_port_range
+        for finding in judge_ports(services, low, high):
+            await self._port_events.warn(finding.about, finding.reason, finding.message, "PortAllocation")
+        stated = (one["spec"]["cidrs"] for one in self._server.reader.list(SERVICE_CIDRS))
+        ranges = [AddressRange(text) for cidrs in stated for text in cidrs]
+        for service in services:
+            for address in map(parse_address, cluster_ips(service)):
+                if any(address in one for one in ranges):
+                    await self._mend_service(service, str(address))
+                else:
+                    await self._act(str(address), out_of_range(service, str(address)), service)
+        for seen in list(self._server.reader.list(self._addresses.info.group_resource)):
+            self._mark(seen["metadata"]["name"], seen)
+
+    async def _look_at(self, name: str, seen: Document) -> None:
+        try:
+            found = await self._addresses.find("", name)
+            parent = self._parent(seen)
+            if found is not None:
+                await self._mend_address(name, found.document)
+            elif parent is not None and name in map(str, map(parse_address, cluster_ips(parent))):
+                await self._mend_service(parent, name)
+        except (errors.ApiError, StoreError) as error:
+            log.warning("%s: the IPAddress was not put in order: %s", name, error)
+            self._again(RETRY_SECONDS, name, seen)
+
+    def _again(self, seconds: float, name: str, seen: Document) -> None:
+        asyncio.get_running_loop().call_later(seconds, self._mark, name, seen)
+
+    def _parent(self, address: Document) -> Document | None:
+        reference = address["spec"].get("parentRef") or {}
+        return self._server.reader.get("services", reference.get("namespace", ""), reference.get("name", ""))
+
+    async def _mend_address(self, name: str, found: Document) -> None:
+        parent = self._parent(found)
+        age = (self._server.clock.now() - parse_time(found["metadata"]["creationTimestamp"])).total_seconds()
+        verdict = judge_address(found, parent, age)
+        if isinstance(verdict, Later):
+            self._again(verdict.seconds, name, found)
+        elif verdict is not None:
+            await self._act(name, verdict, None)
+        elif parent is not None:
+            await self._mend_service(parent, name)
+
+    async def _mend_service(self, service: Document, name: str) -> None:
+        found = await self._addresses.find("", name)
+        address = None if found is None else found.document
+        parent = None if address is None else self._parent(address)
+        finding = judge_service(service, name, address, parent)
+        if finding is not None:
+            await self._act(name, finding, service)
+
+    async def _act(self, name: str, finding: Finding, service: Document | None) -> None:
+        if finding.reason:
+            log.warning("%s", finding.message)
+            action = "IPAddressAllocation" if service is None else "ClusterIPAllocation"
+            await self._address_events.warn(finding.about, finding.reason, finding.message, action)
+        context = Context(SERVER_USER, self._server.clock.now())
+        if finding.delete and await self._addresses.find("", name) is not None:
+            await self._addresses.delete("", name, DeleteOptions(), context)
+        if finding.create and service is not None:
+            await self._create(name, service, context)
+
+    async def _create(self, name: str, service: Document, context: Context) -> None:
+        """For a service that is still there."""
+        metadata, key = service["metadata"], IP_ADDRESSES + name
+        holder = self._server.endpoints[_SERVICES].registry.key(metadata["namespace"], metadata["name"])
+        value = self._making.address_of(name, service, context)
+        await self._server.store.transact(require=(ModRevisionIs(key, 0), Exists(holder)), write=(Put(key, value),))
