@@ -16,8 +16,15 @@ from pathlib import Path
 TARGET = Path(__file__).parent.parent / "src/pybernetes/apiserver/validation/internal_types.json"
 ROOTS = {
     "core_v1": (
-        *("PodSpec", "PersistentVolumeSpec", "PersistentVolumeClaimSpec", "EphemeralContainer", "ServiceSpec", "ScopeSelector"),
-        *("Taint", "NodeAddress", "NodeConfigSource"),
+        *(
+            "PodSpec",
+            "PersistentVolumeSpec",
+            "PersistentVolumeClaimSpec",
+            "EphemeralContainer",
+            "ServiceSpec",
+            "ScopeSelector",
+        ),
+        *("Taint", "NodeAddress", "NodeConfigSource", "EventSource"),
     ),
     "apps_v1": ("DeploymentStrategy", "DaemonSetUpdateStrategy", "StatefulSetSpec"),
     "batch_v1": ("JobSpec", "UncountedTerminatedPods"),

@@ -256,4 +256,5 @@ class Storage:
         """Raises 422 with every problem, if there is one."""
         found = list(problems)
         if found:
-            raise errors.invalid(self.info.group, self.info.kind, name, found)
+            info = self.rules.info
+            raise errors.invalid(info.group, info.kind, name, found)

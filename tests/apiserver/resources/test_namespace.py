@@ -136,7 +136,7 @@ def test_an_event_of_the_new_group_says_who_reports(field: str) -> None:
     }
     assert problems(NEW_EVENTS, event) == []
     del event[field]
-    assert problems(NEW_EVENTS, event) == [f"{field}: Required value"]
+    assert f"{field}: Required value" in problems(NEW_EVENTS, event)
 
 
 def test_users_priorities_end_at_a_billion() -> None:

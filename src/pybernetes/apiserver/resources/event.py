@@ -11,17 +11,14 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
 
-from pybernetes.api.fields import FieldError, FieldPath, at, invalid, is_dns_subdomain, is_qualified_name, required
+from pybernetes.api.fields import FieldError, at, is_dns_subdomain
 from pybernetes.api.kinds import info_of
 from pybernetes.api.models import core_v1, events_v1
 from pybernetes.apiserver.columns import since
 from pybernetes.apiserver.resource import Column, Document, Resource, Stored
 from pybernetes.apiserver.resources.cells import as_stored
+from pybernetes.apiserver.validation.events import check_event, check_event_kept, check_new_event
 from pybernetes.apiserver.validation.metadata import check_metadata, check_metadata_update
-from pybernetes.apiserver.validation.simple import check_unchanged
-
-NAME_LIMIT = 128
-MESSAGE_LIMIT = 1024
 
 # events.k8s.io name → core name
 _RENAMED = {
@@ -48,81 +45,24 @@ def from_core(event: Document) -> Document:
 
 
 def validate(event: core_v1.Event) -> Iterator[FieldError]:
-    yield from check_metadata(event.metadata, is_dns_subdomain)
-    involved = event.involved_object.namespace or ""
-    namespace = event.metadata.namespace or ""
-    if event.event_time is None:
-        fits = involved == namespace or (not involved and namespace == "default")
-    else:
-        fits = bool(involved) or namespace in ("default", "kube-system")
-    if not fits:
-        yield invalid(at.involvedObject.namespace, involved, "does not match event.namespace")
-    if event.event_time is not None:
-        yield from _check_report(event, at.reportingComponent, at.message)
-
-
-def _check_report(event: core_v1.Event, controller_path: FieldPath, message_path: FieldPath) -> Iterator[FieldError]:
-    controller = event.reporting_component
-    if not controller:
-        yield required(controller_path)
-    else:
-        yield from (invalid(controller_path, controller, message) for message in is_qualified_name(controller))
-    for path, value in (
-        (at.reportingInstance, event.reporting_instance),
-        (at.action, event.action),
-        (at.reason, event.reason),
-    ):
-        if not value:
-            yield required(path)
-        elif len(value) > NAME_LIMIT:
-            yield invalid(path, "", f"can have at most {NAME_LIMIT} characters")
-    if len(event.message or "") > MESSAGE_LIMIT:
-        yield invalid(message_path, "", f"can have at most {MESSAGE_LIMIT} characters")
+    yield from check_event(event, at.reportingComponent)
 
 
 def validate_update(new: core_v1.Event, old: core_v1.Event) -> Iterator[FieldError]:
-    yield from check_metadata_update(new.metadata, old.metadata)
+    yield from check_event(new, at.reportingComponent)
 
 
-def validate_view(event: events_v1.Event) -> Iterator[FieldError]:
+def validate_strictly(event: core_v1.Event) -> Iterator[FieldError]:
+    """What is written through events.k8s.io must be as new events are; errors name the fields of core events."""
+    yield from check_event(event, at.reportingController)
     yield from check_metadata(event.metadata, is_dns_subdomain)
-    if event.event_time is None:
-        yield required(at.eventTime)
-    if event.type not in ("Normal", "Warning"):
-        yield invalid(at.type, "", f"has invalid value: {event.type or ''}")
-    if not event.reporting_controller:
-        yield required(at.reportingController)
-    else:
-        messages = is_qualified_name(event.reporting_controller)
-        yield from (invalid(at.reportingController, event.reporting_controller, message) for message in messages)
-    for path, value in (
-        (at.reportingInstance, event.reporting_instance),
-        (at.action, event.action),
-        (at.reason, event.reason),
-    ):
-        if not value:
-            yield required(path)
-        elif len(value) > NAME_LIMIT:
-            yield invalid(path, "", f"can have at most {NAME_LIMIT} characters")
-    if len(event.note or "") > MESSAGE_LIMIT:
-        yield invalid(at.note, "", f"can have at most {MESSAGE_LIMIT} characters")
-    if event.series is not None and event.series.count < 2:
-        yield invalid(at.series.count, "", "should be at least 2")
-    namespace = event.metadata.namespace
-    if event.regarding is not None and not event.regarding.namespace and namespace not in ("default", "kube-system"):
-        yield invalid(at.regarding.namespace, "", "does not match event.namespace")
+    yield from check_new_event(event)
 
 
-def validate_view_update(new: events_v1.Event, old: events_v1.Event) -> Iterator[FieldError]:
+def validate_strict_update(new: core_v1.Event, old: core_v1.Event) -> Iterator[FieldError]:
+    yield from check_event(new, at.reportingController)
     yield from check_metadata_update(new.metadata, old.metadata)
-    yield from check_unchanged(new.regarding, old.regarding, at.regarding)
-    yield from check_unchanged(new.reason, old.reason, at.reason)
-    yield from check_unchanged(new.action, old.action, at.action)
-    yield from check_unchanged(new.note, old.note, at.note)
-    yield from check_unchanged(new.related, old.related, at.related)
-    yield from check_unchanged(new.type, old.type, at.type)
-    yield from check_unchanged(new.reporting_controller, old.reporting_controller, at.reportingController)
-    yield from check_unchanged(new.reporting_instance, old.reporting_instance, at.reportingInstance)
+    yield from check_event_kept(new, old)
 
 
 def _seen(event: Document, now: datetime) -> tuple[str, str]:
@@ -164,7 +104,7 @@ _COLUMNS = (
     Column("Source", _source, priority=1),
     Column("Message", lambda event, now: (event.get("message") or "").strip()),
     Column("First Seen", lambda event, now: _seen(event, now)[0], priority=1),
-    Column("Count", _count, "integer", priority=1),
+    Column("Count", _count, priority=1),
     Column("Name", lambda event, now: event["metadata"].get("name", ""), format="name", priority=1),
 )
 
@@ -196,18 +136,25 @@ EVENTS = Resource(
     short_names=("ev",),
     validate=validate,
     validate_update=validate_update,
+    judges_updates_alone=True,
+    common_metadata=True,
     columns=_COLUMNS,
     selectable=_SELECTABLE,
     allows_create_on_update=True,
+)
+
+_STRICT = Resource(
+    info=EVENTS.info,
+    validate=validate_strictly,
+    validate_update=validate_strict_update,
+    judges_updates_alone=True,
 )
 
 NEW_EVENTS = Resource(
     info=info_of(events_v1.Event),
     short_names=("ev",),
     storage="events",
-    stored=Stored(info_of(core_v1.Event), from_storage=from_core, to_storage=to_core),
-    validate=validate_view,
-    validate_update=validate_view_update,
+    stored=Stored(EVENTS.info, from_storage=from_core, to_storage=to_core, rules=_STRICT),
     columns=tuple(as_stored(column, to_core) for column in _COLUMNS),
     selectable={_view_name(path): _on_core(get) for path, get in _SELECTABLE.items() if path != "source"},
     allows_create_on_update=True,
