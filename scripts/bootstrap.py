@@ -161,7 +161,7 @@ def make_environment() -> None:
     say("Installing Python packages into .venv …")
     python = str(VENV / "bin" / "python")
     pip = [python, "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
-    run("installing the Python packages", [*pip, "-e", f"{ROOT}[dev]"], dict(os.environ))
+    run("installing the Python packages", [*pip, "-e", f"{ROOT}[dev,clients]"], dict(os.environ))
     STAMP.write_text(wanted)
 
 

@@ -40,3 +40,18 @@ def whole_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[UserClus
         yield made
     finally:
         made.p8s("down", "--purge")
+
+
+@pytest.fixture
+def kubeconfig(whole_cluster: UserCluster) -> str:
+    return str(whole_cluster.data_dir / "kubeconfig")
+
+
+@pytest.fixture
+def namespace(whole_cluster: UserCluster) -> Iterator[str]:
+    """One of the test's own, with its service account. It is deleted without waiting."""
+    name = f"t-{uuid.uuid4().hex[:8]}"
+    whole_cluster.kubectl("create", "namespace", name)
+    whole_cluster.kubectl("wait", "-n", name, "--for=create", "serviceaccount/default", "--timeout=60s")
+    yield name
+    whole_cluster.kubectl("delete", "namespace", name, "--wait=false")
