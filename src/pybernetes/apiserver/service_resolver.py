@@ -37,7 +37,7 @@ def resolve(reader: Reader, random: Random, namespace: str, name: str, port: int
     spec = service["spec"]
     kind = spec.get("type", "ClusterIP")
     if kind not in _ROUTABLE:
-        raise errors.internal_error(f'unsupported service type "{kind}"')
+        raise errors.ApiError(500, "InternalError", f'unsupported service type "{kind}"')
     declared = next((one for one in spec.get("ports") or () if one["port"] == port), None)
     if declared is None:
         raise errors.service_unavailable(f'no service port {port} found for service "{name}"')

@@ -263,3 +263,10 @@ async def test_it_wins_over_a_definition_of_its_group_version_and_gives_it_back(
         await talk.patch(path, {"spec": {"service": None}})
         await talk.condition("Local", "v1.example.com")
         assert (await talk.get(widgets)).status == 200
+
+
+async def test_an_upgrade_that_the_server_does_not_make_is_refused(address: str) -> None:
+    upgrade = {"Connection": "Upgrade", "Upgrade": "SPDY/3.1"}
+    async with aiohttp.ClientSession(address) as session, session.get(f"{PATH}/flunders", headers=upgrade) as refused:
+        assert refused.status == 503
+        assert await refused.text() == "invalid upgrade response: status code 200\n"

@@ -8,13 +8,15 @@ from __future__ import annotations
 import asyncio
 from urllib.parse import quote, urlencode
 
+from aiohttp import web
+from aiohttp.web_request import BaseRequest
 from multidict import CIMultiDict
 
 from pybernetes.api import errors
 from pybernetes.apiserver.aggregation.dialing import Dialer, identity
 from pybernetes.apiserver.http import ApiRequest, ApiResponse, text_response
-from pybernetes.apiserver.proxy.backend import Added, Target, answered, forwarded, pieces_of, wants_upgrade
-from pybernetes.apiserver.proxy.pods import join, upgraded
+from pybernetes.apiserver.proxy.backend import Added, Target, Upgraded, answered, forwarded, pieces_of, wants_upgrade
+from pybernetes.apiserver.proxy.splice import splice
 from pybernetes.apiserver.routes import Call
 
 DISCOVERY_SECONDS = 5.0
@@ -31,7 +33,7 @@ async def pass_on(call: Call, dialer: Dialer) -> ApiResponse:
         return text_response(_UNAVAILABLE, 503)
     request, added = call.request, _added(call, target)
     if wants_upgrade(request.headers):
-        return upgraded(lambda incoming: join(request, incoming, dialer.backend, target, added))
+        return ApiResponse(101, upgrade=lambda incoming: _upgrade(incoming, request, dialer, target, added))
     limit = DISCOVERY_SECONDS if _is_discovery(call) else None
     try:
         async with asyncio.timeout(limit):
@@ -53,6 +55,20 @@ async def _relay(request: ApiRequest, dialer: Dialer, target: Target, added: Add
         return ApiResponse(answer.status, pieces_of(answer), headers)
     async with answer:
         return ApiResponse(answer.status, await answer.read(), headers)
+
+
+async def _upgrade(
+    incoming: BaseRequest, request: ApiRequest, dialer: Dialer, target: Target, added: Added
+) -> web.StreamResponse:
+    try:
+        outcome = await dialer.backend.upgrade(request.method, target, request.headers, added)
+    except errors.ApiError as error:
+        return web.Response(status=503, text=f"{dialer.wording(error, target)}\n")
+    if isinstance(outcome, Upgraded):
+        return await splice(incoming, outcome)
+    if outcome.status < 400:
+        return web.Response(status=503, text=f"invalid upgrade response: status code {outcome.status}\n")
+    return web.Response(status=outcome.status, body=outcome.body, headers={"Content-Type": outcome.content_type})
 
 
 def unavailable() -> ApiResponse:

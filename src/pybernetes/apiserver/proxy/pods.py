@@ -18,7 +18,7 @@ from pybernetes.api import errors
 from pybernetes.apiserver.admission.contract import Reader
 from pybernetes.apiserver.answers import error_answer
 from pybernetes.apiserver.http import ApiRequest, ApiResponse
-from pybernetes.apiserver.proxy.backend import NOTHING, Added, Backend, Declined, Target, pieces_of, wants_upgrade
+from pybernetes.apiserver.proxy.backend import Backend, Declined, Target, pieces_of, wants_upgrade
 from pybernetes.apiserver.proxy.locate import (
     Document,
     kubelet_address,
@@ -111,11 +111,9 @@ class PodStreams:
         return socket
 
 
-async def join(
-    request: ApiRequest, incoming: BaseRequest, backend: Backend, target: Target, added: Added = NOTHING
-) -> web.StreamResponse:
+async def join(request: ApiRequest, incoming: BaseRequest, backend: Backend, target: Target) -> web.StreamResponse:
     """Upgrade at the backend, then at the client, and let them talk; or pass on the backend's refusal."""
-    outcome = await backend.upgrade(request.method, target, request.headers, added)
+    outcome = await backend.upgrade(request.method, target, request.headers)
     if isinstance(outcome, Declined):
         return web.Response(status=outcome.status, body=outcome.body, headers={"Content-Type": outcome.content_type})
     return await splice(incoming, outcome)
