@@ -3,7 +3,7 @@
     python tools/generate_internal_types.py KUBERNETES_SOURCE
 
 reads pkg/apis/*/types.go and writes apiserver/validation/internal_types.json: type (`core_v1.PodSpec`) → the names of
-its fields in their order, those of embedded types in their place.
+its fields in their order, those of embedded types in their place (`ObjectMeta` stands for its own).
 """
 
 from __future__ import annotations
@@ -50,7 +50,9 @@ def structs(source: str) -> dict[str, str]:
 def fields_of(name: str, bodies: dict[str, str]) -> Fields:
     found: Fields = []
     for line in bodies[name].splitlines():
-        if embedded := _EMBEDDED.match(line):
+        if line.startswith("\tmetav1.ObjectMeta"):
+            found.append(("ObjectMeta", "ObjectMeta"))
+        elif embedded := _EMBEDDED.match(line):
             found += fields_of(embedded[1], bodies)
         elif field := _FIELD.match(line):
             found.append((field[1], re.sub(r"^(\*|\[\]|map\[\w+\])*", "", field[2])))

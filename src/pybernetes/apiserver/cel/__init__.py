@@ -16,6 +16,7 @@ values.
   schema_types.py        types and values from OpenAPI schemas
   schema_rules.py        x-kubernetes-validations of custom resources
   match_conditions.py    matchConditions of webhooks and policies
+  device_selectors.py    selectors of devices in claims and classes
 
 Nothing of this is loaded before the first expression is compiled.
 """

@@ -186,7 +186,7 @@ class _Checker:
             return (INT, over.params[0]) if node.second else (over.params[0], ERROR)
         if over.kind == "map":
             return over.params[0], over.params[1]
-        if is_dyn(over) or over.kind == "parameter":
+        if over.kind in ("dyn", "error", "parameter"):
             self.bindings.assignable([DYN], [over])
             return DYN, DYN
         self._fail(

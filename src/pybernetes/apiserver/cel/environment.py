@@ -9,12 +9,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pybernetes.apiserver.cel import library, tree
+from pybernetes.apiserver.cel import library, macros, tree
 from pybernetes.apiserver.cel.checker import Checked, Names, check
 from pybernetes.apiserver.cel.errors import CelError
 from pybernetes.apiserver.cel.evaluation import Frame, Run, compiled
 from pybernetes.apiserver.cel.functions import Functions
 from pybernetes.apiserver.cel.literals import check_literals
+from pybernetes.apiserver.cel.macros import Expand
 from pybernetes.apiserver.cel.parsing import parse
 from pybernetes.apiserver.cel.types import ObjectType, Type
 
@@ -56,20 +57,22 @@ class Program:
 
 
 class Environment:
-    """``variables``: name → static type; ``objects`` finds types that `Name{…}` makes."""
+    """``variables``: name → static type; ``objects`` finds types that `Name{…}` makes; ``expand`` are its macros."""
 
     def __init__(
         self,
         variables: Mapping[str, Type],
         functions: Functions | None = None,
         objects: Callable[[str], ObjectType | None] = lambda _: None,
+        expand: Expand = macros.expand,
     ) -> None:
+        self._expand = expand
         self._functions = functions or library.base()
         self._names = Names(variables, self._functions, objects)
 
     def compile(self, text: str) -> Program:
         """Raises ``CompileError``."""
-        parsed = parse(text)
+        parsed = parse(text, expand=self._expand)
         checked = check(parsed, self._names)
         check_literals(parsed)
         return Program(parsed, checked, compiled(checked, self._functions, parsed.root))

@@ -15,7 +15,7 @@ from pybernetes.apiserver.cel.costs import RUNTIME_COSTS
 from pybernetes.apiserver.cel.errors import CelError, CostExceeded
 from pybernetes.apiserver.cel.functions import Functions, Overload
 from pybernetes.apiserver.cel.types import ObjectType, Type
-from pybernetes.apiserver.cel.values import NONE, Fields, Made, Optional, UInt, kind_of
+from pybernetes.apiserver.cel.values import NONE, DefaultMap, Fields, Made, Optional, UInt, kind_of
 
 LIST_COST, MAP_COST, STRUCT_COST = 10, 30, 40
 
@@ -283,7 +283,7 @@ _ABSENT = object()
 def field_of(value: Any, name: str) -> Any:
     """`value.name`; on an optional it is an optional again."""
     if isinstance(value, (dict, Fields)):
-        if name in value:
+        if name in value or isinstance(value, DefaultMap):
             return value[name]
         raise CelError(f"no such key: {name}")
     if isinstance(value, Made):

@@ -1,6 +1,6 @@
-"""Macros of two variables (`list.all(i, v, …)`, `map.transformMap(k, v, …)`): each is a fold.
+"""Macros of two variables (`list.all(i, v, …)`, `map.transformMap(k, v, …)`) and `cel.bind`: each is a fold.
 
-Follows github.com/google/cel-go/ext/comprehensions.go.
+Follows github.com/google/cel-go/ext/comprehensions.go and bindings.go.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from pybernetes.apiserver.cel.tree import Call, Comprehension, Ident, ListNode, 
 
 Fresh = Callable[[int], int]
 Fail = Callable[[int, str], None]
+Expand = Callable[[Call, Fresh, Fail], Node]
 
 MAP_INSERT = "cel.@mapInsert"
 ACCUMULATOR = "@result"
@@ -33,6 +34,31 @@ def expand(call: Call, fresh: Fresh, fail: Fail) -> Node:
     if names is None:
         return call
     return _Expansion(call, call.target, names, fresh).made()
+
+
+def expand_with_bind(call: Call, fresh: Fresh, fail: Fail) -> Node:
+    """Also `cel.bind(name, value, expression)`: a fold over nothing, which gives the name its value."""
+    if call.function != "bind" or len(call.args) != 3 or not _is_cel(call.target):
+        return expand(call, fresh, fail)
+    name, value, result = call.args
+    if not isinstance(name, Ident):
+        fail(name.id, "cel.bind() variable names must be simple identifiers")
+        return call
+    return Comprehension(
+        call.id,
+        "#unused",
+        "",
+        ListNode(fresh(call.id), []),
+        name.name,
+        value,
+        Literal(fresh(call.id), False),
+        Ident(fresh(call.id), name.name),
+        result,
+    )
+
+
+def _is_cel(target: Node | None) -> bool:
+    return isinstance(target, Ident) and target.name == "cel"
 
 
 def _variables(first: Node, second: Node, fail: Fail) -> tuple[str, str] | None:

@@ -12,19 +12,21 @@ from typing import Any
 
 from pybernetes.apiserver.cel import macros, tree
 from pybernetes.apiserver.cel.errors import CompileError, Issue
+from pybernetes.apiserver.cel.macros import Expand
 from pybernetes.apiserver.cel.values import UInt
 
 
-def parse(text: str) -> tree.Tree:
-    """Raises ``CompileError`` with the parser's words."""
+def parse(text: str, *, expand: Expand = macros.expand) -> tree.Tree:
+    """``expand`` are the macros beyond the parser's own. Raises ``CompileError`` with the parser's words."""
     from pybernetes.apiserver.cel import syntax_pb2
 
     try:
         serialized = _parser()(text)
     except RuntimeError as error:
-        raise CompileError(_words(str(error))) from None
+        words = _words(str(error))
+        raise CompileError(words if text else words.replace(":1:1:", ":1:0:", 1)) from None
     parsed = syntax_pb2.ParsedExpr.FromString(_inside_any(serialized))
-    builder = _Builder(text, dict(parsed.source_info.positions))
+    builder = _Builder(text, dict(parsed.source_info.positions), expand)
     root = builder.node(parsed.expr)
     if builder.issues:
         raise CompileError.of(text, builder.issues)
@@ -67,8 +69,9 @@ def _inside_any(serialized: bytes) -> bytes:
 
 
 class _Builder:
-    def __init__(self, text: str, positions: dict[int, int]) -> None:
+    def __init__(self, text: str, positions: dict[int, int], expand: Expand) -> None:
         self.text = text
+        self._expand = expand
         self.positions = positions
         self.issues: list[Issue] = []
         self._last = max(positions, default=0)
@@ -106,7 +109,7 @@ class _Builder:
         call = expr.call_expr
         target = self.node(call.target) if call.HasField("target") else None
         made = tree.Call(expr.id, call.function, target, self.nodes(call.args))
-        return macros.expand(made, self.fresh, self.fail)
+        return self._expand(made, self.fresh, self.fail)
 
     def list(self, expr: Any) -> tree.Node:
         made = expr.list_expr

@@ -37,7 +37,12 @@ class ObjectType(Type):
         return hash(self.name)
 
 
-_SHORT = {"google.protobuf.Duration": "duration", "google.protobuf.Timestamp": "timestamp", "null_type": "null"}
+_SHORT = {
+    "google.protobuf.Any": "any",
+    "google.protobuf.Duration": "duration",
+    "google.protobuf.Timestamp": "timestamp",
+    "null_type": "null",
+}
 
 BOOL = Type("bool", "bool")
 INT = Type("int", "int")
@@ -49,6 +54,8 @@ NULL = Type("null", "null_type")
 DURATION = Type("duration", "google.protobuf.Duration")
 TIMESTAMP = Type("timestamp", "google.protobuf.Timestamp")
 DYN = Type("dyn", "dyn")
+ANY = Type("any", "google.protobuf.Any")
+"""Any value, as `dyn`, but nothing that can be iterated over."""
 ERROR = Type("error", "!error!")
 TYPE = Type("type", "type")
 PRIMITIVES = {one.kind: one for one in (BOOL, INT, UINT, DOUBLE, STRING, BYTES, DURATION, TIMESTAMP, DYN, TYPE)}
@@ -83,7 +90,7 @@ def object_type(name: str, fields: Mapping[str, Type], properties: Mapping[str, 
 
 
 def is_dyn(one: Type) -> bool:
-    return one.kind in ("dyn", "error")
+    return one.kind in ("dyn", "any", "error")
 
 
 def unwrapped(one: Type) -> tuple[Type, bool]:
@@ -174,9 +181,9 @@ def most_general(left: Type, right: Type) -> Type:
 
 
 def _at_most_as_specific(left: Type, right: Type) -> bool:
-    if left.kind in ("dyn", "parameter"):
+    if left.kind in ("dyn", "any", "parameter"):
         return True
-    if right.kind in ("dyn", "parameter") or left.kind != right.kind:
+    if right.kind in ("dyn", "any", "parameter") or left.kind != right.kind:
         return False
     if left.kind == "type":
         return True

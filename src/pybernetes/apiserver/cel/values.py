@@ -74,6 +74,15 @@ class Fields:
         return self._kept[name]
 
 
+class DefaultMap(dict[str, Any]):
+    """A map that has an empty map wherever it has nothing."""
+
+    __slots__ = ()
+
+    def __missing__(self, name: str) -> dict[str, Any]:
+        return {}
+
+
 class Opaque:
     """Base of values that only a library knows. ``type`` is their static type."""
 
@@ -128,6 +137,7 @@ _KINDS: dict[type, str] = {
     SetList: "list",
     MapList: "list",
     dict: "map",
+    DefaultMap: "map",
     Fields: "object",
     Duration: "duration",
     datetime: "timestamp",

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from pybernetes.api.fields import FieldError, FieldPath, invalid, not_supported, required, too_long
+from pybernetes.api.fields import FieldError, FieldPath, forbidden, invalid, not_supported, required, too_long
 from pybernetes.api.models.resource_v1 import (
     DeviceClaim,
     DeviceClaimConfiguration,
@@ -122,6 +122,20 @@ def _check_selector(selector: DeviceSelector, path: FieldPath) -> Iterator[Field
         yield required(path.cel)
     elif len(selector.cel.expression.encode()) > LONGEST_EXPRESSION:
         yield too_long(path.cel.expression, selector.cel.expression, LONGEST_EXPRESSION)
+    else:
+        yield from _check_expression(selector.cel.expression, path.cel.expression)
+
+
+def _check_expression(expression: str, path: FieldPath) -> Iterator[FieldError]:
+    from pybernetes.apiserver.cel.device_selectors import COST_LIMIT, SelectorError, selector
+
+    try:
+        most = selector(expression).most
+    except SelectorError as error:
+        yield invalid(path, expression, str(error))
+        return
+    if most > COST_LIMIT:
+        yield forbidden(path, "too complex, exceeds cost limit")
 
 
 def _check_toleration(toleration: DeviceToleration, path: FieldPath) -> Iterator[FieldError]:

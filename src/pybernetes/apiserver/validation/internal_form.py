@@ -25,6 +25,7 @@ _RENAMED = {
     "endpointsname": "endpoints",
     "discoverychapauth": "chapauthdiscovery",
     "sessionchapauth": "chapauthsession",
+    "objectmeta": "metadata",
     "cephmonitors": "monitors",
     "rbdimage": "image",
     "rbdpool": "pool",
@@ -55,12 +56,22 @@ def internal_form(value: Any) -> Any:
         names = _names_of(type(value))
         if names is None:
             return msgspec.to_builtins(value)
-        return {name: internal_form(getattr(value, attribute)) for name, attribute in names}
+        return _struct(value, names)
     if isinstance(value, list):
         return [internal_form(item) for item in value] or None
     if isinstance(value, dict):
         return {key: internal_form(value[key]) for key in sorted(value)} or None
     return value
+
+
+def _struct(value: msgspec.Struct, names: Names) -> dict[str, Any]:
+    form: dict[str, Any] = {}
+    for name, attribute in names:
+        if name == "ObjectMeta":
+            form |= msgspec.to_builtins(value.metadata, order="deterministic")  # type: ignore[attr-defined]
+        else:
+            form[name] = internal_form(getattr(value, attribute))
+    return form
 
 
 def _selector(selector: LabelSelector) -> dict[str, Any]:

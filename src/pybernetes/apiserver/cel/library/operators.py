@@ -12,6 +12,7 @@ from typing import Any
 from pybernetes.apiserver.cel.errors import CelError
 from pybernetes.apiserver.cel.functions import Library
 from pybernetes.apiserver.cel.values import (
+    DefaultMap,
     Duration,
     UInt,
     checked_int,
@@ -124,7 +125,7 @@ def element(values: list[Any], index: Any) -> Any:
 @LIBRARY.function("_[_]", "map(A, B), A -> B")
 def entry(values: dict[Any, Any], key: Any) -> Any:
     name = _key(key)
-    if name not in values:
+    if name not in values and not isinstance(values, DefaultMap):
         raise CelError(f"no such key: {key}")
     return values[name]
 
