@@ -108,22 +108,27 @@ def test_the_status_counts_nodes_not_pods() -> None:
     assert counted.observed_generation == 2
 
 
+def never(_: object) -> bool:
+    return False
+
+
 def test_a_template_that_comes_back_gets_its_old_revision_under_a_new_number() -> None:
     one = daemon_set()
-    first = plan_history(one, [], [])
+    first = plan_history(one, [], never)
     assert (first.create, first.current.revision) == (True, 1)
     assert first.current.data == template_data(one.spec.template)
     changed = daemon_set(pod={"hostNetwork": True})
-    second = plan_history(changed, [first.current], [])
+    second = plan_history(changed, [first.current], never)
     assert (second.create, second.current.revision) == (True, 2)
-    back = plan_history(one, [first.current, second.current], [])
+    back = plan_history(one, [first.current, second.current], never)
     assert (back.create, back.update, back.current.revision) == (False, True, 3)
     assert back.hash == first.hash
 
 
 def test_old_revisions_beyond_the_limit_go_unless_pods_use_them() -> None:
     one = daemon_set(revisionHistoryLimit=1)
-    revisions = [plan_history(daemon_set(pod={"nodeName": str(n)}), [], []).current for n in range(4)]
+    revisions = [plan_history(daemon_set(pod={"nodeName": str(n)}), [], never).current for n in range(4)]
     revisions = [msgspec.structs.replace(each, revision=n + 1) for n, each in enumerate(revisions)]
-    in_use = [revisions[0].metadata.labels[HASH_LABEL]]
-    assert plan_history(one, revisions, in_use).delete == tuple(revisions[1:3])
+    used = revisions[0].metadata.labels[HASH_LABEL]
+    history = plan_history(one, revisions, lambda each: each.metadata.labels[HASH_LABEL] == used)
+    assert history.delete == tuple(revisions[1:3])

@@ -26,6 +26,7 @@ from pybernetes.controllers.resource_quota import ResourceQuotaController
 from pybernetes.controllers.rootca import RootCaPublisher
 from pybernetes.controllers.serviceaccount import ServiceAccountController
 from pybernetes.controllers.servicecidrs import ServiceCIDRController
+from pybernetes.controllers.statefulset import StatefulSetController
 from pybernetes.controllers.tainteviction import TaintEvictionController
 from pybernetes.controllers.ttl_after_finished import TtlAfterFinishedController
 from pybernetes.controllers.vac_protection import VacProtectionController
@@ -39,6 +40,7 @@ CONTROLLERS: tuple[type[Controller], ...] = (
     ServiceAccountController,
     RootCaPublisher,
     DaemonSetController,
+    StatefulSetController,
     JobController,
     CronJobController,
     TtlAfterFinishedController,

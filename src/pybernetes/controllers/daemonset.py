@@ -13,7 +13,6 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from pybernetes.api.errors import ApiError
 from pybernetes.api.meta import Key
 from pybernetes.api.models import apps_v1, core_v1, meta_v1
 from pybernetes.api.selectors import LabelSelector
@@ -30,7 +29,7 @@ from pybernetes.controllers.controller import (
     Requeue,
     Result,
 )
-from pybernetes.controllers.controller_history import HASH_LABEL, History, plan_history
+from pybernetes.controllers.controller_history import HASH_LABEL, History, plan_history, write_history
 from pybernetes.controllers.daemonset_plan import Plan, daemon_template, node_of, plan, status
 from pybernetes.controllers.expectations import TIMEOUT
 from pybernetes.controllers.failure_backoff import FailureBackoff
@@ -88,29 +87,13 @@ class DaemonSetController(Controller):
         return DONE if soonest is None else Requeue(soonest)
 
     async def _keep_history(self, daemon_set: apps_v1.DaemonSet, pods: Sequence[core_v1.Pod]) -> History:
-        in_use = {pod.metadata.labels.get(HASH_LABEL, "") for pod in pods}
-        history = plan_history(daemon_set, self.revisions.by_index(OWNED, daemon_set.metadata.uid), in_use)
+        hashes = {pod.metadata.labels.get(HASH_LABEL, "") for pod in pods}
+        revisions = self.revisions.by_index(OWNED, daemon_set.metadata.uid)
+        history = plan_history(daemon_set, revisions, lambda one: one.metadata.labels.get(HASH_LABEL, "") in hashes)
         if daemon_set.metadata.deletion_timestamp is not None:
             return history
-        if history.create:
-            await self._create_revision(history)
-        elif history.update:
-            await self.client.update(history.current)
-        for one in history.delete:
-            await self.client.delete(apps_v1.ControllerRevision, one.metadata.name, one.metadata.namespace)
+        await write_history(self.client, daemon_set, history)
         return history
-
-    async def _create_revision(self, history: History) -> None:
-        """One of that name with the same data was made by an earlier pass that the informer has not shown yet."""
-        try:
-            await self.client.create(history.current)
-        except ApiError as error:
-            if error.reason != "AlreadyExists":
-                raise
-            metadata = history.current.metadata
-            found = await self.client.get(apps_v1.ControllerRevision, metadata.name, metadata.namespace)
-            if found.data != history.current.data:
-                raise
 
     async def _apply(self, daemon_set: apps_v1.DaemonSet, planned: Plan, digest: str) -> float | None:
         """Returns the seconds until a node whose pod failed may be given a new one."""

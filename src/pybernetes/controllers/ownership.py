@@ -30,14 +30,17 @@ class Claim(Generic[T]):
     release: tuple[T, ...]
 
 
-def claim(owner: Any, selector: LabelSelector, candidates: Iterable[T]) -> Claim[T]:
+def claim(
+    owner: Any, selector: LabelSelector, candidates: Iterable[T], accepts: Callable[[T], bool] = lambda _: True
+) -> Claim[T]:
+    """What the owner does not accept is as if its labels did not match."""
     keep: list[T] = []
     adopt: list[T] = []
     release: list[T] = []
     for candidate in candidates:
         metadata = candidate.metadata
         controller = meta.controller_of(candidate)
-        matches = selector.matches(metadata.labels)
+        matches = selector.matches(metadata.labels) and accepts(candidate)
         if controller is not None:
             if controller.uid == owner.metadata.uid:
                 (keep if matches else release).append(candidate)
@@ -56,11 +59,27 @@ async def apply_claim(client: Client, owner: Any, claimed: Claim[T]) -> tuple[T,
     return (*claimed.keep, *(value for value in adopted if value is not None))
 
 
-async def claimed_pods(controller: Controller, owner: Any, selector: LabelSelector) -> tuple[core_v1.Pod, ...]:
+async def claimed_pods(
+    controller: Controller,
+    owner: Any,
+    selector: LabelSelector,
+    accepts: Callable[[core_v1.Pod], bool] = lambda _: True,
+) -> tuple[core_v1.Pod, ...]:
     """The pods that the owner controls, once it has adopted and released; for controllers that own pods."""
-    pods = controller.informer(core_v1.Pod)
-    candidates = (*pods.by_index(OWNED, owner.metadata.uid), *pods.by_index(ORPHANS, owner.metadata.namespace))
-    return await apply_claim(controller.client, owner, claim(owner, selector, candidates))
+    return await claimed(controller, core_v1.Pod, owner, selector, accepts)
+
+
+async def claimed(
+    controller: Controller,
+    model: type[T],
+    owner: Any,
+    selector: LabelSelector,
+    accepts: Callable[[T], bool] = lambda _: True,
+) -> tuple[T, ...]:
+    """The same for another kind that the controller owns."""
+    informer = controller.informer(model)
+    candidates = (*informer.by_index(OWNED, owner.metadata.uid), *informer.by_index(ORPHANS, owner.metadata.namespace))
+    return await apply_claim(controller.client, owner, claim(owner, selector, candidates, accepts))
 
 
 def adopters(owners: Iterable[T], selector_of: Callable[[T], LabelSelector], pod: core_v1.Pod) -> list[Key]:
