@@ -117,6 +117,7 @@ def message_id(module: str, type_: str) -> str:
     return SPECIAL.get(type_id, type_id)
 
 
+_WITHOUT_FACTS = frozenset({"meta_v1", "apidiscovery_v2"})
 _LISTS_OF_THEIR_OWN = frozenset({"APIGroupList", "APIResourceList"})
 """What ends in List and is no list of objects."""
 
@@ -128,7 +129,7 @@ def generate(directories: list[str]) -> dict[str, dict[str, list[str]]]:
         for text, marshalling in protos(directory):
             package = re.search(r"^package ([\w.]+);", text, re.M)
             module = module_of(package[1]) if package else ""
-            if module not in schema and module != "meta_v1":
+            if module not in schema and module not in _WITHOUT_FACTS:
                 continue
             optional = optional_fields(marshalling)
             lists = _LIST_WRITER.findall(marshalling)

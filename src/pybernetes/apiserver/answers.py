@@ -54,6 +54,8 @@ def object_answer(
             document = view.document(stored)
         case Shown.PARTIAL:
             document = partial(view.document(stored), media.version)
+        case Shown.PARTIAL_LIST if view.offer is Offer.CUSTOM:
+            raise ApiError(500, "", "content is not a list")
         case Shown.PARTIAL_LIST:
             raise errors.not_acceptable(
                 "you requested PartialObjectMetadataList, but the requested object is not a list "
@@ -69,7 +71,7 @@ def object_answer(
                 now=now,
                 list_metadata={"resourceVersion": document["metadata"].get("resourceVersion", "")},
             )
-    return _in_media(request, document, status, warnings, media)
+    return media_answer(request, document, media, status, warnings)
 
 
 def list_answer(
@@ -116,13 +118,13 @@ def list_answer(
                 "metadata": view.list_metadata(list_metadata),
                 "items": [orjson.loads(view.item(one)) for one in found],
             }
-    return _in_media(request, document, 200, (), media)
+    return media_answer(request, document, media)
 
 
 def _go_type(view: View, kind: str) -> str:
     """How upstream names what it would have shown."""
     if view.offer is Offer.CUSTOM:
-        return f"*unstructured.Unstructured{'List' if kind == view.resource.list_kind else ''}"
+        return "*unstructured.UnstructuredList"
     package = view.info.group.partition(".")[0]
     return f"*{'core' if package in ('', 'events') else package}.{kind}"
 
@@ -162,12 +164,13 @@ def document_answer(
     warnings: Sequence[str] = (),
 ) -> ApiResponse:
     """A document that is no stored object: a Status, a Scale, a review."""
-    return _in_media(request, document, status, warnings, media_of(request))
+    return media_answer(request, document, media_of(request), status, warnings)
 
 
-def _in_media(
-    request: ApiRequest, document: Document, status: int, warnings: Sequence[str], media: Media
+def media_answer(
+    request: ApiRequest, document: Document, media: Media, status: int = 200, warnings: Sequence[str] = ()
 ) -> ApiResponse:
+    """A document in a form that has been negotiated."""
     match media.encoding:
         case Encoding.PROTOBUF:
             return ApiResponse(status, _protobuf().body_of(document), _PROTOBUF_HEADERS.copy(), warnings)
@@ -190,7 +193,7 @@ def error_answer(request: ApiRequest, error: ApiError) -> ApiResponse:
         body = orjson.dumps(error.status(), option=orjson.OPT_INDENT_2)
         answer = ApiResponse(error.code, body, _JSON_HEADERS.copy())
     else:
-        answer = _in_media(request, error.status(), error.code, (), media)
+        answer = media_answer(request, error.status(), media, error.code)
     answer.headers |= error.headers
     if error.retry_after:
         answer.headers["Retry-After"] = str(error.retry_after)

@@ -25,7 +25,7 @@ from pybernetes.apiserver.deleting import Deleted
 from pybernetes.apiserver.http import ApiRequest, ApiResponse
 from pybernetes.apiserver.list_options import read_options
 from pybernetes.apiserver.listing import Lister, at_least
-from pybernetes.apiserver.negotiation import watch_media_of
+from pybernetes.apiserver.negotiation import media_of, watch_media_of
 from pybernetes.apiserver.objects import StoredObject
 from pybernetes.apiserver.options import ServerOptions
 from pybernetes.apiserver.patching import Patch, PatchType, patch_type
@@ -121,12 +121,14 @@ class Endpoint:
     # reading
 
     async def get(self, call: Call) -> ApiResponse:
+        media_of(call.request, self.view.offer)
         if call.request.query:
             await at_least(self.registry.watch_cache, call.request.param("resourceVersion"))
         stored = await self.registry.get(self._namespace(call), call.info.name)
         return object_answer(call.request, self.view, stored, self._clock.now())
 
     async def list(self, call: Call) -> ApiResponse:
+        media_of(call.request, self.view.offer)
         options = read_options(call.request)
         selection = select(self.view, self._namespace(call), "", options)
         page = await self._lister.list(self._namespace(call), options, selection)

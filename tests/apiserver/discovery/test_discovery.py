@@ -17,6 +17,7 @@ from pybernetes.apiserver.discovery.served import (
     version_rank,
 )
 from pybernetes.apiserver.http import ApiRequest
+from pybernetes.apiserver.negotiation import Encoding
 from pybernetes.apiserver.resources import load
 
 AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
@@ -113,17 +114,20 @@ def test_what_a_part_no_longer_serves_is_gone(discovery: Discovery) -> None:
 @pytest.mark.parametrize(
     ("accept", "expected"),
     [
-        ("", ""),
-        ("*/*", ""),
-        ("application/json", ""),
-        (KUBECTL, "v2"),
-        (f"application/vnd.kubernetes.protobuf,{KUBECTL}", "v2"),
-        (f"application/json;q=0.9,{AGGREGATED}", "v2"),
+        ("", ()),
+        ("*/*", ()),
+        ("application/json", ()),
+        (KUBECTL, (Encoding.JSON, "v2")),
+        (f"application/vnd.kubernetes.protobuf,{KUBECTL}", (Encoding.JSON, "v2")),
+        (f"application/json;q=0.9,{AGGREGATED}", (Encoding.JSON, "v2")),
+        (f"application/json,{AGGREGATED}", (Encoding.JSON, "v2")),
+        (AGGREGATED.replace("/json", "/vnd.kubernetes.protobuf"), (Encoding.PROTOBUF, "v2")),
         ("application/json;g=apidiscovery.k8s.io;v=v3;as=APIGroupDiscoveryList", None),
-        ("application/vnd.kubernetes.protobuf", None),
+        ("application/vnd.kubernetes.protobuf", ()),
+        ("text/html", None),
     ],
 )
-def test_the_form_is_negotiated(accept: str, expected: str | None) -> None:
+def test_the_form_is_negotiated(accept: str, expected: tuple[Encoding, str] | tuple[()] | None) -> None:
     assert negotiated(accept) == expected
 
 

@@ -16,10 +16,12 @@ from functools import lru_cache
 import orjson
 
 from pybernetes.api import errors
+from pybernetes.apiserver.answers import media_answer
 from pybernetes.apiserver.discovery import documents
 from pybernetes.apiserver.discovery.priorities import GROUPS
 from pybernetes.apiserver.discovery.served import ServedGroup, ServedVersion, as_registered, groups_of
 from pybernetes.apiserver.http import JSON, ApiRequest, ApiResponse, json_response, no_such_page
+from pybernetes.apiserver.negotiation import PROTOBUF, YAML, Encoding, Media, Offer, media_of, wants_pretty
 from pybernetes.apiserver.routes import Call, Routes
 
 AGGREGATED_VERSIONS = ("v2",)
@@ -133,13 +135,22 @@ class Discovery:
         if request.method != "GET" and path != "/apis":
             raise errors.method_not_allowed()
         if path not in ("/api", "/apis"):
-            return json_response(plain)
+            return _answer_plain(request, plain)
         wanted = negotiated(request.headers.get("accept", ""))
         if wanted is None:
             raise errors.not_acceptable(f"only the following media types are accepted: {_ACCEPTED}")
         if not wanted:
-            return json_response(plain)
-        return _answer_aggregated(self._aggregated[path, wanted], wanted, request.headers)
+            return _answer_plain(request, plain)
+        encoding, version = wanted
+        return _answer_aggregated(self._aggregated[path, version], encoding, version, request)
+
+
+def _answer_plain(request: ApiRequest, plain: bytes) -> ApiResponse:
+    """Raises 406."""
+    media = media_of(request, Offer.DOCUMENT)
+    if media.plain and not wants_pretty(request):
+        return json_response(plain)
+    return media_answer(request, orjson.loads(plain), media)
 
 
 def _listed(groups: list[ServedGroup]) -> list[ServedGroup]:
@@ -147,12 +158,15 @@ def _listed(groups: list[ServedGroup]) -> list[ServedGroup]:
     return [one for one in registered if one.versions]
 
 
-def _answer_aggregated(found: _Aggregated, version: str, headers: Mapping[str, str]) -> ApiResponse:
+def _answer_aggregated(found: _Aggregated, encoding: Encoding, version: str, request: ApiRequest) -> ApiResponse:
     sent = {"ETag": found.etag, "Vary": "Accept", "Cache-Control": "public"}
-    if found.etag in (part.strip() for part in headers.get("if-none-match", "").split(",")):
+    if found.etag in (part.strip() for part in request.headers.get("if-none-match", "").split(",")):
         return ApiResponse(304, b"", sent)
-    sent["Content-Type"] = f"{JSON};g={_GROUP};v={version};as={_KIND}"
-    return ApiResponse(200, found.body, sent)
+    sent["Content-Type"] = f"{encoding.value};g={_GROUP};v={version};as={_KIND}"
+    body = found.body
+    if encoding is not Encoding.JSON:
+        body = media_answer(request, orjson.loads(body), Media(encoding)).content
+    return ApiResponse(200, body, sent)
 
 
 def _aggregate(groups: list[ServedGroup], version: str) -> _Aggregated:
@@ -160,24 +174,33 @@ def _aggregate(groups: list[ServedGroup], version: str) -> _Aggregated:
     return _Aggregated(body + b"\n", f'"{hashlib.sha512(body).hexdigest().upper()}"')
 
 
+_ENCODINGS = {
+    JSON: Encoding.JSON,
+    "application/*": Encoding.JSON,
+    "*/*": Encoding.JSON,
+    YAML: Encoding.YAML,
+    PROTOBUF: Encoding.PROTOBUF,
+}
+
+
 @lru_cache(maxsize=64)
-def negotiated(accept: str) -> str | None:
-    """The version of the aggregated form that is wanted, "" for the plain form, None if neither will do."""
+def negotiated(accept: str) -> tuple[Encoding, str] | tuple[()] | None:
+    """How the aggregated form is wanted, and in which version; () for the plain form, None if neither will do.
+
+    The aggregated form is preferred wherever it stands.
+    """
     clauses = []
     for text in (accept or "*/*").split(","):
         kind, *rest = (part.strip() for part in text.split(";"))
         parameters = dict(part.partition("=")[::2] for part in rest)
-        clauses.append((kind, {name.strip(): value.strip() for name, value in parameters.items()}))
+        if kind in _ENCODINGS:
+            clauses.append((_ENCODINGS[kind], {name.strip(): value.strip() for name, value in parameters.items()}))
     clauses.sort(key=lambda clause: -_quality(clause[1]))
-    for kind, parameters in clauses:
-        if kind not in (JSON, "application/*", "*/*"):
-            continue
-        if "as" not in parameters:
-            return ""
-        asked = (parameters.get("g"), parameters["as"])
+    for encoding, parameters in clauses:
+        asked = (parameters.get("g"), parameters.get("as"))
         if asked == (_GROUP, _KIND) and parameters.get("v") in AGGREGATED_VERSIONS:
-            return parameters["v"]
-    return None
+            return encoding, parameters["v"]
+    return () if any("as" not in parameters for _, parameters in clauses) else None
 
 
 def _quality(parameters: Mapping[str, str]) -> float:

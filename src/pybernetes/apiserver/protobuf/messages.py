@@ -49,6 +49,8 @@ Fields = dict[int, Field]
 def message_of(group: str, version: str, kind: str) -> str:
     if kind in _META_KINDS:
         return f"meta_v1.{kind}"
+    if group == "apidiscovery.k8s.io":
+        return f"apidiscovery_{version}.{kind}"
     try:
         return f"{module_of(group, version, kind)}.{kind}"
     except LookupError as error:
