@@ -1,7 +1,7 @@
 """IPAddresses and services that do not fit together are mended.
 
-Guarantees  What a service carries is held, what nobody carries goes; both are told in events. At the start every service
-            and every IPAddress is looked at, afterwards an IPAddress whenever it changes. One without a service is left
+Guarantees  What a service carries is held, what nobody carries goes; both are told in events. At the start all services
+            and IPAddresses are looked at, afterwards an IPAddress whenever it changes. One without a service is left
             alone for a minute: somebody may be about to write the service. IPAddresses that others manage are never
             touched. Node ports are looked at at the start, and only told of.
 

@@ -34,7 +34,7 @@ def test_values_of_a_config_map_are_counted() -> None:
             named(data={"a": "c"}, binaryData={"a": "ZA=="}),
             'data[a]: Invalid value: "a": duplicate of key present in binaryData',
         ),
-        (named(data={"a": "x" * 1048577}), ": Too long: may not be more than 1048576 bytes"),
+        (named(data={"a": "x" * 1048577}), "[]: Too long: may not be more than 1048576 bytes"),
     ],
 )
 def test_a_mistake_gets_the_message_of_upstream(manifest: Document, expected: str) -> None:

@@ -45,7 +45,7 @@ def validate(config_map: ConfigMap) -> Iterator[FieldError]:
         yield from _check_key(key, at.binaryData[key])
         size += base64_size(encoded)
     if size > MAXIMUM_SIZE:
-        yield too_long(FieldPath(), "", MAXIMUM_SIZE)
+        yield too_long("[]", "", MAXIMUM_SIZE)
 
 
 def _check_key(key: str, path: FieldPath) -> Iterator[FieldError]:
@@ -54,8 +54,12 @@ def _check_key(key: str, path: FieldPath) -> Iterator[FieldError]:
 
 def validate_update(new: ConfigMap, old: ConfigMap) -> Iterator[FieldError]:
     yield from check_metadata_update(new.metadata, old.metadata)
-    if not old.immutable:
-        return
+    if old.immutable:
+        yield from _check_frozen(new, old)
+    yield from validate(new)
+
+
+def _check_frozen(new: ConfigMap, old: ConfigMap) -> Iterator[FieldError]:
     if not new.immutable:
         yield forbidden(at.immutable, FROZEN)
     if new.data != old.data:
@@ -69,6 +73,7 @@ CONFIG_MAPS = Resource(
     short_names=("cm",),
     validate=validate,
     validate_update=validate_update,
+    judges_updates_alone=True,
     columns=(NAME, Column("Data", _data_count), AGE),
 )
 

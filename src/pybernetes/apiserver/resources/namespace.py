@@ -26,6 +26,11 @@ def _label_with_name(namespace: Document) -> None:
         metadata.setdefault("labels", {})[NAME_LABEL] = name
 
 
+def _default_phase(status: Document) -> None:
+    if not status.get("phase"):
+        status["phase"] = "Active"
+
+
 def prepare_create(namespace: Document, context: Context) -> None:
     _label_with_name(namespace)
     finalizers = namespace.setdefault("spec", {}).setdefault("finalizers", [])
@@ -47,8 +52,8 @@ def initial_status(namespace: Document) -> Document:
 
 def validate(namespace: Namespace) -> Iterator[FieldError]:
     yield from check_metadata(namespace.metadata, is_dns_label, namespaced=False)
-    for index, finalizer in enumerate(namespace.spec.finalizers):
-        yield from check_finalizer_name(finalizer, at.spec.finalizers[index])
+    for finalizer in namespace.spec.finalizers:
+        yield from check_finalizer_name(finalizer, at.spec.finalizers)
 
 
 def validate_update(new: Namespace, old: Namespace) -> Iterator[FieldError]:
@@ -89,7 +94,7 @@ NAMESPACES = Resource(
     returns_deleted=True,
     short_names=("ns",),
     verbs=("create", "delete", "get", "list", "patch", "update", "watch"),
-    defaults=compile_defaults({"": Rule(_label_with_name)}),
+    defaults=compile_defaults({"": Rule(_label_with_name), "status": Rule(_default_phase)}),
     validate=validate,
     validate_update=validate_update,
     prepare_create=prepare_create,

@@ -6,11 +6,9 @@ Follows pkg/registry/core/secret and ValidateSecret in pkg/apis/core/validation.
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Iterator
 
-import orjson
-
+from pybernetes.api import go_json
 from pybernetes.api.fields import (
     FieldError,
     at,
@@ -26,10 +24,12 @@ from pybernetes.api.models.core_v1 import Secret
 from pybernetes.apiserver.columns import AGE, NAME
 from pybernetes.apiserver.resource import Column, Context, Document, Resource
 from pybernetes.apiserver.resources.defaults import compile_defaults, in_order
+from pybernetes.apiserver.validation.key_pairs import key_pair_problem
 from pybernetes.apiserver.validation.metadata import IMMUTABLE, check_metadata, check_metadata_update
 from pybernetes.apiserver.validation.sizes import base64_size
 
 MAXIMUM_SIZE = 1024 * 1024
+REDACTED = "<secret contents redacted>"
 FROZEN = "field is immutable when `immutable` is set"
 SERVICE_ACCOUNT_NAME = "kubernetes.io/service-account.name"
 
@@ -83,9 +83,24 @@ def _check_json(secret: Secret, key: str) -> Iterator[FieldError]:
         yield required(at.data[key])
         return
     try:
-        orjson.loads(encoded if isinstance(encoded, bytes) else base64.b64decode(encoded))
-    except (orjson.JSONDecodeError, binascii.Error) as error:
-        yield invalid(at.data[key], "<secret contents redacted>", str(error))
+        found = go_json.loads(_plain(encoded))
+    except go_json.UnreadableJson as error:
+        yield invalid(at.data[key], REDACTED, str(error))
+        return
+    if found is not None and not isinstance(found, dict):
+        kind = go_json.type_of(found)
+        message = f"json: cannot unmarshal {kind} into Go value of type map[string]interface {{}}"
+        yield invalid(at.data[key], REDACTED, message)
+
+
+def _plain(encoded: bytes | str) -> bytes:
+    return encoded if isinstance(encoded, bytes) else base64.b64decode(encoded)
+
+
+def warnings(secret: Document) -> Iterator[str]:
+    if secret.get("type") == "kubernetes.io/tls":
+        data = secret.get("data") or {}
+        yield key_pair_problem(*(_plain(data.get(key, "")) for key in ("tls.crt", "tls.key")))
 
 
 def validate_update(new: Secret, old: Secret) -> Iterator[FieldError]:
@@ -97,6 +112,7 @@ def validate_update(new: Secret, old: Secret) -> Iterator[FieldError]:
             yield forbidden(at.immutable, FROZEN)
         if new.data != old.data:
             yield forbidden(at.data, FROZEN)
+    yield from validate(new)
 
 
 def type_of(secret: Document) -> str:
@@ -109,6 +125,8 @@ SECRETS = Resource(
     defaults=in_order(merge_string_data, compile_defaults({"type": "Opaque"})),
     validate=validate,
     validate_update=validate_update,
+    judges_updates_alone=True,
+    warnings=warnings,
     prepare_update=prepare_update,
     columns=(
         NAME,
