@@ -5,10 +5,12 @@ Follows pkg/registry/apps/daemonset and pkg/apis/apps/validation.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import datetime
 
-from pybernetes.api.fields import FieldError, FieldPath, at, invalid, is_dns_subdomain, not_supported, required
+from pybernetes.api import errors
+from pybernetes.api.fields import FieldError, FieldPath, at, invalid, is_dns_subdomain, not_supported, quoted, required
 from pybernetes.api.kinds import info_of
 from pybernetes.api.models.apps_v1 import DaemonSet, DaemonSetSpec, DaemonSetUpdateStrategy, RollingUpdateDaemonSet
 from pybernetes.apiserver.columns import AGE, NAME
@@ -37,6 +39,8 @@ from pybernetes.apiserver.validation.workload import (
 )
 
 TEMPLATE_GENERATION = "deprecated.daemonset.template.generation"
+_MOST = 2**63 - 1
+_is_number = re.compile(r"[+-]?[0-9]+").fullmatch
 _STRATEGIES = ("RollingUpdate", "OnDelete")
 
 
@@ -45,20 +49,40 @@ def default_strategy(spec: Document) -> None:
     if not strategy.get("type"):
         strategy["type"] = "RollingUpdate"
     if strategy["type"] == "RollingUpdate":
-        rolling = strategy.setdefault("rollingUpdate", {})
-        rolling.setdefault("maxUnavailable", 1)
-        rolling.setdefault("maxSurge", 0)
+        strategy.setdefault("rollingUpdate", {}).setdefault("maxUnavailable", 1)
+    if "rollingUpdate" in strategy:
+        strategy["rollingUpdate"].setdefault("maxUnavailable", 0)
+        strategy["rollingUpdate"].setdefault("maxSurge", 0)
+
+
+def default_count(daemon_set: Document) -> None:
+    """An annotation counts the templates, for clients of the first versions; it is always there. Raises 400."""
+    annotations = daemon_set["metadata"].setdefault("annotations", {})
+    text = annotations.get(TEMPLATE_GENERATION, "0")
+    if not _is_number(text) or not -_MOST - 1 <= int(text) <= _MOST:
+        wrong = "value out of range" if _is_number(text) else "invalid syntax"
+        raise errors.bad_request(
+            'DaemonSet in version "v1" cannot be handled as a DaemonSet: '
+            f"strconv.ParseInt: parsing {quoted(text)}: {wrong}"
+        )
+    annotations[TEMPLATE_GENERATION] = str(int(text))
+
+
+def _count(daemon_set: Document) -> int:
+    return int(at_path(daemon_set, "metadata.annotations", {}).get(TEMPLATE_GENERATION, "0"))
 
 
 def prepare_create(daemon_set: Document, context: Context) -> None:
-    daemon_set["metadata"].setdefault("annotations", {}).setdefault(TEMPLATE_GENERATION, "1")
+    daemon_set["metadata"]["annotations"][TEMPLATE_GENERATION] = str(max(1, _count(daemon_set)))
 
 
 def prepare_update(new: Document, old: Document, context: Context) -> None:
-    """An annotation counts the templates, for clients of the first versions."""
-    count = int(at_path(old, "metadata.annotations", {}).get(TEMPLATE_GENERATION, "0"))
     changed = at_path(new, "spec.template") != at_path(old, "spec.template")
-    new["metadata"].setdefault("annotations", {})[TEMPLATE_GENERATION] = str(count + changed)
+    new["metadata"]["annotations"][TEMPLATE_GENERATION] = str(_count(old) + changed)
+
+
+def prepare_status(new: Document, old: Document, context: Context) -> None:
+    new["metadata"]["annotations"][TEMPLATE_GENERATION] = str(_count(old))
 
 
 def initial_status(daemon_set: Document) -> Document:
@@ -142,7 +166,12 @@ DAEMON_SETS = Resource(
     short_names=("ds",),
     categories=("all",),
     defaults=compile_defaults(
-        {"spec": Rule(default_strategy), "spec.revisionHistoryLimit": 10}, under("spec.template.spec", POD_SPEC)
+        {
+            "": Rule(default_count),
+            "spec": Rule(default_strategy),
+            "spec.revisionHistoryLimit": 10,
+        },
+        under("spec.template.spec", POD_SPEC),
     ),
     validate=validate,
     validate_update=validate_update,
@@ -164,7 +193,7 @@ DAEMON_SETS = Resource(
         *container_columns(),
         selector_column(),
     ),
-    subresources=(StatusSubresource(validate=validate_status),),
+    subresources=(StatusSubresource(prepare=prepare_status, validate=validate_status),),
 )
 
 RESOURCES = (DAEMON_SETS,)

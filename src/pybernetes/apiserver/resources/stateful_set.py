@@ -26,6 +26,7 @@ from pybernetes.api.models.core_v1 import PersistentVolumeClaimVolumeSource, Pod
 from pybernetes.apiserver.columns import AGE, NAME
 from pybernetes.apiserver.resource import (
     Column,
+    Context,
     Document,
     Resource,
     ScaleSubresource,
@@ -80,7 +81,7 @@ def default_strategy(spec: Document) -> None:
     if not strategy.get("type"):
         strategy["type"] = "RollingUpdate"
         strategy.setdefault("rollingUpdate", {})
-    if strategy["type"] == "RollingUpdate" and "rollingUpdate" in strategy:
+    if "rollingUpdate" in strategy:
         strategy["rollingUpdate"].setdefault("partition", 0)
     policy = spec.setdefault("persistentVolumeClaimRetentionPolicy", {})
     policy.setdefault("whenDeleted", "Retain")
@@ -93,9 +94,17 @@ def complete_claim(claim: Document) -> None:
     claim.setdefault("status", {}).setdefault("phase", "Pending")
 
 
-def drop_max_unavailable(strategy: Document) -> None:
+def drop_max_unavailable(stateful_set: Document) -> None:
     """A feature that is off: MaxUnavailableStatefulSet."""
-    strategy.pop("maxUnavailable", None)
+    at_path(stateful_set, "spec.updateStrategy.rollingUpdate", {}).pop("maxUnavailable", None)
+
+
+def prepare_create(stateful_set: Document, context: Context) -> None:
+    drop_max_unavailable(stateful_set)
+
+
+def prepare_update(new: Document, old: Document, context: Context) -> None:
+    drop_max_unavailable(new)
 
 
 def validate(stateful_set: StatefulSet) -> Iterator[FieldError]:
@@ -229,7 +238,6 @@ STATEFUL_SETS = Resource(
             "spec": Rule(default_strategy),
             "spec.replicas": 1,
             "spec.revisionHistoryLimit": 10,
-            "spec.updateStrategy.rollingUpdate": Rule(drop_max_unavailable),
             "spec.volumeClaimTemplates[]": Rule(complete_claim),
         },
         under("spec.volumeClaimTemplates[].spec", CLAIM_SPEC),
@@ -239,6 +247,8 @@ STATEFUL_SETS = Resource(
     validate_update=validate_update,
     judges_updates_alone=True,
     warnings=warnings,
+    prepare_create=prepare_create,
+    prepare_update=prepare_update,
     initial_status=lambda stateful_set: {"replicas": 0, "availableReplicas": 0},
     generation=spec_changed,
     columns=(NAME, Column("Ready", _ready), AGE, *container_columns()),
