@@ -50,6 +50,9 @@ class Settings:
     disable_admission_plugins: str = ""
     admission_control_config_file: str = ""
     admission_plugins: str = ""
+    authentication_config: str = ""
+    authentication_token_webhook_config_file: str = ""
+    authorization_webhook_config_file: str = ""
     audit_policy_file: str = ""
     audit_log_path: str = ""
     audit_log_maxage: int = 366

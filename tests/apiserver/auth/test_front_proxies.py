@@ -65,7 +65,9 @@ async def test_headers_of_other_names_are_read_if_they_are_trusted(pki: Pki) -> 
 
 async def test_the_headers_of_a_user_are_nobodys(pki: Pki) -> None:
     user = await known(authenticator(pki), pki.scheduler(), JANE)
-    assert user == User("system:kube-scheduler", groups=("system:authenticated",))
+    assert user is not None
+    assert (user.name, user.groups) == ("system:kube-scheduler", ("system:authenticated",))
+    assert user.extra["authentication.kubernetes.io/credential-id"][0].startswith("X509SHA256=")
 
 
 async def test_a_certificate_of_the_proxies_authority_is_no_users(pki: Pki) -> None:

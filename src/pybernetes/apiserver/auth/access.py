@@ -6,11 +6,13 @@ the token subresource and the issuer's documents to the server's routes; `plugin
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from pybernetes.api.clock import Clock, SystemClock
 from pybernetes.apiserver.admission.contract import Plugin
+from pybernetes.apiserver.admission.host import ConfigurationError
 from pybernetes.apiserver.auth import bootstrap_roles
 from pybernetes.apiserver.auth.authenticators import (
     AccountTokens,
@@ -18,26 +20,33 @@ from pybernetes.apiserver.auth.authenticators import (
     FileTokens,
     RequestAuthenticator,
     TokenSource,
+    everywhere,
 )
+from pybernetes.apiserver.auth.authorization_webhook import AuthorizationWebhook, WithWebhook
 from pybernetes.apiserver.auth.authorizers import ClusterAuthorizer
 from pybernetes.apiserver.auth.certificate_signer import CertificateSigner
+from pybernetes.apiserver.auth.contract import Authorizer
 from pybernetes.apiserver.auth.device_admin_access import DeviceAdminAccess
 from pybernetes.apiserver.auth.device_status import DeviceStatusCheck
 from pybernetes.apiserver.auth.escalation import EscalationCheck
 from pybernetes.apiserver.auth.impersonation import Impersonator
 from pybernetes.apiserver.auth.issuer_documents import IssuerDocuments
+from pybernetes.apiserver.auth.jwt_configuration import AuthenticationConfiguration
 from pybernetes.apiserver.auth.node_graph import NodeGraph
 from pybernetes.apiserver.auth.pki import Pki
 from pybernetes.apiserver.auth.rbac import Rbac
 from pybernetes.apiserver.auth.rbac_feed import RbacFeed
 from pybernetes.apiserver.auth.request_header import FrontProxies, RequestHeaders
+from pybernetes.apiserver.auth.review_webhook import ReviewWebhook
 from pybernetes.apiserver.auth.reviews import Reviews
 from pybernetes.apiserver.auth.secret_tokens import SecretTokens, TokenSecrets
 from pybernetes.apiserver.auth.service_accounts import DEFAULT_ISSUER, ServiceAccountTokens
 from pybernetes.apiserver.auth.token_request import TokenRequests
+from pybernetes.apiserver.auth.token_webhook import WebhookTokens
 from pybernetes.apiserver.auth.tokens import TokenFile
 from pybernetes.apiserver.registry import Registry
 from pybernetes.apiserver.routes import Routes
+from pybernetes.apiserver.webhook_file import WebhookTarget
 from pybernetes.store.contract import Store
 
 
@@ -54,6 +63,11 @@ class AccessOptions:
     pki: Pki | None = None
     request_headers: RequestHeaders | None = None
     """Proxies that are trusted to say whom they speak for; needs ``pki``, whose authority all others are known by."""
+    authentication: AuthenticationConfiguration | None = None
+    """Other issuers whose tokens count, and where one may come without credentials (everywhere, if nothing is said)."""
+    token_webhook: WebhookTarget | None = None
+    authorization_webhook: WebhookTarget | None = None
+    """Asked about what the cluster's roles do not allow."""
 
 
 @dataclass
@@ -66,7 +80,12 @@ class Access:
         options = self.options
         self.rbac = Rbac()
         self._graph = NodeGraph(self.store)
-        self.authorizer = ClusterAuthorizer(self.rbac, self._graph)
+        self._cluster = ClusterAuthorizer(self.rbac, self._graph)
+        self.authorizer: Authorizer = self._cluster
+        self._webhooks: list[ReviewWebhook] = []
+        if options.authorization_webhook is not None:
+            webhook = AuthorizationWebhook(self._webhook(options.authorization_webhook), self.clock)
+            self.authorizer = WithWebhook(self._cluster, webhook)
         self.account_tokens = ServiceAccountTokens(
             options.service_account_key, self.store, options.issuer, options.audiences, self.clock
         )
@@ -77,15 +96,19 @@ class Access:
         ]
         if options.token_file is not None:
             sources.insert(0, FileTokens(TokenFile(options.token_file), self.clock))
+        if options.authentication is not None:
+            sources += issuers_of(options.authentication, self.clock)
+        if options.token_webhook is not None:
+            sources.append(WebhookTokens(self._webhook(options.token_webhook), self.clock, options.audiences))
         proxies = None
         if options.request_headers is not None and options.pki is not None:
             proxies = FrontProxies(options.request_headers, options.pki.ca_file)
-        self.authenticator = RequestAuthenticator(sources, proxies)
+        self.authenticator = RequestAuthenticator(sources, proxies, _anonymous(options.authentication))
         self.impersonation = Impersonator(self.authorizer)
         self._feed = RbacFeed(self.store, self.rbac)
         self._signer: CertificateSigner | None = None
         if options.pki is not None:
-            self._signer = CertificateSigner(self.store, options.pki, self.authorizer, self.clock)
+            self._signer = CertificateSigner(self.store, options.pki, self._cluster, self.clock)
 
     async def start(self) -> None:
         await bootstrap_roles.ensure(self.store, self.clock.now())
@@ -97,20 +120,48 @@ class Access:
     async def close(self) -> None:
         if self._signer is not None:
             await self._signer.close()
+        for webhook in self._webhooks:
+            await webhook.close()
         await self._graph.close()
         await self._feed.close()
+
+    def _webhook(self, target: WebhookTarget) -> ReviewWebhook:
+        webhook = ReviewWebhook(target)
+        self._webhooks.append(webhook)
+        return webhook
 
     def plugins(self) -> tuple[Plugin, ...]:
         """What admission does about identities: fills token Secrets, checks who writes."""
         return (
             TokenSecrets(self.account_tokens, self.options.pki.ca_pem if self.options.pki else b""),
-            EscalationCheck(self.authorizer),
+            EscalationCheck(self._cluster),
             DeviceAdminAccess(self.store),
             DeviceStatusCheck(self.authorizer),
         )
 
     def register(self, routes: Routes, accounts: Registry | None = None) -> None:
         """``accounts`` is the storage of service accounts, whose admission judges requests for tokens."""
-        Reviews(self.authenticator, self.authorizer, self.account_tokens, self.clock).register(routes)
+        Reviews(self.authenticator, self.authorizer, self._cluster, self.account_tokens, self.clock).register(routes)
         TokenRequests(self.store, self.account_tokens, self.clock, accounts).register(routes)
         IssuerDocuments(self.account_tokens, self.options.server_url).register(routes)
+
+
+def issuers_of(configuration: AuthenticationConfiguration, clock: Clock) -> list[TokenSource]:
+    """Raises ConfigurationError for expressions that do not compile."""
+    if not configuration.jwt:
+        return []
+    from pybernetes.apiserver.auth.issuers import IssuerTokens
+    from pybernetes.apiserver.cel.errors import CompileError
+
+    try:
+        return [IssuerTokens(one, clock) for one in configuration.jwt]
+    except CompileError as error:
+        raise ConfigurationError(f"an expression does not compile: {error}") from error
+
+
+def _anonymous(configuration: AuthenticationConfiguration | None) -> Callable[[str], bool]:
+    stated = configuration.anonymous if configuration is not None else None
+    if stated is None:
+        return everywhere
+    paths = {condition.path for condition in stated.conditions}
+    return lambda path: stated.enabled and (not paths or path in paths)

@@ -11,11 +11,12 @@ Follows k8s.io/apiserver/pkg/authentication/request.
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from hashlib import sha256
 from hmac import compare_digest
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import orjson
 
@@ -33,6 +34,12 @@ from pybernetes.apiserver.auth.tokens import BOOTSTRAPPERS, TokenFile
 from pybernetes.apiserver.http import ApiRequest
 from pybernetes.store.contract import Store
 
+if TYPE_CHECKING:
+    from cryptography import x509
+
+CREDENTIAL_ID = "authentication.kubernetes.io/credential-id"
+UID_OID = "1.3.6.1.4.1.57683.2"
+"""Where the subject of a certificate may state its user's uid."""
 REMEMBERED_CERTIFICATES = 4096
 REMEMBERED_TOKENS = 1024
 REMEMBERED_SECONDS = 1.0
@@ -119,13 +126,24 @@ class Certified:
     is_proxy: bool = False
 
 
+def everywhere(path: str) -> bool:
+    return True
+
+
 class RequestAuthenticator:
     """Certificate, then bearer token, then anonymous. Without ``proxies`` every certificate that TLS let through is a
     user's."""
 
-    def __init__(self, tokens: Sequence[TokenSource] = (), proxies: FrontProxies | None = None) -> None:
+    def __init__(
+        self,
+        tokens: Sequence[TokenSource] = (),
+        proxies: FrontProxies | None = None,
+        anonymous: Callable[[str], bool] = everywhere,
+    ) -> None:
+        """``anonymous``: whether a path may be asked for without credentials."""
         self._sources = tuple(tokens)
         self._proxies = proxies
+        self._anonymous = anonymous
         self._certificates: dict[bytes, Certified] = {}
 
     async def authenticate(self, request: ApiRequest) -> User | None:
@@ -138,7 +156,7 @@ class RequestAuthenticator:
             return await self._of_token(token)
         if peer is not None:
             raise errors.unauthorized()
-        return ANONYMOUS_USER
+        return ANONYMOUS_USER if self._anonymous(request.path) else None
 
     async def find(self, token: str) -> User | None:
         """The user that a bearer token stands for; None if nobody knows it. Raises `InvalidToken`."""
@@ -202,7 +220,23 @@ def certificate_user(der: bytes) -> User:
     groups = subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)
     if not names:
         raise errors.unauthorized()
-    return User(str(names[0].value), groups=tuple(str(group.value) for group in groups))
+    known_as = f"X509SHA256={sha256(der).hexdigest()}"
+    return User(
+        str(names[0].value),
+        _stated_uid(subject),
+        tuple(str(group.value) for group in groups),
+        {CREDENTIAL_ID: (known_as,)},
+    )
+
+
+def _stated_uid(subject: x509.Name) -> str:
+    """Raises 401 for a subject that states several."""
+    from cryptography import x509
+
+    stated = subject.get_attributes_for_oid(x509.ObjectIdentifier(UID_OID))
+    if len(stated) > 1 or any(not one.value for one in stated):
+        raise errors.unauthorized()
+    return str(stated[0].value) if stated else ""
 
 
 def _known(user: User) -> User:

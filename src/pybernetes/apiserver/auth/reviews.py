@@ -19,7 +19,7 @@ from pybernetes.api.meta import format_time
 from pybernetes.apiserver.answers import document_answer
 from pybernetes.apiserver.auth.authenticators import RequestAuthenticator
 from pybernetes.apiserver.auth.authorizers import ClusterAuthorizer, node_of
-from pybernetes.apiserver.auth.contract import AUTHENTICATED_GROUP, Attributes, User
+from pybernetes.apiserver.auth.contract import AUTHENTICATED_GROUP, Attributes, Authorizer, User
 from pybernetes.apiserver.auth.review_objects import access_problems, evaluation_error, read_object
 from pybernetes.apiserver.auth.rules import PolicyRule
 from pybernetes.apiserver.auth.service_accounts import InvalidToken, ServiceAccountTokens
@@ -62,15 +62,19 @@ SERVED = (
 
 
 class Reviews:
+    """``cluster`` knows the rules that a user holds."""
+
     def __init__(
         self,
         authenticator: RequestAuthenticator,
-        authorizer: ClusterAuthorizer,
+        authorizer: Authorizer,
+        cluster: ClusterAuthorizer,
         account_tokens: ServiceAccountTokens,
         clock: Clock,
     ) -> None:
         self._authenticator = authenticator
         self._authorizer = authorizer
+        self._cluster = cluster
         self._account_tokens = account_tokens
         self._clock = clock
         self._answers: dict[tuple[str, str], Answer] = {
@@ -131,15 +135,15 @@ class Reviews:
 
     async def _subject_access(self, document: Document, call: Call) -> Document:
         self._reject(access_problems(document, about_self=False, local=False))
-        return self._access(_user_of(document["spec"]), document)
+        return await self._access(_user_of(document["spec"]), document)
 
     async def _local_access(self, document: Document, call: Call) -> Document:
         self._reject(access_problems(document, about_self=False, local=True))
-        return self._access(_user_of(document["spec"]), document)
+        return await self._access(_user_of(document["spec"]), document)
 
     async def _self_access(self, document: Document, call: Call) -> Document:
         self._reject(access_problems(document, about_self=True, local=False))
-        return self._access(call.user, document)
+        return await self._access(call.user, document)
 
     def _reject(self, problems: Iterable[FieldError]) -> None:
         """Upstream's refusal does not name the kind."""
@@ -150,7 +154,7 @@ class Reviews:
         namespace = (document.get("spec") or {}).get("namespace", "")
         if not namespace:
             raise errors.bad_request("no namespace on request")
-        rules = self._authorizer.rules_held(call.user, namespace)
+        rules = self._cluster.rules_held(call.user, namespace)
         status: Document = {
             "resourceRules": [_resource_rule(rule) for rule in rules if rule.resources],
             "nonResourceRules": [_url_rule(rule) for rule in rules if rule.urls],
@@ -161,9 +165,9 @@ class Reviews:
         identity = {"kind": document["kind"], "apiVersion": document["apiVersion"]}
         return {**identity, "metadata": {}, "spec": {}, "status": status}
 
-    def _access(self, user: User, document: Document) -> Document:
+    async def _access(self, user: User, document: Document) -> Document:
         spec = document["spec"]
-        decision = self._authorizer.decide(user, asked_attributes(spec))
+        decision = await self._authorizer.authorize(user, asked_attributes(spec))
         status: Document = {"allowed": decision.allowed}
         if decision.reason:
             status["reason"] = decision.reason

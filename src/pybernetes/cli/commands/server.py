@@ -12,6 +12,7 @@ from pybernetes.cli import preflight
 from pybernetes.cli.admission import check_plugins, choose_plugins
 from pybernetes.cli.auditing import choose_audit
 from pybernetes.cli.front_proxy import choose_front_proxy
+from pybernetes.cli.identities import choose_identities
 from pybernetes.cli.options import find, which_cluster
 from pybernetes.cli.problems import Problem
 
@@ -35,6 +36,7 @@ PARTS = ("apiserver", "controllers", "scheduler")
 )
 @choose_plugins
 @choose_audit
+@choose_identities
 @choose_front_proxy
 def server(name: str, data_dir: Path | None, only: str | None, kubeconfig: Path | None, **given: Any) -> None:
     """Run the control plane, or a part of it, in the foreground until interrupted.

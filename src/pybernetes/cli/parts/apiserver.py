@@ -10,7 +10,7 @@ import asyncio
 import ipaddress
 
 from pybernetes import KUBERNETES_VERSION
-from pybernetes.apiserver import binding, metrics_api
+from pybernetes.apiserver import binding, component_statuses, metrics_api
 from pybernetes.apiserver.admission.host import ConfigurationError
 from pybernetes.apiserver.aggregation.controller import Aggregation
 from pybernetes.apiserver.aggregation.trust import Required, Trust
@@ -26,6 +26,7 @@ from pybernetes.apiserver.serve import Edge, tls_context, tune_process
 from pybernetes.cli.admission import admission_options
 from pybernetes.cli.auditing import auditing_of
 from pybernetes.cli.front_proxy import proxy_client, request_headers
+from pybernetes.cli.identities import with_identities
 from pybernetes.cli.layout import Layout, Settings
 from pybernetes.cli.parts.nodes import machine_name, node_names
 from pybernetes.cli.problems import Problem
@@ -45,17 +46,18 @@ async def run(layout: Layout, settings: Settings) -> None:
 
 async def _serve(layout: Layout, settings: Settings, pki: Pki, serving: KeyPair, store: SqliteStore) -> None:
     proxies_before = request_headers(settings, pki)
-    access = Access(
-        store,
-        AccessOptions(
-            service_account_key=pki.service_account_key.read_bytes(),
-            token_file=layout.tokens,
-            issuer=settings.service_account_issuer,
-            server_url=f"https://{settings.node_address}:{settings.port}",
-            pki=pki,
-            request_headers=proxies_before,
-        ),
+    given = AccessOptions(
+        service_account_key=pki.service_account_key.read_bytes(),
+        token_file=layout.tokens,
+        issuer=settings.service_account_issuer,
+        server_url=f"https://{settings.node_address}:{settings.port}",
+        pki=pki,
+        request_headers=proxies_before,
     )
+    try:
+        access = Access(store, with_identities(given, settings))
+    except ConfigurationError as error:
+        raise Problem(str(error), "docs/authentication.md tells what can be configured") from error
     options = ServerOptions(
         service_cidr=settings.service_cidr,
         advertise_address=settings.node_address,
@@ -83,7 +85,7 @@ async def _serve(layout: Layout, settings: Settings, pki: Pki, serving: KeyPair,
         assembled.server,
         address=f"{settings.node_address}:{settings.port}",
         version=KUBERNETES_VERSION,
-        virtual=(*binding.SERVED, *reviews.SERVED, *metrics_api.SERVED),
+        virtual=(*binding.SERVED, *component_statuses.SERVED, *reviews.SERVED, *metrics_api.SERVED),
     )
     access.register(assembled.server.routes, assembled.server.registry("", "v1", "serviceaccounts"))
     identity = IdentityLease(assembled.server, machine_name(), f"{settings.node_address}:{settings.port}")
