@@ -78,10 +78,14 @@ class Timed:
     async def prepare(self, server: Server) -> None:
         return
 
+    async def set_up(self, server: Server) -> None:
+        """Before each round, unmeasured."""
+
     async def run(self, server: Server) -> load.Run:
         raise NotImplementedError
 
     async def sample(self, server: Server) -> Sequence[Sample]:
+        await self.set_up(server)
         before = server.cpu_seconds()
         run = await self.run(server)
         used = (server.cpu_seconds() - before) * 1e6 / len(run.latencies)

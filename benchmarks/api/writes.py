@@ -106,15 +106,18 @@ class DeleteCollection(Timed):
 
     def __init__(self) -> None:
         self._numbers = count()
+        self._namespace = ""
+
+    async def set_up(self, server: Server) -> None:
+        self._namespace = f"{server.namespace}-deleted-{next(self._numbers)}"
+        await make_namespace(server.target, self._namespace)
+        await fill(server.target, self._namespace, 1000)
 
     async def run(self, server: Server) -> load.Run:
-        namespace = f"{server.namespace}-deleted-{next(self._numbers)}"
-        await make_namespace(server.target, namespace)
-        await fill(server.target, namespace, 1000)
         connection = await server.target.connect()
         options = orjson.dumps({"gracePeriodSeconds": 0})
         began = time.perf_counter()
-        await connection.send(server.target.request("DELETE", server.path("pods", namespace=namespace), options))
+        await connection.send(server.target.request("DELETE", server.path("pods", namespace=self._namespace), options))
         seconds = time.perf_counter() - began
         connection.close()
         return load.Run(seconds, [seconds] * 1000)

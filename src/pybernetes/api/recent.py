@@ -1,29 +1,31 @@
-"""Recent: a map of limited size that keeps what was used last."""
+"""What was worked out of texts lately: the objects of one template have parts with equal texts."""
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Hashable
 from typing import Generic, TypeVar
 
-K = TypeVar("K", bound=Hashable)
-V = TypeVar("V")
+MOST = 1024
+LONGEST = 16_384
+"""Bytes of a text; longer ones are rarely seen twice."""
+
+Value = TypeVar("Value")
 
 
-class Recent(Generic[K, V]):
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._items: OrderedDict[K, V] = OrderedDict()
+class Recent(Generic[Value]):
+    """Takes no long text, and forgets everything when it is full."""
 
-    def get(self, key: K) -> V | None:
-        if key not in self._items:
-            return None
-        self._items.move_to_end(key)
-        return self._items[key]
+    __slots__ = ("_known",)
 
-    def put(self, key: K, value: V) -> V:
-        self._items[key] = value
-        self._items.move_to_end(key)
-        if len(self._items) > self._size:
-            self._items.popitem(last=False)
-        return value
+    def __init__(self) -> None:
+        self._known: dict[bytes, Value] = {}
+
+    def get(self, text: bytes) -> Value | None:
+        return self._known.get(text)
+
+    def keep(self, text: bytes, value: Value) -> None:
+        if len(text) > LONGEST:
+            return
+        if len(self._known) >= MOST:
+            self._known.clear()
+        # A copy, because what orjson returns holds on to its buffer of several times the size.
+        self._known[bytes(memoryview(text))] = value

@@ -47,14 +47,14 @@ _REVISION_AT = len(b'{"metadata":{"resourceVersion":"')
 
 MOST_DECODED = 1000
 """Objects of a kind that keep their documents."""
-MOST_ITEM_BYTES = 16 * 1024 * 1024
-"""Of a kind's items that are kept for the next list: all of them would be a second copy of everything stored."""
+MOST_MADE_BYTES = 16 * 1024 * 1024
+"""Of a kind's items and messages kept for the next list: all of them would be a second copy of everything stored."""
 
 
 class Form:
     """How objects of one kind look as bytes."""
 
-    __slots__ = ("_decoded", "_item_bytes", "_items", "_nulls", "_prefix", "_start", "api_version", "head", "kind")
+    __slots__ = ("_decoded", "_made", "_made_bytes", "_nulls", "_prefix", "_start", "api_version", "head", "kind")
 
     def __init__(self, info: KindInfo, nulls: Iterable[str] = ()) -> None:
         """``nulls`` are the lists that are null when empty (``empty_lists``)."""
@@ -65,8 +65,8 @@ class Form:
         self._prefix = self.head + b'"metadata":{'
         self._start = len(self._prefix)
         self._decoded: deque[StoredObject] = deque()
-        self._items: deque[StoredObject] = deque()
-        self._item_bytes = 0
+        self._made: deque[StoredObject] = deque()
+        self._made_bytes = 0
 
     def of(self, value: bytes) -> Form:
         """The form of one stored value: this one, but for kinds that are stored in several versions."""
@@ -108,12 +108,12 @@ class Form:
         if len(self._decoded) > MOST_DECODED:
             self._decoded.popleft().forget_document()
 
-    def remember_item(self, stored: StoredObject, size: int) -> None:
-        """Lets the items made last be kept, up to `MOST_ITEM_BYTES`."""
-        self._items.append(stored)
-        self._item_bytes += size
-        while self._item_bytes > MOST_ITEM_BYTES:
-            self._item_bytes -= self._items.popleft().forget_item()
+    def remember_made(self, stored: StoredObject, size: int) -> None:
+        """Lets the bytes made last be kept, up to `MOST_MADE_BYTES`."""
+        self._made.append(stored)
+        self._made_bytes += size
+        while self._made_bytes > MOST_MADE_BYTES:
+            self._made_bytes -= self._made.popleft().forget_made()
 
     def _ordered(self, document: Document) -> Document:
         metadata = document["metadata"]
@@ -161,7 +161,7 @@ class StoredObject:
         self.made: Mapping[object, bytes | None] = NOTHING_MADE
         """What views have made of the item, by view; None: it is shown as it is stored."""
         self.message: bytes | None = None
-        """The object in protobuf, once somebody has asked for it."""
+        """The object in protobuf, if somebody has asked for it lately."""
         self._document: Document | None = None
         self._item: bytes | None = None
         self._labels: Mapping[str, str] | None = None
@@ -191,7 +191,7 @@ class StoredObject:
         item = self._item
         if item is None:
             item = self._item = self.form.item(self.value, self.revision)
-            self.form.remember_item(self, len(item))
+            self.form.remember_made(self, len(item))
         return item
 
     @property
@@ -221,9 +221,14 @@ class StoredObject:
     def forget_document(self) -> None:
         self._document = None
 
-    def forget_item(self) -> int:
+    def remember_message(self, message: bytes) -> None:
+        self.message = message
+        self.form.remember_made(self, len(message))
+
+    def forget_made(self) -> int:
         """How many bytes that gives back."""
-        size, self._item = len(self._item or b""), None
+        size = len(self._item or b"") + len(self.message or b"")
+        self._item = self.message = None
         return size
 
     def fresh_document(self) -> Document:

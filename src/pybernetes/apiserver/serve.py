@@ -64,13 +64,21 @@ def tls_context(
 
 
 def tune_process() -> None:
-    """For a process that does nothing but serve.
+    """For a process that does nothing but serve, before it reads its store.
 
-    The store's writer must get its turn soon after a sync, or every commit waits for the interpreter's usual 5 ms; and
-    objects that live in caches are many, so looking through them for garbage is done less often.
+    The store's writer must get its turn soon after a sync, or every commit waits for the interpreter's usual 5 ms.
+    What a start makes stays: nobody looks for garbage in it until ``settle_process``.
     """
     sys.setswitchinterval(0.0005)
+    gc.disable()
+
+
+def settle_process() -> None:
+    """When the server is ready. What is there now is never looked through again, and what comes less often than
+    usual: objects that live in caches are many."""
+    gc.freeze()
     gc.set_threshold(20_000, 20, 50)
+    gc.enable()
 
 
 class Edge:

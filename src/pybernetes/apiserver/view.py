@@ -33,10 +33,12 @@ class View:
         return stored.document
 
     def message(self, stored: StoredObject) -> bytes:
-        """In protobuf; made once for all who ask."""
-        if stored.message is None:
-            stored.message = self._encode(self.document(stored))
-        return stored.message
+        """In protobuf; made once for those who ask soon after."""
+        made = stored.message
+        if made is None:
+            made = self._encode(self.document(stored))
+            stored.remember_message(made)
+        return made
 
     @cached_property
     def _encode(self) -> Callable[[Document], bytes]:

@@ -39,9 +39,9 @@ class Event:
             self._line = event_line(self.type, self.object.whole)
         return self._line
 
-    def forget_line(self) -> None:
-        """Everybody who watches has it: for those who come later, the few, it is built again."""
-        self._line = None
+    def forget_bytes(self) -> None:
+        """Everybody who watches has them: for those who come later, the few, they are built again."""
+        self._line = self.frame = None
 
 
 _STARTS = {type: b'{"type":"%s","object":' % type.value.encode() for type in EventType}
@@ -95,7 +95,7 @@ class Subscribers:
                 for subscriber in tuple(group):
                     subscriber.deliver(event)
 
-        event.forget_line()
+        event.forget_bytes()
 
     def end_all(self) -> None:
         for group in tuple(self._by_interest.values()):

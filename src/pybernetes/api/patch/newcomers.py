@@ -14,7 +14,7 @@ from pybernetes.api.patch.apply import Author, Keep, Typed, created
 from pybernetes.api.patch.field_set import EMPTY, LEAF, SELF, Fields, field_step, ordered
 from pybernetes.api.patch.managed import UNMANAGED, Entry, Managers
 from pybernetes.api.patch.parts import MapKind
-from pybernetes.api.schema.templates import LONGEST_REMEMBERED, MOST_REMEMBERED
+from pybernetes.api.recent import Recent
 
 Document = dict[str, Any]
 
@@ -25,7 +25,7 @@ class Newcomers:
 
     typed: Typed
     keep: Keep
-    _parts: dict[tuple[str, bytes], Fields] = field(default_factory=dict)
+    _parts: dict[str, Recent[Fields]] = field(default_factory=dict)
     _taken: dict[str, bool] = field(default_factory=dict)
 
     def managers(self, new: Document, author: Author, sent: Managers) -> Managers:
@@ -64,13 +64,13 @@ class Newcomers:
                 return kind.whole(value)
             return self._compared(name, value).get(field_step(name))
         text = orjson.dumps(value)
-        known = self._parts.get((name, text))
+        parts = self._parts.get(name)
+        if parts is None:
+            parts = self._parts[name] = Recent()
+        known = parts.get(text)
         if known is None:
             known = self._compared(name, value)
-            if len(text) <= LONGEST_REMEMBERED:
-                if len(self._parts) >= MOST_REMEMBERED:
-                    self._parts.clear()
-                self._parts[name, text] = known
+            parts.keep(text, known)
         return known.get(field_step(name))
 
     def _takes(self, name: str) -> bool:

@@ -9,16 +9,13 @@ from typing import Any
 
 import orjson
 
+from pybernetes.api.recent import Recent
 from pybernetes.api.schema.scalars import Place, Reader
-
-MOST_REMEMBERED = 1024
-LONGEST_REMEMBERED = 16_384
-"""Bytes of a text; longer ones are rarely seen twice."""
 
 
 def remembering(read: Reader) -> Reader:
     """What is read without a fault is remembered by its text; a text with nulls is not, for NaN is one."""
-    known: dict[bytes, bytes] = {}
+    known = Recent[bytes]()
 
     def remembered(value: Any, place: Place | None, unknown: list[str]) -> Any:
         try:
@@ -30,11 +27,8 @@ def remembering(read: Reader) -> Reader:
             return orjson.loads(found)
         before = len(unknown)
         result = read(value, place, unknown)
-        if len(unknown) == before and len(text) <= LONGEST_REMEMBERED and b"null" not in text:
-            if len(known) >= MOST_REMEMBERED:
-                known.clear()
-            # Copies, because what orjson returns holds on to its buffer of several times the size.
-            known[bytes(memoryview(text))] = bytes(memoryview(orjson.dumps(result)))
+        if len(unknown) == before and b"null" not in text:
+            known.keep(text, bytes(memoryview(orjson.dumps(result))))
         return result
 
     return remembered

@@ -6,14 +6,13 @@ Follows pkg/registry/core/pod/strategy.go.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from functools import lru_cache
 
 import msgspec
 
 from pybernetes.api.fields import FieldError, at, forbidden, is_dns_subdomain
 from pybernetes.api.kinds import info_of
 from pybernetes.api.models.core_v1 import Pod, PodSpec
-from pybernetes.api.schema.templates import LONGEST_REMEMBERED, MOST_REMEMBERED
+from pybernetes.api.recent import Recent
 from pybernetes.apiserver.resource import (
     Document,
     Resource,
@@ -83,12 +82,14 @@ def _problems_of_spec(pod: Pod) -> Iterable[FieldError]:
     if any(volume.ephemeral is not None for volume in pod.spec.volumes):
         return _check_spec(pod.spec, pod.metadata.name)
     text = msgspec.json.encode(pod.spec)
-    return _problems_of_text(text) if len(text) <= LONGEST_REMEMBERED else _check_spec(pod.spec, "")
+    found = _judged.get(text)
+    if found is None:
+        found = tuple(_check_spec(pod.spec, ""))
+        _judged.keep(text, found)
+    return found
 
 
-@lru_cache(maxsize=MOST_REMEMBERED)
-def _problems_of_text(text: bytes) -> tuple[FieldError, ...]:
-    return tuple(_check_spec(msgspec.json.decode(text, type=PodSpec), ""))
+_judged = Recent[tuple[FieldError, ...]]()
 
 
 def _check_spec(spec: PodSpec, pod_name: str) -> Iterator[FieldError]:

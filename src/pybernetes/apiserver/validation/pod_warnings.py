@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 
 import orjson
 
 from pybernetes.api import quantity
 from pybernetes.api.fields import FieldPath, is_dns_label, quoted
-from pybernetes.api.schema.templates import LONGEST_REMEMBERED, MOST_REMEMBERED
+from pybernetes.api.recent import Recent
 from pybernetes.apiserver.resource import Document
 from pybernetes.apiserver.validation.addresses import ip_warnings
 from pybernetes.apiserver.validation.node_labels import DEPRECATED_LABELS, term_warnings
@@ -50,17 +49,20 @@ _POD = Place("spec", "metadata.annotations", in_template=False)
 def pod_warnings(pod: Document) -> Iterator[str]:
     yield from name_warnings(pod, "the Pod's hostname")
     spec, annotations = pod.get("spec") or {}, pod["metadata"].get("annotations") or {}
-    text = b"" if annotations else orjson.dumps(spec)
-    if annotations or len(text) > LONGEST_REMEMBERED:
-        yield from spec_warnings(spec, annotations, _POD)
-    else:
-        yield from _warnings_of_text(text)
+    yield from spec_warnings(spec, annotations, _POD) if annotations else _warnings_of_bare(spec)
 
 
-@lru_cache(maxsize=MOST_REMEMBERED)
-def _warnings_of_text(text: bytes) -> tuple[str, ...]:
-    """The pods of one template have equal specs."""
-    return tuple(spec_warnings(orjson.loads(text), {}, _POD))
+def _warnings_of_bare(spec: Document) -> Iterable[str]:
+    """Of a pod without annotations. The pods of one template have equal specs."""
+    text = orjson.dumps(spec)
+    found = _found.get(text)
+    if found is None:
+        found = tuple(spec_warnings(spec, {}, _POD))
+        _found.keep(text, found)
+    return found
+
+
+_found = Recent[tuple[str, ...]]()
 
 
 def name_warnings(new: Document, used: str) -> Iterator[str]:

@@ -22,7 +22,7 @@ from pybernetes.apiserver.describe import describe
 from pybernetes.apiserver.identity_lease import IdentityLease
 from pybernetes.apiserver.options import ServerOptions
 from pybernetes.apiserver.proxy import install as proxies
-from pybernetes.apiserver.serve import Edge, tls_context, tune_process
+from pybernetes.apiserver.serve import Edge, settle_process, tls_context, tune_process
 from pybernetes.cli.admission import admission_options
 from pybernetes.cli.auditing import auditing_of
 from pybernetes.cli.front_proxy import proxy_client, request_headers
@@ -34,6 +34,7 @@ from pybernetes.store.sqlite import SqliteStore
 
 
 async def run(layout: Layout, settings: Settings) -> None:
+    tune_process()
     pki = Pki(layout.pki)
     serving = issue_all(layout, settings, pki)
     layout.database.parent.mkdir(parents=True, exist_ok=True)
@@ -93,7 +94,6 @@ async def _serve(layout: Layout, settings: Settings, pki: Pki, serving: KeyPair,
     tls = tls_context(serving.certificate, serving.key, pki.ca_file, proxies_before.client_ca)
     aggregation = Aggregation(assembled.server, description, proxy_client(settings, pki))
     trust = Trust(assembled.server, Required(pki.ca_file, proxies_before))
-    tune_process()
     edge = Edge(assembled.server, host=settings.bind, port=settings.port, tls=tls)
     assembled.server.routes.exact("/metrics", edge.metrics.serve)
     await access.start()
@@ -103,6 +103,7 @@ async def _serve(layout: Layout, settings: Settings, pki: Pki, serving: KeyPair,
         await aggregation.start()
         await identity.start()
         await edge.start()
+        settle_process()
         try:
             await asyncio.Event().wait()
         finally:
