@@ -82,6 +82,8 @@ class Extension:
     port: int = 0
     aggregates: bool = True
     """Whether it knows the newer form of discovery."""
+    garbled: bytes = b""
+    """What it says in place of discovery and OpenAPI."""
     status: int = 200
     """Of the group version's own document."""
     asked: list[web.BaseRequest] = field(default_factory=list)
@@ -91,6 +93,8 @@ class Extension:
         peer = incoming.transport.get_extra_info("peercert") if incoming.transport else None
         if not peer or dict(row[0] for row in peer["subject"])["commonName"] != "front-proxy-client":
             return web.Response(status=401)
+        if self.garbled and incoming.path != PATH:
+            return web.Response(body=self.garbled, headers={"Content-Type": AGGREGATED})
         match incoming.path:
             case "/apis" if self.aggregates:
                 version = {"version": VERSION, "resources": [FLUNDERS], "freshness": "Current"}

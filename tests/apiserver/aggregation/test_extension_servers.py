@@ -215,6 +215,19 @@ async def test_discovery_tells_what_the_server_tells_and_marks_it_stale_when_it_
         assert await told(talk) == {"version": VERSION, "resources": [FLUNDERS], "freshness": "Stale"}
 
 
+@pytest.mark.parametrize("said", [b"no json", b"[]", b'{"items":[1],"paths":{"a":1}}', b'{"items":"x","paths":"y"}'])
+async def test_what_the_server_garbles_does_no_harm(said: bytes) -> None:
+    async with extension() as other, aggregating() as talk:
+        other.garbled = said
+        await talk.serve(other.port)
+        await talk.register()
+        await talk.condition("Passed")
+        assert await told(talk) == {"version": VERSION, "freshness": "Stale"}
+        other.garbled = b""
+        await talk.specs()
+        assert (await told(talk))["freshness"] == "Current"
+
+
 async def test_its_openapi_is_merged_into_version_2_and_passed_on_in_version_3() -> None:
     async with extension() as other, aggregating() as talk:
         await talk.serve(other.port)

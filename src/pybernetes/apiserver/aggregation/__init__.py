@@ -1,6 +1,6 @@
 """Group versions that other servers serve behind this one, as APIServices say.
 
-``controller.Aggregation`` follows the APIServices: `registration` keeps those of what this server serves itself,
-`keeper` looks after one that leads elsewhere, `proxy` sends requests there. Without such ones nothing is asked per
-request.
+`controller.Aggregation` follows the APIServices and keeps those of what this server serves itself (`registration`);
+`elsewhere` has those that lead to other servers: `keeper` looks after one, `proxy` sends requests there. `trust` tells
+such servers whom to trust. Where there are none, nothing is asked per request.
 """

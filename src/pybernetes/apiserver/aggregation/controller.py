@@ -2,26 +2,23 @@
 
 Guarantees
   Level-based: what is done follows from what is stored and what is served.
-  While every APIService is this server's own, nothing is asked per request and no service is watched.
-  A group version that leads elsewhere is answered there, even where a kind of that name is served here.
+  What fails is tried again, more and more seldom.
 
-Follows pkg/apiserver/apiserver.go and pkg/controllers of kube-aggregator.
+Follows pkg/controllers/autoregister and pkg/controllers/status/local of kube-aggregator.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import ssl
 from collections.abc import Iterable
 from dataclasses import replace
 
 from pybernetes.api import errors
 from pybernetes.apiserver.aggregation import registration
 from pybernetes.apiserver.aggregation.availability import LOCALLY, Verdict, with_verdict
-from pybernetes.apiserver.aggregation.dialing import Dialer
-from pybernetes.apiserver.aggregation.keeper import Keeper, Telling, same_server
-from pybernetes.apiserver.aggregation.records import Remote, priority_of, remote_of
+from pybernetes.apiserver.aggregation.elsewhere import ExtensionServers
+from pybernetes.apiserver.aggregation.records import priority_of, remote_of
 from pybernetes.apiserver.aggregation.registration import Act, History
 from pybernetes.apiserver.auth.contract import SERVER_USER
 from pybernetes.apiserver.auth.pki import KeyPair
@@ -43,7 +40,6 @@ log = logging.getLogger(__name__)
 MANAGER = "kube-apiserver"
 _FIRST_DELAY = 0.05
 _LONGEST_DELAY = 60.0
-_WATCHED = (("", "v1", "services"), ("discovery.k8s.io", "v1", "endpointslices"))
 
 
 class Aggregation:
@@ -54,22 +50,18 @@ class Aggregation:
     def __init__(self, server: ApiServer, description: Description, client: KeyPair | None = None) -> None:
         self._server = server
         self._discovery = description.discovery
-        self._openapi = description.openapi
-        self._client = client
         info = API_SERVICES.info
         self._services = server.registry(info.group, info.version, info.plural)
         self._desired: dict[str, Document] = {}
         self._at_start: frozenset[str] = frozenset()
         self._settled: set[str] = set()
         self._local: dict[tuple[str, str], Priority] = {}
-        self._keepers: dict[str, Keeper] = {}
         self._changed: dict[str, None] = {}
         self._wake = asyncio.Event()
         self._failures: dict[str, int] = {}
         self._following = False
         self._task: asyncio.Task[None] | None = None
-        self._ending: set[asyncio.Task[None]] = set()
-        self._telling = Telling(self._report, self._discovery.invalidate, self._openapi.invalidate, self._watch)
+        self._elsewhere = ExtensionServers(server, description, client, self._report)
 
     async def start(self) -> None:
         self._services.cache.subscribers.add(self)
@@ -88,9 +80,7 @@ class Aggregation:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
             self._task = None
-        for name in tuple(self._keepers):
-            self._drop(name)
-        await asyncio.gather(*self._ending)
+        await self._elsewhere.stop()
 
     # what changes
 
@@ -105,7 +95,7 @@ class Aggregation:
         if not self._following:
             return
         self._services.cache.subscribers.add(self)
-        self._mark([*self._keepers, *(stored.name for stored in self._services.cache.objects.values())])
+        self._mark([*self._elsewhere.names, *(stored.name for stored in self._services.cache.objects.values())])
 
     def _served_changed(self) -> None:
         if not self._following:
@@ -197,25 +187,18 @@ class Aggregation:
 
         try:
             await self._services.update("", name, propose, self._context(), StatusRule(_STATUS))
-        except errors.ApiError as error:
-            log.info("a condition was not written", extra={"apiservice": name, "error": error.message})
+        except (errors.ApiError, StoreError) as error:
+            log.info("a condition was not written", extra={"apiservice": name, "error": str(error)})
 
     def _context(self) -> Context:
         return Context(SERVER_USER, self._server.clock.now(), manager=MANAGER)
 
-    # servers elsewhere
+    # what clients are told
 
     def _adopt(self, name: str, document: Document | None) -> None:
         remote = remote_of(document) if document is not None else None
         self._rank(name, document if remote is None else None)
-        keeper = self._keepers.get(name)
-        if keeper is not None and remote is not None and same_server(keeper.remote, remote):
-            keeper.update(remote)
-            return
-        if keeper is not None:
-            self._drop(name)
-        if remote is not None:
-            self._keep(remote)
+        self._elsewhere.adopt(name, remote)
 
     def _rank(self, name: str, document: Document | None) -> None:
         """Remembers the priorities of what is registered as this server's own."""
@@ -229,50 +212,9 @@ class Aggregation:
             self._local[group, version] = rank
         self._discovery.invalidate()
 
-    def _keep(self, remote: Remote) -> None:
-        reader = self._server.reader
-        try:
-            dialer = Dialer(reader, self._server.random, remote, self._client)
-        except (ssl.SSLError, ValueError) as error:
-            log.warning("an APIService's caBundle is none", extra={"apiservice": remote.name, "error": str(error)})
-            return
-        keeper = self._keepers[remote.name] = Keeper(remote, dialer, reader, self._telling)
-        routes = self._server.routes
-        routes.elsewhere[remote.group, remote.version] = keeper.handle
-        for path in (remote.path, f"{remote.path}/"):
-            routes.exact(path, keeper.handle)
-        self._openapi.elsewhere[remote.name] = keeper
-        self._watch(keeper)
-        self._invalidate()
-        keeper.start()
-
-    def _drop(self, name: str) -> None:
-        keeper = self._keepers.pop(name)
-        remote, routes = keeper.remote, self._server.routes
-        routes.elsewhere.pop((remote.group, remote.version), None)
-        for path in (remote.path, f"{remote.path}/"):
-            routes.drop_exact(path)
-        self._openapi.elsewhere.pop(name, None)
-        for resource in _WATCHED:
-            self._server.registry(*resource).cache.subscribers.remove(keeper)
-        self._invalidate()
-        task = asyncio.create_task(keeper.stop(), name=f"ending apiservice {name}")
-        self._ending.add(task)
-        task.add_done_callback(self._ending.discard)
-
-    def _watch(self, keeper: Keeper) -> None:
-        if self._keepers.get(keeper.remote.name) is not keeper:
-            return
-        for resource in _WATCHED:
-            self._server.registry(*resource).cache.subscribers.add(keeper)
-
-    def _invalidate(self) -> None:
-        self._discovery.invalidate()
-        self._openapi.invalidate()
-
     def _told(self, local: tuple[ServedVersion, ...]) -> list[ServedVersion]:
         """What clients are told instead of ``local``."""
-        others = [keeper.served() for keeper in self._keepers.values()]
+        others = self._elsewhere.served()
         taken = {(one.group, one.version) for one in others}
         kept = [one for one in local if (one.group, one.version) not in taken]
         served = {(one.group, one.version) for one in kept}

@@ -11,12 +11,15 @@ import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from random import Random
+from typing import TypeVar
 from urllib.parse import quote
 
 import aiohttp
+import msgspec
 from multidict import CIMultiDict
 
 from pybernetes.api import errors
+from pybernetes.api.codec import decode
 from pybernetes.apiserver.admission.contract import Reader
 from pybernetes.apiserver.aggregation.records import Remote
 from pybernetes.apiserver.auth.contract import MASTERS_GROUP, User
@@ -28,6 +31,8 @@ from pybernetes.apiserver.service_resolver import resolve
 AGGREGATOR = User("system:kube-aggregator", groups=(MASTERS_GROUP,))
 """In whose name this server itself asks."""
 SPEC_READER = User("system:aggregator")
+T = TypeVar("T")
+_LATE = " (Client.Timeout exceeded while awaiting headers)"
 _PLAIN = "!#$&'*+-.^_`|~"
 """What, besides letters and digits, the name of a header may consist of."""
 
@@ -71,13 +76,22 @@ class Dialer:
             async with answer:
                 return Answer(answer.status, answer.headers, await answer.read())
         except errors.ApiError as error:
-            raise NoAnswer(f'Get "{target.url}": {self.wording(error, target)}') from error
+            late = _LATE if isinstance(error.__cause__, TimeoutError) else ""
+            raise NoAnswer(f'Get "{target.url}": {self.wording(error, target)}{late}') from error
         except (aiohttp.ClientError, OSError) as error:
             raise NoAnswer(f'Get "{target.url}": {wording(error, str(target.address))}') from error
 
     def wording(self, error: errors.ApiError, target: Target) -> str:
         """Of a failure of the backend's."""
         return wording(error.__cause__ or error, str(target.address), self._service.server_name)
+
+
+def decode_answer(answer: Answer, model: type[T], what: str) -> T:
+    """Raises ``NoAnswer`` for what does not look like the model."""
+    try:
+        return decode(model, answer.body)
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise NoAnswer(f"the server's {what} cannot be read: {error}") from error
 
 
 def identity(user: User) -> CIMultiDict[str]:

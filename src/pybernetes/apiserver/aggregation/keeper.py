@@ -64,6 +64,7 @@ class Keeper:
 
     def start(self) -> None:
         self._task = asyncio.create_task(self._run(), name=f"apiservice {self.remote.name}")
+        self._task.add_done_callback(_tell_of_failure)
 
     async def stop(self) -> None:
         if self._task is not None:
@@ -200,3 +201,8 @@ class Keeper:
 def same_server(one: Remote, other: Remote) -> bool:
     """Whether nothing but availability and priority tells them apart."""
     return replace(one, available=other.available, priority=other.priority) == other
+
+
+def _tell_of_failure(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.critical("nobody looks after %s any more", task.get_name(), exc_info=error)

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
-import orjson
+import msgspec
 
-from pybernetes.apiserver.aggregation.dialing import SPEC_READER, Answer, Dialer, NoAnswer
+from pybernetes.apiserver.aggregation.dialing import SPEC_READER, Answer, Dialer, NoAnswer, decode_answer
 from pybernetes.apiserver.aggregation.records import Remote
 from pybernetes.apiserver.http import JSON, ApiRequest, ApiResponse
 from pybernetes.apiserver.openapi.merging import below
@@ -18,6 +19,21 @@ from pybernetes.apiserver.proxy.backend import NOTHING, forwarded
 from pybernetes.apiserver.resource import Document
 
 ANSWER_SECONDS = 60.0
+
+
+class _Address(msgspec.Struct):
+    address: str = msgspec.field(default="", name="serverRelativeURL")
+
+
+class _Index(msgspec.Struct):
+    paths: dict[str, _Address] = {}
+
+
+class _Version2(msgspec.Struct):
+    """What of OpenAPI v2 is merged."""
+
+    paths: dict[str, Any] = {}
+    definitions: dict[str, Any] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +57,7 @@ async def read_specs(dialer: Dialer, remote: Remote, before: Specs) -> Specs:
         return Specs(index)
     if answer.status != 200:
         raise NoAnswer(f"failed to retrieve openAPI spec, http error: {answer.status}")
-    return Specs(index, below(_read(answer), f"{remote.path}/"), answer.headers.get("ETag", ""))
+    return Specs(index, _part(answer, f"{remote.path}/"), answer.headers.get("ETag", ""))
 
 
 async def fetch_spec(dialer: Dialer, request: ApiRequest) -> ApiResponse:
@@ -58,15 +74,10 @@ async def fetch_spec(dialer: Dialer, request: ApiRequest) -> ApiResponse:
 def _index(answer: Answer) -> dict[str, str]:
     if answer.status != 200:
         return {}
-    paths = _read(answer).get("paths") or {}
-    return {path: one["serverRelativeURL"] for path, one in paths.items() if one.get("serverRelativeURL")}
+    paths = decode_answer(answer, _Index, "OpenAPI").paths
+    return {path: one.address for path, one in paths.items() if one.address}
 
 
-def _read(answer: Answer) -> Document:
-    try:
-        document = orjson.loads(answer.body)
-    except orjson.JSONDecodeError as error:
-        raise NoAnswer(f"the server's OpenAPI is no JSON: {error}") from error
-    if not isinstance(document, dict):
-        raise NoAnswer("the server's OpenAPI is no object")
-    return document
+def _part(answer: Answer, prefix: str) -> Document:
+    read = decode_answer(answer, _Version2, "OpenAPI")
+    return below({"paths": read.paths, "definitions": read.definitions}, prefix)
