@@ -207,7 +207,7 @@ class Schemas:
         """What is said of a field besides its type and the values that it takes."""
         found: Schema = {}
         enum = values.enums.get(name)
-        if enum:
+        if enum and facts["type"] == "string":
             description += "\n\nPossible enum values:\n" + "\n".join(f' - `"{one}"`' for one in enum)
         if description:
             found["description"] = description
