@@ -17,6 +17,7 @@ from pybernetes.apiserver.admission.policies import status as policy_status
 from pybernetes.apiserver.admission.policies.authors import PolicyAuthors
 from pybernetes.apiserver.auth.contract import Authenticator, Authorizer, Impersonation
 from pybernetes.apiserver.binding import Binder
+from pybernetes.apiserver.component_statuses import ComponentStatuses, control_plane
 from pybernetes.apiserver.custom import definition as apiextensions
 from pybernetes.apiserver.custom.controller import CustomResources
 from pybernetes.apiserver.default_service_cidr import DefaultServiceCIDR
@@ -157,6 +158,7 @@ def assemble(
     health = Health()
     health.register(server.routes)
     _add_pod_subresources(server)
+    ComponentStatuses(control_plane(server.store), server.clock).register(server.routes)
     return Assembled(server, health)
 
 

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from pybernetes.api.clock import Clock
-from pybernetes.apiserver import binding
+from pybernetes.apiserver import binding, component_statuses
 from pybernetes.apiserver.assembly import Assembled, assemble
 from pybernetes.apiserver.auth import reviews
 from pybernetes.apiserver.auth.access import Access, AccessOptions
@@ -40,7 +40,7 @@ async def start_server(store: Store, clock: Clock, random: Random) -> Assembled:
     discovery = Discovery(f"{ADDRESS}:{options.port}")
     discovery.follow("server", lambda: served.of_resources(assembled.server.resources))
     assembled.server.on_served_change(discovery.invalidate)
-    discovery.update("virtual", (*binding.SERVED, *reviews.SERVED))
+    discovery.update("virtual", (*binding.SERVED, *component_statuses.SERVED, *reviews.SERVED))
     discovery.register(routes)
     await assembled.start()
     return assembled
