@@ -63,13 +63,14 @@ def object_answer(
             )
         case Shown.TABLE:
             document = view.document(stored)
+            version = document["metadata"].get("resourceVersion")
             document = table(
                 view.resource,
                 [document],
                 version=media.version,
                 include=include_object(request),
                 now=now,
-                list_metadata={"resourceVersion": document["metadata"].get("resourceVersion", "")},
+                list_metadata={"resourceVersion": version} if version else {},
             )
     return media_answer(request, document, media, status, warnings)
 
