@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -228,6 +229,7 @@ class ApiServer:
             random=self.random,
             reservations=reservations,
             namespaces=self._namespaces,
+            siblings=partial(self._siblings_of, resource),
         )
         if resource.custom is not None:
             endpoint = resource.custom.endpoint(registry, self.clock, self.random, self.options)
@@ -235,6 +237,10 @@ class ApiServer:
             endpoint = Endpoint(registry, clock=self.clock, random=self.random, options=self.options)
         self.endpoints[info.group, info.version, info.plural] = endpoint
         return endpoint
+
+    def _siblings_of(self, resource: Resource) -> list[Resource]:
+        served = (endpoint.resource for endpoint in self.endpoints.values())
+        return [one for one in served if one.storage == resource.storage and one is not resource]
 
     def _cache_of(self, resource: Resource, *, later: bool) -> KindCache:
         prefix = f"{ROOT}{resource.storage}/"

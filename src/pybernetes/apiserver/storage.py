@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from random import Random
 from typing import Any
 
@@ -21,7 +21,7 @@ import msgspec
 
 from pybernetes.api import errors
 from pybernetes.api.fields import FieldError
-from pybernetes.api.patch.apply import Typed
+from pybernetes.api.patch.apply import OtherVersion, Typed
 from pybernetes.api.patch.newcomers import Newcomers
 from pybernetes.api.patch.parts import kind_of
 from pybernetes.api.schema import Shape, shape_of
@@ -37,6 +37,7 @@ from pybernetes.apiserver.resource import (
     Reservations,
     Resource,
 )
+from pybernetes.apiserver.versions import converted
 from pybernetes.apiserver.watch_cache import ROOT, WatchCache
 from pybernetes.store.contract import Committed, Delete, Entry, ModRevisionIs, Store, Write
 
@@ -57,8 +58,10 @@ class Storage:
         random: Random,
         reservations: Reservations | None,
         namespaces: str = "",
+        siblings: Callable[[], Iterable[Resource]] = tuple,
     ) -> None:
-        """``namespaces`` is where namespaces are stored; "" if they are not served."""
+        """``namespaces`` is where namespaces are stored; "" if they are not served. ``siblings`` are the other
+        resources as which the same objects are served."""
         self.resource = resource
         self.info = resource.info
         self.prefix = f"{ROOT}{resource.storage}/"
@@ -68,6 +71,7 @@ class Storage:
         self.store = store
         self.admission = admission
         self._random = random
+        self._siblings = siblings
         self._reservations = reservations
         self._namespaces = namespaces if resource.info.namespaced else ""
         self._custom = resource.custom
@@ -87,7 +91,18 @@ class Storage:
     def typed(self) -> Typed:
         """How objects of the kind are taken apart, field by field."""
         structure = self._custom.structure if self._custom is not None else kind_of(self.shape.definition)
-        return Typed(structure, self.shape.read({}).document)
+        others = {} if self._custom is not None else self._other_versions()
+        return Typed(structure, self.shape.read({}).document, others)
+
+    def _other_versions(self) -> dict[str, OtherVersion]:
+        """As which the same objects are served besides."""
+        return {
+            other.info.api_version: OtherVersion(
+                kind_of(shape_of(other.info.group, other.info.version, other.info.kind).definition),
+                partial(converted, self.resource, other),
+            )
+            for other in self._siblings()
+        }
 
     @cached_property
     def newcomers(self) -> Newcomers:

@@ -9,8 +9,9 @@ Follows sigs.k8s.io/structured-merge-diff/merge and k8s.io/apimachinery/pkg/util
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pybernetes.api.fields import quoted
@@ -62,11 +63,43 @@ class Author:
 
 
 @dataclass(frozen=True, slots=True)
+class OtherVersion:
+    """A kind as managers see it who use another version of it."""
+
+    kind: Kind
+    convert: Callable[[Document], Document]
+    """From the version at hand; leaves its argument alone."""
+
+
+@dataclass(frozen=True, slots=True)
 class Typed:
     """What a kind is like: how it is taken apart, and what an empty object of it has."""
 
     kind: Kind
     empty: Document
+    others: Mapping[str, OtherVersion] = field(default_factory=dict)
+    """By apiVersion; what is not there looks like the version at hand."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """What a write changes, in every version that a manager may have used."""
+
+    live: Document
+    new: Document
+    typed: Typed
+    keep: Keep
+
+    def seen_in(self, api_version: str) -> Difference:
+        other = self.typed.others.get(api_version)
+        if other is None:
+            return compare(self.live, self.new, self.typed.kind).filtered(self.keep)
+        return compare(other.convert(self.live), other.convert(self.new), other.kind).filtered(self.keep)
+
+    def by_version(self, managers: Managers, found: Difference) -> Mapping[str, Difference]:
+        """``found`` is the change in the version at hand."""
+        used = {entry.api_version for entry in managers.values()} & self.typed.others.keys() if managers else ()
+        return defaultdict(lambda: found, {version: self.seen_in(version) for version in used})
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +163,7 @@ def created(
     new: Document, typed: Typed, author: Author, keep: Keep = everything, managers: Managers | None = None
 ) -> Managers:
     """The managers of an object that is made; ``managers`` are those the client sent with it."""
-    return _updated(managers or {}, compare(typed.empty, new, typed.kind).filtered(keep), author)
+    return _updated(managers or {}, _Change(typed.empty, new, typed, keep), author)
 
 
 def updated(
@@ -139,14 +172,13 @@ def updated(
     """The managers after an update or a patch. An object that nobody manages stays so."""
     if not managers:
         return managers
-    found = compare(live, new, typed.kind)
-    return _updated(managers, found.filtered(keep), author)
+    return _updated(managers, _Change(live, new, typed, keep), author)
 
 
-def _updated(managers: Managers, found: Difference, author: Author) -> Managers:
-    changed = found.set
-    result = _after(managers, changed, found.removed)
-    taken = difference(changed, UNMANAGED)
+def _updated(managers: Managers, change: _Change, author: Author) -> Managers:
+    found = change.seen_in(author.api_version)
+    result = _after(managers, change.by_version(managers, found))
+    taken = difference(found.set, UNMANAGED)
     if taken:
         me = author.updating()
         fields = union(result[me].fields, taken) if me in result else taken
@@ -154,11 +186,12 @@ def _updated(managers: Managers, found: Difference, author: Author) -> Managers:
     return capped(result)
 
 
-def _after(managers: Managers, changed: Fields, removed: Fields) -> Managers:
+def _after(managers: Managers, changes: Mapping[str, Difference]) -> Managers:
     """The managers without what was changed or removed by another."""
     result: Managers = {}
     for manager, entry in managers.items():
-        fields = difference(difference(entry.fields, changed), removed)
+        found = changes[entry.api_version]
+        fields = difference(difference(entry.fields, found.set), found.removed)
         if fields is entry.fields:
             result[manager] = entry
         elif fields:
@@ -187,16 +220,16 @@ def apply(
     others = {one: entry for one, entry in managers.items() if one != me}
     if former is not None and former.fields != difference(wanted, UNMANAGED):
         merged = _pruned(merged, former.fields, [wanted, *(entry.fields for entry in others.values())], typed.kind)
-    found = compare(before, merged, typed.kind).filtered(keep)
-    changed = found.set
+    change = _Change(before, merged, typed, keep)
+    changes = change.by_version(others, change.seen_in(author.api_version))
     conflicts = [
         Conflict(one, path)
         for one in sorted(others, key=identifier)
-        for path in paths(intersection(others[one].fields, changed))
+        for path in paths(intersection(others[one].fields, changes[others[one].api_version].set))
     ]
     if conflicts and not force:
         return Conflicts(conflicts)
-    result = _after(others, changed, found.removed)
+    result = _after(others, changes)
     mine = difference(wanted, UNMANAGED)
     if mine:
         same = live is not None and merged == before

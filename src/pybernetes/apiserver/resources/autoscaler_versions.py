@@ -71,7 +71,7 @@ def to_v1(autoscaler: Document) -> Document:
     return {
         **autoscaler,
         "apiVersion": "autoscaling/v1",
-        "metadata": _annotated(autoscaler["metadata"], dict(_kept_of(spec, status))),
+        "metadata": _annotated(autoscaler.get("metadata") or {}, dict(_kept_of(spec, status))),
         "spec": _spec_to_v1(spec),
         "status": _status_to_v1(status),
     }
@@ -156,7 +156,7 @@ def _status_to_v1(status: Document) -> Document:
 
 
 def from_v1(autoscaler: Document) -> Document:
-    metadata = autoscaler["metadata"]
+    metadata = autoscaler.get("metadata") or {}
     annotations = metadata.get("annotations") or {}
     made = {
         **autoscaler,

@@ -12,6 +12,7 @@ from pybernetes.apiserver.admission.contract import Attributes, Kind
 from pybernetes.apiserver.admission.host import Host
 from pybernetes.apiserver.objects import StoredObject
 from pybernetes.apiserver.resource import Document, Resource
+from pybernetes.apiserver.versions import converted
 
 
 class Equivalents:
@@ -44,15 +45,9 @@ class Equivalents:
         return document
 
     async def convert(self, document: Document, source: Resource, target: Resource) -> Document:
-        if source.custom is not None:
-            stored = await source.custom.write(document)
-        else:
-            stored = source.stored.to_storage(document) if source.stored is not None else document
-        if target.custom is not None:
-            return await self._read_custom(stored, target)
-        converted = target.stored.from_storage(stored) if target.stored is not None else stored
-        info = target.info
-        return {**converted, "apiVersion": info.api_version, "kind": info.kind}
+        if source.custom is None:
+            return converted(source, target, document)
+        return await self._read_custom(await source.custom.write(document), target)
 
     async def _read_custom(self, stored: Document, target: Resource) -> Document:
         info, custom = target.info, target.custom
