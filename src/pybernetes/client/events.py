@@ -26,7 +26,7 @@ from pybernetes.api import kinds
 from pybernetes.api.clock import Clock
 from pybernetes.api.errors import ApiError
 from pybernetes.api.models import core_v1
-from pybernetes.api.recent import Recent
+from pybernetes.api.recently_used import RecentlyUsed
 from pybernetes.client.client import Client
 from pybernetes.client.objects import Document, PatchType
 from pybernetes.client.resource import ResourceClient
@@ -223,9 +223,9 @@ class Correlator:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._known: Recent[Hashable, Known] = Recent(REMEMBERED)
-        self._similar: Recent[Hashable, _Similar] = Recent(REMEMBERED)
-        self._buckets: Recent[Hashable, _Bucket] = Recent(REMEMBERED)
+        self._known: RecentlyUsed[Hashable, Known] = RecentlyUsed(REMEMBERED)
+        self._similar: RecentlyUsed[Hashable, _Similar] = RecentlyUsed(REMEMBERED)
+        self._buckets: RecentlyUsed[Hashable, _Bucket] = RecentlyUsed(REMEMBERED)
 
     def correlate(self, occurrence: Occurrence) -> Known | None:
         message, key = self._fold(occurrence)

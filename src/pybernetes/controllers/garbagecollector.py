@@ -24,7 +24,7 @@ from pybernetes.api.errors import ApiError
 from pybernetes.api.kinds import KindInfo
 from pybernetes.api.meta import Key
 from pybernetes.api.models import meta_v1
-from pybernetes.api.recent import Recent
+from pybernetes.api.recently_used import RecentlyUsed
 from pybernetes.client import Informer, PatchType, Unreachable
 from pybernetes.client.discovery import Discovered, discover
 from pybernetes.client.resource import ResourceClient
@@ -64,7 +64,7 @@ class GarbageCollector(Controller):
         self.graph = OwnershipGraph()
         self._known: dict[tuple[str, str], KindInfo] = {}
         self._clients: dict[KindInfo, ResourceClient[Owned]] = {}
-        self._absent: Recent[str, bool] = Recent(ABSENT_REMEMBERED)
+        self._absent: RecentlyUsed[str, bool] = RecentlyUsed(ABSENT_REMEMBERED)
         """Owners found absent: a uid that is gone never comes back."""
 
     async def run(self) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from pybernetes.api import errors
 from pybernetes.api.clock import Clock
 from pybernetes.api.fields import FieldError, at, invalid, not_supported
-from pybernetes.api.recent import Recent
+from pybernetes.api.recently_used import RecentlyUsed
 from pybernetes.apiserver.admission.contract import Attributes, Operation, Plugin
 from pybernetes.apiserver.admission.host import ConfigurationError, Host
 
@@ -60,7 +60,7 @@ class Limit:
         self._kind = kind
         self._qps = qps
         self._burst = burst
-        self._buckets: Recent[str, Bucket] = Recent(cache_size or DEFAULT_CACHE)
+        self._buckets: RecentlyUsed[str, Bucket] = RecentlyUsed(cache_size or DEFAULT_CACHE)
 
     def problem(self, attributes: Attributes, now: float) -> str:
         key = KEYS[self._kind](attributes)
