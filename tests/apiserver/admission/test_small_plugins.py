@@ -41,8 +41,6 @@ def test_unknown_names_and_contradictions_are_refused() -> None:
     overlap = r"\[Priority\] in enable-admission-plugins and disable-admission-plugins overlapped"
     with pytest.raises(ConfigurationError, match=overlap):
         check(both)
-    with pytest.raises(ConfigurationError, match='"ImagePolicyWebhook" is not built'):
-        check(AdmissionOptions(enable=("ImagePolicyWebhook",)))
 
 
 async def test_the_newest_default_storage_class_is_chosen() -> None:

@@ -109,6 +109,7 @@ class ServiceAccountTokens:
         if seconds == WARN_AFTER_SECONDS and any(one.kind == "Pod" for one in bound):
             expires = now + STRETCHED
             private["warnafter"] = int(asked.timestamp())
+        identity = str(uuid.uuid4())
         claims = {
             "iss": self.issuer,
             "sub": user_name(namespace, name),
@@ -116,10 +117,10 @@ class ServiceAccountTokens:
             "iat": int(now.timestamp()),
             "nbf": int(now.timestamp()),
             "exp": int(expires.timestamp()),
-            "jti": str(uuid.uuid4()),
+            "jti": identity,
             "kubernetes.io": private,
         }
-        return IssuedToken(self.sign(claims), asked, claims["jti"])
+        return IssuedToken(self.sign(claims), asked, identity)
 
     def sign(self, claims: Mapping[str, Any]) -> str:
         import jwt
