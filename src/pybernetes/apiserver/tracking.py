@@ -117,8 +117,8 @@ def managers_in(document: Document) -> Managers:
 
 
 def check_place(metadata: Document, namespace: str, name: str) -> None:
-    """Raises 400 unless the metadata is that of the object the URL names."""
-    if (metadata.get("namespace") or namespace) != namespace:
+    """Raises 400 unless the metadata is that of the object the URL names. Outside namespaces none is looked at."""
+    if namespace and metadata.get("namespace", "") not in ("", namespace):
         raise errors.bad_request(
             "the namespace of the provided object does not match the namespace sent on the request"
         )
