@@ -11,6 +11,7 @@ from pybernetes.apiserver.auth.pki import KeyPair, Pki
 from pybernetes.cli import sweep
 from pybernetes.cli.admission import admission_options, check_plugins
 from pybernetes.cli.commands.up import last_error
+from pybernetes.cli.front_proxy import check_front_proxy, proxy_client, request_headers
 from pybernetes.cli.layout import Layout, Settings
 from pybernetes.cli.parts.joining import key_and_request, still_valid
 from pybernetes.cli.parts.nodes import FEW_NODES, node_names, pod_cidr_of
@@ -54,6 +55,31 @@ def test_purging_removes_the_clusters_directory_and_nothing_above_it(tmp_path: P
     sweep.purge_files(layout, Settings(runtime="hollow"))
     assert not layout.root.exists()
     assert (tmp_path / "mine").exists()
+
+
+def test_proxies_are_trusted_as_chosen_and_what_cannot_work_is_said_before_anything_starts(tmp_path: Path) -> None:
+    pki = Pki(tmp_path / "pki")
+    trusted = request_headers(Settings(), pki)
+    assert trusted.client_ca == tmp_path / "pki" / "front-proxy-ca.crt"
+    assert trusted.allowed_names == ("front-proxy-client",)
+    chosen = Settings(
+        requestheader_client_ca_file=str(pki.ca_file),
+        requestheader_allowed_names="",
+        requestheader_username_headers="X-A, X-B",
+        proxy_client_cert_file=str(pki.admin().certificate),
+        proxy_client_key_file=str(pki.admin().key),
+    )
+    check_front_proxy(chosen)
+    trusted = request_headers(chosen, pki)
+    assert (trusted.client_ca, trusted.allowed_names) == (pki.ca_file, ())
+    assert trusted.username_headers == ("X-A", "X-B")
+    assert proxy_client(chosen, pki) == pki.admin()
+    with pytest.raises(Problem, match="a certificate and its key go together"):
+        check_front_proxy(Settings(proxy_client_cert_file=str(pki.admin().certificate)))
+    nothing = tmp_path / "nothing"
+    nothing.write_text("no certificate")
+    with pytest.raises(Problem, match="holds no certificates"):
+        check_front_proxy(Settings(requestheader_client_ca_file=str(nothing)))
 
 
 def test_admission_plugins_are_chosen_by_name_and_nodes_are_always_restricted_unless_said_otherwise() -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from pybernetes.cli.layout import Settings
+from pybernetes.cli.problems import Problem
 
 if TYPE_CHECKING:
     from pybernetes.apiserver.auth.pki import KeyPair, Pki
@@ -41,6 +42,23 @@ def choose_front_proxy(function: F) -> F:
         path = click.Path(exists=True, dir_okay=False, resolve_path=True)
         function = click.option(option, type=path, help=text)(function)
     return function
+
+
+def check_front_proxy(settings: Settings) -> None:
+    """Before anything is started. Raises Problem."""
+    if bool(settings.proxy_client_cert_file) != bool(settings.proxy_client_key_file):
+        raise Problem(
+            "a certificate and its key go together", "give --proxy-client-cert-file and --proxy-client-key-file"
+        )
+    authorities = settings.requestheader_client_ca_file
+    if not authorities:
+        return
+    import ssl
+
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_verify_locations(authorities)
+    except (ssl.SSLError, OSError) as error:
+        raise Problem(f"{authorities} holds no certificates", "--requestheader-client-ca-file takes PEM") from error
 
 
 def request_headers(settings: Settings, pki: Pki) -> RequestHeaders:

@@ -11,7 +11,7 @@ import click
 from pybernetes.cli import preflight
 from pybernetes.cli.admission import check_plugins, choose_plugins
 from pybernetes.cli.auditing import choose_audit
-from pybernetes.cli.front_proxy import choose_front_proxy
+from pybernetes.cli.front_proxy import check_front_proxy, choose_front_proxy
 from pybernetes.cli.identities import choose_identities
 from pybernetes.cli.options import find, which_cluster
 from pybernetes.cli.problems import Problem
@@ -51,6 +51,7 @@ def server(name: str, data_dir: Path | None, only: str | None, kubeconfig: Path 
     settings = settled(layout.read_settings(), name, given)
     preflight.check_store(settings)
     check_plugins(settings)
+    check_front_proxy(settings)
     preflight.check_disk(layout.root, preflight.SMALLEST_DISK_HOLLOW)
     if "apiserver" in wanted:
         preflight.check_port(settings.port)

@@ -16,6 +16,7 @@ import click
 from pybernetes.cli import claims, neighbours, preflight, processes, supervisor
 from pybernetes.cli.admission import check_plugins, choose_plugins
 from pybernetes.cli.auditing import choose_audit
+from pybernetes.cli.front_proxy import check_front_proxy, choose_front_proxy
 from pybernetes.cli.identities import choose_identities
 from pybernetes.cli.layout import RUNTIMES, Layout, Settings
 from pybernetes.cli.options import find, which_cluster
@@ -48,6 +49,7 @@ Examples:
 @choose_plugins
 @choose_audit
 @choose_identities
+@choose_front_proxy
 @click.option("--wait/--no-wait", default=True, help="Wait until the nodes are Ready. [default: wait]")
 def up(name: str, data_dir: Path | None, wait: bool, **given: Any) -> None:
     """Start a cluster on this machine, or bring it back after `down`, a crash or a reboot.
@@ -58,6 +60,7 @@ def up(name: str, data_dir: Path | None, wait: bool, **given: Any) -> None:
     layout = find(name, data_dir)
     settings = settled(layout.read_settings(), name, given)
     check_plugins(settings)
+    check_front_proxy(settings)
     since = start(layout, settings)
     report = Progress()
     probe = ApiProbe(layout, settings.port)
