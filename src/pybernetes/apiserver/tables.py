@@ -16,6 +16,17 @@ from pybernetes.apiserver.http import ApiRequest
 from pybernetes.apiserver.resource import Column, Document, Resource
 from pybernetes.apiserver.resources.descriptions import described
 
+_NULL_WHEN_EMPTY = frozenset(
+    (
+        "limitranges",
+        "clusterroles.rbac.authorization.k8s.io",
+        "roles.rbac.authorization.k8s.io",
+        "csistoragecapacities.storage.k8s.io",
+        "customresourcedefinitions.apiextensions.k8s.io",
+    )
+)
+"""Kinds whose tables have null for no rows."""
+
 
 class IncludeObject(StrEnum):
     NONE = "None"
@@ -51,7 +62,8 @@ def table(
     columns = columns_of(resource)
     made: Document = {"kind": "Table", "apiVersion": f"meta.k8s.io/{version}", "metadata": list_metadata}
     made["columnDefinitions"] = _definitions(resource, columns) if with_columns else []
-    made["rows"] = [_row(columns, document, version, include, now) for document in documents]
+    rows = [_row(columns, document, version, include, now) for document in documents]
+    made["rows"] = rows or (None if resource.info.group_resource in _NULL_WHEN_EMPTY else rows)
     return made
 
 

@@ -110,6 +110,12 @@ def _fact(node: Document, name: str) -> str:
     return facts.get(name) or UNKNOWN
 
 
+def _kernel(node: Document, now: datetime) -> str:
+    facts: Mapping[str, str] = (node.get("status") or {}).get("nodeInfo") or {}
+    version, architecture = facts.get("kernelVersion") or UNKNOWN, facts.get("architecture")
+    return f"{version} ({architecture})" if architecture else version
+
+
 NODES = Resource(
     info=info_of(Node),
     short_names=("no",),
@@ -131,7 +137,7 @@ NODES = Resource(
         Column("Internal-IP", lambda node, now: _address(node, "InternalIP"), priority=1),
         Column("External-IP", lambda node, now: _address(node, "ExternalIP"), priority=1),
         Column("OS-Image", lambda node, now: _fact(node, "osImage"), priority=1),
-        Column("Kernel-Version", lambda node, now: _fact(node, "kernelVersion"), priority=1),
+        Column("Kernel-Version", _kernel, priority=1),
         Column("Container-Runtime", lambda node, now: _fact(node, "containerRuntimeVersion"), priority=1),
     ),
     selectable={"spec.unschedulable": unschedulable},

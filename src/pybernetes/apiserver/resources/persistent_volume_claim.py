@@ -204,7 +204,7 @@ def _status(claim: Document, now: datetime) -> str:
 def _capacity(claim: Document, now: datetime) -> str:
     if not claim["spec"].get("volumeName"):
         return ""
-    amount: str = at_path(claim, "status.capacity.storage", "")
+    amount: str = at_path(claim, "status.capacity.storage", "0")
     return amount
 
 
