@@ -170,3 +170,13 @@ async def test_all_watchers_of_an_event_share_its_bytes() -> None:
         first, second = await anext(one.stream), await anext(other.stream)
         assert first is second
         assert orjson.loads(first)["type"] == "ADDED"
+
+
+async def test_a_watch_from_the_beginning_is_told_where_it_ends_and_bookmarks_are_whole_objects() -> None:
+    async with serving() as talk:
+        watching = await talk.watch(PODS, allowWatchBookmarks="true")
+        type_, told = await watching.next()
+        metadata = told.pop("metadata")
+        assert type_ == "BOOKMARK"
+        assert told == {"kind": "Pod", "apiVersion": "v1", "spec": {"containers": None}, "status": {}}
+        assert metadata["annotations"] == {"k8s.io/initial-events-end": "true"}

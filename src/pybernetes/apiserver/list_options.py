@@ -86,8 +86,21 @@ def read_options(request: ApiRequest) -> ListOptions:
         continue_=request.param("continue"),
         timeout_seconds=timeout_seconds,
         allow_bookmarks=request.flag("allowWatchBookmarks"),
-        send_initial_events=request.flag("sendInitialEvents") if "sendInitialEvents" in request.query else None,
+        send_initial_events=_send_initial_events(request),
     )
+
+
+def _send_initial_events(request: ApiRequest) -> bool | None:
+    """A watch from the beginning is taken for one that asked for them."""
+    if "sendInitialEvents" in request.query:
+        return request.flag("sendInitialEvents")
+    if request.flag("watch") and not request.param("resourceVersionMatch") and _is_from_scratch(request):
+        return True
+    return None
+
+
+def _is_from_scratch(request: ApiRequest) -> bool:
+    return request.param("resourceVersion") in ("", "0")
 
 
 _AT_MATCH = FieldPath("resourceVersionMatch")
@@ -106,9 +119,7 @@ def _watch_problems(request: ApiRequest) -> Iterator[FieldError]:
         yield forbidden(_AT_MATCH, "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided")
     if match and match != Match.NOT_OLDER_THAN:
         yield not_supported(_AT_MATCH, match, (Match.NOT_OLDER_THAN.value,))
-    # A watch from the beginning is taken for one that asked for initial events, and so for a match.
-    from_scratch = not initial and request.param("resourceVersion") in ("", "0")
-    if request.param("continue") and (match or from_scratch):
+    if request.param("continue") and (match or (not initial and _is_from_scratch(request))):
         yield forbidden(_AT_MATCH, "resourceVersionMatch is forbidden when continue is provided")
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property
+from typing import Any
 
 import orjson
 
+from pybernetes.api.schema import shape_of
 from pybernetes.apiserver.negotiation import Offer
 from pybernetes.apiserver.objects import Form, StoredObject
 from pybernetes.apiserver.resource import Document, Resource
@@ -39,6 +41,16 @@ class View:
             made = self._encode(self.document(stored))
             stored.remember_message(made)
         return made
+
+    @cached_property
+    def blank(self) -> Document:
+        """What an object of the kind says of itself when it says nothing."""
+        identity: Document = {"kind": self.info.kind, "apiVersion": self.info.api_version, "metadata": {}}
+        if self.offer is Offer.CUSTOM:
+            return identity
+        shape = shape_of(self.info.group, self.info.version, self.info.kind)
+        identity |= _without_lists(shape.read({}).document)
+        return identity
 
     @cached_property
     def _encode(self) -> Callable[[Document], bytes]:
@@ -88,6 +100,13 @@ class ConvertedView(View):
 
     def frame(self, event: Event) -> bytes:
         return self.frame_of(event.type, event.object)
+
+
+def _without_lists(value: Any) -> Any:
+    """Lists that were never made are null."""
+    if isinstance(value, dict):
+        return {name: _without_lists(member) for name, member in value.items()}
+    return None if value == [] else value
 
 
 def view_of(resource: Resource) -> View:

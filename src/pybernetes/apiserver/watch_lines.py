@@ -66,8 +66,7 @@ class WholeLines(JsonErrors):
         return _bookmark(_ended(self._skeleton(revision)))
 
     def _skeleton(self, revision: int) -> Document:
-        info = self._view.info
-        return {"kind": info.kind, "apiVersion": info.api_version, "metadata": {"resourceVersion": str(revision)}}
+        return {**self._view.blank, "metadata": {"resourceVersion": str(revision)}}
 
 
 class PartialLines(JsonErrors):
