@@ -11,15 +11,17 @@ import asyncio
 import logging
 import ssl
 from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 
 from pybernetes.apiserver.aggregation.availability import Verdict
-from pybernetes.apiserver.aggregation.dialing import Dialer
-from pybernetes.apiserver.aggregation.keeper import Keeper, Telling, same_server
-from pybernetes.apiserver.aggregation.records import Remote
+from pybernetes.apiserver.aggregation.records import Remote, same_server
 from pybernetes.apiserver.auth.pki import KeyPair
 from pybernetes.apiserver.describe import Description
 from pybernetes.apiserver.discovery.served import ServedVersion
 from pybernetes.apiserver.server import ApiServer
+
+if TYPE_CHECKING:
+    from pybernetes.apiserver.aggregation.keeper import Keeper
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +39,7 @@ class ExtensionServers:
         self._client = client
         self._keepers: dict[str, Keeper] = {}
         self._ending: set[asyncio.Task[None]] = set()
-        self._telling = Telling(report, self._discovery.invalidate, self._openapi.invalidate, self._watch)
+        self._report = report
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -63,13 +65,17 @@ class ExtensionServers:
             self._keep(remote)
 
     def _keep(self, remote: Remote) -> None:
+        from pybernetes.apiserver.aggregation.dialing import Dialer  # What few clusters need is loaded with the first.
+        from pybernetes.apiserver.aggregation.keeper import Keeper, Telling
+
         reader = self._server.reader
+        telling = Telling(self._report, self._discovery.invalidate, self._openapi.invalidate, self._watch)
         try:
             dialer = Dialer(reader, self._server.random, remote, self._client)
         except (ssl.SSLError, ValueError) as error:
             log.warning("an APIService's caBundle is none", extra={"apiservice": remote.name, "error": str(error)})
             return
-        keeper = self._keepers[remote.name] = Keeper(remote, dialer, reader, self._telling)
+        keeper = self._keepers[remote.name] = Keeper(remote, dialer, reader, telling)
         routes = self._server.routes
         routes.elsewhere[remote.group, remote.version] = keeper.handle
         for path in (remote.path, f"{remote.path}/"):

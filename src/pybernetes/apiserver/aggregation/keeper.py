@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from pybernetes.api import errors
 from pybernetes.apiserver.admission.contract import Reader
@@ -196,11 +196,6 @@ class Keeper:
         if specs != self._specs:
             self._specs = specs
             self._telling.openapi()
-
-
-def same_server(one: Remote, other: Remote) -> bool:
-    """Whether nothing but availability and priority tells them apart."""
-    return replace(one, available=other.available, priority=other.priority) == other
 
 
 def _tell_of_failure(task: asyncio.Task[None]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pybernetes.apiserver.discovery.priorities import Priority
 from pybernetes.apiserver.resource import Document
@@ -64,3 +64,8 @@ def remote_of(document: Document) -> Remote | None:
         bool(spec.get("insecureSkipTLSVerify")),
         condition is not None and condition["status"] == "True",
     )
+
+
+def same_server(one: Remote, other: Remote) -> bool:
+    """Whether nothing but availability and priority tells them apart."""
+    return replace(one, available=other.available, priority=other.priority) == other
