@@ -94,7 +94,11 @@ async def test_the_webhook_is_told_who_wants_what() -> None:
         assert await judge.opinion(JANE, GET_PODS) == Opinion(allowed=True, reason="why not")
         assert await judge.opinion(JANE, GET_PODS) == Opinion(allowed=True, reason="why not")
         await judge.opinion(JANE, Attributes("get", "/healthz", is_resource=False))
-        first, second = (review["spec"] for _, review in hooks.asked)
+        await judge.opinion(JANE, Attributes("list", resource="pods", field_selector="spec.nodeName!=n1"))
+        first, second, third = (review["spec"] for _, review in hooks.asked)
+        assert third["resourceAttributes"]["fieldSelector"] == {
+            "requirements": [{"key": "spec.nodeName", "operator": "NotIn", "values": ["n1"]}]
+        }
         assert first == {
             "user": "jane",
             "uid": "u1",
@@ -118,7 +122,7 @@ async def test_the_webhook_is_told_who_wants_what() -> None:
     [
         ({"allowed": True, "reason": "yes"}, Decision(True, "yes")),
         ({"allowed": False, "reason": "no"}, Decision(False, "Everything is forbidden.\nno")),
-        ({"allowed": True, "denied": True}, Decision(False, "Everything is forbidden.")),
+        ({"allowed": True, "denied": True}, Decision(False, "Everything is forbidden.", denied=True)),
         ({}, Decision(False, "Everything is forbidden.")),
     ],
 )

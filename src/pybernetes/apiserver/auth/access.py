@@ -99,7 +99,9 @@ class Access:
         if options.authentication is not None:
             sources += issuers_of(options.authentication, self.clock)
         if options.token_webhook is not None:
-            sources.append(WebhookTokens(self._webhook(options.token_webhook), self.clock, options.audiences))
+            sources.append(
+                WebhookTokens(self._webhook(options.token_webhook), self.clock, self.account_tokens.audiences)
+            )
         proxies = None
         if options.request_headers is not None and options.pki is not None:
             proxies = FrontProxies(options.request_headers, options.pki.ca_file)

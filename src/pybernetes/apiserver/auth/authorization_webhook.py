@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pybernetes.api.clock import Clock
+from pybernetes.api.selectors import FieldSelector, Operator, SelectorError
 from pybernetes.apiserver.auth.contract import MASTERS_GROUP, Attributes, Authorizer, Decision, User
 from pybernetes.apiserver.auth.review_webhook import ReviewFailed, ReviewWebhook
 
@@ -73,7 +74,7 @@ class AuthorizationWebhook:
             "extra": {key: list(values) for key, values in user.extra.items()},
         }
         if asked.is_resource:
-            place = {
+            place: dict[str, Any] = {
                 "namespace": asked.namespace,
                 "verb": asked.verb,
                 "group": asked.group,
@@ -82,11 +83,29 @@ class AuthorizationWebhook:
                 "subresource": asked.subresource,
                 "name": asked.name,
             }
+            place["fieldSelector"] = _requirements(asked.field_selector)
             spec["resourceAttributes"] = {name: value for name, value in place.items() if value}
         else:
             spec["nonResourceAttributes"] = {"path": asked.path, "verb": asked.verb}
         spec = {name: value for name, value in spec.items() if value}
         return {"kind": "SubjectAccessReview", "apiVersion": f"authorization.k8s.io/{self._version}", "spec": spec}
+
+
+def _requirements(text: str) -> Mapping[str, Any]:
+    """Empty for a selector that cannot be read: the request is refused for that later."""
+    try:
+        requirements = FieldSelector.parse(text).requirements if text else ()
+    except SelectorError:
+        return {}
+    told = [
+        {
+            "key": one.field,
+            "operator": "NotIn" if one.operator is Operator.NOT_EQUALS else "In",
+            "values": [one.value],
+        }
+        for one in requirements
+    ]
+    return {"requirements": told} if told else {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,4 +122,4 @@ class WithWebhook:
         opinion = await self.webhook.opinion(user, attributes)
         allowed = opinion.allowed and not opinion.denied
         reasons: Sequence[str] = (opinion.reason,) if allowed else (decision.reason, opinion.reason)
-        return Decision(allowed, "\n".join(reason for reason in reasons if reason))
+        return Decision(allowed, "\n".join(reason for reason in reasons if reason), opinion.denied)

@@ -57,6 +57,8 @@ class Attributes:
 class Decision:
     allowed: bool
     reason: str = ""
+    denied: bool = False
+    """Whoever is asked next is not asked."""
 
 
 class Authenticator(Protocol):

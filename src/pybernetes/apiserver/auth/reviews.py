@@ -169,6 +169,8 @@ class Reviews:
         spec = document["spec"]
         decision = await self._authorizer.authorize(user, asked_attributes(spec))
         status: Document = {"allowed": decision.allowed}
+        if decision.denied:
+            status["denied"] = True
         if decision.reason:
             status["reason"] = decision.reason
         if problem := evaluation_error(spec):
@@ -189,7 +191,7 @@ def asked_attributes(spec: Mapping[str, Any]) -> Attributes:
     return Attributes(
         verb=resource.get("verb", ""),
         group=resource.get("group", ""),
-        version=resource.get("version", ""),
+        version=resource.get("version") or "*",
         resource=resource.get("resource", ""),
         subresource=resource.get("subresource", ""),
         namespace=resource.get("namespace", ""),
