@@ -132,6 +132,11 @@ class KindCache:
         found.marks = self._read_marks(found.value)
         return found
 
+    @property
+    def newest(self) -> int:
+        """The revision of the last event; 0 if there was none yet."""
+        return self._events[-1][1].revision if self._events else 0
+
     def events_after(self, revision: int) -> list[Event]:
         if revision < self._oldest:
             raise TooOld(revision, self._oldest)

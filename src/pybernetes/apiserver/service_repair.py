@@ -77,11 +77,17 @@ class ServiceRepair:
     def _addresses(self) -> Registry:
         return self._server.endpoints[_ADDRESSES].registry
 
+    @property
+    def _services(self) -> Registry:
+        return self._server.endpoints[_SERVICES].registry
+
     def _follow(self) -> None:
         self._addresses.cache.subscribers.add(self)
 
     def deliver(self, event: Event) -> None:
-        self._mark(event.object.name, event.object.document)
+        """What was written with a service needs no look: in such a transaction the service comes first."""
+        if event.revision != self._services.cache.newest:
+            self._mark(event.object.name, event.object.document)
 
     def end(self) -> None:
         """The cache was read anew."""
@@ -168,6 +174,6 @@ class ServiceRepair:
     async def _create(self, name: str, service: Document, context: Context) -> None:
         """For a service that is still there."""
         metadata, key = service["metadata"], IP_ADDRESSES + name
-        holder = self._server.endpoints[_SERVICES].registry.key(metadata["namespace"], metadata["name"])
+        holder = self._services.key(metadata["namespace"], metadata["name"])
         value = self._making.address_of(name, service, context)
         await self._server.store.transact(require=(ModRevisionIs(key, 0), Exists(holder)), write=(Put(key, value),))

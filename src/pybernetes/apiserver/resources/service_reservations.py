@@ -61,7 +61,7 @@ class ServiceReservation:
                 self._addresses.check_only_looking(asked)
             else:
                 self._addresses.check(asked)
-                self._claim(asked, f"IP {asked}", picked=False)
+                self._claim(_name(asked), f"IP {asked}", picked=False)
         except (AlreadyAllocated, NotInRange) as error:
             raise self._refusal(f"IP {asked}", str(error)) from error
 
@@ -80,9 +80,9 @@ class ServiceReservation:
         if index == 0:
             spec["clusterIP"] = address
 
-    def _claim(self, address: str, what: str, *, picked: bool) -> None:
+    def _claim(self, named: str, what: str, *, picked: bool) -> None:
         """An IPAddress names its service, so the service must have a name that can be one."""
-        named, name = _name(address), self.service["metadata"].get("name", "")
+        name = self.service["metadata"].get("name", "")
         if problems := list(check_segment(name, at.spec.parentRef.name)):
             raise self._refusal(what, errors.invalid("networking.k8s.io", "IPAddress", named, problems).message)
         self._claimed[named] = picked
