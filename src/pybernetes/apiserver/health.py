@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import platform
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
 import orjson
 
@@ -50,6 +50,26 @@ DONE_AT_START = tuple(
     )
 )
 """Upstream's names of what this server has done, or begun, once it has started."""
+DONE_WITH_AGGREGATION = (
+    *(
+        f"poststarthook/{name}"
+        for name in (
+            "start-cluster-authentication-info-controller",
+            "aggregator-reload-proxy-client-cert",
+            "start-kube-aggregator-informers",
+            "apiservice-status-local-available-controller",
+            "apiservice-status-remote-available-controller",
+            "apiservice-registration-controller",
+            "apiservice-wait-for-first-sync",
+            "apiservice-discovery-controller",
+            "kube-apiserver-autoregistration",
+        )
+    ),
+    "autoregister-completion",
+    "poststarthook/apiservice-openapi-controller",
+    "poststarthook/apiservice-openapiv3-controller",
+)
+"""The same of what is there once APIServices are followed."""
 
 
 async def ping() -> str | None:
@@ -65,6 +85,14 @@ class Health:
     def __init__(self) -> None:
         self.live: dict[str, Check] = {"ping": ping, "log": ping}
         self.ready: dict[str, Check] = {"ping": ping, "log": ping}
+
+    def add(self, names: Iterable[str], check: Check) -> None:
+        """One check under several names; whether the server is about to end stays the last that is told."""
+        last = self.ready.pop("shutdown", None)
+        for name in names:
+            self.live[name] = self.ready[name] = check
+        if last is not None:
+            self.ready["shutdown"] = last
 
     def register(self, routes: Routes) -> None:
         for root, checks in (("healthz", self.live), ("livez", self.live), ("readyz", self.ready)):

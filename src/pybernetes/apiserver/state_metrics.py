@@ -1,6 +1,7 @@
 """What the server holds and how busy it is, under upstream's names; read off when somebody asks.
 
-Follows k8s.io/apiserver/pkg/storage/etcd3/metrics, storage/cacher/metrics and util/flowcontrol/metrics.
+Follows k8s.io/apiserver/pkg/storage/etcd3/metrics, storage/cacher/metrics and util/flowcontrol/metrics, and
+pkg/controllers/status/metrics of kube-aggregator.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from prometheus_client.registry import Collector
 from pybernetes.apiserver.fairness.gate import BUCKETS, FairGate
 from pybernetes.apiserver.fairness.in_flight import InFlightGate
 from pybernetes.apiserver.fairness.level import Level
+from pybernetes.apiserver.resources.api_service import API_SERVICES, available
 from pybernetes.apiserver.server import ApiServer
 
 _KIND = ("group", "resource")
@@ -35,6 +37,7 @@ class StateMetrics(Collector):
 
     def collect(self) -> Iterator[Metric]:
         yield from self._stored()
+        yield _unavailable(self._server)
         gate = self._server.gate
         if isinstance(gate, FairGate | InFlightGate):
             yield _in_flight(gate)
@@ -58,6 +61,15 @@ class StateMetrics(Collector):
             objects.add_metric((info.group, info.plural), len(cache.objects))
             revisions.add_metric((info.group, info.plural), self._server.watch_cache.revision)
         yield from (named, objects, revisions)
+
+
+def _unavailable(server: ApiServer) -> Metric:
+    found = GaugeMetricFamily("aggregator_unavailable_apiservice", "APIServices that cannot be had.", labels=("name",))
+    for service in server.reader.list(API_SERVICES.info.group_resource):
+        condition = available(service)
+        unavailable = condition is None or condition["status"] != "True"
+        found.add_metric((service["metadata"]["name"],), int(unavailable))
+    return found
 
 
 def _in_flight(gate: FairGate | InFlightGate) -> Metric:

@@ -9,6 +9,8 @@ from apiserver.custom.definitions import DEFINITIONS, definition, version
 from apiserver.serving import Talk
 from pybernetes.apiserver.aggregation.records import AUTOMANAGED
 from pybernetes.apiserver.aggregation.registration import Act, History, built_in, decide
+from pybernetes.apiserver.health import DONE_WITH_AGGREGATION, Health
+from pybernetes.apiserver.state_metrics import StateMetrics
 from pybernetes.store.memory import MemoryStore
 
 NEW, RESTARTED, SETTLED = History(False, False), History(True, False), History(True, True)
@@ -80,6 +82,29 @@ async def test_every_group_version_that_is_built_in_is_registered_and_available(
                 "message": "Local APIServices are always available",
             }
         assert (await group_names(talk))[:2] == ["apiregistration.k8s.io", "apps"]
+
+
+async def test_metrics_tell_which_ones_cannot_be_had() -> None:
+    async with aggregating() as talk:
+        await talk.register(AUTOMANAGED_BY_HAND)
+        await talk.condition("ServiceNotFound", AUTOMANAGED_BY_HAND)
+        (found,) = (
+            one for one in StateMetrics(talk.server).collect() if one.name == "aggregator_unavailable_apiservice"
+        )
+        told = {sample.labels["name"]: sample.value for sample in samples}
+        assert (told["v1.apps"], told[AUTOMANAGED_BY_HAND]) == (0, 1)
+
+
+def test_what_aggregation_does_is_told_before_the_end_of_the_server() -> None:
+    async def check() -> str | None:
+        return None
+
+    health = Health()
+    health.ready["shutdown"] = check
+    health.add(DONE_WITH_AGGREGATION, check)
+    assert list(health.ready)[-2:] == ["poststarthook/apiservice-openapiv3-controller", "shutdown"]
+    assert "autoregister-completion" in health.live
+    assert "shutdown" not in health.live
 
 
 async def test_a_definitions_versions_are_registered_while_they_are_served() -> None:

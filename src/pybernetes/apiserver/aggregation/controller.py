@@ -73,6 +73,10 @@ class Aggregation:
         await asyncio.gather(*(self._attend(name) for name in {*self._at_start, *self._desired}))
         self._task = asyncio.create_task(self._run(), name="apiservices")
 
+    async def done(self) -> str | None:
+        """A health check."""
+        return None if self._task is not None else "the APIServices are not registered yet"
+
     async def stop(self) -> None:
         self._following = False
         self._services.cache.subscribers.remove(self)

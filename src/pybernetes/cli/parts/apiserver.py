@@ -19,6 +19,7 @@ from pybernetes.apiserver.auth import kubeconfig, reviews
 from pybernetes.apiserver.auth.access import Access, AccessOptions
 from pybernetes.apiserver.auth.pki import KeyPair, Pki, client_context
 from pybernetes.apiserver.describe import describe
+from pybernetes.apiserver.health import DONE_WITH_AGGREGATION
 from pybernetes.apiserver.identity_lease import IdentityLease
 from pybernetes.apiserver.options import ServerOptions
 from pybernetes.apiserver.proxy import install as proxies
@@ -93,6 +94,7 @@ async def _serve(layout: Layout, settings: Settings, pki: Pki, serving: KeyPair,
     behind = proxies.install(assembled.server, client_context(pki.apiserver_kubelet_client(), pki.ca_file))
     tls = tls_context(serving.certificate, serving.key, pki.ca_file, proxies_before.client_ca)
     aggregation = Aggregation(assembled.server, description, proxy_client(settings, pki))
+    assembled.health.add(DONE_WITH_AGGREGATION, aggregation.done)
     trust = Trust(assembled.server, Required(pki.ca_file, proxies_before))
     edge = Edge(assembled.server, host=settings.bind, port=settings.port, tls=tls)
     assembled.server.routes.exact("/metrics", edge.metrics.serve)
