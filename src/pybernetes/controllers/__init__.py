@@ -7,15 +7,18 @@ from collections.abc import Mapping
 from pybernetes.controllers.cluster_role_aggregation import ClusterRoleAggregationController
 from pybernetes.controllers.controller import Controller
 from pybernetes.controllers.cronjob import CronJobController
+from pybernetes.controllers.csr_cleaner import CsrCleaner
 from pybernetes.controllers.daemonset import DaemonSetController
 from pybernetes.controllers.deployment import DeploymentController
 from pybernetes.controllers.disruption import DisruptionController
 from pybernetes.controllers.endpoints import EndpointsController
 from pybernetes.controllers.endpointslice import EndpointSliceController
+from pybernetes.controllers.ephemeral_volume import EphemeralVolumeController
 from pybernetes.controllers.garbagecollector import GarbageCollector
 from pybernetes.controllers.job import JobController
 from pybernetes.controllers.manager import ControllerManager, UnknownController, select
 from pybernetes.controllers.namespace import NamespaceController
+from pybernetes.controllers.node_ttl import NodeTtlController
 from pybernetes.controllers.nodelifecycle import NodeLifecycleController
 from pybernetes.controllers.podgc import PodGarbageCollector
 from pybernetes.controllers.pv_protection import PvProtectionController
@@ -54,6 +57,9 @@ CONTROLLERS: tuple[type[Controller], ...] = (
     PvcProtectionController,
     PvProtectionController,
     VacProtectionController,
+    EphemeralVolumeController,
+    CsrCleaner,
+    NodeTtlController,
     ClusterRoleAggregationController,
     ServiceCIDRController,
 )
