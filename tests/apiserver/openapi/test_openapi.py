@@ -155,3 +155,15 @@ async def test_watches_and_connections_have_paths(openapi: OpenApi) -> None:
     assert run["post"]["operationId"] == "connectCoreV1PostNamespacedPodExec"
     assert [one["name"] for one in run["parameters"]][:3] == ["command", "container", "name"]
     assert set(paths["/api/v1/nodes/{name}/proxy/{path}"]) >= {"get", "head", "options", "patch"}
+
+
+async def test_discovery_and_the_version_have_documents_of_their_own(openapi: OpenApi) -> None:
+    index = (await document(openapi, "/openapi/v3"))["paths"]
+    assert {"api", "apis", "apis/apps", "version", "openid/v1/jwks"} <= set(index)
+    told = await document(openapi, "/openapi/v3/apis/apps")
+    assert told["paths"]["/apis/apps/"]["get"]["operationId"] == "getAppsAPIGroup"
+    assert set(told["components"]["schemas"]) >= {"io.k8s.apimachinery.pkg.apis.meta.v1.APIGroup"}
+    assert told["info"] == {"title": "Kubernetes", "version": "1.36"}
+    assert "schemas" not in (await document(openapi, "/openapi/v3/openid/v1/jwks"))["components"]
+    assert "/version/" in (await document(openapi, "/openapi/v2"))["paths"]
+    assert (await answer(openapi, "/openapi/v3/")).status == 404

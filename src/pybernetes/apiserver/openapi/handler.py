@@ -24,6 +24,7 @@ from pybernetes.apiserver.discovery.served import ServedGroup, ServedVersion
 from pybernetes.apiserver.http import JSON, ApiRequest, ApiResponse
 from pybernetes.apiserver.openapi import gnostic
 from pybernetes.apiserver.openapi.merging import merged
+from pybernetes.apiserver.openapi.pages import Page, pages_of
 from pybernetes.apiserver.openapi.paths import Paths
 from pybernetes.apiserver.openapi.schemas import Dialect, Schemas, type_of_kind
 from pybernetes.apiserver.openapi.values import option_versions
@@ -39,6 +40,16 @@ _OF_VERBS = {
 _ACCEPTABLE = (JSON, "application/*", "*/*", "")
 _IMMUTABLE = "public, immutable"
 _YEAR_SECONDS = 31536000
+
+
+_SECURITY = {
+    "BearerToken": {
+        "type": "apiKey",
+        "description": "Bearer Token authentication",
+        "name": "authorization",
+        "in": "header",
+    }
+}
 
 
 class Elsewhere(Protocol):
@@ -61,8 +72,9 @@ class OpenApi:
     def __init__(self, groups: Callable[[], tuple[ServedGroup, ...]], version: str) -> None:
         self._groups = groups
         self._version = version
+        self._info = {"title": "Kubernetes", "version": ".".join(version.removeprefix("v").split(".")[:2])}
         self._seen: tuple[ServedGroup, ...] | None = None
-        self._versions: dict[str, ServedVersion] = {}
+        self._told: dict[str, ServedVersion | Page] = {}
         self._hashes: dict[str, str] = {}
         self._bodies: dict[str, asyncio.Future[bytes]] = {}
         self._index = b""
@@ -91,17 +103,17 @@ class OpenApi:
         self._refresh()
         if path == "/openapi/v2":
             return self._cached(request, await self._body(path, self._build_v2), "")
-        if path == "/openapi/v3":
+        if request.path == "/openapi/v3":
             return self._cached(request, self._index, "")
-        version = self._versions.get(path)
-        if version is None and path in self._fetched:
+        told = self._told.get(path)
+        if told is None and path in self._fetched:
             return await self._fetched[path].fetch(request)
-        if version is None:
+        if told is None:
             return ApiResponse(404)
         asked, present = request.param("hash"), self._hashes[path]
         if asked and asked != present:
             return ApiResponse(301, b"", {"Location": f"{path}?hash={present}"})
-        return self._cached(request, await self._body(path, lambda: self._build_v3(version)), asked)
+        return self._cached(request, await self._body(path, lambda: self._build_v3(told)), asked)
 
     def _cached(self, request: ApiRequest, body: bytes, asked_hash: str, media_type: str = JSON) -> ApiResponse:
         etag = f'"{hashlib.sha256(body).hexdigest().upper()}"' if not asked_hash else f'"{asked_hash}"'
@@ -120,11 +132,12 @@ class OpenApi:
         self._seen = groups
         self._bodies.clear()
         versions = [version for group in groups for version in group.versions if version.resources]
-        self._versions = {f"/openapi/v3{version.path}": version for version in versions}
-        self._hashes = {path: self._hash_of(version) for path, version in self._versions.items()}
+        told: list[ServedVersion | Page] = [*versions, *pages_of(groups)]
+        self._told = {f"/openapi/v3{one.path}": one for one in told}
+        self._hashes = {path: self._hash_of(one) for path, one in self._told.items()}
         addresses = {
             path.removeprefix("/openapi/v3/"): {"serverRelativeURL": f"{path}?hash={self._hashes[path]}"}
-            for path in sorted(self._versions)
+            for path in sorted(self._told)
         }
         self._fetched = {}
         for other in self.elsewhere.values():
@@ -133,9 +146,9 @@ class OpenApi:
                     self._fetched[f"/openapi/v3/{path}"] = other
         self._index = orjson.dumps({"paths": addresses}, option=orjson.OPT_SORT_KEYS)
 
-    def _hash_of(self, version: ServedVersion) -> str:
+    def _hash_of(self, told: ServedVersion | Page) -> str:
         """Of everything a document is built from, so that no document has to be built to know it."""
-        return hashlib.sha256(f"{self._version} {version!r}".encode()).hexdigest().upper()
+        return hashlib.sha256(f"{self._version} {told!r}".encode()).hexdigest().upper()
 
     async def _body(self, path: str, build: Callable[[], bytes]) -> bytes:
         """Built beside the event loop: a large document takes long enough to be felt."""
@@ -144,20 +157,19 @@ class OpenApi:
             building = self._bodies[path] = asyncio.ensure_future(asyncio.to_thread(build))
         return await asyncio.shield(building)
 
-    def _build_v3(self, version: ServedVersion) -> bytes:
-        schemas = Schemas(Dialect.V3, [(version.group, version.version)])
-        _publish([version], schemas)
-        return orjson.dumps(
-            {
-                "openapi": "3.0.0",
-                "info": {"title": "Kubernetes", "version": self._version},
-                "paths": Paths(Dialect.V3, schemas).of_version(version),
-                "components": {
-                    "schemas": schemas.closure(_types_of([version])),
-                    "securitySchemes": {"BearerToken": {"type": "apiKey", "name": "authorization", "in": "header"}},
-                },
-            }
-        )
+    def _build_v3(self, told: ServedVersion | Page) -> bytes:
+        if isinstance(told, Page):
+            schemas = Schemas(Dialect.V3)
+            paths = {f"{told.path}/": told.item(Dialect.V3, schemas)}
+            types = [told.shows] if told.shows else []
+        else:
+            schemas = Schemas(Dialect.V3, [(told.group, told.version)])
+            _publish([told], schemas)
+            paths = Paths(Dialect.V3, schemas).of_version(told)
+            types = _types_of([told])
+        components: dict[str, Any] = {"schemas": schemas.closure(types)} if types else {}
+        components["securitySchemes"] = _SECURITY
+        return orjson.dumps({"openapi": "3.0.0", "info": self._info, "paths": paths, "components": components})
 
     def _build_v2(self) -> bytes:
         return orjson.dumps(self._document_v2())
@@ -179,14 +191,19 @@ class OpenApi:
     def _local_v2(self) -> dict[str, Any]:
         schemas = Schemas(Dialect.V2, option_versions())
         paths = Paths(Dialect.V2, schemas)
-        versions = list(self._versions.values())
+        versions = [one for one in self._told.values() if isinstance(one, ServedVersion)]
+        pages = [one for one in self._told.values() if isinstance(one, Page)]
         _publish(versions, schemas)
+        items = {f"{page.path}/": page.item(Dialect.V2, schemas) for page in pages}
+        for version in versions:
+            items |= paths.of_version(version)
+        types = [*_types_of(versions), *(page.shows for page in pages if page.shows)]
         return {
             "swagger": "2.0",
-            "info": {"title": "Kubernetes", "version": self._version},
-            "paths": {path: item for version in versions for path, item in paths.of_version(version).items()},
-            "definitions": schemas.closure(_types_of(versions)),
-            "securityDefinitions": {"BearerToken": {"type": "apiKey", "name": "authorization", "in": "header"}},
+            "info": self._info,
+            "paths": dict(sorted(items.items())),
+            "definitions": schemas.closure(types),
+            "securityDefinitions": _SECURITY,
             "security": [{"BearerToken": []}],
         }
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
+from typing import Any
+
+from pybernetes.apiserver.openapi.schemas import Dialect
 
 MEDIA = ("application/json", "application/yaml", "application/vnd.kubernetes.protobuf")
 STREAMED = (*MEDIA, "application/json;stream=watch", "application/vnd.kubernetes.protobuf;stream=watch")
@@ -157,3 +161,9 @@ DESCRIPTIONS = {
     "watch": "Ask for the changes instead of the list.",
 }
 ANSWERS = {"200": "OK", "201": "Created", "202": "Accepted"}
+
+
+def answered(dialect: Dialect, description: str, schema: dict[str, Any], media: Sequence[str]) -> dict[str, Any]:
+    if dialect is Dialect.V3:
+        return {"description": description, "content": {one: {"schema": schema} for one in media}}
+    return {"description": description, "schema": schema}

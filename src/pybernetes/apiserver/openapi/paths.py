@@ -12,7 +12,8 @@ from typing import Any
 
 from pybernetes.apiserver.discovery.served import Kind, ServedResource, ServedSubresource, ServedVersion
 from pybernetes.apiserver.openapi import operations as known
-from pybernetes.apiserver.openapi.operations import Body, Operation, Shows
+from pybernetes.apiserver.openapi.operations import Body, Operation, Shows, answered
+from pybernetes.apiserver.openapi.pages import resources_page, tag_of, words_of
 from pybernetes.apiserver.openapi.schemas import Dialect, Schemas
 
 Document = dict[str, Any]
@@ -33,21 +34,10 @@ class Paths:
     schemas: Schemas
 
     def of_version(self, version: ServedVersion) -> dict[str, Document]:
-        found = {f"{version.path}/": self.page("APIResources", version, "meta_v1.APIResourceList")}
+        found = {f"{version.path}/": resources_page(version).item(self.dialect, self.schemas)}
         for resource in version.resources:
             found |= _OfResource(self.dialect, self.schemas, version, resource).paths()
         return dict(sorted(found.items()))
-
-    def page(self, noun: str, version: ServedVersion, type_name: str) -> Document:
-        answer = answered(self.dialect, "OK", self.schemas.reference(type_name), known.MEDIA)
-        operation: Document = {
-            "tags": [_tag(version)],
-            "operationId": f"get{_group_words(version)}{noun}",
-            "responses": {"200": answer, "401": {"description": "Unauthorized"}},
-        }
-        if self.dialect is Dialect.V2:
-            operation |= {"consumes": list(known.MEDIA), "produces": list(known.MEDIA), "schemes": ["https"]}
-        return {"get": operation}
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,11 +111,7 @@ class _OfResource:
         """The operations of a path; parameters that all of them have are said beside them."""
         item: Document = dict(made)
         named = [{one["name"]: one for one in operation["parameters"]} for operation in item.values()]
-        shared = (
-            {name: one for name, one in named[0].items() if all(one == other.get(name) for other in named)}
-            if named
-            else {}
-        )
+        shared = _in_all(named)
         for operation, parameters in zip(item.values(), named, strict=True):
             own = [parameters[name] for name in sorted(parameters) if name not in shared]
             operation["parameters"] = own
@@ -222,19 +208,18 @@ class _OfResource:
         return parameter | ({"schema": typed} if self.dialect is Dialect.V3 else typed)
 
 
-def answered(dialect: Dialect, description: str, schema: Document, media: Sequence[str]) -> Document:
-    if dialect is Dialect.V3:
-        return {"description": description, "content": {one: {"schema": schema} for one in media}}
-    return {"description": description, "schema": schema}
+def _in_all(named: Sequence[Mapping[str, Document]]) -> dict[str, Document]:
+    """What every operation takes besides its body."""
+    if not named:
+        return {}
+    first, *others = named
+    return {name: one for name, one in first.items() if name != "body" and all(one == it.get(name) for it in others)}
 
 
 def _group_words(version: ServedVersion) -> str:
     """`CoreV1`, `AppsV1`, `RbacAuthorizationV1`."""
-    group = version.group.removesuffix(".k8s.io") or "core"
-    return "".join(part[:1].upper() + part[1:] for part in (*group.split("."), version.version))
+    return words_of(version.group) + version.version.capitalize()
 
 
 def _tag(version: ServedVersion) -> str:
-    group = version.group.removesuffix(".k8s.io") or "core"
-    words = group.split(".")
-    return words[0] + "".join(word.capitalize() for word in words[1:]) + "_" + version.version
+    return f"{tag_of(version.group)}_{version.version}"

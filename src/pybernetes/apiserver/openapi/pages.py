@@ -1,0 +1,85 @@
+"""OpenAPI of what is no resource: discovery, the version, the documents of the token issuer. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from pybernetes.apiserver.discovery.served import ServedGroup, ServedVersion
+from pybernetes.apiserver.openapi.operations import MEDIA, answered
+from pybernetes.apiserver.openapi.schemas import Dialect, Schemas
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """``path`` is without its last slash; ``shows`` is a type of the facts, "" for a text."""
+
+    path: str
+    tag: str
+    id: str
+    shows: str = ""
+    media: tuple[str, ...] = MEDIA
+
+    def item(self, dialect: Dialect, schemas: Schemas) -> dict[str, Any]:
+        schema = schemas.reference(self.shows) if self.shows else {"type": "string"}
+        answer = answered(dialect, "OK", schema, self.media)
+        operation: dict[str, Any] = {
+            "tags": [self.tag],
+            "operationId": self.id,
+            "responses": {"200": answer, "401": {"description": "Unauthorized"}},
+        }
+        if dialect is Dialect.V2:
+            operation |= {"produces": list(self.media), "schemes": ["https"]}
+            if self.shows:
+                operation["consumes"] = list(self.media)
+        return {"get": operation}
+
+
+_ALWAYS = (
+    Page(
+        "/.well-known/openid-configuration",
+        "WellKnown",
+        "getServiceAccountIssuerOpenIDConfiguration",
+        media=("application/json",),
+    ),
+    Page("/api", "core", "getCoreAPIVersions", "meta_v1.APIVersions"),
+    Page("/apis", "apis", "getAPIVersions", "meta_v1.APIGroupList"),
+    Page("/openid/v1/jwks", "openid", "getServiceAccountIssuerOpenIDKeyset", media=("application/jwk-set+json",)),
+    Page("/version", "version", "getCodeVersion", "version.Info", ("application/json",)),
+)
+
+
+def pages_of(groups: Iterable[ServedGroup]) -> Iterator[Page]:
+    """One for each group but those of custom resources, and those that are always there."""
+    yield from _ALWAYS
+    for group in groups:
+        if group.group and any(_is_built_in(version) for version in group.versions):
+            yield Page(f"/apis/{group.group}", tag_of(group.group), f"get{words_of(group.group)}APIGroup", _GROUP)
+
+
+_GROUP = "meta_v1.APIGroup"
+
+
+def _is_built_in(version: ServedVersion) -> bool:
+    return any(resource.published is None for resource in version.resources)
+
+
+def resources_page(version: ServedVersion) -> Page:
+    name = f"get{words_of(version.group)}{version.version.capitalize()}APIResources"
+    return Page(version.path, f"{tag_of(version.group)}_{version.version}", name, "meta_v1.APIResourceList")
+
+
+def words_of(group: str) -> str:
+    """`Core`, `Apps`, `RbacAuthorization`."""
+    return "".join(part[:1].upper() + part[1:] for part in _parts_of(group))
+
+
+def tag_of(group: str) -> str:
+    """`core`, `apps`, `rbacAuthorization`."""
+    first, *rest = _parts_of(group)
+    return first + "".join(part.capitalize() for part in rest)
+
+
+def _parts_of(group: str) -> list[str]:
+    return (group.removesuffix(".k8s.io") or "core").split(".")
