@@ -14,6 +14,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import psutil
 
@@ -60,14 +61,21 @@ def running_server(*beside: str) -> Iterator[tuple[Target, int]]:
     """
     with (
         tempfile.TemporaryDirectory(prefix="p8s-bench-", dir=roomy()) as text,
-        server_in(Path(text), free_port(), *beside) as served,
+        server_in(Path(text), free_port(), *beside) as started,
     ):
-        yield served
+        yield started.target, started.pid
+
+
+class Started(NamedTuple):
+    target: Target
+    pid: int
+    seconds: float
+    """From its start until it was ready."""
 
 
 @contextmanager
-def server_in(directory: Path, port: int, *beside: str) -> Iterator[tuple[Target, int]]:
-    """The same on what a directory has stored already."""
+def server_in(directory: Path, port: int, *beside: str, patience: float = 60) -> Iterator[Started]:
+    """The same on what a directory has stored already; ``patience`` is how long the start may take."""
     with ExitStack() as stack:
         log = stack.enter_context((directory / "bench.log").open("ab"))
 
@@ -78,8 +86,10 @@ def server_in(directory: Path, port: int, *beside: str) -> Iterator[tuple[Target
             stack.callback(process.terminate)
             return process.pid
 
+        began = time.perf_counter()
         server = start("apiserver")
-        _wait_ready(port)
+        _wait_ready(port, patience)
+        seconds = time.perf_counter() - began
         if beside:
             start(",".join(beside))
         token = subprocess.run(
@@ -88,7 +98,7 @@ def server_in(directory: Path, port: int, *beside: str) -> Iterator[tuple[Target
             capture_output=True,
             text=True,
         ).stdout.strip()
-        yield Target(f"https://127.0.0.1:{port}", token, trusting()), server
+        yield Started(Target(f"https://127.0.0.1:{port}", token, trusting()), server, seconds)
 
 
 def _start_to_ready() -> float:
@@ -140,15 +150,15 @@ def _cpu(processes: list[psutil.Process]) -> float:
     return sum(sum(one.cpu_times()[:2]) for one in processes)
 
 
-def _wait_ready(port: int) -> None:
-    deadline = time.monotonic() + 60
+def _wait_ready(port: int, patience: float = 60) -> None:
+    deadline = time.monotonic() + patience
     while time.monotonic() < deadline:
         try:
             with urllib.request.urlopen(f"https://127.0.0.1:{port}/readyz", context=trusting(), timeout=5):
                 return
         except (urllib.error.URLError, ConnectionError):
             time.sleep(0.01)
-    raise SystemExit("the API server did not become ready within 60 s")
+    raise SystemExit(f"the API server did not become ready within {patience:.0f} s")
 
 
 def free_port() -> int:
