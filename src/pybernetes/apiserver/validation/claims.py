@@ -87,9 +87,9 @@ def _check_data_sources(spec: PersistentVolumeClaimSpec, path: FieldPath, *, len
     if source is None:
         return
     if reference.namespace:
-        yield invalid(path, str(path.dataSource), "may not be specified when dataSourceRef.namespace is specified")
+        yield invalid(path, {}, "may not be specified when dataSourceRef.namespace is specified")
     elif (source.api_group, source.kind, source.name) != (reference.api_group, reference.kind, reference.name):
-        yield invalid(path, str(path.dataSource), "must match dataSourceRef")
+        yield invalid(path, {}, "must match dataSourceRef")
 
 
 def _check_data_source(

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 
 from pybernetes.api.fields import (
     FieldError,
@@ -20,23 +19,21 @@ from pybernetes.api.fields import (
     is_config_key,
     is_dns_label,
     is_dns_subdomain,
-    not_supported,
     quoted,
     required,
 )
-from pybernetes.api.models.core_v1 import ConfigMapNodeConfigSource, Node, NodeConfigSource, NodeStatus, Taint
+from pybernetes.api.models.core_v1 import ConfigMapNodeConfigSource, Node, NodeConfigSource, NodeStatus
 from pybernetes.apiserver.validation.addresses import check_cidr_or_known, parse_cidr
 from pybernetes.apiserver.validation.internal_form import internal_form
 from pybernetes.apiserver.validation.metadata import (
     check_metadata,
     check_metadata_update,
-    label_key_messages,
-    label_value_messages,
 )
+from pybernetes.apiserver.validation.node_annotations import check_node_annotations
 from pybernetes.apiserver.validation.resources import check_resource_quantity
 from pybernetes.apiserver.validation.simple import check_positive
+from pybernetes.apiserver.validation.taints import check_taints
 
-TAINT_EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 LONGEST_FEATURE = 253
 _is_feature = re.compile(r"[A-Z][a-zA-Z0-9]*(/[a-zA-Z][a-zA-Z0-9]*)*").fullmatch
 _FEATURE = (
@@ -48,6 +45,7 @@ _ONE_REFERENCE = "exactly one reference subfield must be non-nil"
 
 def check_node(node: Node) -> Iterator[FieldError]:
     yield from check_metadata(node.metadata, is_dns_subdomain, namespaced=False)
+    yield from check_node_annotations(node.metadata.annotations, at.metadata.annotations)
     yield from check_taints(node.spec.taints, at.metadata.taints)
     yield from _check_amounts(node.status)
     swap = node.status.node_info.swap
@@ -59,6 +57,7 @@ def check_node(node: Node) -> Iterator[FieldError]:
 
 def check_node_update(new: Node, old: Node) -> Iterator[FieldError]:
     yield from check_metadata_update(new.metadata, old.metadata)
+    yield from check_node_annotations(new.metadata.annotations, at.metadata.annotations)
     yield from _check_amounts(new.status)
     yield from _check_features(new.status.declared_features, at.status.declaredFeatures)
     for index, address in enumerate(new.status.addresses):
@@ -128,23 +127,6 @@ def _check_pod_cidrs_kept(new: Sequence[str], old: Sequence[str]) -> Iterator[Fi
         yield kept
     elif old:
         yield from (kept for before, after in zip(old, new, strict=True) if before != after)
-
-
-def check_taints(taints: Sequence[Taint], path: FieldPath) -> Iterator[FieldError]:
-    seen: set[tuple[str, str]] = set()
-    for index, taint in enumerate(taints):
-        each = path[index]
-        yield from (invalid(each.key, taint.key, message) for message in label_key_messages(taint.key))
-        if messages := label_value_messages(taint.value):
-            yield invalid(each.value, taint.value, ";".join(messages))
-        if not taint.effect:
-            yield required(each.effect)
-        elif taint.effect not in TAINT_EFFECTS:
-            yield not_supported(each.effect, taint.effect, TAINT_EFFECTS)
-        identity = (taint.key, taint.effect)
-        if identity in seen:
-            yield replace(duplicate(each, internal_form(taint)), detail="taints must be unique by key and effect pair")
-        seen.add(identity)
 
 
 def _check_source(source: NodeConfigSource, path: FieldPath, *, reported: bool) -> Iterator[FieldError]:
