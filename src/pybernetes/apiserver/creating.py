@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from pybernetes.api import errors
 from pybernetes.api.fields import FieldError, is_path_segment
+from pybernetes.api.kinds import KindInfo
 from pybernetes.api.meta import format_time
 from pybernetes.api.patch import PatchError
 from pybernetes.api.patch.managed import Managers
@@ -60,7 +61,7 @@ class Creating(Storage):
             raise
         created = await self._insert(namespace, document, context, reservation)
         if created is None:
-            raise await self._refused(namespace, metadata["name"], generated=bool(prefix))
+            raise await self._refused(namespace, metadata)
         return await self._prepared(created)
 
     async def _free_name(self, namespace: str, prefix: str) -> str:
@@ -69,7 +70,7 @@ class Creating(Storage):
             name = generated_name(prefix, self._random)
             if await self.find(namespace, name) is None:
                 return name
-        raise self._taken(name, generated=True)
+        raise self._not_generated(name)
 
     def _place(self, namespace: str, document: Document) -> None:
         metadata = document.setdefault("metadata", {})
@@ -160,15 +161,20 @@ class Creating(Storage):
             return ModRevisionIs(key, 0), Exists(self._namespaces + namespace)
         return (ModRevisionIs(key, 0),)
 
-    async def _refused(self, namespace: str, name: str, *, generated: bool) -> errors.ApiError:
-        error = self._taken(name, generated=generated)
+    async def _refused(self, namespace: str, metadata: Document) -> errors.ApiError:
+        name = metadata["name"]
+        if metadata.get("generateName"):
+            return self._not_generated(name)
+        error = errors.already_exists(self.info.group_resource, name)
         there = await self.find(namespace, name)
         if there is not None and there.document["metadata"].get("deletionTimestamp"):
             error.message = f"object is being deleted: {error.message}"
         return error
 
-    def _taken(self, name: str, *, generated: bool) -> errors.ApiError:
-        error = errors.already_exists(self.info.group_resource, name)
-        if generated:
-            error.message += f", the server was not able to generate a unique name after {ATTEMPTS} attempts"
+    def _not_generated(self, name: str) -> errors.ApiError:
+        """Said of every taken name of an object that has a generateName, even if the client chose the name itself."""
+        kind = KindInfo(self.rules.info.group, "", "", self.info.plural, self.info.namespaced)
+        error = errors.already_exists(kind.group_resource, name)
+        error.message += ", the server was not able to generate a unique name for the object"
+        error.retry_after = 1
         return error

@@ -32,7 +32,7 @@ class Deleting(Updating):
         for _ in range(MOST_RACES):
             current = await self.get(namespace, name)
             old = self.document_of(current)
-            check_preconditions(self.info, current, options)
+            check_preconditions(self.rules.info, current, options)
             shown = "" if context.verb == "deletecollection" else name
             await self._judge(
                 Attributes(Operation.DELETE, self.resource, namespace, shown, context, None, old), options

@@ -17,7 +17,6 @@ from pybernetes.apiserver.resources.cells import (
     number_column,
     query_of_selector,
     selector_column,
-    text_at,
 )
 from pybernetes.apiserver.resources.defaults import compile_defaults, under
 from pybernetes.apiserver.resources.pod_defaults import POD_SPEC
@@ -87,7 +86,6 @@ REPLICA_SETS = Resource(
         *container_columns(),
         selector_column(),
     ),
-    selectable={"status.replicas": text_at("status.replicas", "0")},
     subresources=(StatusSubresource(validate=validate_status), ScaleSubresource(query_of_selector)),
 )
 
