@@ -208,7 +208,9 @@ def _request_head(method: str, target: Target, headers: Mapping[str, str], added
     lines += ["Connection: Upgrade", f"Upgrade: {headers['upgrade']}"]
     if method != "GET":
         lines.append("Content-Length: 0")
-    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+    if any("\r" in line or "\n" in line for line in lines):
+        raise errors.bad_request("a header has more than one line")
+    return ("\r\n".join(lines) + "\r\n\r\n").encode("utf-8", "surrogateescape")
 
 
 def _parse_head(head: bytes) -> tuple[int, CIMultiDict[str]]:
