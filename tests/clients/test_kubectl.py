@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from difflib import unified_diff
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from clients.transcript import HERE, Shell, play
 from e2e.cluster import UserCluster
 
+NIGHTLY = {"draining", "knowing", "nodes", "working"}
 
-def scripts(folder: str) -> list[str]:
-    return sorted(path.stem for path in (HERE / "transcripts" / folder).glob("*.txt"))
+
+def scripts(folder: str) -> list[Any]:
+    names = sorted(path.stem for path in (HERE / "transcripts" / folder).glob("*.txt"))
+    return [pytest.param(name, marks=[pytest.mark.nightly] if name in NIGHTLY else []) for name in names]
 
 
 @pytest.mark.parametrize("name", scripts("server"))
