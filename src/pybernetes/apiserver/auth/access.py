@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pybernetes.api.clock import Clock, SystemClock
 from pybernetes.apiserver.admission.contract import Plugin
@@ -31,7 +32,6 @@ from pybernetes.apiserver.auth.device_status import DeviceStatusCheck
 from pybernetes.apiserver.auth.escalation import EscalationCheck
 from pybernetes.apiserver.auth.impersonation import Impersonator
 from pybernetes.apiserver.auth.issuer_documents import IssuerDocuments
-from pybernetes.apiserver.auth.jwt_configuration import AuthenticationConfiguration
 from pybernetes.apiserver.auth.node_graph import NodeGraph
 from pybernetes.apiserver.auth.pki import Pki
 from pybernetes.apiserver.auth.rbac import Rbac
@@ -48,6 +48,9 @@ from pybernetes.apiserver.registry import Registry
 from pybernetes.apiserver.routes import Routes
 from pybernetes.apiserver.webhook_file import WebhookTarget
 from pybernetes.store.contract import Store
+
+if TYPE_CHECKING:
+    from pybernetes.apiserver.auth.jwt_configuration import AuthenticationConfiguration
 
 
 @dataclass(frozen=True, slots=True)
