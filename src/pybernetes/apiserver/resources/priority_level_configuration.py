@@ -35,7 +35,7 @@ from pybernetes.apiserver.columns import AGE, NAME, NONE
 from pybernetes.apiserver.fairness.bootstrap import MANDATORY_LEVELS
 from pybernetes.apiserver.resource import Column, Document, Resource, StatusSubresource, spec_changed
 from pybernetes.apiserver.resources.cells import at_path, text_column
-from pybernetes.apiserver.resources.defaults import OverZero, Rule, compile_defaults
+from pybernetes.apiserver.resources.defaults import OverZero, compile_defaults
 from pybernetes.apiserver.rules import keep_metadata
 from pybernetes.apiserver.validation.flow_control import check_flow_conditions
 from pybernetes.apiserver.validation.internal_form import internal_form
@@ -47,13 +47,6 @@ MOST_BITS = 60
 """Of the hash that a hand of queues is dealt from."""
 PRESERVED_ZERO = "flowcontrol.k8s.io/v1beta3-preserve-zero-concurrency-shares"
 MANDATORY = {one["metadata"]["name"]: one["spec"] for one in MANDATORY_LEVELS}
-
-
-def default_exempt(spec: Document) -> None:
-    if spec.get("type") == "Exempt":
-        exempt = spec.setdefault("exempt", {})
-        exempt.setdefault("nominalConcurrencyShares", 0)
-        exempt.setdefault("lendablePercent", 0)
 
 
 def validate(level: PriorityLevelConfiguration) -> Iterator[FieldError]:
@@ -172,7 +165,8 @@ PRIORITY_LEVEL_CONFIGURATIONS = Resource(
     info=info_of(PriorityLevelConfiguration),
     defaults=compile_defaults(
         {
-            "spec": Rule(default_exempt),
+            "spec.exempt.nominalConcurrencyShares": 0,
+            "spec.exempt.lendablePercent": 0,
             "spec.limited.nominalConcurrencyShares": 30,
             "spec.limited.lendablePercent": 0,
             "spec.limited.limitResponse.queuing.handSize": OverZero(8),

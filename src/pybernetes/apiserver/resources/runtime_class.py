@@ -72,6 +72,7 @@ RUNTIME_CLASSES = Resource(
     validate_update=validate_update,
     warnings=warnings,
     columns=(NAME, text_column("Handler", "handler"), AGE),
+    allows_create_on_update=True,
     allows_unconditional_update=False,
 )
 
