@@ -51,7 +51,7 @@ def object_answer(
             body = _protobuf().whole(view.info.api_version, view.info.kind, view.message(stored))
             return ApiResponse(status, body, _PROTOBUF_HEADERS.copy(), warnings)
         case Shown.WHOLE:
-            document = view.document(stored)
+            document = orjson.loads(view.whole(stored))
         case Shown.PARTIAL:
             document = partial(view.document(stored), media.version)
         case Shown.PARTIAL_LIST if view.offer is Offer.CUSTOM:
