@@ -188,7 +188,8 @@ class _OfResource:
                 return self.schemas.reference("meta_v1.WatchEvent")
             case Shows.LIST:
                 return self._of_kind(place.kind, f"{place.kind.kind}List")
-            case Shows.DELETED if self.resource.returns_deleted:
+            # Of namespaces upstream says that a Status is the answer, though it is the namespace.
+            case Shows.DELETED if self.resource.returns_deleted and self.resource.plural != "namespaces":
                 return self._of_kind(place.kind, place.kind.kind)
             case Shows.DELETED | Shows.STATUS:
                 return self.schemas.reference("meta_v1.Status")
