@@ -26,7 +26,8 @@ def choose_identities(function: F) -> F:
     """--authentication-config and its like."""
     for option, text in reversed(_OPTIONS):
         function = click.option(option, type=_FILE, help=text)(function)
-    return function
+    text = "Whether requests without credentials are served, as system:anonymous. [default: true]"
+    return click.option("--anonymous-auth", type=bool, help=text)(function)
 
 
 def with_identities(options: AccessOptions, settings: Settings) -> AccessOptions:
@@ -36,19 +37,31 @@ def with_identities(options: AccessOptions, settings: Settings) -> AccessOptions
         settings.authentication_token_webhook_config_file,
         settings.authorization_webhook_config_file,
     )
-    if not any(files):
+    if settings.anonymous_auth and not any(files):
         return options
     from dataclasses import replace
 
     from pybernetes.apiserver.admission.host import ConfigurationError
-    from pybernetes.apiserver.auth.jwt_configuration import read_configuration
+    from pybernetes.apiserver.auth.jwt_configuration import (
+        Anonymous,
+        AuthenticationConfiguration,
+        read_configuration,
+    )
     from pybernetes.apiserver.webhook_file import read_target
 
     authentication, tokens, authorization = files
     try:
+        known = read_configuration(authentication, options.issuer) if authentication else AuthenticationConfiguration()
+        if not settings.anonymous_auth:
+            if known.anonymous is not None:
+                raise ConfigurationError(
+                    "--anonymous-auth flag cannot be set when anonymous field is configured in authentication "
+                    "configuration file"
+                )
+            known.anonymous = Anonymous(enabled=False)
         return replace(
             options,
-            authentication=read_configuration(authentication, options.issuer) if authentication else None,
+            authentication=known,
             token_webhook=read_target(tokens) if tokens else None,
             authorization_webhook=read_target(authorization) if authorization else None,
         )

@@ -51,6 +51,7 @@ class Settings:
     admission_control_config_file: str = ""
     admission_plugins: str = ""
     authentication_config: str = ""
+    anonymous_auth: bool = True
     authentication_token_webhook_config_file: str = ""
     authorization_webhook_config_file: str = ""
     audit_policy_file: str = ""
