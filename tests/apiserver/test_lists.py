@@ -208,3 +208,12 @@ async def test_what_cannot_be_served_is_not_acceptable() -> None:
 async def test_pretty_answers_are_indented() -> None:
     async with serving() as talk:
         assert b'\n  "kind"' in (await talk.get(CONFIG_MAPS, pretty="true")).response.content
+
+
+async def test_nothing_has_an_empty_name() -> None:
+    async with serving() as talk:
+        await talk.post(CONFIG_MAPS, config_map("a"))
+        listed = await talk.get(CONFIG_MAPS, fieldSelector="metadata.name=")
+        await talk.delete(CONFIG_MAPS, fieldSelector="metadata.name=")
+        kept = await talk.get(f"{CONFIG_MAPS}/a")
+    assert (listed.body["items"], kept.status) == ([], 200)

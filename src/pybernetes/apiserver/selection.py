@@ -66,7 +66,7 @@ def select(view: View, namespace: str, name: str, options: ListOptions) -> Selec
         named = fields.exact(NAME)
         if named is not None:
             name = name or named
-            if len(fields.requirements) == 1 and name == named:
+            if named and len(fields.requirements) == 1 and name == named:
                 fields = None
     pairs = (*_label_pairs(options.labels), *_mark_pairs(view.resource, fields))
     if not view.resource.info.namespaced:
