@@ -220,3 +220,15 @@ async def test_each_version_shows_the_objects_as_its_own() -> None:
         await talk.patch(f"{WIDGETS}/a", {"spec": {"size": 5}})
         kind, changed = await watching.next()
         assert (kind, changed["apiVersion"], changed["spec"]) == ("MODIFIED", "example.com/v2", {"size": 5})
+
+
+async def test_custom_resources_are_never_protobuf_but_their_metadata_may_be() -> None:
+    protobuf = "application/vnd.kubernetes.protobuf"
+    async with serving() as talk:
+        await define(talk, definition())
+        await talk.post(WIDGETS, widget("a"))
+        assert (await talk.get(f"{WIDGETS}/a", f"{protobuf},application/json")).body["kind"] == "Widget"
+        assert (await talk.get(f"{WIDGETS}/a", protobuf)).status == 406
+        assert (await talk.get(f"{WIDGETS}/nobody", protobuf)).status == 406
+        partial = await talk.get(f"{WIDGETS}/a", f"{protobuf};as=PartialObjectMetadata;v=v1;g=meta.k8s.io")
+        assert partial.response.content.startswith(b"k8s\x00\n'\n\x0emeta.k8s.io/v1\x12\x15PartialObjectMetadata")

@@ -100,11 +100,15 @@ def port_forward_path(pod: Document, query: Query) -> str:
     return f"{path}?{urlencode(ports)}" if ports else path
 
 
-def log_path(pod: Document, query: Query) -> str:
-    """The kubelet's path of a container's log. Raises 422 for options out of range."""
+def check_log_options(pod: str, query: Query) -> None:
+    """Raises 422 for options out of range: before anybody looks for the pod."""
     problems = list(_log_problems(query))
     if problems:
-        raise errors.invalid("", "PodLogOptions", pod["metadata"]["name"], problems)
+        raise errors.invalid("", "PodLogOptions", pod, problems)
+
+
+def log_path(pod: Document, query: Query) -> str:
+    """The kubelet's path of a container's log. Assumes checked options."""
     container = container_of(pod, _first(query, "container"))
     sent = [(name, "true") for name in ("follow", "previous", "timestamps") if _flag(query, name)]
     sent += [(name, _first(query, name)) for name in (*_LOG_NUMBERS, "sinceTime", "stream") if _first(query, name)]

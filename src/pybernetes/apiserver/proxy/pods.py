@@ -21,6 +21,7 @@ from pybernetes.apiserver.http import ApiRequest, ApiResponse
 from pybernetes.apiserver.proxy.backend import Backend, Declined, Target, pieces_of, wants_upgrade
 from pybernetes.apiserver.proxy.locate import (
     Document,
+    check_log_options,
     kubelet_address,
     log_path,
     node_of,
@@ -51,6 +52,7 @@ class PodStreams:
 
     async def log(self, call: Call) -> ApiResponse:
         _require_method(call, "get")
+        check_log_options(call.info.name, call.request.query)
         pod = self._pod(call)
         path = log_path(pod, call.request.query)
         if not (pod.get("spec") or {}).get("nodeName"):
