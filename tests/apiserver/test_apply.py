@@ -82,3 +82,14 @@ async def test_an_apply_needs_a_manager_and_only_an_apply_can_be_forced() -> Non
         )
         forced = await talk.patch(f"{CONFIG_MAPS}/web", {}, force="true")
         assert (forced.status, "force: Forbidden" in forced.message) == (422, True)
+
+
+async def test_a_value_that_cannot_be_read_is_refused_as_upstream_does() -> None:
+    async with serving() as talk:
+        sent = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}, "binaryData": {"a": "!"}}
+        refused = await talk.patch(f"{CONFIG_MAPS}/c", sent, kind="application/apply-patch+yaml", fieldManager="x")
+        assert (refused.status, refused.message) == (
+            500,
+            "failed to convert new object (/c; /v1, Kind=ConfigMap) to proper version: unable to convert unstructured "
+            "object to /v1, Kind=ConfigMap: error decoding from json: illegal base64 data at input byte 0",
+        )

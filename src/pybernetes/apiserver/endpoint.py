@@ -17,8 +17,8 @@ from pybernetes.api.meta import copy_of
 from pybernetes.api.patch.managed import Managers
 from pybernetes.api.schema import Shape
 from pybernetes.apiserver.answers import document_answer, list_answer, object_answer
-from pybernetes.apiserver.applying import applied, completed, read_configuration
-from pybernetes.apiserver.decoding import Decoded, conform, decode
+from pybernetes.apiserver.applying import applied, completed, converted, read_configuration
+from pybernetes.apiserver.decoding import Decoded, decode
 from pybernetes.apiserver.delete_options import read_delete_options
 from pybernetes.apiserver.delete_plan import DeleteOptions
 from pybernetes.apiserver.deleting import Deleted
@@ -46,7 +46,7 @@ from pybernetes.apiserver.updating import Proposal
 from pybernetes.apiserver.view import view_of
 from pybernetes.apiserver.watch_lines import lines_for
 from pybernetes.apiserver.watching import Watcher
-from pybernetes.apiserver.write_options import FieldValidation, check_patch_options, field_validation
+from pybernetes.apiserver.write_options import check_patch_options, field_validation
 
 if TYPE_CHECKING:
     from pybernetes.apiserver.audit.event import Audited
@@ -226,7 +226,7 @@ class Endpoint:
             before = None if live is None else unmanaged(live)
             managers = {} if live is None else managers_in(live)
             result = applied(before, managers, configuration, registry.typed, author, keep)
-            document = conform(result.document, self.shape, self.info, FieldValidation.IGNORE).document
+            document = converted(result.document, self.shape, self.info)
             return completed(document, self.info, namespace, name, is_new=live is None), result.managers
 
         if not exists:
