@@ -15,6 +15,7 @@ from pybernetes.controllers.endpoints import EndpointsController
 from pybernetes.controllers.endpointslice import EndpointSliceController
 from pybernetes.controllers.ephemeral_volume import EphemeralVolumeController
 from pybernetes.controllers.garbagecollector import GarbageCollector
+from pybernetes.controllers.horizontal_pod_autoscaler import HorizontalPodAutoscalerController
 from pybernetes.controllers.job import JobController
 from pybernetes.controllers.manager import ControllerManager, UnknownController, select
 from pybernetes.controllers.namespace import NamespaceController
@@ -53,6 +54,7 @@ CONTROLLERS: tuple[type[Controller], ...] = (
     TaintEvictionController,
     PodGarbageCollector,
     DisruptionController,
+    HorizontalPodAutoscalerController,
     ResourceQuotaController,
     PvcProtectionController,
     PvProtectionController,

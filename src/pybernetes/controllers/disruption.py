@@ -16,7 +16,7 @@ import msgspec
 from pybernetes.api import meta
 from pybernetes.api.errors import ApiError
 from pybernetes.api.meta import Key
-from pybernetes.api.models import apps_v1, core_v1, meta_v1, policy_v1
+from pybernetes.api.models import apps_v1, core_v1, policy_v1
 from pybernetes.api.selectors import LabelSelector
 from pybernetes.client import key_of
 from pybernetes.client.events import NORMAL, WARNING
@@ -29,6 +29,7 @@ from pybernetes.controllers.disruption_plan import (
     plan,
     stale_since,
 )
+from pybernetes.controllers.go_text import shown_selector
 from pybernetes.controllers.pod_scales import UnknownScale, expected_scale
 
 _POD = "pods/"
@@ -93,7 +94,7 @@ class DisruptionController(Controller):
             return 0
         expected = await expected_scale(self, pods)
         if expected.unmanaged:
-            selector = _shown(budget.spec.selector or meta_v1.LabelSelector())
+            selector = shown_selector(budget.spec.selector)
             message = (
                 f"Pods selected by this PodDisruptionBudget (selector: {selector}) were found to be unmanaged. "
                 "As a result, the status of the PDB cannot be calculated correctly, which may result in undefined "
@@ -130,14 +131,3 @@ class DisruptionController(Controller):
 def _selects(budget: policy_v1.PodDisruptionBudget, pod: core_v1.Pod) -> bool:
     selector = budget.spec.selector
     return selector is not None and LabelSelector.from_model(selector).matches(pod.metadata.labels)
-
-
-def _shown(selector: meta_v1.LabelSelector) -> str:
-    """As Go prints a pointer to one."""
-    labels = "".join(f"{name}: {value}," for name, value in sorted(selector.match_labels.items()))
-    expressions = "".join(
-        f"LabelSelectorRequirement{{Key:{one.key},Operator:{one.operator},Values:[{' '.join(one.values)}],}},"
-        for one in selector.match_expressions
-    )
-    matches = f"MatchExpressions:[]LabelSelectorRequirement{{{expressions}}},"
-    return f"&LabelSelector{{MatchLabels:map[string]string{{{labels}}},{matches}}}"

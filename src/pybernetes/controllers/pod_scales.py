@@ -13,8 +13,8 @@ from pybernetes.api import meta
 from pybernetes.api.errors import ApiError
 from pybernetes.api.meta import Key
 from pybernetes.api.models import apps_v1, core_v1, meta_v1
-from pybernetes.client import discovery
 from pybernetes.controllers.controller import Controller
+from pybernetes.controllers.kind_lookup import find_kind
 
 WORKLOADS: dict[tuple[str, str], type[Any]] = {
     ("v1", "ReplicationController"): core_v1.ReplicationController,
@@ -72,10 +72,7 @@ async def _scale(controller: Controller, owner: meta_v1.OwnerReference, namespac
 async def _by_subresource(
     controller: Controller, owner: meta_v1.OwnerReference, namespace: str
 ) -> tuple[str, int] | None:
-    group, _, version = owner.api_version.rpartition("/")
-    served = await discovery.discover(controller.client)
-    infos = (one.info for one in served.resources)
-    info = next((one for one in infos if (one.group, one.version, one.kind) == (group, version, owner.kind)), None)
+    info = await find_kind(controller.client, owner.api_version, owner.kind)
     if info is None:
         raise UnknownScale(f'no matches for kind "{owner.kind}" in version "{owner.api_version}"')
     try:
