@@ -58,7 +58,7 @@ class Assembled:
             await self._custom.start()
         await self._service_range.start()
         await bootstrap.ensure(self.server)
-        self._service_repair.start()
+        await self._service_repair.start()
         if self._fairness is not None:
             await self._fairness.start()
         self._maintenance.start()

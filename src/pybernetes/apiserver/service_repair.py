@@ -61,9 +61,11 @@ class ServiceRepair:
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
-    def start(self) -> None:
+    async def start(self) -> None:
+        """Returns when every address that a service carries is held."""
         if {_SERVICES, _ADDRESSES} <= self._server.endpoints.keys():
             self._follow()
+            await self._look_at_everything()
             self._task = asyncio.create_task(self._run(), name="service-repair")
 
     async def stop(self) -> None:
@@ -98,7 +100,6 @@ class ServiceRepair:
         self._wake.set()
 
     async def _run(self) -> None:
-        await self._look_at_everything()
         while True:
             await self._wake.wait()
             self._wake.clear()
@@ -115,12 +116,18 @@ class ServiceRepair:
         ranges = [AddressRange(text) for cidrs in stated for text in cidrs]
         for service in services:
             for address in map(parse_address, cluster_ips(service)):
-                if any(address in one for one in ranges):
-                    await self._mend_service(service, str(address))
-                else:
-                    await self._act(str(address), out_of_range(service, str(address)), service)
+                await self._look_at_service(service, str(address), ranged=any(address in one for one in ranges))
         for seen in list(self._server.reader.list(self._addresses.info.group_resource)):
             self._mark(seen["metadata"]["name"], seen)
+
+    async def _look_at_service(self, service: Document, name: str, *, ranged: bool) -> None:
+        try:
+            if ranged:
+                await self._mend_service(service, name)
+            else:
+                await self._act(name, out_of_range(service, name), service)
+        except (errors.ApiError, StoreError) as error:
+            log.warning("%s: the address of a service was not put in order: %s", name, error)
 
     async def _look_at(self, name: str, seen: Document) -> None:
         try:
