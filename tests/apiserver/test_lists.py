@@ -9,6 +9,7 @@ import orjson
 import pytest
 
 from apiserver.serving import CONFIG_MAPS, PARTIAL, PODS, TABLE, Talk, config_map, pod, serving
+from pybernetes.apiserver import answers
 from pybernetes.apiserver.list_options import ContinueToken
 
 
@@ -217,3 +218,14 @@ async def test_nothing_has_an_empty_name() -> None:
         await talk.delete(CONFIG_MAPS, fieldSelector="metadata.name=")
         kept = await talk.get(f"{CONFIG_MAPS}/a")
     assert (listed.body["items"], kept.status) == ([], 200)
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3])
+async def test_a_long_list_reads_as_a_short_one_does(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+    async with serving() as talk:
+        for number in range(count):
+            await talk.post(PODS, pod(f"p{number}"))
+        short = await talk.get(PODS)
+        monkeypatch.setattr(answers, "JOINED_AT_ONCE", 0)
+        assert (await talk.get(PODS)).response.content == short.response.content
+        assert len(short.body["items"]) == count

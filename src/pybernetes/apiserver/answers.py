@@ -5,10 +5,9 @@ Guarantees  Plain JSON answers are joined from the objects' bytes; nothing is de
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from io import BytesIO
-from itertools import islice
 from typing import Any
 
 import orjson
@@ -31,6 +30,8 @@ from pybernetes.apiserver.resource import Document
 from pybernetes.apiserver.tables import include_object, partial, table
 from pybernetes.apiserver.view import View
 
+JOINED_AT_ONCE = 10_000
+"""Objects of a list; joining their items is twice as fast as collecting them."""
 _JSON_HEADERS = {"Content-Type": JSON}
 _PROTOBUF_HEADERS = {"Content-Type": PROTOBUF}
 
@@ -146,15 +147,23 @@ def _joined(view: View, found: Sequence[StoredObject], list_metadata: Document) 
     )
     if not found:
         return start + b"]}\n"
-    # Item by item: of many objects the items would together take as much again as the answer.
+    if len(found) <= JOINED_AT_ONCE:
+        items = [view.item(one) for one in found]
+        items[0] = start + items[0]
+        items[-1] += b"]}\n"
+        return b",".join(items)
+    return _collected(start, map(view.item, found))
+
+
+def _collected(start: bytes, items: Iterator[bytes]) -> bytes:
+    """Of many objects the items would together take as much again as the answer: they are let go one by one."""
     body = BytesIO()
     body.write(start)
-    body.write(view.item(found[0]))
-    write = body.write
-    for one in islice(found, 1, None):
-        write(b",")
-        write(view.item(one))
-    write(b"]}\n")
+    body.write(next(items))
+    for item in items:
+        body.write(b",")
+        body.write(item)
+    body.write(b"]}\n")
     return body.getvalue()
 
 
