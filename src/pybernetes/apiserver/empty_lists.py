@@ -22,7 +22,7 @@ def as_null(value: Any, steps: Steps) -> Any:
         return None if value == [] else value
     name, rest = steps[0], steps[1:]
     if name == "[]":
-        return [as_null(one, rest) for one in value or ()]
+        return [as_null(one, rest) for one in value] if value else value
     if not value or name not in value:
         return value
     below = value[name]

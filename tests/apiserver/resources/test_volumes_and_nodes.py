@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from apiserver.resources.support import CONTEXT, cells, changed, completed_by, created, model, problems, update_problems
+from pybernetes.apiserver.empty_lists import as_null, steps_of
 from pybernetes.apiserver.resource import Document, Resource, StatusSubresource
+from pybernetes.apiserver.resources.csi_node import CSI_NODES
 from pybernetes.apiserver.resources.node import NODES
 from pybernetes.apiserver.resources.persistent_volume import PERSISTENT_VOLUMES
 from pybernetes.apiserver.resources.persistent_volume_claim import PERSISTENT_VOLUME_CLAIMS
@@ -239,6 +241,13 @@ def test_annotations_of_nodes_that_hold_json_are_read(annotation: str, value: st
     manifest = node()
     manifest["metadata"]["annotations"] = {annotation: value}
     assert problems(NODES, manifest) == [wrong]
+
+
+def test_an_empty_list_stays_null_where_lists_inside_its_elements_are_too() -> None:
+    shown: Any = {"spec": {"drivers": []}}
+    for path in CSI_NODES.null_lists:
+        shown = as_null(shown, steps_of(path))
+    assert shown == {"spec": {"drivers": None}}
 
 
 def test_a_row_of_a_node_tells_the_kernels_architecture() -> None:
