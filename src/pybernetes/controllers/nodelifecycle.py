@@ -1,186 +1,153 @@
 """Node lifecycle: what the cluster makes of a node that reports trouble, or no longer reports.
 
 Guarantees
-  A node whose lease was not renewed for the grace period has its conditions set to Unknown.
-  A node's taints say what its conditions say: NoSchedule for each trouble, NoExecute when it is not ready.
-  Pods of a node that is not ready are marked not ready. Deleting them is left to `tainteviction`.
+  A node of which nothing was heard for the grace period has its conditions set to Unknown, and its pods are marked not
+  ready. What was heard is a renewed lease or a reported condition Ready.
+  A node's NoSchedule taints say at once what its conditions say. The NoExecute taint of a node that is down comes at
+  the pace of its zone (`node_zones`) and goes at once; deleting the pods is left to `tainteviction`.
+  Nodes labelled node.kubernetes.io/exclude-disruption do not count when the state of their zone is judged.
 Assumes  The time of a renewal is when this controller saw it: clocks of nodes are not trusted.
-Eviction rates by zone are not built yet: every node is treated alike.
 Follows pkg/controller/nodelifecycle.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from typing import Any
 
 import msgspec
 
-from pybernetes.api import meta
+from pybernetes.api import codec, meta
 from pybernetes.api.errors import ApiError
 from pybernetes.api.meta import Key
 from pybernetes.api.models import coordination_v1, core_v1
-from pybernetes.client.events import NORMAL, WARNING
-from pybernetes.controllers.controller import DONE, Context, Controller, For, Reads, Requeue, Result
+from pybernetes.client.events import NORMAL, WARNING, Reference
+from pybernetes.controllers.controller import DONE, Context, Controller, For, Maps, Requeue, Result
+from pybernetes.controllers.node_conditions import EXECUTION_TAINT, executed, plan, spared
+from pybernetes.controllers.node_zones import Pace, Zone, ZoneState, disruption
 from pybernetes.controllers.pods import is_ready
 
 GRACE_PERIOD = 50.0
 STARTUP_GRACE_PERIOD = 60.0
+MONITOR_PERIOD = 5.0
+ZONES_PERIOD = 0.1
+"""Nodes that fail together are to be seen together before the first of them loses its pods."""
 LEASE_NAMESPACE = "kube-node-lease"
 ON_NODE = "node-name"
 """The index of pods by the node they are on."""
-
-_TAINT_PREFIX = "node.kubernetes.io/"
-NOT_READY, UNREACHABLE, UNSCHEDULABLE = (_TAINT_PREFIX + name for name in ("not-ready", "unreachable", "unschedulable"))
-_PRESSURES = {
-    "MemoryPressure": _TAINT_PREFIX + "memory-pressure",
-    "DiskPressure": _TAINT_PREFIX + "disk-pressure",
-    "PIDPressure": _TAINT_PREFIX + "pid-pressure",
-    "NetworkUnavailable": _TAINT_PREFIX + "network-unavailable",
-}
-_MANAGED = frozenset((NOT_READY, UNREACHABLE, UNSCHEDULABLE, *_PRESSURES.values()))
-_HEARTBEAT_CONDITIONS = ("Ready", "MemoryPressure", "DiskPressure", "PIDPressure")
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """`conditions` and `taints` are None when they are right already."""
-
-    conditions: list[core_v1.NodeCondition] | None
-    taints: list[core_v1.Taint] | None
-    ready: bool
-
-
-def plan(node: core_v1.Node, *, silent: bool, now: datetime) -> Plan:
-    """`silent`: the node has not been heard of for the grace period."""
-    conditions = _unknown_conditions(node, now) if silent else list(node.status.conditions)
-    taints = wanted_taints(node, conditions, now)
-    ready = next((one.status for one in conditions if one.type == "Ready"), "Unknown")
-    return Plan(
-        conditions=conditions if conditions != node.status.conditions else None,
-        taints=taints if taints != node.spec.taints else None,
-        ready=ready == "True",
-    )
-
-
-def _unknown_conditions(node: core_v1.Node, now: datetime) -> list[core_v1.NodeCondition]:
-    known = {one.type: one for one in node.status.conditions}
-    for kind in _HEARTBEAT_CONDITIONS:
-        old = known.get(kind)
-        if old is None:
-            reason, message = "NodeStatusNeverUpdated", "Kubelet never posted node status."
-            known[kind] = core_v1.NodeCondition(
-                type=kind, status="Unknown", reason=reason, message=message, last_transition_time=now
-            )
-        elif old.status != "Unknown":
-            known[kind] = msgspec.structs.replace(
-                old,
-                status="Unknown",
-                reason="NodeStatusUnknown",
-                message="Kubelet stopped posting node status.",
-                last_transition_time=now,
-            )
-    return list(known.values())
-
-
-def wanted_taints(
-    node: core_v1.Node, conditions: Sequence[core_v1.NodeCondition], now: datetime
-) -> list[core_v1.Taint]:
-    """Taints of others stay as they are; those of this controller follow the conditions."""
-    kept = [one for one in node.spec.taints if one.key not in _MANAGED]
-    present = {(one.key, one.effect): one for one in node.spec.taints}
-    wanted = []
-    for key, effect in _managed_taints(node, conditions):
-        added = now if effect == "NoExecute" else None
-        wanted.append(present.get((key, effect)) or core_v1.Taint(key=key, effect=effect, time_added=added))
-    ours = [one for one in node.spec.taints if one.key in _MANAGED]
-    if sorted(map(_identity, ours)) == sorted(map(_identity, wanted)):
-        return node.spec.taints
-    return [*kept, *wanted]
-
-
-def _managed_taints(node: core_v1.Node, conditions: Sequence[core_v1.NodeCondition]) -> Iterable[tuple[str, str]]:
-    status = {one.type: one.status for one in conditions}
-    ready = status.get("Ready", "Unknown")
-    if ready != "True":
-        key = NOT_READY if ready == "False" else UNREACHABLE
-        yield key, "NoSchedule"
-        yield key, "NoExecute"
-    for kind, key in _PRESSURES.items():
-        if status.get(kind) == "True":
-            yield key, "NoSchedule"
-    if node.spec.unschedulable:
-        yield UNSCHEDULABLE, "NoSchedule"
-
-
-def _identity(taint: core_v1.Taint) -> tuple[str, str]:
-    return taint.key, taint.effect
+EXCLUDED = "node.kubernetes.io/exclude-disruption"
+ZONES = Key("zones", "")
+"""Not a node: the pass that looks at all nodes by zone."""
 
 
 def node_name(pod: core_v1.Pod) -> Iterable[str]:
     return (pod.spec.node_name,) if pod.spec.node_name else ()
 
 
-@dataclass(slots=True)
-class _Heartbeat:
-    """What was last heard of a node, and when by this controller's clock."""
-
-    renewed: str
-    heard: float
-    grace: float = GRACE_PERIOD
+def lost_node_of(controller: Controller, pod: core_v1.Pod) -> Iterable[Key]:
+    """A pod that says it is ready on a node that does not answer."""
+    if not pod.spec.node_name or not is_ready(pod):
+        return ()
+    key = Key("", pod.spec.node_name)
+    node = controller.informer(core_v1.Node).get(key)
+    return (key,) if node is not None and _ready_status(node) == "Unknown" else ()
 
 
 class NodeLifecycleController(Controller):
     name = "node-lifecycle-controller"
-    watches = (For(core_v1.Node), Reads(core_v1.Pod))
+    watches = (For(core_v1.Node), Maps(core_v1.Pod, lost_node_of))
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
+        self.recorder = context.recorder("node-controller")
         self.nodes = self.informer(core_v1.Node)
         self.leases = context.informers.get(coordination_v1.Lease, namespace=LEASE_NAMESPACE)
         self.informers.append(self.leases)
+        self.leases.on_change(self._lease_changed)
         self.pods = self.informer(core_v1.Pod)
         self.pods.add_index(ON_NODE, node_name)
-        self._heartbeats: dict[str, _Heartbeat] = {}
+        self._heard: dict[str, float] = {}
+        self._reported: dict[str, core_v1.NodeCondition | None] = {}
+        self._known: dict[str, str] = {}
+        self._down: dict[str, None] = {}
+        self._states: dict[Zone, ZoneState] = {}
+        self._paces: dict[Zone, Pace] = {}
 
     async def reconcile(self, key: Key) -> Result:
+        if key == ZONES:
+            return await self._look_at_zones()
+        self.queue.add_after(ZONES, ZONES_PERIOD)
         node = self.nodes.get(key)
         if node is None:
-            self._heartbeats.pop(key.name, None)
+            self._forget(key.name)
             return DONE
+        self._welcome(node)
         remaining = self._seconds_until_silent(node)
-        planned = plan(node, silent=remaining <= 0, now=self.now())
-        await self._apply(node, planned)
-        # Once silent, only a renewed lease can change that: look for one as often as it is due.
-        return Requeue(remaining if remaining > 0 else GRACE_PERIOD / 5)
+        await self._apply(node, silent=remaining <= 0)
+        return Requeue(remaining if remaining > 0 else MONITOR_PERIOD)
+
+    def _welcome(self, node: core_v1.Node) -> None:
+        name, uid = node.metadata.name, node.metadata.uid
+        if self._known.get(name) != uid:
+            self._forget(name)
+            self._known[name] = uid
+            self._tell(name, uid, "RegisteredNode", f"Node {name} event: Registered Node {name} in Controller")
+
+    def _forget(self, name: str) -> None:
+        uid = self._known.pop(name, None)
+        for memory in (self._heard, self._reported, self._down):
+            memory.pop(name, None)
+        if uid is not None:
+            self._tell(name, uid, "RemovingNode", f"Node {name} event: Removing Node {name} from Controller")
+
+    def _tell(self, name: str, uid: str, reason: str, message: str) -> None:
+        self.recorder.event(Reference("v1", "Node", "", name, uid), NORMAL, reason, message)
+
+    def _lease_changed(self, old: coordination_v1.Lease | None, new: coordination_v1.Lease | None) -> None:
+        if new is None or new.metadata.name not in self._heard:
+            return
+        renewed = new.spec.renew_time or ""
+        if old is None or renewed > (old.spec.renew_time or ""):
+            self._heard[new.metadata.name] = self.clock.monotonic()
 
     def _seconds_until_silent(self, node: core_v1.Node) -> float:
         name, now = node.metadata.name, self.clock.monotonic()
-        lease = self.leases.get(Key(LEASE_NAMESPACE, name))
-        heartbeats = [one.last_heartbeat_time for one in node.status.conditions if one.last_heartbeat_time]
-        renewed = f"{lease.spec.renew_time if lease else ''}/{max(heartbeats, default='')}"
-        heartbeat = self._heartbeats.get(name)
-        if heartbeat is None:
-            heartbeat = self._heartbeats[name] = _Heartbeat(renewed, now, STARTUP_GRACE_PERIOD)
-        elif heartbeat.renewed != renewed:
-            heartbeat = self._heartbeats[name] = _Heartbeat(renewed, now)
-        return heartbeat.grace - (now - heartbeat.heard)
+        ready = meta.condition(node.status, "Ready")
+        grace = STARTUP_GRACE_PERIOD if ready is None else GRACE_PERIOD
+        if name not in self._heard:
+            created = node.metadata.creation_timestamp
+            age = (self.clock.now() - created).total_seconds() if ready is None and created else 0.0
+            self._heard[name] = now - age
+        elif _heartbeat(self._reported.get(name)) != _heartbeat(ready):
+            self._heard[name] = now
+        self._reported[name] = ready
+        return grace - (now - self._heard[name])
 
-    async def _apply(self, node: core_v1.Node, planned: Plan) -> None:
-        was_ready = meta.is_true(node.status, "Ready")
+    async def _apply(self, node: core_v1.Node, *, silent: bool) -> None:
+        planned = plan(node, silent=silent, now=self.now())
+        was_ready, name = _ready_status(node) == "True", node.metadata.name
         if planned.conditions is not None:
             status = msgspec.structs.replace(node.status, conditions=planned.conditions)
             node = await self.client.update_status(msgspec.structs.replace(node, status=status))
+            self._reported[name] = meta.condition(node.status, "Ready")
         if planned.taints is not None:
-            spec = msgspec.structs.replace(node.spec, taints=planned.taints)
-            await self.client.update(msgspec.structs.replace(node, spec=spec))
-        if was_ready and not planned.ready:
-            name = node.metadata.name
-            self.recorder.event(node, NORMAL, "NodeNotReady", f"Node {name} status is now: NodeNotReady")
-        if not planned.ready:
-            for pod in self.pods.by_index(ON_NODE, node.metadata.name):
+            await self._set_taints(node, planned.taints)
+        if planned.labels:
+            await self.client.patch(core_v1.Node, name, None, {"metadata": {"labels": planned.labels}})
+        if was_ready and planned.ready != "True":
+            self._tell(name, node.metadata.uid, "NodeNotReady", f"Node {name} status is now: NodeNotReady")
+        if planned.awaits_execution:
+            self._down[name] = None
+        else:
+            self._down.pop(name, None)
+        if planned.ready == "Unknown":
+            for pod in self.pods.by_index(ON_NODE, name):
                 await self._mark_not_ready(pod)
+
+    async def _set_taints(self, node: core_v1.Node, taints: Sequence[core_v1.Taint]) -> None:
+        metadata = {"resourceVersion": node.metadata.resource_version}
+        patch = {"metadata": metadata, "spec": {"taints": [codec.to_document(one) for one in taints]}}
+        await self.client.patch(core_v1.Node, node.metadata.name, None, patch)
 
     async def _mark_not_ready(self, pod: core_v1.Pod) -> None:
         if not is_ready(pod):
@@ -192,9 +159,62 @@ class NodeLifecycleController(Controller):
             for one in pod.status.conditions
         ]
         status = msgspec.structs.replace(pod.status, conditions=conditions)
-        self.recorder.event(pod, WARNING, "NodeNotReady", "Node is not ready")
         try:
             await self.client.update_status(msgspec.structs.replace(pod, status=status))
         except ApiError as error:
             if error.code != 404:
                 raise
+        else:
+            self.recorder.event(pod, WARNING, "NodeNotReady", "Node is not ready")
+
+    async def _look_at_zones(self) -> Result:
+        """Raises what one node's taints could not be written for; the others come again with it."""
+        nodes, now = self.nodes.list(), self.clock.monotonic()
+        readiness: dict[Zone, list[bool]] = {}
+        for node in nodes:
+            if EXCLUDED not in node.metadata.labels:
+                readiness.setdefault(Zone.of(node), []).append(_ready_status(node) == "True")
+        decided = disruption(self._states, readiness)
+        if decided.begins:
+            await self._spare(nodes)
+        if decided.ends:
+            self._heard.update(dict.fromkeys(self._heard, now))
+        for zone, rate in decided.rates.items():
+            self._paces[zone] = self._paces.get(zone, Pace()).at(rate, now)
+        self._states = dict(decided.states)
+        return await self._taint_at_pace()
+
+    async def _spare(self, nodes: Sequence[core_v1.Node]) -> None:
+        for node in nodes:
+            taints = spared(node, self.now())
+            if taints != node.spec.taints:
+                await self._set_taints(node, taints)
+
+    async def _taint_at_pace(self) -> Result:
+        waits: dict[Zone, float] = {}
+        for name in list(self._down):
+            node = self.nodes.get(Key("", name))
+            if node is None or _ready_status(node) not in EXECUTION_TAINT:
+                continue
+            zone, now = Zone.of(node), self.clock.monotonic()
+            pace = self._paces.setdefault(zone, Pace())
+            wait = pace.wait(now)
+            taints = executed(node, self.now())
+            if taints == node.spec.taints:
+                self._down.pop(name, None)
+            elif wait:
+                waits[zone] = wait
+            elif wait is not None:
+                await self._set_taints(node, taints)
+                self._paces[zone] = pace.taken(now)
+                self._down.pop(name, None)
+        return Requeue(min(waits.values())) if waits else DONE
+
+
+def _ready_status(node: core_v1.Node) -> str | None:
+    ready = meta.condition(node.status, "Ready")
+    return None if ready is None else ready.status
+
+
+def _heartbeat(ready: core_v1.NodeCondition | None) -> Any:
+    return None if ready is None else (ready.last_heartbeat_time,)
