@@ -46,6 +46,7 @@ class Settings:
     log_links: str = ""
     resolv_conf: str = "/etc/resolv.conf"
     kubeconfig: str = ""
+    controllers: str = "*"
     enable_admission_plugins: str = ""
     disable_admission_plugins: str = ""
     admission_control_config_file: str = ""

@@ -11,6 +11,7 @@ import click
 from pybernetes.cli import preflight
 from pybernetes.cli.admission import check_plugins, choose_plugins
 from pybernetes.cli.auditing import choose_audit
+from pybernetes.cli.controllers import check_controllers, choose_controllers
 from pybernetes.cli.front_proxy import check_front_proxy, choose_front_proxy
 from pybernetes.cli.identities import choose_identities
 from pybernetes.cli.options import find, which_cluster
@@ -34,6 +35,7 @@ PARTS = ("apiserver", "controllers", "scheduler")
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="Where the API server is, for parts that run against another one.",
 )
+@choose_controllers
 @choose_plugins
 @choose_audit
 @choose_identities
@@ -50,6 +52,7 @@ def server(name: str, data_dir: Path | None, only: str | None, kubeconfig: Path 
     layout = find(name, data_dir)
     settings = settled(layout.read_settings(), name, given)
     preflight.check_store(settings)
+    check_controllers(settings)
     check_plugins(settings)
     check_front_proxy(settings)
     preflight.check_disk(layout.root, preflight.SMALLEST_DISK_HOLLOW)

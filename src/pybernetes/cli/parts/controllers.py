@@ -7,11 +7,12 @@ import random
 
 from pybernetes.api.clock import SystemClock
 from pybernetes.apiserver.auth.pki import Pki
+from pybernetes.cli.controllers import chosen_controllers
 from pybernetes.cli.layout import Layout, Settings
 from pybernetes.cli.parts import addons
 from pybernetes.cli.parts.clients import authority, client_as, close
 from pybernetes.cli.parts.leadership import elector
-from pybernetes.controllers import CONTROLLERS, ControllerManager
+from pybernetes.controllers import ControllerManager
 
 
 async def run(layout: Layout, settings: Settings) -> None:
@@ -21,7 +22,7 @@ async def run(layout: Layout, settings: Settings) -> None:
             client,
             SystemClock(),
             random.Random(),
-            CONTROLLERS,
+            chosen_controllers(settings),
             elector=elector(client, layout, "kube-controller-manager"),
             root_ca=authority(layout, settings),
         )
