@@ -11,8 +11,10 @@ from collections.abc import Iterator, Mapping
 from pybernetes.api.meta import Key
 from pybernetes.api.models import core_v1
 from pybernetes.scheduler.columns import NodeColumns
+from pybernetes.scheduler.placed_volumes import PlacedVolumes
 from pybernetes.scheduler.pod_counts import PodCounts
 from pybernetes.scheduler.pod_info import PodInfo
+from pybernetes.scheduler.storage import StorageObjects
 from pybernetes.scheduler.term_registry import PlacedTerms
 
 
@@ -21,6 +23,8 @@ class ClusterState:
         self.nodes = NodeColumns()
         self.counts = PodCounts(self._placed)
         self.placed_terms = PlacedTerms()
+        self.placed_volumes = PlacedVolumes()
+        self.storage = StorageObjects()
         self.namespaces: dict[str, Mapping[str, str]] = {}
         self._pods: dict[Key, tuple[PodInfo, str]] = {}
         self._on_node: dict[str, dict[Key, PodInfo]] = {}
@@ -106,6 +110,8 @@ class ClusterState:
             self.nodes.remove_pod(row, pod)
         self.counts.change(row, pod, sign)
         self.placed_terms.change(row, pod, sign)
+        if pod.spec.volumes:
+            self.placed_volumes.change(row, pod, sign)
 
     def _placed(self) -> Iterator[tuple[int, PodInfo]]:
         for pod, node in self._pods.values():

@@ -15,7 +15,7 @@ import numpy as np
 from pybernetes.scheduler.arrays import EVERY_ROW, Ints, Mask, Rows
 from pybernetes.scheduler.cluster import ClusterState
 from pybernetes.scheduler.columns import NodeColumns
-from pybernetes.scheduler.framework import Code, Profile, Scope
+from pybernetes.scheduler.framework import Code, Profile, Rejection, Scope
 from pybernetes.scheduler.pod_info import PodInfo
 
 _MOST_TEMPLATES = 256
@@ -29,6 +29,8 @@ class Diagnosis:
     reasons: Mapping[str, int]
     rejected_by: frozenset[str]
     resolvable: Mask
+    rejection: str = ""
+    """Why no node was asked at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,9 @@ class Evaluator:
 
     def decide(self, pod: PodInfo) -> Decision:
         nodes = self._state.nodes
+        for plugin in self._profile.admitting:
+            if (rejection := plugin.rejection(pod)) is not None:
+                return _rejected(nodes, plugin.name, rejection)
         template = self._current(pod)
         feasible = self._feasible_in_cluster(pod, nodes, template.feasible)
         rows = np.flatnonzero(feasible)
@@ -157,3 +162,9 @@ class Evaluator:
                 raw = kept
             total += weighted.weight * plugin.normalise(pod, nodes, raw, feasible)
         return total
+
+
+def _rejected(nodes: NodeColumns, plugin: str, rejection: Rejection) -> Diagnosis:
+    hopeless = rejection.code is Code.UNRESOLVABLE
+    resolvable: Mask = np.zeros(nodes.capacity, np.bool_) if hopeless else nodes.present.copy()
+    return Diagnosis(len(nodes), {}, frozenset((plugin,)), resolvable, rejection.reason)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 from pybernetes.api.meta import Key
-from pybernetes.api.models import apps_v1, core_v1
+from pybernetes.api.models import apps_v1, core_v1, storage_v1
 from pybernetes.api.selectors import LabelSelector
 from pybernetes.client import Informers
 from pybernetes.scheduler.cluster import ClusterState
@@ -14,6 +14,8 @@ from pybernetes.scheduler.pod_info import pod_info
 from pybernetes.scheduler.queue import SchedulingQueue
 from pybernetes.scheduler.workloads import Workloads
 
+K = TypeVar("K")
+V = TypeVar("V")
 LIVE_PODS = "status.phase!=Succeeded,status.phase!=Failed"
 
 
@@ -36,6 +38,12 @@ class Feed:
         informers.get(core_v1.ReplicationController).on_change(self._replication_controller)
         informers.get(apps_v1.ReplicaSet).on_change(self._owner)
         informers.get(apps_v1.StatefulSet).on_change(self._owner)
+        informers.get(core_v1.PersistentVolumeClaim).on_change(self._claim)
+        informers.get(core_v1.PersistentVolume).on_change(self._volume)
+        informers.get(storage_v1.StorageClass).on_change(self._storage_class)
+        informers.get(storage_v1.CSINode).on_change(self._csi_node)
+        informers.get(storage_v1.CSIDriver).on_change(self._csi_driver)
+        informers.get(storage_v1.VolumeAttachment).on_change(self._attachment)
         informers.get(core_v1.Pod, field_selector=LIVE_PODS).on_change(self._pod)
 
     def _node(self, old: core_v1.Node | None, new: core_v1.Node | None) -> None:
@@ -78,6 +86,44 @@ class Feed:
                 self._workloads.set_owner(new.metadata.uid, LabelSelector.from_model(new.spec.selector))
         else:
             self._workloads.set_owner(old.metadata.uid, None)
+
+    def _claim(self, old: core_v1.PersistentVolumeClaim | None, new: core_v1.PersistentVolumeClaim | None) -> None:
+        claim = new or old
+        assert claim is not None
+        _keep(self._state.storage.claims, Key(claim.metadata.namespace, claim.metadata.name), new)
+        if new is not None:
+            self._queue.move(ClusterEvent.CLAIM_CHANGED)
+
+    def _volume(self, old: core_v1.PersistentVolume | None, new: core_v1.PersistentVolume | None) -> None:
+        volume = new or old
+        assert volume is not None
+        _keep(self._state.storage.volumes, volume.metadata.name, new)
+        if new is not None:
+            self._queue.move(ClusterEvent.VOLUME_CHANGED)
+
+    def _storage_class(self, old: storage_v1.StorageClass | None, new: storage_v1.StorageClass | None) -> None:
+        storage_class = new or old
+        assert storage_class is not None
+        _keep(self._state.storage.classes, storage_class.metadata.name, new)
+        if old is None:
+            self._queue.move(ClusterEvent.STORAGE_CLASS_ADDED)
+
+    def _csi_node(self, old: storage_v1.CSINode | None, new: storage_v1.CSINode | None) -> None:
+        node = new or old
+        assert node is not None
+        _keep(self._state.storage.csi_nodes, node.metadata.name, new)
+        if new is not None:
+            self._queue.move(ClusterEvent.CSI_NODE_CHANGED)
+
+    def _csi_driver(self, old: storage_v1.CSIDriver | None, new: storage_v1.CSIDriver | None) -> None:
+        driver = new or old
+        assert driver is not None
+        _keep(self._state.storage.csi_drivers, driver.metadata.name, new)
+
+    def _attachment(self, old: storage_v1.VolumeAttachment | None, new: storage_v1.VolumeAttachment | None) -> None:
+        self._state.storage.set_attachment(old, new)
+        if new is None:
+            self._queue.move(ClusterEvent.ATTACHMENT_REMOVED)
 
     def _pod(self, old: core_v1.Pod | None, new: core_v1.Pod | None) -> None:
         if new is None:
@@ -126,6 +172,13 @@ def node_events(old: core_v1.Node, new: core_v1.Node) -> list[ClusterEvent]:
     if old.spec.taints != new.spec.taints or old.spec.unschedulable != new.spec.unschedulable:
         events.append(ClusterEvent.NODE_TAINTS_CHANGED)
     return events
+
+
+def _keep(table: dict[K, V], key: K, value: V | None) -> None:
+    if value is None:
+        table.pop(key, None)
+    else:
+        table[key] = value
 
 
 def _key(pod: core_v1.Pod) -> Key:

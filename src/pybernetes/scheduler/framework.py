@@ -55,6 +55,11 @@ class ClusterEvent(Enum):
     POD_LABELS_CHANGED = auto()
     POD_SPEC_CHANGED = auto()
     NAMESPACE_CHANGED = auto()
+    CLAIM_CHANGED = auto()
+    VOLUME_CHANGED = auto()
+    STORAGE_CLASS_ADDED = auto()
+    CSI_NODE_CHANGED = auto()
+    ATTACHMENT_REMOVED = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +69,22 @@ class Refusal:
     mask: Mask
     reason: str
     code: Code = Code.UNSCHEDULABLE
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """Why no node at all will do, whatever it is like (upstream's PreFilter status)."""
+
+    reason: str
+    code: Code = Code.UNRESOLVABLE
+
+
+class PluginFailed(Exception):
+    """A plugin that could not say what it was asked. ``str`` is upstream's words for it."""
+
+    def __init__(self, plugin: str, point: str, cause: Exception) -> None:
+        super().__init__(f'running "{plugin}" {point} plugin: {cause}')
+        self.plugin = plugin
 
 
 class Plugin(Protocol):
@@ -77,6 +98,12 @@ class FilterPlugin(Plugin, Protocol):
         """False: the plugin has nothing to say about this pod, whatever the node (upstream's PreFilter skip)."""
 
     def filter(self, pod: PodInfo, nodes: NodeColumns, rows: Rows) -> Sequence[Refusal]: ...
+
+
+class AdmittingPlugin(Plugin, Protocol):
+    """A filter that looks at the pod alone before any node is asked."""
+
+    def rejection(self, pod: PodInfo) -> Rejection | None: ...
 
 
 class ScorePlugin(Plugin, Protocol):
@@ -101,6 +128,7 @@ class Profile:
     scheduler_name: str
     filters: tuple[FilterPlugin, ...]
     scores: tuple[Weighted, ...]
+    admitting: tuple[AdmittingPlugin, ...] = ()
 
 
 def scaled_to_highest(raw: Ints, feasible: Mask, *, reverse: bool) -> Ints:

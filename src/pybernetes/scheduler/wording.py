@@ -18,7 +18,8 @@ def scheduled(namespace: str, name: str, node: str) -> str:
 def unschedulable(diagnosis: Diagnosis, preemption: str) -> str:
     if diagnosis.nodes == 0:
         return "no nodes available to schedule pods"
-    return f"0/{diagnosis.nodes} nodes are available: {_histogram(diagnosis.reasons)}. {preemption}".rstrip()
+    why = diagnosis.rejection or _histogram(diagnosis.reasons)
+    return f"0/{diagnosis.nodes} nodes are available: {why}. {preemption}".rstrip()
 
 
 def preemption_failed(nodes: int, reasons: Mapping[str, int]) -> str:
