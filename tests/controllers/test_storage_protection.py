@@ -10,12 +10,13 @@ from pybernetes.controllers import pv_protection, pvc_protection
 from pybernetes.testing.cluster import Cluster
 
 
-def claim(name: str = "data") -> core_v1.PersistentVolumeClaim:
+def claim(name: str = "data", storage_class: str | None = None) -> core_v1.PersistentVolumeClaim:
     return core_v1.PersistentVolumeClaim(
         metadata=meta_v1.ObjectMeta(name=name, namespace="default"),
         spec=core_v1.PersistentVolumeClaimSpec(
             access_modes=["ReadWriteOnce"],
             resources=core_v1.VolumeResourceRequirements(requests={"storage": "1Gi"}),
+            storage_class_name=storage_class,
         ),
     )
 
@@ -58,16 +59,12 @@ async def test_a_volume_that_is_bound_stays(cluster: Cluster) -> None:
     made = await cluster.apply(volume)
     await cluster.settle()
     assert pv_protection.FINALIZER in (await cluster.get(made)).metadata.finalizers
-    await cluster.client.patch(
-        core_v1.PersistentVolume, "disk", None, {"status": {"phase": "Bound"}}, subresource="status"
-    )
+    user = await cluster.apply(claim(storage_class=""))
     await cluster.settle()
     await cluster.delete(made)
     await cluster.settle()
     assert (await cluster.get(made)).metadata.deletion_timestamp is not None
-    await cluster.client.patch(
-        core_v1.PersistentVolume, "disk", None, {"status": {"phase": "Released"}}, subresource="status"
-    )
+    await cluster.delete(user)
     await cluster.settle()
     with pytest.raises(ApiError, match="not found"):
         await cluster.get(made)

@@ -21,6 +21,7 @@ from pybernetes.controllers.manager import ControllerManager, UnknownController,
 from pybernetes.controllers.namespace import NamespaceController
 from pybernetes.controllers.node_ttl import NodeTtlController
 from pybernetes.controllers.nodelifecycle import NodeLifecycleController
+from pybernetes.controllers.persistent_volume_binder import PersistentVolumeBinder
 from pybernetes.controllers.podgc import PodGarbageCollector
 from pybernetes.controllers.pv_protection import PvProtectionController
 from pybernetes.controllers.pvc_protection import PvcProtectionController
@@ -56,6 +57,7 @@ CONTROLLERS: tuple[type[Controller], ...] = (
     DisruptionController,
     HorizontalPodAutoscalerController,
     ResourceQuotaController,
+    PersistentVolumeBinder,
     PvcProtectionController,
     PvProtectionController,
     VacProtectionController,

@@ -18,20 +18,12 @@ from pybernetes.api.models import batch_v1, core_v1
 from pybernetes.client.events import NORMAL, WARNING
 from pybernetes.controllers import cron_job_times as times
 from pybernetes.controllers.finished_jobs import COMPLETE, FAILED, ended_with, is_finished
+from pybernetes.controllers.told import Told
 
 ZONE_IN_SCHEDULE = (
     "CRON_TZ or TZ used in schedule {} is not officially supported, see "
     "https://kubernetes.io/docs/concepts/workloads/controllers/cron-jobs/ for more details"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """An event."""
-
-    type: str
-    reason: str
-    message: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pybernetes.api import meta
+from pybernetes.api import meta, storage
 from pybernetes.api.meta import Key
 from pybernetes.api.models import core_v1
 from pybernetes.controllers.controller import DONE, Controller, For, Maps, Result
@@ -19,11 +19,7 @@ FINALIZER = "kubernetes.io/pvc-protection"
 
 def claims_of(_: Controller, pod: core_v1.Pod) -> Iterable[Key]:
     """Those of its volumes, and those that were made for its ephemeral volumes."""
-    for volume in pod.spec.volumes:
-        if volume.persistent_volume_claim is not None:
-            yield Key(pod.metadata.namespace, volume.persistent_volume_claim.claim_name)
-        elif volume.ephemeral is not None:
-            yield Key(pod.metadata.namespace, f"{pod.metadata.name}-{volume.name}")
+    return (Key(pod.metadata.namespace, name) for name in storage.claims_of(pod))
 
 
 def uses(pod: core_v1.Pod, claim: core_v1.PersistentVolumeClaim) -> bool:
