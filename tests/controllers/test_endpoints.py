@@ -8,14 +8,16 @@ import msgspec
 
 from controllers.make import pod
 from pybernetes.api.models import core_v1, discovery_v1
-from pybernetes.controllers import endpoints, endpointslice
+from pybernetes.controllers import endpoints
+from pybernetes.controllers.endpoint_slices import SliceChanges
+from pybernetes.controllers.endpointslice_plan import Topology, plan
 
 
 def service(**spec: Any) -> core_v1.Service:
     port = {"name": "http", "port": 80, "targetPort": 8080, "protocol": "TCP"}
     document = {
         "metadata": {"name": "web", "namespace": "default", "uid": "uid-web", "labels": {"app": "web"}},
-        "spec": {"selector": {"app": "web"}, "ports": [port], "clusterIP": "10.96.0.5", **spec},
+        "spec": {"selector": {"app": "web"}, "ports": [port], "clusterIP": "10.96.0.5", "ipFamilies": ["IPv4"], **spec},
     }
     return msgspec.convert(document, core_v1.Service)
 
@@ -27,7 +29,7 @@ def at(address: str, name: str = "", **more: Any) -> core_v1.Pod:
     return made
 
 
-def listed(slices: endpointslice.Plan) -> dict[str, tuple[bool | None, bool | None, bool | None]]:
+def listed(slices: SliceChanges) -> dict[str, tuple[bool | None, bool | None, bool | None]]:
     return {
         one.addresses[0]: (one.conditions.ready, one.conditions.serving, one.conditions.terminating)
         for each in (*slices.create, *slices.update)
@@ -35,8 +37,12 @@ def listed(slices: endpointslice.Plan) -> dict[str, tuple[bool | None, bool | No
     }
 
 
-def sliced(one: core_v1.Service, pods: list[core_v1.Pod], slices: Any = (), zones: Any = None) -> endpointslice.Plan:
-    return endpointslice.plan(one, pods, slices, zones or {})
+def sliced(one: core_v1.Service, pods: list[core_v1.Pod], slices: Any = (), zones: Any = None) -> SliceChanges:
+    named = [
+        msgspec.structs.replace(each, metadata=msgspec.structs.replace(each.metadata, name=f"web-{number}"))
+        for number, each in enumerate(slices)
+    ]
+    return plan(one, pods, named, Topology(zones or {"node-0": ""})).changes
 
 
 def test_ready_and_unready_pods_are_listed_apart() -> None:
@@ -82,8 +88,11 @@ def test_a_named_target_port_is_looked_up_in_each_pod() -> None:
         ports = [core_v1.ContainerPort(name="web", container_port=number)]
         one.spec.containers = [core_v1.Container(name="main", ports=ports)]
     planned = sliced(named, [first, second, third])
-    groups = {each.ports[0].port: [one.addresses[0] for one in each.endpoints] for each in planned.create}
-    assert groups == {8080: ["10.0.0.1"], 9090: ["10.0.0.2"]}
+    groups = {
+        (each.ports[0].port if each.ports else None): [one.addresses[0] for one in each.endpoints]
+        for each in planned.create
+    }
+    assert groups == {8080: ["10.0.0.1"], 9090: ["10.0.0.2"], None: ["10.0.0.3"]}
 
 
 def test_slices_hold_a_hundred_and_endpoints_stay_where_they_are() -> None:
@@ -91,7 +100,7 @@ def test_slices_hold_a_hundred_and_endpoints_stay_where_they_are() -> None:
     first = sliced(service(), pods)
     assert sorted(len(each.endpoints) for each in first.create) == [50, 100]
     again = sliced(service(), pods, first.create)
-    assert again == endpointslice.Plan()
+    assert again == SliceChanges()
     fewer = sliced(service(), pods[:-1], first.create)
     assert (len(fewer.create), len(fewer.update), len(fewer.delete)) == (0, 1, 0)
     more = sliced(service(), [*pods, at("10.9.9.9")], first.create)
@@ -103,9 +112,10 @@ def test_a_service_without_endpoints_has_one_empty_slice() -> None:
     planned = sliced(service(), [])
     (placeholder,) = planned.create
     assert (placeholder.endpoints, placeholder.ports) == ([], [])
-    assert sliced(service(), [], planned.create) == endpointslice.Plan()
+    assert sliced(service(), [], planned.create) == SliceChanges()
     filled = sliced(service(), [at("10.0.0.1")], planned.create)
-    assert (len(filled.create), filled.delete) == (1, planned.create)
+    assert (filled.create, filled.delete) == ((), ())
+    assert [(one.metadata.name, len(one.endpoints)) for one in filled.update] == [("web-0", 1)]
 
 
 def test_a_slice_belongs_to_its_service_and_is_labelled() -> None:
