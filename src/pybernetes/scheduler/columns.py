@@ -8,13 +8,15 @@ Amounts are thousandths of a CPU, bytes, and whole numbers. Not thread-safe.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 
 from pybernetes.api.models import core_v1
 from pybernetes.scheduler.arrays import ABSENT, Ids, Ints, Mask
+from pybernetes.scheduler.bookings import Bookings
 from pybernetes.scheduler.pod_info import HostPort, PodInfo, amount_of
 
 POD_SLOTS = "pods"
@@ -58,6 +60,14 @@ class ChangeLog:
         return None if position < self._dropped else self._rows[position - self._dropped :]
 
 
+@dataclass(slots=True)
+class NodeImage:
+    """An image that nodes have: its size as the first of them said, and their rows."""
+
+    size: int
+    rows: set[int] = field(default_factory=set)
+
+
 class NodeColumns:
     def __init__(self) -> None:
         self.changes = ChangeLog()
@@ -69,6 +79,8 @@ class NodeColumns:
         self.size = 0
         self.names: list[str] = []
         self.nodes: list[core_v1.Node | None] = []
+        self.bookings = Bookings()
+        self._objects: tuple[core_v1.Node | None, ...] | None = None
         self._capacity = _INITIAL_ROWS
         self.present: Mask = np.zeros(_INITIAL_ROWS, np.bool_)
         self.unschedulable: Mask = np.zeros(_INITIAL_ROWS, np.bool_)
@@ -80,6 +92,7 @@ class NodeColumns:
         self.label_values: dict[str, dict[str, int]] = {}
         self.taints: dict[TaintIdentity, Mask] = {}
         """Where each taint is; taints that no node has are not in it."""
+        self.images: dict[str, NodeImage] = {}
         self.host_ports: dict[tuple[str, int], dict[int, list[str]]] = {}
         for resource in ("cpu", "memory", POD_SLOTS):
             self.resource_index(resource)
@@ -109,6 +122,7 @@ class NodeColumns:
             row = self._take_row(name)
         old = self.nodes[row]
         self.nodes[row] = node
+        self._objects = None
         self.present[row] = True
         self.unschedulable[row] = node.spec.unschedulable
         self._set_allocatable(row, node.status.allocatable)
@@ -116,6 +130,7 @@ class NodeColumns:
             self._set_labels(row, node.metadata.labels)
             self.structure += 1
         self._set_taints(row, node.spec.taints)
+        self._set_images(row, old.status.images if old is not None else (), node.status.images)
         self.changes.add(row)
         return row
 
@@ -124,7 +139,11 @@ class NodeColumns:
         if row is None:
             return
         self.present[row] = False
+        old = self.nodes[row]
+        assert old is not None
+        self._set_images(row, old.status.images, ())
         self.nodes[row] = None
+        self._objects = None
         self.names[row] = ""
         self.allocatable[:, row] = 0
         self.requested[:, row] = 0
@@ -174,6 +193,13 @@ class NodeColumns:
         return mask
 
     @property
+    def objects(self) -> tuple[core_v1.Node | None, ...]:
+        """The nodes by row as they are now: the same tuple until a node changes."""
+        if self._objects is None:
+            self._objects = tuple(self.nodes)
+        return self._objects
+
+    @property
     def capacity(self) -> int:
         return self._capacity
 
@@ -183,6 +209,7 @@ class NodeColumns:
         self.requested[self.resources[POD_SLOTS], row] += sign
         self.scored_cpu[row] += sign * pod.scored_cpu
         self.scored_memory[row] += sign * pod.scored_memory
+        self.bookings.add(row, pod.requests, sign)
         self.changes.add(row)
 
     def _set_allocatable(self, row: int, allocatable: Mapping[str, str]) -> None:
@@ -210,6 +237,21 @@ class NodeColumns:
             if identity not in self.taints:
                 self.taints[identity] = np.zeros(self._capacity, np.bool_)
             self.taints[identity][row] = True
+
+    def _set_images(
+        self, row: int, old: Sequence[core_v1.ContainerImage], new: Sequence[core_v1.ContainerImage]
+    ) -> None:
+        if old == new:
+            return
+        for name in [name for image in old for name in image.names]:
+            known = self.images.get(name)
+            if known is not None:
+                known.rows.discard(row)
+                if not known.rows:
+                    del self.images[name]
+        for image in new:
+            for name in image.names:
+                self.images.setdefault(name, NodeImage(image.size_bytes)).rows.add(row)
 
     def _take_row(self, name: str) -> int:
         if self._free:

@@ -1,13 +1,14 @@
 """Evaluator: where a pod should go, and why not elsewhere. A function of the cluster state; it changes nothing.
 
 Every node is filtered and scored. What plugins of ``Scope.NODE`` said for a template is kept, and asked for again
-only for the rows that changed since. Ties are broken by the injected random.
+only for the rows that changed since. Ties are broken by the injected random. ``trace`` has what the last decision was
+made from, so that it can be explained later.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from random import Random
 
 import numpy as np
@@ -15,6 +16,7 @@ import numpy as np
 from pybernetes.scheduler.arrays import EVERY_ROW, Ints, Mask, Rows
 from pybernetes.scheduler.cluster import ClusterState
 from pybernetes.scheduler.columns import NodeColumns
+from pybernetes.scheduler.explaining.trace import Template, Trace
 from pybernetes.scheduler.framework import Code, Profile, Rejection, Scope
 from pybernetes.scheduler.pod_info import PodInfo
 
@@ -43,39 +45,44 @@ class Placement:
 Decision = Placement | Diagnosis
 
 
-@dataclass(slots=True)
-class _Template:
-    """What the node-scoped plugins said, as of ``position`` in the change log."""
-
-    position: int
-    feasible: Mask
-    scores: dict[str, Ints] = field(default_factory=dict)
-
-
 class Evaluator:
     def __init__(self, state: ClusterState, profile: Profile, random: Random) -> None:
         self._state = state
         self._profile = profile
         self._random = random
-        self._templates: dict[bytes, _Template] = {}
+        self._templates: dict[bytes, Template] = {}
         self._node_filters = [one for one in profile.filters if one.scope is Scope.NODE]
         self._cluster_filters = [one for one in profile.filters if one.scope is Scope.CLUSTER]
+        self.trace: Trace | None = None
+        """What the last decision was made from; whoever wants to keep it takes it."""
 
     def decide(self, pod: PodInfo) -> Decision:
         nodes = self._state.nodes
         for plugin in self._profile.admitting:
             if (rejection := plugin.rejection(pod)) is not None:
+                self._trace_rejection(pod, plugin.name, rejection)
                 return _rejected(nodes, plugin.name, rejection)
-        template = self._current(pod)
-        feasible = self._feasible_in_cluster(pod, nodes, template.feasible)
+        trace, feasible = self._filtered(pod, nodes)
         rows = np.flatnonzero(feasible)
         if not len(rows):
             return self.diagnose(pod)
         if len(rows) > 1:
-            total = self._total(pod, nodes, template, feasible)[rows]
+            total = self._total(pod, nodes, trace, feasible)[rows]
             rows = rows[total == total.max()]
         row = rows[0] if len(rows) == 1 else rows[self._random.randrange(len(rows))]
+        trace.row = int(row)
         return Placement(nodes.names[row], int(feasible.sum()))
+
+    def examine(self, pod: PodInfo) -> Trace:
+        """What a decision about the pod would be made from now; none is made, and no chance is used up."""
+        nodes = self._state.nodes
+        for plugin in self._profile.admitting:
+            if (rejection := plugin.rejection(pod)) is not None:
+                return self._trace_rejection(pod, plugin.name, rejection)
+        trace, feasible = self._filtered(pod, nodes)
+        if feasible.any():
+            self._total(pod, nodes, trace, feasible)
+        return trace
 
     def diagnose(self, pod: PodInfo) -> Diagnosis:
         """Asks all filters about all nodes; a node counts for the first plugin that refuses it."""
@@ -112,42 +119,59 @@ class Evaluator:
             for refusal in plugin.filter(pod, nodes, rows)
         )
 
-    def _current(self, pod: PodInfo) -> _Template:
+    def _filtered(self, pod: PodInfo, nodes: NodeColumns) -> tuple[Trace, Mask]:
+        template = self._current(pod)
+        trace = self.trace = Trace(pod, self._profile, template, nodes)
+        return trace, self._feasible_in_cluster(pod, nodes, trace)
+
+    def _trace_rejection(self, pod: PodInfo, plugin: str, rejection: Rejection) -> Trace:
+        self.trace = Trace(pod, self._profile, Template(0), self._state.nodes)
+        self.trace.rejection = (plugin, rejection)
+        return self.trace
+
+    def _current(self, pod: PodInfo) -> Template:
         nodes = self._state.nodes
         template = self._templates.pop(pod.template, None)
         changed = nodes.changes.since(template.position) if template is not None else None
-        if template is None or changed is None or len(template.feasible) != nodes.capacity:
-            template = _Template(0, np.zeros(nodes.capacity, np.bool_))
+        if template is not None and changed and len(changed) * 2 <= nodes.size and template.covers(nodes):
+            template = template.forked() if template.is_long else template
+            self._refresh(pod, nodes, template, np.unique(np.array(changed, np.intp)))
+        elif template is None or changed is None or changed or not template.covers(nodes):
+            template = Template(nodes.capacity)
             self._refresh(pod, nodes, template, EVERY_ROW)
-        elif changed:
-            rows = EVERY_ROW if len(changed) * 2 > nodes.size else np.unique(np.array(changed, np.intp))
-            self._refresh(pod, nodes, template, rows)
         template.position = nodes.changes.position
         if len(self._templates) >= _MOST_TEMPLATES:
             del self._templates[next(iter(self._templates))]
         self._templates[pod.template] = template
         return template
 
-    def _refresh(self, pod: PodInfo, nodes: NodeColumns, template: _Template, rows: Rows) -> None:
-        feasible = nodes.present[rows].copy()
+    def _refresh(self, pod: PodInfo, nodes: NodeColumns, template: Template, rows: Rows) -> None:
+        if rows is not EVERY_ROW:
+            template.step(rows)
+        present = nodes.present[rows]
+        verdicts: Ints = np.zeros(len(present), np.int64)
         for plugin in self._node_filters:
             if plugin.concerns(pod, nodes):
                 for refusal in plugin.filter(pod, nodes, rows):
-                    feasible &= ~refusal.mask
-        template.feasible[rows] = feasible
+                    if refusal.mask.any():
+                        verdicts |= refusal.mask * template.bit_of(plugin.name, refusal)
+        template.verdicts[rows] = verdicts
+        template.feasible[rows] = present & (verdicts == 0)
         for weighted in self._profile.scores:
             kept = template.scores.get(weighted.plugin.name)
             if kept is not None:
                 kept[rows] = weighted.plugin.score(pod, nodes, rows, template.feasible)
 
-    def _feasible_in_cluster(self, pod: PodInfo, nodes: NodeColumns, feasible: Mask) -> Mask:
+    def _feasible_in_cluster(self, pod: PodInfo, nodes: NodeColumns, trace: Trace) -> Mask:
+        feasible = trace.template.feasible
         for plugin in self._cluster_filters:
             if plugin.concerns(pod, nodes):
                 for refusal in plugin.filter(pod, nodes, EVERY_ROW):
                     feasible = feasible & ~refusal.mask
+                    trace.refusals.append((plugin.name, refusal))
         return feasible
 
-    def _total(self, pod: PodInfo, nodes: NodeColumns, template: _Template, feasible: Mask) -> Ints:
+    def _total(self, pod: PodInfo, nodes: NodeColumns, trace: Trace, feasible: Mask) -> Ints:
         total: Ints = np.zeros(nodes.capacity, np.int64)
         for weighted in self._profile.scores:
             plugin = weighted.plugin
@@ -155,11 +179,13 @@ class Evaluator:
                 continue
             if plugin.scope is Scope.CLUSTER:
                 raw = plugin.score(pod, nodes, EVERY_ROW, feasible)
+                trace.scores.append((weighted, raw))
             else:
-                kept = template.scores.get(plugin.name)
+                kept = trace.template.scores.get(plugin.name)
                 if kept is None:
-                    kept = template.scores[plugin.name] = plugin.score(pod, nodes, EVERY_ROW, feasible)
+                    kept = trace.template.scores[plugin.name] = plugin.score(pod, nodes, EVERY_ROW, feasible)
                 raw = kept
+                trace.scores.append((weighted, None))
             total += weighted.weight * plugin.normalise(pod, nodes, raw, feasible)
         return total
 

@@ -1,0 +1,155 @@
+"""What a decision was made from, kept so cheaply that every decision is kept.
+
+A ``Template`` has what the node-scoped plugins said about every node, for all pods of one template; it changes with
+the cluster. A ``Trace`` points into its history: rows that change leave their old values in a chain of ``Step``s, which
+lives only as long as some trace holds a link of it.
+
+Guarantees  A trace reads the same for ever: ``Template.as_of`` gives the vectors as the decision saw them.
+            A chain has at most ``LONGEST_CHAIN`` steps; then the template is copied and the copy goes on.
+Assumes     Masks and scores of plugins with ``Scope.CLUSTER`` are new arrays at every call, or never change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from pybernetes.api.models import core_v1
+from pybernetes.scheduler.arrays import Ints, Mask, Rows
+from pybernetes.scheduler.columns import NodeColumns
+from pybernetes.scheduler.framework import Code, Profile, Refusal, Rejection, Weighted
+from pybernetes.scheduler.pod_info import PodInfo
+
+LONGEST_CHAIN = 1024
+_LAST_BIT = 62
+
+
+@dataclass(frozen=True, slots=True)
+class Credited:
+    """A reason to refuse nodes, and the plugin that gave it."""
+
+    plugin: str
+    reason: str
+    code: Code
+
+
+@dataclass(frozen=True, slots=True)
+class Vectors:
+    """``verdicts`` has a bit for each of ``reasons``, in their order."""
+
+    reasons: tuple[Credited, ...]
+    verdicts: Ints
+    feasible: Mask
+    scores: Mapping[str, Ints]
+
+
+@dataclass(slots=True, eq=False)
+class Step:
+    """What some rows were before they were asked again. The first of a chain is about no row."""
+
+    rows: Rows
+    verdicts: Ints
+    feasible: Mask
+    scores: Mapping[str, Ints]
+    later: Step | None = None
+
+
+class Template:
+    """What the node-scoped plugins said, as of ``position`` in the change log."""
+
+    __slots__ = ("_bits", "_length", "feasible", "last", "position", "scores", "verdicts")
+
+    def __init__(self, capacity: int) -> None:
+        self.position = 0
+        self.feasible: Mask = np.zeros(capacity, np.bool_)
+        self.verdicts: Ints = np.zeros(capacity, np.int64)
+        self.scores: dict[str, Ints] = {}
+        self.last = Step(slice(0), self.verdicts[:0], self.feasible[:0], {})
+        self._length = 0
+        self._bits: dict[Credited, np.int64] = {}
+
+    def covers(self, nodes: NodeColumns) -> bool:
+        return len(self.feasible) == nodes.capacity
+
+    @property
+    def is_long(self) -> bool:
+        return self._length >= LONGEST_CHAIN
+
+    def forked(self) -> Template:
+        """A copy without history, which goes on changing while this one stays as it is."""
+        copy = Template(0)
+        copy.position = self.position
+        copy.feasible, copy.verdicts = self.feasible.copy(), self.verdicts.copy()
+        copy.scores = {name: kept.copy() for name, kept in self.scores.items()}
+        copy._bits = dict(self._bits)
+        return copy
+
+    def bit_of(self, plugin: str, refusal: Refusal) -> np.int64:
+        """The bit by which ``verdicts`` tells this reason; reasons beyond the 63rd share the last."""
+        reason = Credited(plugin, refusal.reason, refusal.code)
+        bit = self._bits.get(reason)
+        if bit is None:
+            bit = self._bits[reason] = np.int64(1) << np.int64(min(len(self._bits), _LAST_BIT))
+        return bit
+
+    def step(self, rows: Rows) -> None:
+        """Keeps what these rows are before they are written."""
+        kept = {name: values[rows] for name, values in self.scores.items()}
+        step = Step(rows, self.verdicts[rows], self.feasible[rows], kept)
+        self.last.later = self.last = step
+        self._length += 1
+
+    def as_of(self, step: Step) -> Vectors:
+        """The vectors as they were when ``step`` was the last of the chain."""
+        later = []
+        following = step.later
+        while following is not None:
+            later.append(following)
+            following = following.later
+        verdicts, feasible = self.verdicts.copy(), self.feasible.copy()
+        scores = {name: kept.copy() for name, kept in self.scores.items()}
+        for one in reversed(later):
+            verdicts[one.rows] = one.verdicts
+            feasible[one.rows] = one.feasible
+            for name, values in one.scores.items():
+                scores[name][one.rows] = values
+        return Vectors(tuple(self._bits)[: _LAST_BIT + 1], verdicts, feasible, scores)
+
+    @property
+    def nbytes(self) -> int:
+        """What keeping this template costs, with its history."""
+        vectors = self.feasible.nbytes + self.verdicts.nbytes + sum(kept.nbytes for kept in self.scores.values())
+        return vectors + self._length * (_STEP_BYTES + _SMALL_ARRAY_BYTES * len(self.scores))
+
+
+_SMALL_ARRAY_BYTES = 160
+_STEP_BYTES = 600
+
+
+class Trace:
+    """One decision: the template as it was, and what the cluster-scoped plugins said.
+
+    ``scores`` has a plugin's raw scores, or None where the template has them. ``row`` is the choice; None: no node.
+    """
+
+    __slots__ = ("booked", "nodes", "pod", "profile", "refusals", "rejection", "row", "scores", "step", "template")
+
+    def __init__(self, pod: PodInfo, profile: Profile, template: Template, nodes: NodeColumns) -> None:
+        self.pod = pod
+        self.profile = profile
+        self.template = template
+        self.step = template.last
+        self.nodes: tuple[core_v1.Node | None, ...] = nodes.objects
+        self.booked = nodes.bookings.position
+        self.refusals: list[tuple[str, Refusal]] = []
+        self.scores: list[tuple[Weighted, Ints | None]] = []
+        self.row: int | None = None
+        self.rejection: tuple[str, Rejection] | None = None
+
+    @property
+    def own_bytes(self) -> int:
+        """What keeping this trace costs besides its template."""
+        masks = sum(refusal.mask.nbytes for _, refusal in self.refusals)
+        return 1000 + masks + sum(raw.nbytes for _, raw in self.scores if raw is not None)
