@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from controllers.make import pod
+from controllers.make import NOW, pod
 from pybernetes.api.models import core_v1, discovery_v1
 from pybernetes.controllers import endpoints
 from pybernetes.controllers.endpoint_slices import SliceChanges
@@ -137,3 +137,35 @@ def test_the_hostname_is_told_when_the_subdomain_is_the_service() -> None:
     assert made.endpoints == [made.endpoints[0]]
     assert made.endpoints[0].hostname == "db-0"
     assert isinstance(made, discovery_v1.EndpointSlice)
+
+
+def test_what_is_cut_off_at_a_thousand_is_shared_by_the_subsets() -> None:
+    named = service(ports=[{"port": 80, "targetPort": "web"}])
+    pods = []
+    for number in range(1500):
+        one = at(f"10.{number // 250}.0.{number % 250 + 1}", name=f"p{number}", ready=number < 900)
+        ports = [core_v1.ContainerPort(name="web", container_port=8000 + number % 3)]
+        one.spec.containers = [core_v1.Container(name="main", ports=ports)]
+        pods.append(one)
+    wanted = endpoints.plan(named, pods, None)
+    assert wanted is not None
+    assert [len(subset.addresses) for subset in wanted.subsets] == [300, 300, 300]
+    assert [len(subset.not_ready_addresses) for subset in wanted.subsets] == [34, 34, 32]
+
+
+def test_addresses_are_of_the_services_first_family() -> None:
+    one = at("10.0.0.1")
+    one.status.pod_ips.append(core_v1.PodIP(ip="fd00::1"))
+    wanted = endpoints.plan(service(ipFamilies=["IPv6", "IPv4"]), [one, at("10.0.0.2")], None)
+    assert wanted is not None
+    assert [address.ip for subset in wanted.subsets for address in subset.addresses] == ["fd00::1"]
+
+
+def test_endpoints_say_since_when_the_change_has_waited() -> None:
+    made = endpoints.plan(service(), [at("10.0.0.1")], None, NOW)
+    assert made is not None
+    assert made.metadata.annotations == {"endpoints.kubernetes.io/last-change-trigger-time": "2030-01-01T12:00:00Z"}
+    assert endpoints.plan(service(), [at("10.0.0.1")], made) is None
+    changed = endpoints.plan(service(), [at("10.0.0.2")], made)
+    assert changed is not None
+    assert changed.metadata.annotations == {}

@@ -13,6 +13,7 @@ from pybernetes.controllers.deployment import DeploymentController
 from pybernetes.controllers.disruption import DisruptionController
 from pybernetes.controllers.endpoints import EndpointsController
 from pybernetes.controllers.endpointslice import EndpointSliceController
+from pybernetes.controllers.endpointslice_mirroring import EndpointSliceMirroringController
 from pybernetes.controllers.ephemeral_volume import EphemeralVolumeController
 from pybernetes.controllers.garbagecollector import GarbageCollector
 from pybernetes.controllers.horizontal_pod_autoscaler import HorizontalPodAutoscalerController
@@ -51,6 +52,7 @@ CONTROLLERS: tuple[type[Controller], ...] = (
     TtlAfterFinishedController,
     EndpointsController,
     EndpointSliceController,
+    EndpointSliceMirroringController,
     NodeLifecycleController,
     TaintEvictionController,
     PodGarbageCollector,

@@ -108,7 +108,7 @@ async def write(controller: Controller, key: Key, changes: SliceChanges) -> None
             await controller.client.create(one)
         except (ApiError, Unreachable) as error:
             controller.expectations.creation_observed(key, len(changes.create) - made)
-            if isinstance(error, ApiError) and _is_namespace_terminating(error):
+            if isinstance(error, ApiError) and is_namespace_terminating(error):
                 return
             raise
     for one in changes.update:
@@ -126,6 +126,7 @@ async def _delete(controller: Controller, one: Slice) -> None:
             raise
 
 
-def _is_namespace_terminating(error: ApiError) -> bool:
+def is_namespace_terminating(error: ApiError) -> bool:
+    """Whether a creation failed because the namespace is going: then it will never succeed."""
     causes = (error.details or {}).get("causes") or ()
     return any(cause.get("reason") == "NamespaceTerminating" for cause in causes)

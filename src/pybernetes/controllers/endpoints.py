@@ -2,22 +2,30 @@
 
 Guarantees
   A pod with an address is listed as ready or not ready while it has not finished and is not being deleted.
-  At most 1,000 addresses are listed; beyond that the object says so in an annotation.
-  A Service without a selector is left alone: its Endpoints are somebody else's.
+  Addresses are of the Service's first family.
+  At most 1,000 addresses are listed, ready ones first and of each subset its share; beyond that the object says so in
+  an annotation.
+  A Service without a selector is left alone: its Endpoints are somebody else's. They go with the Service all the same.
 Follows pkg/controller/endpoint/endpoints_controller.go.
 """
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from datetime import datetime
+from ipaddress import ip_address
 
 import msgspec
 
 from pybernetes.api.errors import ApiError
 from pybernetes.api.meta import Key
 from pybernetes.api.models import core_v1, meta_v1
-from pybernetes.controllers.controller import DONE, Controller, For, Maps, Result
+from pybernetes.client import key_of
+from pybernetes.client.events import WARNING
+from pybernetes.controllers.controller import DONE, Context, Controller, For, Maps, Result
+from pybernetes.controllers.endpoint_slices import is_namespace_terminating
 from pybernetes.controllers.pods import is_ready
 from pybernetes.controllers.service_pods import (
     HEADLESS_LABEL,
@@ -31,6 +39,7 @@ from pybernetes.controllers.service_pods import (
     target_ports,
     target_reference,
 )
+from pybernetes.controllers.trigger_times import TriggerTimes, with_trigger_time
 
 MOST_ADDRESSES = 1000
 OVER_CAPACITY = "endpoints.kubernetes.io/over-capacity"
@@ -39,9 +48,15 @@ MANAGER = "endpoint-controller"
 
 
 def plan(
-    service: core_v1.Service, pods: Iterable[core_v1.Pod], current: core_v1.Endpoints | None
+    service: core_v1.Service,
+    pods: Iterable[core_v1.Pod],
+    current: core_v1.Endpoints | None,
+    trigger: datetime | None = None,
 ) -> core_v1.Endpoints | None:
-    """The Endpoints as they should be; None when they are so already."""
+    """The Endpoints as they should be; None when they are so already.
+
+    `trigger` is when the change was that led here.
+    """
     subsets, left_out = _capped(_subsets(service, pods))
     labels = {**service.metadata.labels, MANAGED_BY: MANAGER}
     if is_headless(service):
@@ -50,14 +65,16 @@ def plan(
     annotations.pop(OVER_CAPACITY, None)
     if left_out:
         annotations[OVER_CAPACITY] = "truncated"
+    timed = with_trigger_time(annotations, trigger)
     if current is None:
         metadata = meta_v1.ObjectMeta(
-            name=service.metadata.name, namespace=service.metadata.namespace, labels=labels, annotations=annotations
+            name=service.metadata.name, namespace=service.metadata.namespace, labels=labels, annotations=timed
         )
     else:
         metadata = msgspec.structs.replace(current.metadata, labels=labels, annotations=annotations)
         if metadata == current.metadata and subsets == current.subsets:
             return None
+        metadata = msgspec.structs.replace(metadata, annotations=timed)
     return core_v1.Endpoints(metadata=metadata, subsets=subsets)
 
 
@@ -67,10 +84,11 @@ def _subsets(service: core_v1.Service, pods: Iterable[core_v1.Pod]) -> list[core
     unready: dict[Ports, list[core_v1.EndpointAddress]] = defaultdict(list)
     publish_all = service.spec.publish_not_ready_addresses
     for pod in sorted(pods, key=lambda one: (one.status.pod_ip, one.metadata.uid)):
-        if not is_listed(pod, terminating=publish_all):
+        ip = _address_of(service, pod)
+        if ip is None or not is_listed(pod, terminating=publish_all):
             continue
         address = core_v1.EndpointAddress(
-            ip=pod.status.pod_ip,
+            ip=ip,
             hostname=pod_hostname(service, pod),
             node_name=pod.spec.node_name or None,
             target_ref=target_reference(pod),
@@ -96,17 +114,40 @@ def _capped(subsets: Sequence[core_v1.EndpointSubset]) -> tuple[list[core_v1.End
     """Ready addresses before others, at most `MOST_ADDRESSES` in all; and whether some were left out."""
     if sum(len(one.addresses) + len(one.not_ready_addresses) for one in subsets) <= MOST_ADDRESSES:
         return list(subsets), False
-    room = MOST_ADDRESSES
-    kept = []
-    for one in subsets:
-        addresses = one.addresses[:room]
-        room -= len(addresses)
-        kept.append(msgspec.structs.replace(one, addresses=addresses, not_ready_addresses=[]))
-    for index, one in enumerate(subsets):
-        addresses = one.not_ready_addresses[:room]
-        room -= len(addresses)
-        kept[index] = msgspec.structs.replace(kept[index], not_ready_addresses=addresses)
-    return [one for one in kept if one.addresses or one.not_ready_addresses], True
+    ready = sum(len(one.addresses) for one in subsets)
+    if ready > MOST_ADDRESSES:
+        shares = _shares([len(one.addresses) for one in subsets], MOST_ADDRESSES)
+        return [
+            msgspec.structs.replace(one, addresses=one.addresses[:share], not_ready_addresses=[])
+            for one, share in zip(subsets, shares, strict=True)
+        ], True
+    shares = _shares([len(one.not_ready_addresses) for one in subsets], MOST_ADDRESSES - ready)
+    return [
+        msgspec.structs.replace(one, not_ready_addresses=one.not_ready_addresses[:share])
+        for one, share in zip(subsets, shares, strict=True)
+    ], True
+
+
+def _shares(sizes: Sequence[int], room: int) -> list[int]:
+    """What each may have of the room, by its size; rounding up is at the cost of the last."""
+    total, left, shares = sum(sizes), room, []
+    for size in sizes:
+        share = min(math.ceil(size / total * room), left, size)
+        left -= share
+        shares.append(share)
+    return shares
+
+
+def _address_of(service: core_v1.Service, pod: core_v1.Pod) -> str | None:
+    """The pod's address of the Service's first family."""
+    spec = service.spec
+    if spec.ip_families:
+        family = spec.ip_families[0]
+    else:
+        known = spec.cluster_ip if spec.cluster_ip not in ("", "None") else pod.status.pod_ip
+        family = f"IPv{ip_address(known).version}" if known else "IPv4"
+    addresses = (ip_address(one.ip) for one in pod.status.pod_ips)
+    return next((str(one) for one in addresses if f"IPv{one.version}" == family), None)
 
 
 class EndpointsController(Controller):
@@ -117,29 +158,50 @@ class EndpointsController(Controller):
         Maps(core_v1.Endpoints, service_of_name),
     )
 
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self.recorder = context.recorder("endpoint-controller")
+        self._triggers = TriggerTimes()
+        self._services: set[Key] = set()
+
     async def reconcile(self, key: Key) -> Result:
         service: core_v1.Service | None = self.informer(core_v1.Service).get(key)
         current: core_v1.Endpoints | None = self.informer(core_v1.Endpoints).get(key)
         if service is None:
             await self._remove(key, current)
+            self._triggers.forget(key)
+            self._services.discard(key)
             return DONE
+        self._services.add(key)
         if not service.spec.selector or service.spec.type == "ExternalName":
             return DONE
         pods = [one for one in self.informer(core_v1.Pod).list(key.namespace) if selects(service, one)]
-        wanted = plan(service, pods, current)
+        wanted = plan(service, pods, current, self._triggers.next(key, service, pods))
         if wanted is not None:
             await self._write(wanted, current)
         return DONE
 
     async def _write(self, wanted: core_v1.Endpoints, current: core_v1.Endpoints | None) -> None:
-        if current is None:
-            await self.client.create(wanted)
-        else:
-            await self.client.update(wanted)
+        where = str(key_of(wanted))
+        try:
+            if current is None:
+                await self.client.create(wanted)
+            else:
+                await self.client.update(wanted)
+        except ApiError as error:
+            if current is None and is_namespace_terminating(error):
+                return
+            if error.code != 409:
+                verb, what = ("Create", "for service ") if current is None else ("Update", "")
+                message = f"Failed to {verb.lower()} endpoint {what}{where}: {error}"
+                self.recorder.event(wanted, WARNING, f"FailedTo{verb}Endpoint", message)
+            raise
 
     async def _remove(self, key: Key, current: core_v1.Endpoints | None) -> None:
-        """Only what this controller has made goes with its Service."""
-        if current is None or current.metadata.labels.get(MANAGED_BY) != MANAGER:
+        """What this controller has made goes, and whatever was there for a Service that it saw."""
+        if current is None:
+            return
+        if key not in self._services and current.metadata.labels.get(MANAGED_BY) != MANAGER:
             return
         try:
             await self.client.delete(core_v1.Endpoints, key.name, key.namespace, uid=current.metadata.uid)
