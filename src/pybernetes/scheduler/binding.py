@@ -8,7 +8,7 @@ Guarantees
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 import msgspec
@@ -19,6 +19,7 @@ from pybernetes.api.errors import ApiError
 from pybernetes.api.meta import format_time
 from pybernetes.api.models import core_v1, meta_v1
 from pybernetes.client import Client, PatchType, Unreachable
+from pybernetes.scheduler.framework import NotPrepared, Reservation
 from pybernetes.scheduler.pod_info import PodInfo
 from pybernetes.scheduler.queue import Waiting
 
@@ -42,8 +43,11 @@ class Binder:
         self._on_refused = on_refused
         self._slots = asyncio.Semaphore(CONCURRENCY)
 
-    async def bind(self, waiting: Waiting, node: str) -> None:
-        """Returns once the request is under way."""
+    async def bind(self, waiting: Waiting, node: str, reservations: Sequence[Reservation] = ()) -> None:
+        """Returns once the request is under way, or what must precede it is."""
+        if reservations:
+            self._tasks.create_task(self._prepare_and_bind(waiting, node, reservations))
+            return
         await self._slots.acquire()
         self._start(self._bind(waiting, node))
 
@@ -62,6 +66,20 @@ class Binder:
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         self._tasks.create_task(work).add_done_callback(lambda _: self._slots.release())
+
+    async def _prepare_and_bind(self, waiting: Waiting, node: str, reservations: Sequence[Reservation]) -> None:
+        """Preparing may take minutes and holds no slot."""
+        try:
+            for one in reservations:
+                await one.prepare(self._client)
+        except NotPrepared as error:
+            self._on_refused(waiting, node, error)
+        else:
+            async with self._slots:
+                await self._bind(waiting, node)
+        finally:
+            for one in reservations:
+                one.release()
 
     async def _bind(self, waiting: Waiting, node: str) -> None:
         pod = waiting.pod

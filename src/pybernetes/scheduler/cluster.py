@@ -81,6 +81,11 @@ class ClusterState:
     def is_placed(self, key: Key) -> bool:
         return key in self._pods
 
+    def holds(self, pod: PodInfo) -> bool:
+        """Whether this very pod is placed, and not another of its name."""
+        known = self._pods.get(pod.key)
+        return known is not None and known[0].pod.metadata.uid == pod.pod.metadata.uid
+
     def is_assumed(self, key: Key) -> bool:
         """Whether only this scheduler has said so yet."""
         return key in self._assumed

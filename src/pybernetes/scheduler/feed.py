@@ -91,6 +91,7 @@ class Feed:
         claim = new or old
         assert claim is not None
         _keep(self._state.storage.claims, Key(claim.metadata.namespace, claim.metadata.name), new)
+        self._state.storage.wake()
         if new is not None:
             self._queue.move(ClusterEvent.CLAIM_CHANGED)
 
@@ -98,6 +99,7 @@ class Feed:
         volume = new or old
         assert volume is not None
         _keep(self._state.storage.volumes, volume.metadata.name, new)
+        self._state.storage.wake()
         if new is not None:
             self._queue.move(ClusterEvent.VOLUME_CHANGED)
 
@@ -141,6 +143,7 @@ class Feed:
         self._queue.remove(key)
         if self._state.is_placed(key):
             self._state.remove_pod(key)
+            self._state.storage.wake()
             self._queue.move(ClusterEvent.POD_REMOVED)
 
     def _placed_pod(self, old: core_v1.Pod | None, new: core_v1.Pod) -> None:

@@ -22,6 +22,7 @@ from typing import Protocol
 
 import numpy as np
 
+from pybernetes.client import Client
 from pybernetes.scheduler.arrays import Ints, Mask, Rows
 from pybernetes.scheduler.columns import NodeColumns
 from pybernetes.scheduler.pod_info import PodInfo
@@ -106,6 +107,25 @@ class AdmittingPlugin(Plugin, Protocol):
     def rejection(self, pod: PodInfo) -> Rejection | None: ...
 
 
+class NotPrepared(Exception):
+    """What a node needed for a pod could not be brought about; the message is for users."""
+
+
+class Reservation(Protocol):
+    """What was taken for a pod on its node, and must be so before the pod is bound there."""
+
+    async def prepare(self, client: Client) -> None:
+        """Makes it so. Raises NotPrepared."""
+
+    def release(self) -> None:
+        """The pod does not go there after all."""
+
+
+class ReservePlugin(Plugin, Protocol):
+    def reserve(self, pod: PodInfo, node: str) -> Reservation | None:
+        """Asked once for each decision; None when the pod needs nothing."""
+
+
 class ScorePlugin(Plugin, Protocol):
     def prefers(self, pod: PodInfo, nodes: NodeColumns) -> bool:
         """False: every node is the same to this plugin (upstream's PreScore skip)."""
@@ -129,6 +149,7 @@ class Profile:
     filters: tuple[FilterPlugin, ...]
     scores: tuple[Weighted, ...]
     admitting: tuple[AdmittingPlugin, ...] = ()
+    reserves: tuple[ReservePlugin, ...] = ()
 
 
 def scaled_to_highest(raw: Ints, feasible: Mask, *, reverse: bool) -> Ints:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from pybernetes.api import quantity
+from pybernetes.api import quantity, storage
 from pybernetes.api.meta import Key
 from pybernetes.api.models import core_v1
 from pybernetes.scheduler.affinity import InterPodTerms, parse_inter_pod_terms
@@ -35,6 +35,8 @@ class PodInfo:
     scored_memory: int
     host_ports: tuple[HostPort, ...]
     inter_pod: InterPodTerms
+    claims: tuple[str, ...]
+    """The names of the claims that its volumes are, or that are made for them."""
     template: bytes
     """Equal for pods that every plugin must treat alike."""
 
@@ -72,6 +74,7 @@ def pod_info(pod: core_v1.Pod) -> PodInfo:
         scored_memory=memory,
         host_ports=ports,
         inter_pod=parse_inter_pod_terms(pod),
+        claims=tuple(storage.claims_of(pod)),
         template=_template(pod, spec, requests, cpu, memory, ports),
     )
 
@@ -143,34 +146,3 @@ def _host_ports(spec: core_v1.PodSpec) -> Iterator[HostPort]:
             number = port.host_port or (port.container_port if spec.host_network else 0)
             if number:
                 yield HostPort(port.protocol or "TCP", number, port.host_ip or "0.0.0.0")
-
-
-_ENCODER = msgspec.json.Encoder(order="deterministic")
-
-
-def _template(
-    pod: core_v1.Pod,
-    spec: core_v1.PodSpec,
-    requests: Mapping[str, int],
-    cpu: int,
-    memory: int,
-    ports: tuple[HostPort, ...],
-) -> bytes:
-    owner = next((owner.uid for owner in pod.metadata.owner_references if owner.controller), "")
-    return _ENCODER.encode(
-        (
-            pod.metadata.namespace,
-            pod.metadata.labels,
-            owner,
-            requests,
-            cpu,
-            memory,
-            ports,
-            spec.node_name,
-            spec.node_selector,
-            spec.affinity,
-            spec.tolerations,
-            spec.topology_spread_constraints,
-            spec.scheduler_name,
-        )
-    )

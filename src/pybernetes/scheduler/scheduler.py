@@ -23,7 +23,7 @@ from pybernetes.scheduler.binding import Binder
 from pybernetes.scheduler.cluster import ClusterState
 from pybernetes.scheduler.evaluation import Diagnosis, Evaluator, Placement
 from pybernetes.scheduler.feed import Feed
-from pybernetes.scheduler.framework import ClusterEvent, Plugin
+from pybernetes.scheduler.framework import ClusterEvent, NotPrepared, Plugin
 from pybernetes.scheduler.plugins import DEFAULT_SCHEDULER, default_profile
 from pybernetes.scheduler.preemption import NoPreemption, Preemption, may_preempt, plan_preemption
 from pybernetes.scheduler.queue import SchedulingQueue, Waiting
@@ -40,7 +40,7 @@ class Scheduler:
         self._clock = clock
         self._state = ClusterState()
         workloads = Workloads()
-        profile = default_profile(self._state, workloads)
+        profile = self._profile = default_profile(self._state, workloads)
         self._evaluator = Evaluator(self._state, profile, random)
         plugins: list[Plugin] = [*profile.filters]
         self.queue = SchedulingQueue(clock, plugins)
@@ -75,7 +75,8 @@ class Scheduler:
         match self._evaluator.decide(waiting.pod):
             case Placement(node):
                 self._state.assume(waiting.pod, node)
-                await self._binder.bind(waiting, node)
+                found = (plugin.reserve(waiting.pod, node) for plugin in self._profile.reserves)
+                await self._binder.bind(waiting, node, [one for one in found if one is not None])
             case Diagnosis() as diagnosis:
                 await self._reject(waiting, diagnosis)
 
@@ -105,12 +106,14 @@ class Scheduler:
 
     def _refused(self, waiting: Waiting, node: str, error: Exception) -> None:
         pod = waiting.pod
-        self._state.forget(pod.key)
-        self.queue.move(ClusterEvent.POD_REMOVED)
+        if self._state.holds(pod):
+            self._state.forget(pod.key)
+            self.queue.move(ClusterEvent.POD_REMOVED)
         if isinstance(error, ApiError) and error.code == 404:
             self.queue.remove(pod.key)
             return
         if isinstance(error, Unreachable):
             log.warning("binding got no answer", pod=str(pod.key), node=node, error=str(error))
-        self._recorder.event(pod.pod, WARNING, "FailedScheduling", f"binding rejected: {error}")
+        message = str(error) if isinstance(error, NotPrepared) else f"binding rejected: {error}"
+        self._recorder.event(pod.pod, WARNING, "FailedScheduling", message)
         self.queue.retry(waiting)

@@ -13,6 +13,7 @@ from pybernetes.scheduler.plugins.node_resources_fit import NodeResourcesFit
 from pybernetes.scheduler.plugins.node_unschedulable import NodeUnschedulable
 from pybernetes.scheduler.plugins.pod_topology_spread import PodTopologySpread
 from pybernetes.scheduler.plugins.taint_toleration import TaintToleration
+from pybernetes.scheduler.plugins.volume_binding import VolumeBinding
 from pybernetes.scheduler.workloads import Workloads
 
 DEFAULT_SCHEDULER = "default-scheduler"
@@ -22,9 +23,10 @@ def default_profile(state: ClusterState, workloads: Workloads) -> Profile:
     """Upstream's default plugins and weights, as far as they are built."""
     taints, affinity, fit = TaintToleration(), NodeAffinity(), NodeResourcesFit()
     spread, inter_pod = PodTopologySpread(state, workloads), InterPodAffinity(state)
+    volumes = VolumeBinding(state)
     return Profile(
         scheduler_name=DEFAULT_SCHEDULER,
-        filters=(NodeUnschedulable(), NodeName(), taints, affinity, NodePorts(), fit, spread, inter_pod),
+        filters=(NodeUnschedulable(), NodeName(), taints, affinity, NodePorts(), fit, volumes, spread, inter_pod),
         scores=(
             Weighted(taints, 3),
             Weighted(affinity, 2),
@@ -33,4 +35,6 @@ def default_profile(state: ClusterState, workloads: Workloads) -> Profile:
             Weighted(inter_pod, 2),
             Weighted(NodeResourcesBalancedAllocation(), 1),
         ),
+        admitting=(volumes,),
+        reserves=(volumes,),
     )

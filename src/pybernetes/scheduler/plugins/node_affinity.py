@@ -24,11 +24,11 @@ def required_nodes(pod: PodInfo, nodes: NodeColumns, rows: Rows = EVERY_ROW) -> 
     affinity = pod.spec.affinity.node_affinity if pod.spec.affinity else None
     required = affinity.required_during_scheduling_ignored_during_execution if affinity else None
     if required is not None:
-        matching &= _any_term(nodes, required.node_selector_terms, rows)
+        matching &= any_term(nodes, required.node_selector_terms, rows)
     return matching
 
 
-def _any_term(nodes: NodeColumns, terms: Sequence[core_v1.NodeSelectorTerm], rows: Rows) -> Mask:
+def any_term(nodes: NodeColumns, terms: Sequence[core_v1.NodeSelectorTerm], rows: Rows) -> Mask:
     matching: Mask = np.zeros(len(nodes.present[rows]), np.bool_)
     for term in terms:
         matching |= _term(nodes, term, rows)

@@ -1,0 +1,220 @@
+"""VolumeBinding: a pod goes where the volumes of its claims are, or where they can be made.
+
+Claims of classes that wait for their first consumer are bound, or given to their provisioner, when the node is chosen;
+the pod is bound to the node when they are.
+Not built: the storage capacity that CSI drivers report (CSIStorageCapacity) and scoring by capacity.
+Follows pkg/scheduler/framework/plugins/volumebinding.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+import numpy as np
+
+from pybernetes.api import storage
+from pybernetes.api.errors import ApiError
+from pybernetes.api.fields import quoted
+from pybernetes.api.models import core_v1
+from pybernetes.client import Client, Unreachable, key_of
+from pybernetes.scheduler.arrays import Mask, Rows
+from pybernetes.scheduler.assumed_volumes import AssumedVolumes
+from pybernetes.scheduler.cluster import ClusterState
+from pybernetes.scheduler.columns import NodeColumns
+from pybernetes.scheduler.framework import ClusterEvent, Code, NotPrepared, Refusal, Rejection, Reservation, Scope
+from pybernetes.scheduler.plugins.node_affinity import any_term
+from pybernetes.scheduler.pod_info import PodInfo
+from pybernetes.scheduler.volume_plan import (
+    PodClaims,
+    PodVolumes,
+    choices_for,
+    claims_of,
+    volumes_on,
+    why_not_anywhere,
+)
+
+NODE_CONFLICT = "node(s) didn't match PersistentVolume's node affinity"
+BIND_CONFLICT = "node(s) didn't find available persistent volumes to bind"
+VOLUME_MISSING = "node(s) unavailable due to one or more pvc(s) bound to non-existent pv(s)"
+BIND_TIMEOUT = 600.0
+
+
+class VolumeBinding:
+    name = "VolumeBinding"
+    scope = Scope.CLUSTER
+    wakes_on = frozenset(
+        (
+            ClusterEvent.NODE_ADDED,
+            ClusterEvent.NODE_LABELS_CHANGED,
+            ClusterEvent.CLAIM_CHANGED,
+            ClusterEvent.VOLUME_CHANGED,
+            ClusterEvent.STORAGE_CLASS_ADDED,
+        )
+    )
+
+    def __init__(self, cluster: ClusterState) -> None:
+        self._cluster = cluster
+        self._volumes = AssumedVolumes(cluster.storage)
+
+    def rejection(self, pod: PodInfo) -> Rejection | None:
+        why = why_not_anywhere(pod, self._volumes) if pod.claims else ""
+        return Rejection(why) if why else None
+
+    def concerns(self, pod: PodInfo, nodes: NodeColumns) -> bool:
+        return bool(pod.claims)
+
+    def filter(self, pod: PodInfo, nodes: NodeColumns, rows: Rows) -> Sequence[Refusal]:
+        claims = claims_of(pod, self._volumes)
+        masks = {
+            NODE_CONFLICT: self._out_of_reach(claims, nodes, rows),
+            BIND_CONFLICT: self._without_volumes(claims, nodes, rows),
+            VOLUME_MISSING: self._missing(claims, nodes, rows),
+        }
+        return [Refusal(mask, reason, Code.UNRESOLVABLE) for reason, mask in masks.items() if mask is not None]
+
+    def _out_of_reach(self, claims: PodClaims, nodes: NodeColumns, rows: Rows) -> Mask | None:
+        refused: Mask | None = None
+        for claim in claims.bound:
+            volume = self._volumes.volume(claim.spec.volume_name)
+            affinity = volume.spec.node_affinity if volume is not None else None
+            if affinity is not None and affinity.required is not None:
+                outside = ~any_term(nodes, affinity.required.node_selector_terms, rows)
+                refused = outside if refused is None else refused | outside
+        return refused
+
+    def _missing(self, claims: PodClaims, nodes: NodeColumns, rows: Rows) -> Mask | None:
+        if all(self._volumes.volume(claim.spec.volume_name) is not None for claim in claims.bound):
+            return None
+        return np.ones(len(nodes.present[rows]), np.bool_)
+
+    def _without_volumes(self, claims: PodClaims, nodes: NodeColumns, rows: Rows) -> Mask | None:
+        if not claims.delayed:
+            return None
+        asked = np.arange(nodes.capacity)[rows]
+        refused: Mask = np.zeros(len(asked), np.bool_)
+        choices = choices_for(claims, self._volumes)
+        same_everywhere = not any(choice.depends_on_node for choice in choices)
+        for place, row in enumerate(asked):
+            node = nodes.nodes[row] if row < nodes.size else None
+            if node is None:
+                continue
+            refused[place] = volumes_on(choices, node) is None
+            if same_everywhere:
+                refused[:] = refused[place]
+                break
+        return refused
+
+    def reserve(self, pod: PodInfo, node: str) -> Reservation | None:
+        if not pod.claims:
+            return None
+        row = self._cluster.nodes.row(node)
+        known = self._cluster.nodes.nodes[row] if row is not None else None
+        claims = claims_of(pod, self._volumes)
+        if known is None or not claims.delayed:
+            return None
+        planned = volumes_on(choices_for(claims, self._volumes), known)
+        if planned is None:
+            return None
+        reserved = _Reserved(self._cluster, self._volumes, pod, known, _reserved(planned, node))
+        reserved.assume()
+        return reserved
+
+
+def _reserved(planned: PodVolumes, node: str) -> PodVolumes:
+    """Volumes that name their claims, and claims that name the node."""
+    return PodVolumes(
+        tuple((storage.bound_to(volume, claim), claim) for volume, claim in planned.bindings),
+        tuple(
+            msgspec.structs.replace(
+                claim, metadata=storage.with_annotation(claim.metadata, storage.SELECTED_NODE, node)
+            )
+            for claim in planned.provisions
+        ),
+    )
+
+
+@dataclass(slots=True)
+class _Reserved:
+    cluster: ClusterState
+    state: AssumedVolumes
+    pod: PodInfo
+    node: core_v1.Node
+    wanted: PodVolumes
+    written: dict[object, int] = field(default_factory=dict)
+    """The resource versions of what was written: what the informers show of it may be older."""
+
+    def assume(self) -> None:
+        for volume, _ in self.wanted.bindings:
+            self.state.assume_volume(volume)
+        for claim in self.wanted.provisions:
+            self.state.assume_claim(claim)
+
+    def release(self) -> None:
+        for volume, _ in self.wanted.bindings:
+            self.state.forget_volume(volume)
+        for claim in self.wanted.provisions:
+            self.state.forget_claim(claim)
+
+    async def prepare(self, client: Client) -> None:
+        try:
+            await self._write(client)
+            async with asyncio.timeout(BIND_TIMEOUT):
+                await self.state.known.until(self._is_bound)
+        except TimeoutError as error:
+            raise self._failed("binding volumes: context deadline exceeded") from error
+        except (ApiError, Unreachable) as error:
+            raise self._failed(str(error)) from error
+
+    def _failed(self, why: str) -> NotPrepared:
+        return NotPrepared(f'running PreBind plugin "{VolumeBinding.name}": {why}')
+
+    async def _write(self, client: Client) -> None:
+        for volume, _ in self.wanted.bindings:
+            made = await client.update(volume)
+            self.written[volume.metadata.name] = int(made.metadata.resource_version)
+        for claim in self.wanted.provisions:
+            marked = await client.update(claim)
+            self.written[key_of(claim)] = int(marked.metadata.resource_version)
+
+    def _is_bound(self) -> bool:
+        if not self.cluster.holds(self.pod):
+            raise self._failed("binding volumes: pod does not exist any more")
+        bindings = [self._is_binding_done(volume, claim) for volume, claim in self.wanted.bindings]
+        return all(bindings) and all(self._is_provisioned(claim) for claim in self.wanted.provisions)
+
+    def _is_binding_done(self, volume: core_v1.PersistentVolume, claim: core_v1.PersistentVolumeClaim) -> bool:
+        name = volume.metadata.name
+        known, user = self.state.known.volumes.get(name), self.state.known.claims.get(key_of(claim))
+        if known is None or user is None:
+            missing = f"persistentvolume {quoted(name)}" if known is None else f"persistentvolumeclaim {key_of(claim)}"
+            raise self._failed(f"binding volumes: failed to check binding: {missing} not found")
+        if int(known.metadata.resource_version) < self.written[name]:
+            return False
+        self._check_reach(known)
+        if known.spec.claim_ref is None or not known.spec.claim_ref.uid:
+            raise self._failed(f"binding volumes: ClaimRef got reset for pv {quoted(name)}")
+        return storage.is_fully_bound(user)
+
+    def _is_provisioned(self, claim: core_v1.PersistentVolumeClaim) -> bool:
+        key, name = key_of(claim), quoted(claim.metadata.name)
+        known = self.state.known.claims.get(key)
+        if known is None:
+            raise self._failed(f"binding volumes: failed to check provisioning pvc: {key} not found")
+        if int(known.metadata.resource_version) < self.written[key]:
+            return False
+        if known.metadata.annotations.get(storage.SELECTED_NODE) != self.node.metadata.name:
+            raise self._failed(f"binding volumes: provisioning failed for PVC {name}")
+        volume = self.state.known.volumes.get(known.spec.volume_name)
+        if volume is None:
+            return False
+        self._check_reach(volume)
+        return storage.is_fully_bound(known)
+
+    def _check_reach(self, volume: core_v1.PersistentVolume) -> None:
+        if not storage.reaches(volume, self.node):
+            name, node = quoted(volume.metadata.name), quoted(self.node.metadata.name)
+            why = f"pv {name} node affinity doesn't match node {node}: no matching NodeSelectorTerms"
+            raise self._failed(f"binding volumes: {why}")
