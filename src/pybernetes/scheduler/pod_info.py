@@ -146,3 +146,34 @@ def _host_ports(spec: core_v1.PodSpec) -> Iterator[HostPort]:
             number = port.host_port or (port.container_port if spec.host_network else 0)
             if number:
                 yield HostPort(port.protocol or "TCP", number, port.host_ip or "0.0.0.0")
+
+
+_ENCODER = msgspec.json.Encoder(order="deterministic")
+
+
+def _template(
+    pod: core_v1.Pod,
+    spec: core_v1.PodSpec,
+    requests: Mapping[str, int],
+    cpu: int,
+    memory: int,
+    ports: tuple[HostPort, ...],
+) -> bytes:
+    owner = next((owner.uid for owner in pod.metadata.owner_references if owner.controller), "")
+    return _ENCODER.encode(
+        (
+            pod.metadata.namespace,
+            pod.metadata.labels,
+            owner,
+            requests,
+            cpu,
+            memory,
+            ports,
+            spec.node_name,
+            spec.node_selector,
+            spec.affinity,
+            spec.tolerations,
+            spec.topology_spread_constraints,
+            spec.scheduler_name,
+        )
+    )
