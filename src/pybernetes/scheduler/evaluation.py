@@ -149,14 +149,17 @@ class Evaluator:
         if rows is not EVERY_ROW:
             template.step(rows)
         present = nodes.present[rows]
-        verdicts: Ints = np.zeros(len(present), np.int64)
+        verdicts: Ints | None = None
         for plugin in self._node_filters:
             if plugin.concerns(pod, nodes):
                 for refusal in plugin.filter(pod, nodes, rows):
-                    if refusal.mask.any():
-                        verdicts |= refusal.mask * template.bit_of(plugin.name, refusal)
-        template.verdicts[rows] = verdicts
-        template.feasible[rows] = present & (verdicts == 0)
+                    refused = refusal.mask & present
+                    # Asked for each reason at each decision: count_nonzero is the quickest way to learn of none.
+                    if np.count_nonzero(refused):
+                        bits = refused * template.bit_of(plugin.name, refusal)
+                        verdicts = bits if verdicts is None else verdicts | bits
+        template.feasible[rows] = present if verdicts is None else present & (verdicts == 0)
+        template.set_verdicts(rows, verdicts)
         for weighted in self._profile.scores:
             kept = template.scores.get(weighted.plugin.name)
             if kept is not None:

@@ -50,7 +50,7 @@ class Step:
     """What some rows were before they were asked again. The first of a chain is about no row."""
 
     rows: Rows
-    verdicts: Ints
+    verdicts: Ints | None
     feasible: Mask
     scores: Mapping[str, Ints]
     later: Step | None = None
@@ -64,9 +64,10 @@ class Template:
     def __init__(self, capacity: int) -> None:
         self.position = 0
         self.feasible: Mask = np.zeros(capacity, np.bool_)
-        self.verdicts: Ints = np.zeros(capacity, np.int64)
+        self.verdicts: Ints | None = None
+        """None while no node has been refused, which is the usual case."""
         self.scores: dict[str, Ints] = {}
-        self.last = Step(slice(0), self.verdicts[:0], self.feasible[:0], {})
+        self.last = Step(slice(0), None, self.feasible[:0], {})
         self._length = 0
         self._bits: dict[Credited, np.int64] = {}
 
@@ -81,7 +82,8 @@ class Template:
         """A copy without history, which goes on changing while this one stays as it is."""
         copy = Template(0)
         copy.position = self.position
-        copy.feasible, copy.verdicts = self.feasible.copy(), self.verdicts.copy()
+        copy.feasible = self.feasible.copy()
+        copy.verdicts = None if self.verdicts is None else self.verdicts.copy()
         copy.scores = {name: kept.copy() for name, kept in self.scores.items()}
         copy._bits = dict(self._bits)
         return copy
@@ -94,10 +96,19 @@ class Template:
             bit = self._bits[reason] = np.int64(1) << np.int64(min(len(self._bits), _LAST_BIT))
         return bit
 
+    def set_verdicts(self, rows: Rows, verdicts: Ints | None) -> None:
+        """None: none of the rows is refused."""
+        if self.verdicts is None:
+            if verdicts is None:
+                return
+            self.verdicts = np.zeros(len(self.feasible), np.int64)
+        self.verdicts[rows] = 0 if verdicts is None else verdicts
+
     def step(self, rows: Rows) -> None:
         """Keeps what these rows are before they are written."""
         kept = {name: values[rows] for name, values in self.scores.items()}
-        step = Step(rows, self.verdicts[rows], self.feasible[rows], kept)
+        verdicts = None if self.verdicts is None else self.verdicts[rows]
+        step = Step(rows, verdicts, self.feasible[rows], kept)
         self.last.later = self.last = step
         self._length += 1
 
@@ -108,10 +119,11 @@ class Template:
         while following is not None:
             later.append(following)
             following = following.later
-        verdicts, feasible = self.verdicts.copy(), self.feasible.copy()
+        feasible = self.feasible.copy()
+        verdicts = np.zeros(len(feasible), np.int64) if self.verdicts is None else self.verdicts.copy()
         scores = {name: kept.copy() for name, kept in self.scores.items()}
         for one in reversed(later):
-            verdicts[one.rows] = one.verdicts
+            verdicts[one.rows] = 0 if one.verdicts is None else one.verdicts
             feasible[one.rows] = one.feasible
             for name, values in one.scores.items():
                 scores[name][one.rows] = values
@@ -120,7 +132,8 @@ class Template:
     @property
     def nbytes(self) -> int:
         """What keeping this template costs, with its history."""
-        vectors = self.feasible.nbytes + self.verdicts.nbytes + sum(kept.nbytes for kept in self.scores.values())
+        verdicts = 0 if self.verdicts is None else self.verdicts.nbytes
+        vectors = self.feasible.nbytes + verdicts + sum(kept.nbytes for kept in self.scores.values())
         return vectors + self._length * (_STEP_BYTES + _SMALL_ARRAY_BYTES * len(self.scores))
 
 
