@@ -10,8 +10,8 @@ Follows pkg/registry/core/service/ipallocator/controller/repairip.go and portall
 
 from __future__ import annotations
 
-import asyncio
 import logging
+from collections.abc import Iterable
 
 from pybernetes.api import errors
 from pybernetes.api.meta import parse_time
@@ -19,6 +19,7 @@ from pybernetes.apiserver.allocators import AddressRange
 from pybernetes.apiserver.auth.contract import SERVER_USER
 from pybernetes.apiserver.delete_plan import DeleteOptions
 from pybernetes.apiserver.event_writing import EventWriter
+from pybernetes.apiserver.following import Follower
 from pybernetes.apiserver.registry import Registry
 from pybernetes.apiserver.resource import Context, Document, Facilities
 from pybernetes.apiserver.resources.service_addresses import (
@@ -37,10 +38,9 @@ from pybernetes.apiserver.service_findings import (
     judge_service,
     out_of_range,
 )
-from pybernetes.apiserver.watch_events import Event, Interest
+from pybernetes.apiserver.watch_events import Event
 from pybernetes.store.contract import Exists, ModRevisionIs, Put, StoreError
 
-RETRY_SECONDS = 5.0
 _SERVICES = ("", "v1", "services")
 _ADDRESSES = ("networking.k8s.io", "v1", "ipaddresses")
 log = logging.getLogger(__name__)
@@ -49,31 +49,26 @@ log = logging.getLogger(__name__)
 class ServiceRepair:
     """Between ``start`` and ``stop``, for a server that serves both kinds."""
 
-    interest = Interest()
-
     def __init__(self, server: ApiServer) -> None:
         self._server = server
         self._making = ServiceAddresses(Facilities(server.store, server.reader, server.random, server.options))
         self._address_events = EventWriter(server, "ipallocator-repair-controller")
         self._port_events = EventWriter(server, "portallocator-repair-controller")
-        self._changed: dict[str, Document] = {}
-        """The names of IPAddresses, and how they were last seen."""
-        self._wake = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+        self._seen: dict[str, Document] = {}
+        """How IPAddresses that are to be looked at were last."""
+        self._follower: Follower | None = None
 
     async def start(self) -> None:
         """Returns when every address that a service carries is held."""
         if {_SERVICES, _ADDRESSES} <= self._server.endpoints.keys():
-            self._follow()
-            await self._look_at_everything()
-            self._task = asyncio.create_task(self._run(), name="service-repair")
+            self._follower = Follower(self._addresses.cache, self._look_at, "service-repair", concerns=self._foreign)
+            self._follower.mark_all()
+            self._follower.start()
+            await self._look_at_services()
 
     async def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-            self._task = None
-            self._addresses.cache.subscribers.remove(self)
+        if self._follower is not None:
+            await self._follower.stop()
 
     @property
     def _addresses(self) -> Registry:
@@ -83,31 +78,14 @@ class ServiceRepair:
     def _services(self) -> Registry:
         return self._server.endpoints[_SERVICES].registry
 
-    def _follow(self) -> None:
-        self._addresses.cache.subscribers.add(self)
-
-    def deliver(self, event: Event) -> None:
+    def _foreign(self, event: Event) -> Iterable[str]:
         """What was written with a service needs no look: in such a transaction the service comes first."""
-        if event.revision != self._services.cache.newest:
-            self._mark(event.object.name, event.object.document)
+        if event.revision == self._services.cache.newest:
+            return ()
+        self._seen[event.object.name] = event.object.document
+        return (event.object.name,)
 
-    def end(self) -> None:
-        """The cache was read anew."""
-        asyncio.get_running_loop().call_soon(self._follow)
-
-    def _mark(self, name: str, seen: Document) -> None:
-        self._changed[name] = seen
-        self._wake.set()
-
-    async def _run(self) -> None:
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            while self._changed:
-                name = next(iter(self._changed))
-                await self._look_at(name, self._changed.pop(name))
-
-    async def _look_at_everything(self) -> None:
+    async def _look_at_services(self) -> None:
         services = list(self._server.reader.list("services"))
         low, high = self._server.options.node_port_range
         for finding in judge_ports(services, low, high):
@@ -117,8 +95,6 @@ class ServiceRepair:
         for service in services:
             for address in map(parse_address, cluster_ips(service)):
                 await self._look_at_service(service, str(address), ranged=any(address in one for one in ranges))
-        for seen in list(self._server.reader.list(self._addresses.info.group_resource)):
-            self._mark(seen["metadata"]["name"], seen)
 
     async def _look_at_service(self, service: Document, name: str, *, ranged: bool) -> None:
         try:
@@ -129,20 +105,19 @@ class ServiceRepair:
         except (errors.ApiError, StoreError) as error:
             log.warning("%s: the address of a service was not put in order: %s", name, error)
 
-    async def _look_at(self, name: str, seen: Document) -> None:
-        try:
-            found = await self._addresses.find("", name)
-            parent = self._parent(seen)
-            if found is not None:
-                await self._mend_address(name, found.document)
-            elif parent is not None and name in map(str, map(parse_address, cluster_ips(parent))):
+    async def _look_at(self, name: str) -> None:
+        found = await self._addresses.find("", name)
+        if found is not None:
+            await self._mend_address(name, found.document)
+        elif (gone := self._seen.get(name)) is not None:
+            parent = self._parent(gone)
+            if parent is not None and name in map(str, map(parse_address, cluster_ips(parent))):
                 await self._mend_service(parent, name)
-        except (errors.ApiError, StoreError) as error:
-            log.warning("%s: the IPAddress was not put in order: %s", name, error)
-            self._again(RETRY_SECONDS, name, seen)
+        self._seen.pop(name, None)
 
-    def _again(self, seconds: float, name: str, seen: Document) -> None:
-        asyncio.get_running_loop().call_later(seconds, self._mark, name, seen)
+    def _later(self, name: str, seconds: float) -> None:
+        if self._follower is not None:
+            self._follower.mark_later(name, seconds)
 
     def _parent(self, address: Document) -> Document | None:
         reference = address["spec"].get("parentRef") or {}
@@ -153,7 +128,7 @@ class ServiceRepair:
         age = (self._server.clock.now() - parse_time(found["metadata"]["creationTimestamp"])).total_seconds()
         verdict = judge_address(found, parent, age)
         if isinstance(verdict, Later):
-            self._again(verdict.seconds, name, found)
+            self._later(name, verdict.seconds)
         elif verdict is not None:
             await self._act(name, verdict, None)
         elif parent is not None:

@@ -9,9 +9,7 @@ Follows pkg/controllers/autoregister and pkg/controllers/status/local of kube-ag
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import Iterable
 from dataclasses import replace
 
 from pybernetes.api import errors
@@ -26,26 +24,22 @@ from pybernetes.apiserver.delete_plan import DeleteOptions
 from pybernetes.apiserver.describe import Description
 from pybernetes.apiserver.discovery.priorities import Priority
 from pybernetes.apiserver.discovery.served import ServedVersion
+from pybernetes.apiserver.following import Follower
 from pybernetes.apiserver.objects import StoredObject
 from pybernetes.apiserver.resource import Context, Document, StatusSubresource
 from pybernetes.apiserver.resources.api_service import API_SERVICES
 from pybernetes.apiserver.rules import MainRule, StatusRule
 from pybernetes.apiserver.server import ApiServer
 from pybernetes.apiserver.updating import Proposal
-from pybernetes.apiserver.watch_events import Event, Interest
 from pybernetes.store.contract import StoreError
 
 log = logging.getLogger(__name__)
 
 MANAGER = "kube-apiserver"
-_FIRST_DELAY = 0.05
-_LONGEST_DELAY = 60.0
 
 
 class Aggregation:
     """``client`` is what this server shows to others; ``start`` after the server."""
-
-    interest = Interest()
 
     def __init__(self, server: ApiServer, description: Description, client: KeyPair | None = None) -> None:
         self._server = server
@@ -56,86 +50,42 @@ class Aggregation:
         self._at_start: frozenset[str] = frozenset()
         self._settled: set[str] = set()
         self._local: dict[tuple[str, str], Priority] = {}
-        self._changed: dict[str, None] = {}
-        self._wake = asyncio.Event()
-        self._failures: dict[str, int] = {}
         self._following = False
-        self._task: asyncio.Task[None] | None = None
         self._elsewhere = ExtensionServers(server, description, client, self._report)
+        self._follower = Follower(
+            self._services.cache, self._reconcile, "apiservices", besides=lambda: tuple(self._elsewhere.names)
+        )
 
     async def start(self) -> None:
-        self._services.cache.subscribers.add(self)
         self._at_start = frozenset(stored.name for stored in self._services.cache.objects.values())
         self._desired = self._wanted()
         self._following = True
         self._server.on_served_change(self._served_changed)
         self._discovery.overlay(self._told)
-        await asyncio.gather(*(self._attend(name) for name in {*self._at_start, *self._desired}))
-        self._task = asyncio.create_task(self._run(), name="apiservices")
+        await self._follower.start_with({*self._at_start, *self._desired})
 
     async def done(self) -> str | None:
         """A health check."""
-        return None if self._task is not None else "the APIServices are not registered yet"
+        return None if self._follower.is_running else "the APIServices are not registered yet"
 
     async def stop(self) -> None:
         self._following = False
-        self._services.cache.subscribers.remove(self)
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-            self._task = None
+        await self._follower.stop()
         await self._elsewhere.stop()
 
     # what changes
-
-    def deliver(self, event: Event) -> None:
-        self._mark((event.object.name,))
-
-    def end(self) -> None:
-        """The cache was read anew: everything may have changed."""
-        asyncio.get_running_loop().call_soon(self._follow_again)
-
-    def _follow_again(self) -> None:
-        if not self._following:
-            return
-        self._services.cache.subscribers.add(self)
-        self._mark([*self._elsewhere.names, *(stored.name for stored in self._services.cache.objects.values())])
 
     def _served_changed(self) -> None:
         if not self._following:
             return
         before, self._desired = self._desired, self._wanted()
-        self._mark(name for name in {*before, *self._desired} if before.get(name) != self._desired.get(name))
+        self._follower.mark(name for name in {*before, *self._desired} if before.get(name) != self._desired.get(name))
 
     def _wanted(self) -> dict[str, Document]:
         served = ((one.group, one.version) for one in self._discovery.local())
         return {**registration.custom(self._server.resources), **registration.built_in(served)}
 
-    def _mark(self, names: Iterable[str]) -> None:
-        self._changed.update(dict.fromkeys(names))
-        self._wake.set()
-
     # bringing things in step
-
-    async def _run(self) -> None:
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            while self._changed:
-                name = next(iter(self._changed))
-                del self._changed[name]
-                await self._attend(name)
-
-    async def _attend(self, name: str) -> None:
-        try:
-            await self._reconcile(name)
-            self._failures.pop(name, None)
-            self._settled.add(name)
-        except (errors.ApiError, StoreError) as error:
-            log.warning("an APIService could not be brought in step", extra={"apiservice": name, "error": str(error)})
-            failures = self._failures[name] = self._failures.get(name, 0) + 1
-            delay = min(_FIRST_DELAY * 2**failures, _LONGEST_DELAY)
-            asyncio.get_running_loop().call_later(delay, self._mark, (name,))
 
     async def _reconcile(self, name: str) -> None:
         stored = await self._services.find("", name)
@@ -151,6 +101,7 @@ class Aggregation:
         self._adopt(name, current)
         if current is not None and current["spec"].get("service") is None:
             await self._report(name, LOCALLY)
+        self._settled.add(name)
 
     async def _create(self, desired: Document) -> Document | None:
         """None if somebody else was quicker: that comes up again."""

@@ -16,7 +16,7 @@ from collections import deque
 
 import aiohttp
 
-from pybernetes.apiserver.auth import background
+from pybernetes.apiserver import background
 from pybernetes.apiserver.http import JSON
 from pybernetes.apiserver.webhook_file import WebhookTarget
 

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from pybernetes.api.clock import Clock
-from pybernetes.apiserver.auth import background
+from pybernetes.apiserver import background
 from pybernetes.apiserver.auth.authorizers import ClusterAuthorizer
 from pybernetes.apiserver.auth.certificate_requests import GROUP, Approve, Fail, Sign, Subject, next_step
 from pybernetes.apiserver.auth.contract import Attributes, User

@@ -16,7 +16,7 @@ from typing import Any
 
 import orjson
 
-from pybernetes.apiserver.auth import background
+from pybernetes.apiserver import background
 from pybernetes.store.contract import Change, ChangeType, Compacted, Entry, Revision, Store, StoreClosed
 
 PREFIX = "/registry/pods/"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import orjson
 
-from pybernetes.apiserver.auth import background
+from pybernetes.apiserver import background
 from pybernetes.apiserver.auth.rbac import Rbac
 from pybernetes.store.contract import Change, ChangeType, Compacted, Revision, Store, StoreClosed
 

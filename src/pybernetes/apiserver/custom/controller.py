@@ -12,16 +12,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from pybernetes.api import errors
 from pybernetes.api.fields import FieldError
 from pybernetes.api.meta import format_time
+from pybernetes.apiserver import background
 from pybernetes.apiserver.auth.contract import MASTERS_GROUP, User
 from pybernetes.apiserver.custom import finalizing, lifecycle
 from pybernetes.apiserver.custom.conversion import WebhookConversion
 from pybernetes.apiserver.custom.definition import GROUP, PLURAL, Condition, with_condition
 from pybernetes.apiserver.custom.serving import CustomServing
+from pybernetes.apiserver.following import Follower
 from pybernetes.apiserver.naming import new_uid
 from pybernetes.apiserver.objects import StoredObject
 from pybernetes.apiserver.registry import Registry
@@ -29,15 +31,11 @@ from pybernetes.apiserver.resource import Context, Document
 from pybernetes.apiserver.rules import Models
 from pybernetes.apiserver.server import ApiServer
 from pybernetes.apiserver.updating import Proposal
-from pybernetes.apiserver.watch_events import Event, Interest
-from pybernetes.store.contract import StoreError
 
 log = logging.getLogger(__name__)
 
 SERVER_USER = User("system:apiserver", groups=(MASTERS_GROUP,))
 _MANAGER = "kube-apiserver"
-_FIRST_DELAY = 0.05
-_LONGEST_DELAY = 60.0
 
 
 class CustomResources:
@@ -47,73 +45,24 @@ class CustomResources:
         self._server = server
         self._definitions: Registry = server.registry(GROUP, "v1", PLURAL)
         self.serving = CustomServing(server, self._webhook)
-        self._changed: dict[str, None] = {}
-        self._wake = asyncio.Event()
-        self._failures: dict[str, int] = {}
+        self._follower = Follower(
+            self._definitions.cache, self._reconcile, "custom-resources", besides=lambda: tuple(self.serving.served)
+        )
         self._ending: dict[str, asyncio.Task[None]] = {}
-        self._task: asyncio.Task[None] | None = None
-
-    interest = Interest()
 
     async def start(self) -> None:
-        self._definitions.cache.subscribers.add(self)
         names = list(self._definitions.cache.objects.values())
         for stored in names:
             await self.serving.bring_in_step(stored.name, stored.document)
-        self._mark(stored.name for stored in names)
-        self._task = asyncio.create_task(self._run(), name="custom-resources")
-        self._task.add_done_callback(_tell_of_failure)
+        self._follower.mark_all()
+        self._follower.start()
 
     async def stop(self) -> None:
-        self._definitions.cache.subscribers.remove(self)
-        tasks = [*self._ending.values(), *((self._task,) if self._task is not None else ())]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        self._task = None
+        await self._follower.stop()
+        await background.stop(*self._ending.values())
         self._ending.clear()
 
-    # what the definitions' cache tells
-
-    def deliver(self, event: Event) -> None:
-        self._mark((event.object.name,))
-
-    def end(self) -> None:
-        """The cache was read anew: everything may have changed."""
-        asyncio.get_running_loop().call_soon(self._follow_again)
-
-    def _follow_again(self) -> None:
-        if self._task is not None and not self._task.done():
-            self._definitions.cache.subscribers.add(self)
-            self._mark([*self.serving.served, *(one.name for one in self._definitions.cache.objects.values())])
-
-    def _mark(self, names: Iterable[str]) -> None:
-        self._changed.update(dict.fromkeys(names))
-        self._wake.set()
-
     # bringing things in step
-
-    async def _run(self) -> None:
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            while self._changed:
-                name = next(iter(self._changed))
-                del self._changed[name]
-                await self._attend(name)
-
-    async def _attend(self, name: str) -> None:
-        try:
-            await self._reconcile(name)
-            self._failures.pop(name, None)
-        except (errors.ApiError, StoreError) as error:
-            log.warning("a definition could not be brought in step", extra={"definition": name, "error": str(error)})
-            self._again(name)
-
-    def _again(self, name: str) -> None:
-        failures = self._failures[name] = self._failures.get(name, 0) + 1
-        delay = min(_FIRST_DELAY * 2**failures, _LONGEST_DELAY)
-        asyncio.get_running_loop().call_later(delay, self._mark, (name,))
 
     async def _reconcile(self, name: str) -> None:
         stored = await self._definitions.find("", name)
@@ -147,7 +96,7 @@ class CustomResources:
             if one.name != name and one.name.endswith(f".{group}") and not lifecycle.has_its_names(one.document)
         ]
         if waiting:
-            self._mark(waiting)
+            self._follower.mark(waiting)
 
     # the end of a definition
 
@@ -163,7 +112,7 @@ class CustomResources:
             await self._write(name, uid, ended=why)
         except errors.ApiError as error:
             log.warning("instances could not be deleted", extra={"definition": name, "error": str(error)})
-            self._again(name)
+            self._follower.mark_failed(name)
 
     # writing
 
@@ -206,11 +155,6 @@ class CustomResources:
 
     def _webhook(self, declared: Document) -> WebhookConversion:
         return WebhookConversion(declared, self._server.webhooks, lambda: new_uid(self._server.random))
-
-
-def _tell_of_failure(task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and (error := task.exception()) is not None:
-        log.critical("custom resource definitions are no longer followed", exc_info=error)
 
 
 class _AsProposed:

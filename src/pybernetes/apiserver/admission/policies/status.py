@@ -8,94 +8,52 @@ Follows pkg/controller/validatingadmissionpolicystatus.
 
 from __future__ import annotations
 
-import asyncio
-import logging
 from typing import TYPE_CHECKING
 
 import orjson
 
 from pybernetes.api import errors
 from pybernetes.apiserver.admission.policies.authors import GROUP
-from pybernetes.apiserver.auth import background
 from pybernetes.apiserver.auth.contract import SERVER_USER
+from pybernetes.apiserver.following import Follower
 from pybernetes.apiserver.http import ApiRequest
 from pybernetes.apiserver.objects import StoredObject
 from pybernetes.apiserver.request_info import parse
 from pybernetes.apiserver.resource import Document
 from pybernetes.apiserver.routes import Call
 from pybernetes.apiserver.server import ApiServer
-from pybernetes.apiserver.watch_events import Event, Interest
-from pybernetes.store.contract import StoreError
 
 if TYPE_CHECKING:
     from pybernetes.apiserver.cel.types import Type
 
-log = logging.getLogger(__name__)
-
 KIND = (GROUP, "v1", "validatingadmissionpolicies")
 MANAGER = "validatingadmissionpolicy-status-controller"
-RETRY_SECONDS = 5.0
 
 
 class PolicyStatus:
     """Level-based, from the watch cache; a policy that is up to date costs a comparison."""
 
-    interest = Interest()
-
     def __init__(self, server: ApiServer) -> None:
         self._server = server
         self._endpoint = server.endpoints[KIND]
-        self._pending: dict[str, StoredObject] = {}
-        self._wake = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+        self._follower = Follower(self._endpoint.registry.cache, self._attend, MANAGER)
 
     def start(self) -> None:
-        self._task = background.start(self._run(), MANAGER)
-        self._follow()
+        self._follower.mark_all()
+        self._follower.start()
 
     async def stop(self) -> None:
-        if self._task is not None:
-            self._endpoint.registry.cache.subscribers.remove(self)
-            await background.stop(self._task)
-            self._task = None
+        await self._follower.stop()
 
-    def deliver(self, event: Event) -> None:
-        self._pending[event.object.name] = event.object
-        self._wake.set()
-
-    def end(self) -> None:
-        """The cache was read anew: everything may have changed."""
-        asyncio.get_running_loop().call_soon(self._follow)
-
-    def _follow(self) -> None:
-        if self._task is None:
+    async def _attend(self, name: str) -> None:
+        stored = await self._endpoint.registry.find("", name)
+        if stored is None:
             return
-        cache = self._endpoint.registry.cache
-        cache.subscribers.add(self)
-        self._pending.update({stored.name: stored for stored in cache.objects.values()})
-        self._wake.set()
-
-    async def _run(self) -> None:
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            while self._pending:
-                _, stored = self._pending.popitem()
-                await self._attend(stored)
-
-    async def _attend(self, stored: StoredObject) -> None:
         try:
             await self._bring_in_step(stored)
         except errors.ApiError as error:
-            if error.code == 404:
-                return
-            self._again(stored, error)
-        except StoreError as error:
-            self._again(stored, error)
-
-    def _again(self, stored: StoredObject, error: Exception) -> None:
-        log.warning("a policy has no status yet", extra={"policy": stored.name, "error": str(error)})
-        asyncio.get_running_loop().call_later(RETRY_SECONDS, self._follow)
+            if error.code != 404:
+                raise
 
     async def _bring_in_step(self, stored: StoredObject) -> None:
         policy = self._endpoint.registry.document_of(stored)
