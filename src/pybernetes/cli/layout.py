@@ -143,6 +143,11 @@ class Layout:
     def images(self) -> Path:
         return self.root / "images"
 
+    @property
+    def volumes(self) -> Path:
+        """The directories of persistent volumes that are made on the nodes of this machine."""
+        return self.root / "volumes"
+
     def log_of(self, part: str) -> Path:
         return self.logs / f"{part}.log"
 

@@ -19,6 +19,7 @@ from pybernetes.controllers.told import Told
 
 AVAILABLE, BOUND, RELEASED, FAILED = "Available", "Bound", "Released", "Failed"
 _DELETABLE_PATH = re.compile(r"/tmp/.+")
+"""Anchored, unlike upstream's: a `/tmp/` further down the path is nobody's temporary directory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +106,7 @@ def _why_not_deleted(volume: core_v1.PersistentVolume) -> str:
     if spec.csi is not None:
         return ""
     if spec.host_path is not None:
-        if _DELETABLE_PATH.search(spec.host_path.path):
+        if _DELETABLE_PATH.match(spec.host_path.path):
             return ""
         return f"host_path deleter only supports /tmp/.+ but received provided {spec.host_path.path}"
     name = quoted(volume.metadata.name)

@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from random import Random
 from textwrap import dedent
 from types import TracebackType
@@ -29,9 +30,11 @@ from pybernetes.api.models import apps_v1, core_v1
 from pybernetes.client import Client, Informers, Transport, key_of
 from pybernetes.client.mutation import MutationDetection
 from pybernetes.controllers import CONTROLLERS, ControllerManager, select
+from pybernetes.controllers.network_options import NetworkOptions
 from pybernetes.kubelet.configuration import NodeConfiguration
 from pybernetes.kubelet.hollow_nodes import HollowNodes, configurations
 from pybernetes.kubelet.kubelet import Kubelet
+from pybernetes.kubelet.local_volumes import LocalVolumes, PretendedDirectories, node_local_class
 from pybernetes.kubelet.runtime.hollow import HollowRuntime
 from pybernetes.scheduler.scheduler import Scheduler
 from pybernetes.store.memory import MemoryStore
@@ -66,6 +69,9 @@ class Options:
 
     controllers: Sequence[str] = ("*",)
     scheduler: bool = True
+    network: NetworkOptions = NetworkOptions()
+    """Ranges and addresses that controllers give out."""
+
     seed: int = 0
     detect_mutations: bool = True
     """Whether writes to shared objects are found; large clusters are quicker without."""
@@ -106,7 +112,9 @@ class Cluster:
             informers=self.informers,
             report_defect=lambda controller, key, error: self.defects.append(error),
             root_ca="hollow",
+            network=self.options.network,
         )
+        await self.client.create(node_local_class())
         self._running = asyncio.create_task(self._run(), name="cluster")
         return self
 
@@ -137,11 +145,23 @@ class Cluster:
             if self.options.scheduler:
                 scheduler = Scheduler(self._components, self.clock, self._random)
                 tasks.create_task(scheduler.run(), name="scheduler")
+            tasks.create_task(self._local_volumes().run(), name="local volumes")
             self._tasks = tasks
             for number in range(self.options.nodes):
                 self.add_node(number)
             if self.options.simulated_nodes:
                 tasks.create_task(self._simulated_nodes().run(), name="simulated nodes")
+
+    def _local_volumes(self) -> LocalVolumes:
+        return LocalVolumes(
+            self._components,
+            Path("/volumes"),
+            PretendedDirectories(),
+            lambda node: True,
+            self.clock,
+            self._random,
+            informers=self.informers,
+        )
 
     def add_node(self, number: int) -> None:
         """Starts the kubelet of `node-<number>`."""

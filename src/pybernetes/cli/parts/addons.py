@@ -1,4 +1,4 @@
-"""Objects that users of every cluster expect: the Service of the cluster's DNS.
+"""Objects that users of every cluster expect: the Service of the cluster's DNS, and a default storage class.
 
 The DNS itself runs on each node under the Service's address, so the Service needs no endpoints.
 """
@@ -12,10 +12,12 @@ import structlog
 from pybernetes.api.errors import ApiError
 from pybernetes.api.models.core_v1 import Service, ServicePort, ServiceSpec
 from pybernetes.api.models.meta_v1 import ObjectMeta
+from pybernetes.api.models.storage_v1 import StorageClass
 from pybernetes.apiserver.auth.pki import Pki
 from pybernetes.cli.layout import Layout, Settings
 from pybernetes.cli.parts.clients import client_as, close
 from pybernetes.client import Client, Unreachable
+from pybernetes.kubelet.local_volumes import node_local_class
 
 log = structlog.get_logger("addons")
 
@@ -48,14 +50,18 @@ async def run(layout: Layout, settings: Settings) -> None:
 async def ensure(client: Client, settings: Settings) -> None:
     """Creates what is missing; what is there is left as it is."""
     while True:
-        wanted = dns_service(settings.dns_address)
         try:
-            known = await client.list(Service, wanted.metadata.namespace)
-            if not any(one.metadata.name == wanted.metadata.name for one in known.items):
-                await client.create(wanted)
+            for wanted in (dns_service(settings.dns_address), node_local_class()):
+                await _ensure_one(client, wanted)
             return
         except ApiError as error:
-            log.warning("the Service of the DNS could not be created; trying again", error=str(error))
+            log.warning("what every cluster has could not be created; trying again", error=str(error))
         except Unreachable as error:
             log.info("waiting for the API server", error=str(error))
         await asyncio.sleep(RETRY_SECONDS)
+
+
+async def _ensure_one(client: Client, wanted: Service | StorageClass) -> None:
+    known = await client.list(type(wanted), wanted.metadata.namespace or None)
+    if not any(one.metadata.name == wanted.metadata.name for one in known.items):
+        await client.create(wanted)

@@ -13,6 +13,7 @@ from pybernetes.api.clock import SystemClock
 from pybernetes.api.models.core_v1 import Pod
 from pybernetes.apiserver.auth.pki import Pki
 from pybernetes.cli.layout import Layout, Settings
+from pybernetes.cli.parts import local_volumes
 from pybernetes.cli.parts.clients import client_as, close
 from pybernetes.cli.parts.nodes import FEW_NODES, node_names, pod_cidr_of
 from pybernetes.cli.problems import Problem
@@ -24,10 +25,10 @@ log = structlog.get_logger("node")
 
 
 async def run(layout: Layout, settings: Settings) -> None:
-    if settings.runtime == "hollow":
-        await _run_hollow(layout, settings)
-    else:
-        await _run_real(layout, settings)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(local_volumes.run(layout, settings), name="local volumes")
+        run_nodes = _run_hollow if settings.runtime == "hollow" else _run_real
+        tasks.create_task(run_nodes(layout, settings), name="nodes")
 
 
 async def _run_real(layout: Layout, settings: Settings) -> None:
