@@ -10,7 +10,7 @@ from controllers.make import NOW
 from pybernetes.api import meta
 from pybernetes.api.models import batch_v1, core_v1, meta_v1
 from pybernetes.controllers.cron_job_plan import plan
-from pybernetes.controllers.cronjob import SCHEDULED, job_for, reference_to
+from pybernetes.controllers.cronjob import SCHEDULED, job_for
 from pybernetes.testing.cluster import Cluster
 
 
@@ -39,7 +39,7 @@ def job(name: str, ending: str = "", *, started: datetime = NOW, completed: date
 
 def after(one: batch_v1.CronJob, last: datetime, *active: batch_v1.Job) -> batch_v1.CronJob:
     """As it is when its last start was then and these Jobs are active."""
-    status = batch_v1.CronJobStatus(last_schedule_time=last, active=[reference_to(each) for each in active])
+    status = batch_v1.CronJobStatus(last_schedule_time=last, active=[meta.object_reference(each) for each in active])
     return msgspec.structs.replace(one, status=status)
 
 

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from pybernetes.api import kinds
+from pybernetes.api.models.core_v1 import ObjectReference
 from pybernetes.api.models.meta_v1 import ObjectMeta, OwnerReference
 
 T = TypeVar("T")
@@ -68,6 +69,19 @@ def owner_reference(owner: Object, controller: bool = True) -> OwnerReference:
         uid=owner.metadata.uid,
         controller=True if controller else None,
         block_owner_deletion=True if controller else None,
+    )
+
+
+def object_reference(value: Object) -> ObjectReference:
+    """A reference to this very object, in the version that is known."""
+    info, metadata = kinds.info_of(type(value)), value.metadata
+    return ObjectReference(
+        kind=info.kind,
+        api_version=info.api_version,
+        namespace=metadata.namespace,
+        name=metadata.name,
+        uid=metadata.uid,
+        resource_version=metadata.resource_version,
     )
 
 

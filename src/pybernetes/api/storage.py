@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from pybernetes.api import quantity
+from pybernetes.api.meta import object_reference
 from pybernetes.api.models import core_v1, meta_v1, storage_v1
 from pybernetes.api.placement import matches_term
 from pybernetes.api.selectors import LabelSelector
@@ -120,21 +121,9 @@ def bound_to(volume: core_v1.PersistentVolume, claim: core_v1.PersistentVolumeCl
     was_bound = is_bound_to(volume, claim)
     if was_bound and reference is not None and reference.uid == claim.metadata.uid:
         return volume
-    spec = msgspec.structs.replace(volume.spec, claim_ref=reference_to(claim))
+    spec = msgspec.structs.replace(volume.spec, claim_ref=object_reference(claim))
     metadata = volume.metadata if was_bound else with_annotation(volume.metadata, BOUND_BY_CONTROLLER, "yes")
     return msgspec.structs.replace(volume, metadata=metadata, spec=spec)
-
-
-def reference_to(claim: core_v1.PersistentVolumeClaim) -> core_v1.ObjectReference:
-    metadata = claim.metadata
-    return core_v1.ObjectReference(
-        kind="PersistentVolumeClaim",
-        api_version="v1",
-        namespace=metadata.namespace,
-        name=metadata.name,
-        uid=metadata.uid,
-        resource_version=metadata.resource_version,
-    )
 
 
 def with_annotation(metadata: meta_v1.ObjectMeta, name: str, value: str) -> meta_v1.ObjectMeta:

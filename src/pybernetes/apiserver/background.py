@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
+
+from pybernetes.api.errors import ApiError
 
 log = logging.getLogger(__name__)
 
@@ -14,6 +16,20 @@ def start(work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
     task = asyncio.create_task(work, name=name)
     task.add_done_callback(_report)
     return task
+
+
+def repeat(work: Callable[[], Awaitable[None]], seconds: float, name: str) -> asyncio.Task[None]:
+    """Does it every so many seconds; what the API refuses is tried again the next time."""
+
+    async def repeating() -> None:
+        while True:
+            await asyncio.sleep(seconds)
+            try:
+                await work()
+            except ApiError as error:
+                log.warning("%s: %s", name, error.message)
+
+    return start(repeating(), name)
 
 
 async def stop(*tasks: asyncio.Task[None]) -> None:

@@ -12,8 +12,8 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from pybernetes.api import errors
 from pybernetes.api.meta import format_time
+from pybernetes.apiserver import background
 from pybernetes.apiserver.applying import Configuration, applied
 from pybernetes.apiserver.auth.contract import SERVER_USER
 from pybernetes.apiserver.event_writing import EventWriter
@@ -48,21 +48,12 @@ class DefaultServiceCIDR:
             return
         await self.sync()
         await self._server.watch_cache.at_least(self._server.store.revision)
-        self._task = asyncio.create_task(self._keep(), name="default-service-cidr")
+        self._task = background.repeat(self.sync, SECONDS, "default-service-cidr")
 
     async def stop(self) -> None:
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await background.stop(self._task)
             self._task = None
-
-    async def _keep(self) -> None:
-        while True:
-            await asyncio.sleep(SECONDS)
-            try:
-                await self.sync()
-            except errors.ApiError as error:
-                log.warning("the default ServiceCIDR was not put in order: %s", error.message)
 
     async def sync(self) -> None:
         registry = self._server.endpoints[_KIND].registry

@@ -10,8 +10,8 @@ import base64
 import hashlib
 import logging
 
-from pybernetes.api import errors
 from pybernetes.api.meta import format_micro_time
+from pybernetes.apiserver import background
 from pybernetes.apiserver.auth.contract import SERVER_USER
 from pybernetes.apiserver.naming import new_uid
 from pybernetes.apiserver.objects import StoredObject
@@ -44,21 +44,12 @@ class IdentityLease:
 
     async def start(self) -> None:
         await self._renew()
-        self._task = asyncio.create_task(self._keep(), name="identity-lease")
+        self._task = background.repeat(self._renew, RENEW_SECONDS, "identity-lease")
 
     async def stop(self) -> None:
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await background.stop(self._task)
             self._task = None
-
-    async def _keep(self) -> None:
-        while True:
-            await asyncio.sleep(RENEW_SECONDS)
-            try:
-                await self._renew()
-            except errors.ApiError as error:
-                _log.warning("the identity lease was not renewed: %s", error.message)
 
     async def _renew(self) -> None:
         registry = self._server.endpoints["coordination.k8s.io", "v1", "leases"].registry

@@ -81,9 +81,9 @@ class CronJobController(Controller):
                 raise
             job = await self.client.get(batch_v1.Job, wanted.metadata.name, wanted.metadata.namespace)
             owner = meta.controller_of(job)
-            return reference_to(job) if owner is not None and owner.uid == cron_job.metadata.uid else None
+            return meta.object_reference(job) if owner is not None and owner.uid == cron_job.metadata.uid else None
         self.recorder.event(cron_job, NORMAL, "SuccessfulCreate", f"Created job {job.metadata.name}")
-        return reference_to(job)
+        return meta.object_reference(job)
 
     async def _delete(self, cron_job: batch_v1.CronJob, name: str) -> bool:
         try:
@@ -139,15 +139,3 @@ def job_for(cron_job: batch_v1.CronJob, at: datetime) -> batch_v1.Job:
         owner_references=[meta.owner_reference(cron_job)],
     )
     return batch_v1.Job(metadata=metadata, spec=template.spec)
-
-
-def reference_to(job: batch_v1.Job) -> core_v1.ObjectReference:
-    metadata = job.metadata
-    return core_v1.ObjectReference(
-        kind="Job",
-        api_version="batch/v1",
-        namespace=metadata.namespace,
-        name=metadata.name,
-        uid=metadata.uid,
-        resource_version=metadata.resource_version,
-    )

@@ -117,7 +117,7 @@ def volume_for(
         spec=core_v1.PersistentVolumeSpec(
             capacity={"storage": claim.spec.resources.requests.get("storage", "0")},
             access_modes=list(claim.spec.access_modes),
-            claim_ref=storage.reference_to(claim),
+            claim_ref=meta.object_reference(claim),
             persistent_volume_reclaim_policy=policy,
             storage_class_name=known.metadata.name,
             volume_mode="Filesystem",
