@@ -20,6 +20,7 @@ from pybernetes.controllers.horizontal_pod_autoscaler import HorizontalPodAutosc
 from pybernetes.controllers.job import JobController
 from pybernetes.controllers.manager import ControllerManager, UnknownController, select
 from pybernetes.controllers.namespace import NamespaceController
+from pybernetes.controllers.node_ipam import NodeIpamController
 from pybernetes.controllers.node_ttl import NodeTtlController
 from pybernetes.controllers.nodelifecycle import NodeLifecycleController
 from pybernetes.controllers.persistent_volume_binder import PersistentVolumeBinder
@@ -30,6 +31,7 @@ from pybernetes.controllers.replicaset import ReplicaSetController
 from pybernetes.controllers.replicationcontroller import ReplicationControllerController
 from pybernetes.controllers.resource_quota import ResourceQuotaController
 from pybernetes.controllers.rootca import RootCaPublisher
+from pybernetes.controllers.service_lb import ServiceLoadBalancerController
 from pybernetes.controllers.serviceaccount import ServiceAccountController
 from pybernetes.controllers.servicecidrs import ServiceCIDRController
 from pybernetes.controllers.statefulset import StatefulSetController
@@ -54,6 +56,7 @@ CONTROLLERS: tuple[type[Controller], ...] = (
     EndpointSliceController,
     EndpointSliceMirroringController,
     NodeLifecycleController,
+    NodeIpamController,
     TaintEvictionController,
     PodGarbageCollector,
     DisruptionController,
@@ -68,6 +71,7 @@ CONTROLLERS: tuple[type[Controller], ...] = (
     NodeTtlController,
     ClusterRoleAggregationController,
     ServiceCIDRController,
+    ServiceLoadBalancerController,
 )
 
 REGISTRY: Mapping[str, type[Controller]] = {controller.name: controller for controller in CONTROLLERS}

@@ -39,6 +39,7 @@ from pybernetes.api.meta import Key
 from pybernetes.client import Client, Informer, Informers, QueueClosed, Unreachable, WorkQueue, key_of
 from pybernetes.client.events import EventRecorder
 from pybernetes.controllers.expectations import Expectations
+from pybernetes.controllers.network_options import NetworkOptions
 
 T = TypeVar("T")
 log = structlog.get_logger(__name__)
@@ -88,6 +89,7 @@ class Context:
     report_defect: DefectReport = log_defect
     root_ca: str = ""
     """The certificates by which pods trust the API server, in PEM."""
+    network: NetworkOptions = NetworkOptions()
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +188,10 @@ Watch = For | Owns | Maps | Every | Reads
 
 class Controller:
     name: ClassVar[str]
-    """Upstream's name, as in `--controllers`; also the component in events."""
+    """Upstream's name, as in `--controllers`."""
+
+    component: ClassVar[str] = ""
+    """Who speaks in events, where upstream does not use the controller's name for that."""
 
     watches: ClassVar[Sequence[Watch]] = ()
     workers: ClassVar[int] = 5
@@ -197,7 +202,7 @@ class Controller:
         self.client = context.client
         self.clock = context.clock
         self.random = context.random
-        self.recorder = context.recorder(self.name)
+        self.recorder = context.recorder(self.component or self.name)
         self.queue: WorkQueue[Key] = WorkQueue()
         self.expectations = Expectations(context.clock)
         self.periodic: dict[Key, float] = {}

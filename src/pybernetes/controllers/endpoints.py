@@ -152,6 +152,7 @@ def _address_of(service: core_v1.Service, pod: core_v1.Pod) -> str | None:
 
 class EndpointsController(Controller):
     name = "endpoints-controller"
+    component = "endpoint-controller"
     watches = (
         For(core_v1.Service),
         Maps(core_v1.Pod, services_of_pod),
@@ -160,7 +161,6 @@ class EndpointsController(Controller):
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
-        self.recorder = context.recorder("endpoint-controller")
         self._triggers = TriggerTimes()
         self._services: set[Key] = set()
 

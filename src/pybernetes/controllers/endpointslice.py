@@ -51,6 +51,7 @@ def nodes_if_spread(controller: Controller, node: core_v1.Node) -> Iterable[Key]
 
 class EndpointSliceController(Controller):
     name = "endpointslice-controller"
+    component = "endpoint-slice-controller"
     watches = (
         For(core_v1.Service),
         Owns(discovery_v1.EndpointSlice),
@@ -62,7 +63,6 @@ class EndpointSliceController(Controller):
     def __init__(self, context: Context) -> None:
         self.spread: dict[Key, Mapping[str, Mapping[str, int]]] = {}
         super().__init__(context)
-        self.recorder = context.recorder("endpoint-slice-controller")
         self.services = self.informer(core_v1.Service)
         self.nodes = self.informer(core_v1.Node)
         self.informer(discovery_v1.EndpointSlice).add_index(OF_SERVICE, service_of)

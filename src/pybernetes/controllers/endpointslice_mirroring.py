@@ -197,6 +197,7 @@ def _over(present: Slice, new: Slice) -> Slice:
 
 class EndpointSliceMirroringController(Controller):
     name = "endpointslice-mirroring-controller"
+    component = "endpoint-slice-mirroring-controller"
     watches = (
         For(core_v1.Endpoints),
         Owns(discovery_v1.EndpointSlice),
@@ -206,7 +207,6 @@ class EndpointSliceMirroringController(Controller):
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
-        self.recorder = context.recorder("endpoint-slice-mirroring-controller")
         self.informer(discovery_v1.EndpointSlice).add_index(OF_SERVICE, service_of)
 
     async def reconcile(self, key: Key) -> Result:

@@ -15,6 +15,7 @@ from pybernetes.client import Client, Informers
 from pybernetes.client.events import EventBroadcaster
 from pybernetes.client.leader import LeaderElector
 from pybernetes.controllers.controller import Context, Controller, DefectReport, log_defect
+from pybernetes.controllers.network_options import NetworkOptions
 
 
 class UnknownController(ValueError):
@@ -54,12 +55,15 @@ class ControllerManager:
         elector: LeaderElector | None = None,
         report_defect: DefectReport = log_defect,
         root_ca: str = "",
+        network: NetworkOptions = NetworkOptions(),  # noqa: B008 - frozen
     ) -> None:
         self.informers = informers or Informers(client, random)
         self._owns_informers = informers is None
         self._events = EventBroadcaster(client, clock, random)
         self._elector = elector
-        self._context = Context(client, self.informers, clock, random, self._events.recorder, report_defect, root_ca)
+        self._context = Context(
+            client, self.informers, clock, random, self._events.recorder, report_defect, root_ca, network
+        )
         self._classes = controllers
         self.controllers: list[Controller] = []
 

@@ -55,11 +55,11 @@ def lost_node_of(controller: Controller, pod: core_v1.Pod) -> Iterable[Key]:
 
 class NodeLifecycleController(Controller):
     name = "node-lifecycle-controller"
+    component = "node-controller"
     watches = (For(core_v1.Node), Maps(core_v1.Pod, lost_node_of))
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
-        self.recorder = context.recorder("node-controller")
         self.nodes = self.informer(core_v1.Node)
         self.leases = context.informers.get(coordination_v1.Lease, namespace=LEASE_NAMESPACE)
         self.informers.append(self.leases)
