@@ -80,7 +80,10 @@ async def store(talk: Talk, index: int, document: Document) -> Subject:
 def spoilt(document: Document, random: Random) -> Document:
     """With one to three places of it odd or empty; half the time without what only the server may set."""
     for _ in range(random.choice([1, 1, 2, 3])):
-        place = random.choice(list(places(document)) or [("metadata",)])
+        found = list(places(document))
+        if not found:
+            break
+        place = random.choice(found)
         value: Any = document
         for step in place:
             value = value[step]
