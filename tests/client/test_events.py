@@ -80,6 +80,7 @@ async def test_many_that_differ_only_in_words_are_folded_into_one(recording: Rec
     assert len(recording.events) == 10
     assert recording.events[-1]["message"] == "(combined from similar events): attempt 14"
     assert recording.events[-1]["count"] == 6
+    assert "reportingComponent" not in recording.events[-1], "nor does upstream name one"
 
 
 async def test_a_flood_about_one_object_is_cut_off(recording: Recording) -> None:

@@ -60,7 +60,7 @@ def test_a_node_that_is_not_ready_keeps_its_daemons() -> None:
 
 
 def test_the_pod_is_bound_to_its_node_by_affinity() -> None:
-    template = daemon_template(daemon_set().spec.template, "a", "new")
+    template = daemon_template(daemon_set(), "a", "new")
     assert node_of(core_v1.Pod(spec=template.spec)) == "a"
     assert template.metadata.labels[HASH_LABEL] == "new"
 

@@ -13,7 +13,9 @@ from controllers.make import NOW, pod
 from pybernetes.api import meta
 from pybernetes.api.models import batch_v1, core_v1
 from pybernetes.controllers import job_indexes
-from pybernetes.controllers.job_plan import TRACKING, NewPod, Plan, is_finished, plan
+from pybernetes.controllers.finished_jobs import is_finished
+from pybernetes.controllers.job_plan import NewPod, Plan, plan
+from pybernetes.controllers.job_tally import TRACKING
 
 
 def job(**spec: Any) -> batch_v1.Job:
@@ -120,7 +122,7 @@ def test_enough_successes_complete_the_job_and_end_what_is_left() -> None:
 def test_too_many_failures_fail_the_job() -> None:
     over = conclude(job(backoffLimit=1), [job_pod("a", "Failed"), job_pod("b", "Failed"), job_pod("c")])
     assert condition(over, "Failed") == ("BackoffLimitExceeded", "Job has reached the specified backoff limit")
-    assert over.status.failed == 2
+    assert over.status.failed == 3, "what still ran counts as failed"
     assert over.status.completion_time is None
 
 
@@ -145,7 +147,7 @@ def test_a_suspended_job_has_no_pods_and_runs_again_when_resumed() -> None:
     one = job(suspend=True)
     running = job_pod("a")
     stopped = plan(one, [running], NOW)
-    assert stopped.delete == (running,)
+    assert stopped.discard == (running,)
     assert stopped.status.start_time is None
     assert condition(after(one, stopped), "Suspended") == ("JobSuspended", "Job suspended")
     one = after(one, stopped)
@@ -167,7 +169,7 @@ def test_an_indexed_job_makes_a_pod_for_each_index_that_has_none() -> None:
 def test_two_pods_of_one_index_are_one_too_many() -> None:
     one = job(completions=2, parallelism=2, completionMode="Indexed")
     first, second = job_pod("a", index=0), job_pod("b", index=0)
-    assert plan(one, [first, second], NOW).delete == (second,)
+    assert plan(one, [first, second], NOW).discard == (first,)
 
 
 def test_an_index_that_fails_too_often_fails_alone() -> None:
@@ -198,4 +200,5 @@ def test_the_pod_failure_policy_can_end_the_job_or_overlook_a_failure() -> None:
 )
 def test_indexes_are_spelled_as_ranges(indexes: list[int], text: str) -> None:
     assert job_indexes.spell(indexes) == text
-    assert job_indexes.parse(text) == frozenset(indexes)
+    assert job_indexes.parse(text, 10) == frozenset(indexes)
+    assert job_indexes.parse(text, 2) == frozenset(indexes) & {0, 1}

@@ -13,7 +13,7 @@ from pybernetes.api.models import core_v1
 from pybernetes.controllers import node_conditions, node_zones, podgc
 from pybernetes.controllers.node_conditions import plan
 from pybernetes.controllers.node_zones import Disruption, Pace, Zone, ZoneState, disruption
-from pybernetes.controllers.tainteviction import seconds_left
+from pybernetes.controllers.tainteviction import tolerated_for
 
 
 def node(*conditions: tuple[str, str], **spec: Any) -> core_v1.Node:
@@ -141,12 +141,12 @@ def toleration(seconds: int | None = None, key: str = "k") -> core_v1.Toleration
 
 def test_how_long_a_pod_may_stay_under_a_noexecute_taint() -> None:
     taint = core_v1.Taint(key="k", effect="NoExecute", time_added=NOW - timedelta(seconds=100))
-    assert seconds_left([taint], [], NOW) == 0
-    assert seconds_left([taint], [toleration()], NOW) is None
-    assert seconds_left([taint], [toleration(300)], NOW) == 200
-    assert seconds_left([taint], [toleration(300), toleration(150)], NOW) == 50
+    assert tolerated_for([taint], []) == 0
+    assert tolerated_for([taint], [toleration()]) is None
+    assert tolerated_for([taint], [toleration(300)]) == 300
+    assert tolerated_for([taint], [toleration(300), toleration(150)]) == 150
     other = core_v1.Taint(key="other", effect="NoExecute", time_added=NOW)
-    assert seconds_left([taint, other], [toleration()], NOW) == 0
+    assert tolerated_for([taint, other], [toleration()]) == 0
 
 
 def test_what_nobody_else_clears_away_is_collected() -> None:

@@ -189,6 +189,12 @@ class Known:
     count: int = 0
     name: str = ""
 
+    @property
+    def reporter(self) -> tuple[str, str]:
+        """Component and instance; upstream names none in an event that stands for several similar ones."""
+        own = self.message == self.occurrence.message
+        return (self.occurrence.component, self.occurrence.host) if own else ("", "")
+
 
 @dataclass(slots=True)
 class _Similar:
@@ -262,6 +268,7 @@ class Correlator:
 
 def event_of(known: Known) -> core_v1.Event:
     occurrence = known.occurrence
+    component, instance = known.reporter
     document: Document = {
         "metadata": {"name": known.name, "namespace": occurrence.about.namespace or "default"},
         "involvedObject": {
@@ -280,8 +287,8 @@ def event_of(known: Known) -> core_v1.Event:
         "lastTimestamp": _time(known.last),
         "count": known.count,
         "type": occurrence.type,
-        "reportingComponent": occurrence.component,
-        "reportingInstance": occurrence.host,
+        "reportingComponent": component,
+        "reportingInstance": instance,
     }
     return msgspec.convert(document, core_v1.Event)
 

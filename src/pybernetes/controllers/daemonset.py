@@ -116,7 +116,7 @@ class DaemonSetController(Controller):
         return min(waits, default=None)
 
     async def _create_pod(self, daemon_set: apps_v1.DaemonSet, node: str, digest: str) -> None:
-        template = daemon_template(daemon_set.spec.template, node, digest)
+        template = daemon_template(daemon_set, node, digest)
         await create_pod(self, daemon_set, pod_from_template(template, daemon_set))
 
     async def _delete_pod(self, daemon_set: apps_v1.DaemonSet, pod: core_v1.Pod) -> None:

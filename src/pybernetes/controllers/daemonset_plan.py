@@ -21,6 +21,8 @@ from pybernetes.controllers.controller_history import HASH_LABEL
 from pybernetes.controllers.int_or_percent import rounded_up
 from pybernetes.controllers.pods import is_available, is_ready
 
+GENERATION = "deprecated.daemonset.template.generation"
+GENERATION_LABEL = "pod-template-generation"
 _UNTOUCHED_TAINTS = (
     ("node.kubernetes.io/not-ready", "NoExecute"),
     ("node.kubernetes.io/unreachable", "NoExecute"),
@@ -40,17 +42,25 @@ class Plan:
     """Those among `delete` that had failed."""
 
 
-def daemon_template(template: core_v1.PodTemplateSpec, node: str, digest: str) -> core_v1.PodTemplateSpec:
+def daemon_template(daemon_set: apps_v1.DaemonSet, node: str, digest: str) -> core_v1.PodTemplateSpec:
     """The pod for one node: bound to it by affinity, and tolerant of what a daemon must bear."""
+    template = daemon_set.spec.template
     spec = msgspec.structs.replace(
         template.spec,
         affinity=_affinity_to(template.spec.affinity, node),
         tolerations=daemon_tolerations(template.spec),
     )
     labels = {**template.metadata.labels, HASH_LABEL: digest}
+    if (generation := _generation(daemon_set)) is not None:
+        labels[GENERATION_LABEL] = generation
     return msgspec.structs.replace(
         template, metadata=msgspec.structs.replace(template.metadata, labels=labels), spec=spec
     )
+
+
+def _generation(daemon_set: apps_v1.DaemonSet) -> str | None:
+    text = daemon_set.metadata.annotations.get(GENERATION, "")
+    return text if text.isdecimal() else None
 
 
 def daemon_tolerations(spec: core_v1.PodSpec) -> list[core_v1.Toleration]:
@@ -148,13 +158,22 @@ def _alive(pod: core_v1.Pod) -> bool:
     return pod.metadata.deletion_timestamp is None
 
 
+def _has_ended(pod: core_v1.Pod) -> bool:
+    return pod.status.phase in ("Succeeded", "Failed")
+
+
+def _seniority(pod: core_v1.Pod, now: datetime) -> tuple[bool, datetime, str]:
+    """Of several pods on a node the least speaks for it: assigned before unassigned, old before young."""
+    return not pod.spec.node_name, pod.metadata.creation_timestamp or now, pod.metadata.name
+
+
 def _surplus(
     daemon_set: apps_v1.DaemonSet, running: Sequence[core_v1.Pod], digest: str, now: datetime
 ) -> Sequence[core_v1.Pod]:
     """Of several pods on a node the oldest stays; during a surging update an old one beside its successor."""
     if len(running) <= 1:
         return ()
-    ordered = sorted(running, key=lambda pod: (not pod.spec.node_name, pod.metadata.creation_timestamp or now))
+    ordered = sorted(running, key=lambda pod: _seniority(pod, now))
     if _surge(daemon_set, len(running)) == 0:
         return ordered[1:]
     new = [pod for pod in ordered if _is_new(pod, digest)]
@@ -211,17 +230,17 @@ def status(
     grouped = by_node(pods)
     desired = current = misscheduled = ready = updated = available = 0
     for node in nodes:
-        here = [pod for pod in grouped.get(node.metadata.name, []) if pod.status.phase not in ("Succeeded", "Failed")]
+        here = [pod for pod in grouped.get(node.metadata.name, []) if _alive(pod) or not _has_ended(pod)]
         if not suitability(daemon_set.spec.template, node).should_run:
             misscheduled += bool(here)
             continue
         desired += 1
         if here:
             current += 1
-            oldest = min(here, key=lambda pod: pod.metadata.creation_timestamp or now)
-            ready += any(map(is_ready, here))
-            available += any(is_available(pod, daemon_set.spec.min_ready_seconds, now) for pod in here)
-            updated += _is_new(oldest if len(here) == 1 else here[-1], digest)
+            first = min(here, key=lambda pod: _seniority(pod, now))
+            ready += is_ready(first)
+            available += is_available(first, daemon_set.spec.min_ready_seconds, now)
+            updated += _is_new(first, digest)
     return msgspec.structs.replace(
         daemon_set.status,
         desired_number_scheduled=desired,

@@ -75,7 +75,7 @@ def status_of(
         updated_replicas=new.status.replicas if new is not None else 0,
         ready_replicas=_sum(each.status.ready_replicas for each in everyone),
         available_replicas=available,
-        unavailable_replicas=max(total - available, 0),
+        unavailable_replicas=max(sum(map(replicas_of, everyone)) - available, 0),
         terminating_replicas=_sum(each.status.terminating_replicas for each in everyone),
         collision_count=collisions,
         conditions=list(with_condition(conditions, AVAILABLE, *reason, now)),

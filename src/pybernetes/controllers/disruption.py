@@ -53,6 +53,7 @@ def in_namespace(controller: Controller, workload: meta.Object) -> Iterable[Key]
 
 class DisruptionController(Controller):
     name = "disruption-controller"
+    component = "controllermanager"
     watches = (
         For(policy_v1.PodDisruptionBudget),
         Maps(core_v1.Pod, covering),

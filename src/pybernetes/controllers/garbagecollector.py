@@ -64,8 +64,8 @@ class GarbageCollector(Controller):
         self.graph = OwnershipGraph()
         self._known: dict[tuple[str, str], KindInfo] = {}
         self._clients: dict[KindInfo, ResourceClient[Owned]] = {}
-        self._absent: RecentlyUsed[str, bool] = RecentlyUsed(ABSENT_REMEMBERED)
-        """Owners found absent: a uid that is gone never comes back."""
+        self._absent: RecentlyUsed[tuple[KindInfo, Key, str], bool] = RecentlyUsed(ABSENT_REMEMBERED)
+        """Owners found absent: a uid that is gone never comes back; kind or name a reference may have wrong."""
 
     async def run(self) -> None:
         """Keys are uids: `Key("", uid)`."""
@@ -173,11 +173,12 @@ class GarbageCollector(Controller):
             raise Terminal(
                 f"{reference.kind} {reference.name}, an owner of {node.key}, has a namespace; {node.key} has none"
             )
-        if self._absent.get(reference.uid):
+        key = Key(namespace, reference.name)
+        if self._absent.get((info, key, reference.uid)):
             return None
-        owner = await self._live(info, Key(namespace, reference.name), reference.uid)
+        owner = await self._live(info, key, reference.uid)
         if owner is None:
-            self._absent.put(reference.uid, True)
+            self._absent.put((info, key, reference.uid), True)
         return owner
 
     async def _live(self, info: KindInfo, key: Key, uid: str) -> Owned | None:

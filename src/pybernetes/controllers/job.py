@@ -14,6 +14,7 @@ from collections.abc import Iterable
 
 import msgspec
 
+from pybernetes.api import meta
 from pybernetes.api.errors import ApiError
 from pybernetes.api.meta import Key
 from pybernetes.api.models import batch_v1, core_v1, meta_v1
@@ -22,6 +23,7 @@ from pybernetes.client import PatchType, key_of
 from pybernetes.client.events import NORMAL, WARNING
 from pybernetes.controllers.controller import (
     DONE,
+    ORPHANS,
     Context,
     Controller,
     For,
@@ -31,14 +33,20 @@ from pybernetes.controllers.controller import (
     Result,
 )
 from pybernetes.controllers.expectations import TIMEOUT
-from pybernetes.controllers.job_indexes import INDEX, INDEX_FAILURES
-from pybernetes.controllers.job_plan import TRACKING, NewPod, Plan, is_indexed, plan
+from pybernetes.controllers.job_backoff import NO_FAILURES, Backoff
+from pybernetes.controllers.job_indexes import INDEX, INDEX_FAILURES, INDEX_IGNORED_FAILURES
+from pybernetes.controllers.job_plan import NewPod, Plan, plan
+from pybernetes.controllers.job_tally import TRACKING, is_indexed
 from pybernetes.controllers.ownership import adopters, claimed_pods
 from pybernetes.controllers.pod_control import create_pod, delete_pod
 from pybernetes.controllers.pods import pod_from_template
 from pybernetes.controllers.slow_start import all_at_once, slow_start
 
 MANAGER = "kubernetes.io/job-controller"
+TOO_MANY = "Too many succeeded pods running after completion count reached"
+LONGEST_PREFIX = 58
+"""Of a generated name: what it may have beside the random end."""
+
 _INDEX_VARIABLE = "JOB_COMPLETION_INDEX"
 
 
@@ -46,16 +54,26 @@ def adopting(controller: Controller, pod: core_v1.Pod) -> Iterable[Key]:
     return adopters(controller.informer(batch_v1.Job).list(pod.metadata.namespace), _selector, pod)
 
 
+def strayed(controller: Controller, pod: core_v1.Pod) -> Iterable[Key]:
+    """No Job has an empty name: that key is for tracked pods that nobody controls."""
+    if TRACKING in pod.metadata.finalizers and meta.controller_of(pod) is None:
+        yield Key(pod.metadata.namespace, "")
+
+
 class JobController(Controller):
     name = "job-controller"
-    watches = (For(batch_v1.Job), Owns(core_v1.Pod), Maps(core_v1.Pod, adopting))
+    watches = (For(batch_v1.Job), Owns(core_v1.Pod), Maps(core_v1.Pod, adopting), Maps(core_v1.Pod, strayed))
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
+        self._backoffs: dict[str, Backoff] = {}
         self.jobs = self.informer(batch_v1.Job)
         self.pods = self.informer(core_v1.Pod)
 
     async def reconcile(self, key: Key) -> Result:
+        if not key.name:
+            await self._release_strays(key.namespace)
+            return DONE
         job = self.jobs.get(key)
         if job is None:
             self.expectations.forget(key)
@@ -65,9 +83,9 @@ class JobController(Controller):
             return DONE
         if not self.expectations.satisfied(key):
             return Requeue(TIMEOUT)
-        planned = plan(job, await claimed_pods(self, job, _selector(job)), self.now())
-        if job.metadata.deletion_timestamp is None:
-            await self._change_pods(job, planned)
+        pods = await claimed_pods(self, job, _selector(job))
+        planned = plan(job, pods, self.now(), self._backoffs.get(job.metadata.uid, NO_FAILURES))
+        await self._change_pods(job, planned)
         await self._write(job, planned)
         outcome = await all_at_once([self._release(pod) for pod in planned.release])
         for error in outcome.errors:
@@ -76,12 +94,16 @@ class JobController(Controller):
 
     async def _change_pods(self, job: batch_v1.Job, planned: Plan) -> None:
         key = key_of(job)
-        create, delete = planned.create, planned.delete
+        create, delete = planned.create, (*planned.delete, *planned.discard)
         if not create and not delete:
             return
         self.expectations.expect(key, len(create), [pod.metadata.uid for pod in delete])
         made = await slow_start(len(create), lambda number: create_pod(self, job, job_pod(job, create[number])))
         self.expectations.creation_observed(key, len(create) - made.succeeded)
+        released = await all_at_once([self._release(pod) for pod in planned.discard])
+        for error in released.errors:
+            self.expectations.forget(key)
+            raise error
         deleted = await all_at_once([delete_pod(self, job, pod) for pod in delete])
         for error in (*made.errors, *deleted.errors):
             raise error
@@ -90,12 +112,21 @@ class JobController(Controller):
         if planned.status == job.status:
             return
         await self.client.update_status(msgspec.structs.replace(job, status=planned.status))
+        self._remember(job, planned)
         if planned.finished is None:
             self._tell_of_suspension(job, planned.status)
         elif planned.finished.succeeded:
+            if job.spec.completions is not None and planned.status.succeeded > job.spec.completions:
+                self.recorder.event(job, WARNING, "TooManySucceededPods", TOO_MANY)
             self.recorder.event(job, NORMAL, "Completed", "Job completed")
         else:
             self.recorder.event(job, WARNING, planned.finished.reason, planned.finished.message)
+
+    def _remember(self, job: batch_v1.Job, planned: Plan) -> None:
+        if planned.finished is None and planned.backoff != NO_FAILURES:
+            self._backoffs[job.metadata.uid] = planned.backoff
+        else:
+            self._backoffs.pop(job.metadata.uid, None)
 
     def _tell_of_suspension(self, job: batch_v1.Job, status: batch_v1.JobStatus) -> None:
         before = {one.status for one in job.status.conditions if one.type == "Suspended"}
@@ -113,6 +144,10 @@ class JobController(Controller):
             owner = next((one for one in pod.metadata.owner_references if one.controller), None)
             if owner is not None and owner.kind == "Job" and owner.name == key.name:
                 await self._release(pod)
+
+    async def _release_strays(self, namespace: str) -> None:
+        for pod in self.pods.by_index(ORPHANS, namespace):
+            await self._release(pod)
 
     async def _release(self, pod: core_v1.Pod) -> None:
         """Removes the finalizer, of this very pod and none of the others."""
@@ -143,8 +178,10 @@ def job_pod(job: batch_v1.Job, new: NewPod) -> core_v1.Pod:
     metadata.annotations = {**metadata.annotations, INDEX: index}
     if job.spec.backoff_limit_per_index is not None:
         metadata.annotations[INDEX_FAILURES] = str(new.failures)
+    if new.ignored_failures:
+        metadata.annotations[INDEX_IGNORED_FAILURES] = str(new.ignored_failures)
     metadata.labels = {**metadata.labels, INDEX: index}
-    metadata.generate_name = f"{job.metadata.name}-{index}-"
+    metadata.generate_name = f"{job.metadata.name[: LONGEST_PREFIX - len(index) - 2]}-{index}-"
     containers = [_with_index(container) for container in spec.containers]
     init = [_with_index(container) for container in spec.init_containers]
     spec = msgspec.structs.replace(

@@ -8,13 +8,16 @@ from pybernetes.api.models import core_v1
 
 INDEX = "batch.kubernetes.io/job-completion-index"
 INDEX_FAILURES = "batch.kubernetes.io/job-index-failure-count"
+INDEX_IGNORED_FAILURES = "batch.kubernetes.io/job-index-ignored-failure-count"
 
 
-def parse(text: str) -> frozenset[int]:
+def parse(text: str, completions: int | None) -> frozenset[int]:
+    """Those below `completions`."""
+    end = completions or 0
     found: set[int] = set()
     for part in filter(None, text.split(",")):
         first, _, last = part.partition("-")
-        found.update(range(int(first), int(last or first) + 1))
+        found.update(range(int(first), min(int(last or first) + 1, end)))
     return frozenset(found)
 
 
@@ -42,5 +45,18 @@ def index_of(pod: core_v1.Pod) -> int | None:
 
 def failures_before(pod: core_v1.Pod) -> int:
     """How often the pod's index had failed when the pod was made."""
-    text = pod.metadata.annotations.get(INDEX_FAILURES, "")
+    return _number(pod, INDEX_FAILURES)
+
+
+def ignored_failures_before(pod: core_v1.Pod) -> int:
+    """The same for failures that the pod failure policy ignored."""
+    return _number(pod, INDEX_IGNORED_FAILURES)
+
+
+def all_failures_before(pod: core_v1.Pod) -> int:
+    return failures_before(pod) + ignored_failures_before(pod)
+
+
+def _number(pod: core_v1.Pod, annotation: str) -> int:
+    text = pod.metadata.annotations.get(annotation, "")
     return int(text) if text.isdecimal() else 0

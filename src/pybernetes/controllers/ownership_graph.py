@@ -1,7 +1,7 @@
 """The graph of who owns whom, over every kind: pure bookkeeping for the garbage collector.
 
 Guarantees  `observe` and `forget` return the uids that should be looked at because of the change:
-  an object whose owner is not in the graph (it may be gone),
+  an object whose owner is not in the graph (it may be gone), or not as the reference has it,
   all that depend on an object that is gone, and owners that waited for it,
   an object that begins to wait for its dependents or to let them go, and then its dependents too.
 """
@@ -70,7 +70,7 @@ class OwnershipGraph:
         self._nodes[uid] = node
         unblocked = self._relink(old, node)
         attention = {owner for owner in unblocked if self._waits(owner)}
-        if any(owner.uid not in self._nodes for owner in node.owners):
+        if any(not self._is_known(owner, node) for owner in node.owners):
             attention.add(uid)
         if any(self._waits(owner.uid) for owner in node.owners):
             attention.add(uid)
@@ -78,6 +78,15 @@ class OwnershipGraph:
             attention.add(uid)
             attention |= self._dependents.get(uid, set())
         return attention
+
+    def _is_known(self, reference: meta_v1.OwnerReference, dependent: Node) -> bool:
+        """False also for a reference that has the kind, name or namespace of its owner wrong."""
+        owner = self._nodes.get(reference.uid)
+        if owner is None or owner.key.namespace not in ("", dependent.key.namespace):
+            return False
+        group, _, _ = reference.api_version.rpartition("/")
+        named = (owner.info.group, owner.info.kind, owner.key.name)
+        return named == (group, reference.kind, reference.name)
 
     def forget(self, uid: str) -> set[str]:
         node = self._nodes.pop(uid, None)

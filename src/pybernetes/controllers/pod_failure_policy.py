@@ -40,15 +40,15 @@ def _matches(rule: batch_v1.PodFailurePolicyRule, pod: core_v1.Pod) -> str:
             if _code_matches(rule.on_exit_codes, name, code):
                 return f"Container {name} for pod {{pod}} failed with exit code {code}"
         return ""
-    for pattern in rule.on_pod_conditions:
-        for condition in pod.status.conditions:
+    for condition in pod.status.conditions:
+        for pattern in rule.on_pod_conditions:
             if condition.type == pattern.type and condition.status == (pattern.status or "True"):
                 return f"Pod {{pod}} has condition {condition.type}"
     return ""
 
 
 def _exit_codes(pod: core_v1.Pod) -> Iterator[tuple[str, int]]:
-    for status in (*pod.status.init_container_statuses, *pod.status.container_statuses):
+    for status in (*pod.status.container_statuses, *pod.status.init_container_statuses):
         if status.state.terminated is not None:
             yield status.name, status.state.terminated.exit_code
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from pybernetes.api.errors import ApiError
 from pybernetes.api.meta import Key, format_time
@@ -63,7 +64,7 @@ class PodGarbageCollector(Controller):
         pods = self.pods.list()
         planned = plan(pods, await self._missing(pods))
         for pod in planned.orphaned:
-            await self._mark_failed(pod, self._node_is_gone())
+            await self._mark_failed(pod, self._node_is_gone(pod))
         for pod in planned.unscheduled:
             await self._mark_failed(pod)
         for pod in {pod.metadata.uid: pod for pod in _all(planned)}.values():
@@ -88,16 +89,17 @@ class PodGarbageCollector(Controller):
             raise
         return True
 
-    def _node_is_gone(self) -> dict[str, str]:
+    def _node_is_gone(self, pod: core_v1.Pod) -> dict[str, Any]:
         return {
             "type": "DisruptionTarget",
             "status": "True",
             "reason": "DeletionByPodGC",
             "message": "PodGC: node no longer exists",
             "lastTransitionTime": format_time(self.now()),
+            "observedGeneration": pod.metadata.generation,
         }
 
-    async def _mark_failed(self, pod: core_v1.Pod, *conditions: dict[str, str]) -> None:
+    async def _mark_failed(self, pod: core_v1.Pod, *conditions: dict[str, Any]) -> None:
         """No kubelet will ever say how the pod ended, and owners (jobs) wait for that."""
         if pod.status.phase in _FINISHED:
             return

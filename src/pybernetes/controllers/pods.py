@@ -53,11 +53,11 @@ def pod_from_template(
     name: str = "",
     labels: Mapping[str, str] | None = None,
 ) -> core_v1.Pod:
-    """The pod to create for an owner: named by the server after the owner, unless a name is given."""
+    """The pod to create for an owner: named by the server after the owner, unless a name is given too."""
     described = template.metadata
     metadata = meta_v1.ObjectMeta(
         name=name,
-        generate_name="" if name else f"{owner.metadata.name}-",
+        generate_name=f"{owner.metadata.name}-",
         namespace=owner.metadata.namespace,
         labels={**described.labels, **(labels or {})},
         annotations=dict(described.annotations),

@@ -14,6 +14,7 @@ from pybernetes.controllers.replicas import Counts, Failure, Goal, ReplicaContro
 
 class ReplicationControllerController(ReplicaController):
     name = "replicationcontroller-controller"
+    component = "replication-controller"
     model = core_v1.ReplicationController
     watches = (For(core_v1.ReplicationController), Owns(core_v1.Pod), Maps(core_v1.Pod, orphan_owners))
 

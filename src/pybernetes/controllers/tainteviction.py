@@ -2,14 +2,13 @@
 
 Guarantees
   A pod without a toleration for one of the taints goes at once; one that tolerates for a time goes when the shortest
-  of these times is over, counted from when the taint was added; one that tolerates for ever stays.
+  of these times is over, counted from when that was first seen of it; one that tolerates for ever stays.
 Follows pkg/controller/tainteviction.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
 
 from pybernetes.api.errors import ApiError
 from pybernetes.api.meta import Key, format_time
@@ -21,20 +20,15 @@ from pybernetes.controllers.controller import DONE, Context, Controller, For, Ma
 from pybernetes.controllers.nodelifecycle import ON_NODE, node_name
 
 
-def seconds_left(
-    taints: Sequence[core_v1.Taint], tolerations: Sequence[core_v1.Toleration], now: datetime
-) -> float | None:
-    """How long the pod may stay: 0 or less is now, None is for ever."""
-    left: list[float] = []
+def tolerated_for(taints: Sequence[core_v1.Taint], tolerations: Sequence[core_v1.Toleration]) -> float | None:
+    """How many seconds a pod may stay: 0 is not at all, None is for ever."""
+    limits: list[float] = []
     for taint in taints:
         matching = [one for one in tolerations if tolerates((one,), taint)]
         if not matching:
             return 0.0
-        limits = [one.toleration_seconds for one in matching if one.toleration_seconds is not None]
-        if limits:
-            age = (now - taint.time_added).total_seconds() if taint.time_added else 0.0
-            left.append(max(0, min(limits)) - age)
-    return min(left, default=None)
+        limits += [max(0, one.toleration_seconds) for one in matching if one.toleration_seconds is not None]
+    return min(limits, default=None)
 
 
 def pods_of_node(controller: Controller, node: core_v1.Node) -> Iterable[Key]:
@@ -50,22 +44,36 @@ class TaintEvictionController(Controller):
         self.pods.add_index(ON_NODE, node_name)
         super().__init__(context)
         self.nodes = self.informer(core_v1.Node)
+        self._since: dict[Key, tuple[str, float]] = {}
+        """Of pods that may stay for a while: the uid, and when that was first seen."""
 
     async def reconcile(self, key: Key) -> Result:
         pod = self.pods.get(key)
-        if pod is None or not pod.spec.node_name or pod.metadata.deletion_timestamp is not None:
+        limit = self._limit(pod)
+        if pod is None or limit is None:
+            self._since.pop(key, None)
             return DONE
-        node = self.nodes.get(Key("", pod.spec.node_name))
-        taints = [one for one in node.spec.taints if one.effect == "NoExecute"] if node else []
-        if not taints:
-            return DONE
-        left = seconds_left(taints, pod.spec.tolerations, self.now())
-        if left is None:
-            return DONE
+        left = limit - self._waited(key, pod.metadata.uid)
         if left > 0:
             return Requeue(left)
+        self._since.pop(key, None)
         await self._evict(pod)
         return DONE
+
+    def _limit(self, pod: core_v1.Pod | None) -> float | None:
+        """How long the pod may stay on its node as the node is now."""
+        if pod is None or not pod.spec.node_name or pod.metadata.deletion_timestamp is not None:
+            return None
+        node = self.nodes.get(Key("", pod.spec.node_name))
+        taints = [one for one in node.spec.taints if one.effect == "NoExecute"] if node else []
+        return tolerated_for(taints, pod.spec.tolerations)
+
+    def _waited(self, key: Key, uid: str) -> float:
+        now = self.clock.monotonic()
+        known, since = self._since.get(key, ("", now))
+        if known != uid:
+            self._since[key], since = (uid, now), now
+        return now - since
 
     async def _evict(self, pod: core_v1.Pod) -> None:
         name, namespace = pod.metadata.name, pod.metadata.namespace
@@ -76,6 +84,7 @@ class TaintEvictionController(Controller):
             "reason": "DeletionByTaintManager",
             "message": "Taint manager: deleting due to NoExecute taint",
             "lastTransitionTime": format_time(self.now()),
+            "observedGeneration": pod.metadata.generation,
         }
         patch = {"metadata": {"uid": pod.metadata.uid}, "status": {"conditions": [condition]}}
         try:
