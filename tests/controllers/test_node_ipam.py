@@ -95,3 +95,12 @@ async def test_without_ranges_nothing_is_given(cluster: Cluster) -> None:
     late = await cluster.apply(node("late"))
     await cluster.settle(quiet=5)
     assert (await cluster.get(late)).spec.pod_cidr == ""
+
+
+def test_the_part_of_a_node_that_chose_it_before_stays_reserved_when_the_node_is_gone() -> None:
+    kept = NodeRanges(node_ranges(networks("10.0.0.0/23", "cluster-cidr")), [ip_network("10.0.0.0/24")])
+    kept.occupy("own", ["10.0.0.0/24"])
+    kept.release("own")
+    assert kept.allocate("a") == ["10.0.1.0/24"]
+    with pytest.raises(NoneLeft):
+        kept.allocate("b")

@@ -47,6 +47,11 @@ class Settings:
     resolv_conf: str = "/etc/resolv.conf"
     kubeconfig: str = ""
     controllers: str = "*"
+    cluster_cidr: str = ""
+    node_cidr_mask_size: int = 0
+    node_cidr_mask_size_ipv4: int = 0
+    node_cidr_mask_size_ipv6: int = 0
+    load_balancer_pool: str = ""
     enable_admission_plugins: str = ""
     disable_admission_plugins: str = ""
     admission_control_config_file: str = ""

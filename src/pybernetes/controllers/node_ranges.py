@@ -31,6 +31,7 @@ class _Parts:
     def __init__(self, whole: NodeRange) -> None:
         self._whole = whole
         self._count = 1 << (whole.prefix - whole.cidr.prefixlen)
+        self._reserved: set[int] = set()
         self._used: set[int] = set()
         self._next = 0
 
@@ -44,11 +45,16 @@ class _Parts:
         last = min(self._count - 1, (int(cidr.broadcast_address) - start) >> size)
         return range(first, last + 1)
 
+    def reserve(self, cidr: Network) -> None:
+        """For good."""
+        self._reserved.update(self.indexes(cidr))
+        self._used |= self._reserved
+
     def occupy(self, cidr: Network) -> None:
         self._used.update(self.indexes(cidr))
 
     def release(self, cidr: Network) -> None:
-        self._used.difference_update(self.indexes(cidr))
+        self._used.difference_update(set(self.indexes(cidr)) - self._reserved)
 
     def take(self) -> Network | None:
         if len(self._used) == self._count:
@@ -72,7 +78,7 @@ class NodeRanges:
         for cidr in taken:
             for one, parts in zip(ranges, self._parts, strict=True):
                 if cidr.version == one.cidr.version and cidr.overlaps(one.cidr):
-                    parts.occupy(cidr)
+                    parts.reserve(cidr)
 
     def occupy(self, node: str, cidrs: Sequence[str]) -> None:
         """The node has these, whoever gave them. Raises NotOurs."""

@@ -11,6 +11,7 @@ import click
 from pybernetes.cli import preflight
 from pybernetes.cli.admission import check_plugins, choose_plugins
 from pybernetes.cli.auditing import choose_audit
+from pybernetes.cli.cluster_network import check_network, choose_network
 from pybernetes.cli.controllers import check_controllers, choose_controllers
 from pybernetes.cli.front_proxy import check_front_proxy, choose_front_proxy
 from pybernetes.cli.identities import choose_identities
@@ -36,6 +37,7 @@ PARTS = ("apiserver", "controllers", "scheduler")
     help="Where the API server is, for parts that run against another one.",
 )
 @choose_controllers
+@choose_network
 @choose_plugins
 @choose_audit
 @choose_identities
@@ -53,6 +55,7 @@ def server(name: str, data_dir: Path | None, only: str | None, kubeconfig: Path 
     settings = settled(layout.read_settings(), name, given)
     preflight.check_store(settings)
     check_controllers(settings)
+    check_network(settings)
     check_plugins(settings)
     check_front_proxy(settings)
     preflight.check_disk(layout.root, preflight.SMALLEST_DISK_HOLLOW)

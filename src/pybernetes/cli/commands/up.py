@@ -16,6 +16,7 @@ import click
 from pybernetes.cli import claims, neighbours, preflight, processes, supervisor
 from pybernetes.cli.admission import check_plugins, choose_plugins
 from pybernetes.cli.auditing import choose_audit
+from pybernetes.cli.cluster_network import check_network, choose_network
 from pybernetes.cli.front_proxy import check_front_proxy, choose_front_proxy
 from pybernetes.cli.identities import choose_identities
 from pybernetes.cli.layout import RUNTIMES, Layout, Settings
@@ -46,6 +47,7 @@ Examples:
     type=click.Path(exists=True, dir_okay=False, resolve_path=True),
     help="Who resolves names outside the cluster. [default: /etc/resolv.conf]",
 )
+@choose_network
 @choose_plugins
 @choose_audit
 @choose_identities
@@ -59,6 +61,7 @@ def up(name: str, data_dir: Path | None, wait: bool, **given: Any) -> None:
     began = time.monotonic()
     layout = find(name, data_dir)
     settings = settled(layout.read_settings(), name, given)
+    check_network(settings)
     check_plugins(settings)
     check_front_proxy(settings)
     since = start(layout, settings)

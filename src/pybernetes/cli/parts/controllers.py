@@ -7,6 +7,7 @@ import random
 
 from pybernetes.api.clock import SystemClock
 from pybernetes.apiserver.auth.pki import Pki
+from pybernetes.cli.cluster_network import network_options
 from pybernetes.cli.controllers import chosen_controllers
 from pybernetes.cli.layout import Layout, Settings
 from pybernetes.cli.parts import addons
@@ -25,6 +26,7 @@ async def run(layout: Layout, settings: Settings) -> None:
             chosen_controllers(settings),
             elector=elector(client, layout, "kube-controller-manager"),
             root_ca=authority(layout, settings),
+            network=network_options(settings),
         )
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(manager.run(), name="controllers")
