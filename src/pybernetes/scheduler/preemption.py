@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -32,10 +32,11 @@ _LOWEST_PRIORITY_OFFSET = 1 << 31
 
 @dataclass(frozen=True, slots=True)
 class Preemption:
-    """Deleting ``victims`` from ``node`` lets the pod fit there."""
+    """Deleting ``victims`` from ``node`` lets the pod fit there. ``candidates`` are all that were compared."""
 
     node: str
     victims: tuple[PodInfo, ...]
+    candidates: tuple[Preemption, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ def plan_preemption(
         if len(candidates) >= max(MOST_CANDIDATES, diagnosis.nodes // 10):
             break
     if candidates:
-        return min(candidates, key=_cost)
+        return replace(min(candidates, key=_cost), candidates=tuple(candidates))
     reasons = {NO_VICTIMS: without_victims, NOT_HELPFUL: diagnosis.nodes - len(rows)}
     return NoPreemption({reason: count for reason, count in reasons.items() if count})
 
@@ -76,7 +77,7 @@ def _victims(state: ClusterState, evaluator: Evaluator, pod: PodInfo, row: int) 
     if not lower:
         return None
     lower.sort(key=_importance)
-    with _without(state, lower, node) as absent:
+    with taken_away(state, lower, node) as absent:
         if not evaluator.fits(pod, row):
             return None
         for one in lower:
@@ -89,7 +90,7 @@ def _victims(state: ClusterState, evaluator: Evaluator, pod: PodInfo, row: int) 
 
 
 @contextmanager
-def _without(state: ClusterState, pods: list[PodInfo], node: str) -> Iterator[dict[Key, PodInfo]]:
+def taken_away(state: ClusterState, pods: list[PodInfo], node: str) -> Iterator[dict[Key, PodInfo]]:
     """Takes pods away for a look and puts those that are still absent back."""
     absent = {one.key: one for one in pods}
     assumed = {one.key for one in pods if state.is_assumed(one.key)}

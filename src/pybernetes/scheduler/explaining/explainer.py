@@ -1,0 +1,102 @@
+"""Explainer: answers why a pod is where it is, from what is remembered or by trying again without deciding.
+
+Guarantees  Asking changes no decision: a dry run uses up no chance, and pods that it takes away to look are put back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from msgspec.structs import replace
+
+from pybernetes.api.clock import Clock
+from pybernetes.api.meta import Key
+from pybernetes.api.models import core_v1
+from pybernetes.scheduler.cluster import ClusterState
+from pybernetes.scheduler.evaluation import Evaluator
+from pybernetes.scheduler.explaining.explain import explain
+from pybernetes.scheduler.explaining.explanation import Explanation, Source
+from pybernetes.scheduler.explaining.memory import DecisionMemory, Remembered
+from pybernetes.scheduler.pod_info import PodInfo, pod_info
+from pybernetes.scheduler.preemption import may_preempt, plan_preemption, taken_away
+
+DEFAULT_SCHEDULER = "default-scheduler"
+
+
+class Unexplained(Exception):
+    """There is nothing to explain; ``str`` says why."""
+
+
+class Explainer:
+    def __init__(
+        self,
+        state: ClusterState,
+        evaluators: Mapping[str, Evaluator],
+        memory: DecisionMemory,
+        pod_of: Callable[[Key], core_v1.Pod | None],
+        clock: Clock,
+    ) -> None:
+        self._state = state
+        self._evaluators = evaluators
+        self._memory = memory
+        self._pod_of = pod_of
+        self._clock = clock
+
+    def last(self, key: Key) -> Explanation:
+        """The last decision about a pod; if none is remembered, a dry run. Raises Unexplained."""
+        remembered = self._memory.get(key)
+        pod = self._pod_of(key)
+        if remembered is None or (pod is not None and pod.metadata.uid != remembered.trace.pod.pod.metadata.uid):
+            return self.now(key)
+        return self.told(remembered)
+
+    def told(self, remembered: Remembered) -> Explanation:
+        return explain(
+            remembered.trace,
+            self._state,
+            source=Source.DECISION,
+            at=remembered.at,
+            attempt=remembered.attempt,
+            failure=remembered.failure,
+            preemption=remembered.preemption,
+        )
+
+    def now(self, key: Key) -> Explanation:
+        """What would be decided from the present state. Raises Unexplained."""
+        pod = self._pod_of(key)
+        if pod is None:
+            raise Unexplained(f"pod {key} is not known to the scheduler: it does not exist, or it has ended")
+        evaluator = self._evaluators.get(pod.spec.scheduler_name or DEFAULT_SCHEDULER)
+        if evaluator is None:
+            raise Unexplained(f"pod {key} asks for the scheduler {pod.spec.scheduler_name!r}, which is another one")
+        if pod.spec.node_name:
+            return self._compared(evaluator, pod, key)
+        if pod.spec.scheduling_gates:
+            gates = ", ".join(gate.name for gate in pod.spec.scheduling_gates)
+            raise Unexplained(f"pod {key} is held back by its scheduling gates: {gates}")
+        return self.tried(evaluator, pod_info(pod))
+
+    def tried(self, evaluator: Evaluator, pod: PodInfo) -> Explanation:
+        """A dry run for a pod without a node, with what could be preempted for it."""
+        trace = evaluator.examine(pod)
+        plan = None
+        if trace.rejection is None and may_preempt(pod):
+            diagnosis = evaluator.diagnose(pod)
+            if sum(diagnosis.reasons.values()) == diagnosis.nodes:
+                plan = plan_preemption(self._state, evaluator, pod, diagnosis)
+        return explain(trace, self._state, source=Source.DRY_RUN, at=self._clock.now(), preemption=plan)
+
+    def _compared(self, evaluator: Evaluator, pod: core_v1.Pod, key: Key) -> Explanation:
+        """The pod's node beside all others, as if the pod were on none."""
+        node = pod.spec.node_name
+        placed = self._state.pods_on(node).get(key)
+        if placed is None:
+            raise Unexplained(f"pod {key} has just been given the node {node}: ask again")
+        unbound = pod_info(_without_node(pod))
+        with taken_away(self._state, [placed], node):
+            trace = evaluator.examine(unbound)
+            return explain(trace, self._state, source=Source.COMPARISON, at=self._clock.now(), placed_on=node)
+
+
+def _without_node(pod: core_v1.Pod) -> core_v1.Pod:
+    return replace(pod, spec=replace(pod.spec, node_name=""))
