@@ -1,4 +1,4 @@
-"""From what a decision was made from to what a person reads. Pure: it changes nothing and asks no plugin to filter again.
+"""From what a decision was made from to what a person reads. It changes nothing and asks no plugin to filter again.
 
 Totals are put together from the recorded scores by the plugins' own ``normalise``.
 """

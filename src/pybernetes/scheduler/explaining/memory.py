@@ -1,7 +1,7 @@
 """DecisionMemory: the last decision about each pod, for as many pods as there is room for.
 
 Guarantees
-  At most ``MOST_DECISIONS`` decisions and about ``MOST_BYTES`` are kept; whose decision is the oldest is forgotten first.
+  At most ``MOST_DECISIONS`` decisions and about ``MOST_BYTES`` are kept; the oldest is forgotten first.
   Remembering costs no more than a few references; nothing readable is made before somebody asks.
 """
 

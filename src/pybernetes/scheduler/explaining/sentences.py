@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from pybernetes.api import placement
+from pybernetes.api.meta import Key
 from pybernetes.api.models import core_v1
 from pybernetes.scheduler.columns import ANY_ADDRESS, POD_SLOTS
 from pybernetes.scheduler.explaining import company
@@ -24,7 +25,7 @@ class Situation:
     pod: PodInfo
     node: core_v1.Node
     requested: Mapping[str, int]
-    pods: Mapping[object, PodInfo]
+    pods: Mapping[Key, PodInfo]
 
 
 def needs(plugin: str, reason: str, at: Situation) -> tuple[str, ...]:
