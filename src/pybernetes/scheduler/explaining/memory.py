@@ -43,7 +43,10 @@ class DecisionMemory:
     def __len__(self) -> int:
         return len(self._kept)
 
-    def remember(self, trace: Trace, at: datetime, attempt: int = 1) -> None:
+    def remember(self, trace: Trace | None, at: datetime, attempt: int = 1) -> None:
+        """None: nothing was decided."""
+        if trace is None:
+            return
         key = trace.pod.key
         if key in self._kept:
             self.forget(key)
@@ -61,6 +64,18 @@ class DecisionMemory:
 
     def get(self, key: Key) -> Remembered | None:
         return self._kept.get(key)
+
+    def note(
+        self, key: Key, *, preemption: Preemption | NoPreemption | None = None, failure: str | None = None
+    ) -> None:
+        """What came of the decision about a pod."""
+        remembered = self._kept.get(key)
+        if remembered is None:
+            return
+        if preemption is not None:
+            remembered.preemption = preemption
+        if failure is not None:
+            remembered.failure = failure
 
     def forget(self, key: Key) -> None:
         remembered = self._kept.pop(key, None)
