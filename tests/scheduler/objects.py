@@ -11,8 +11,8 @@ import msgspec
 from pybernetes.api.models import core_v1
 from pybernetes.scheduler.cluster import ClusterState
 from pybernetes.scheduler.evaluation import Evaluator
-from pybernetes.scheduler.plugins import default_profile
 from pybernetes.scheduler.pod_info import PodInfo, pod_info
+from pybernetes.scheduler.profiles import default_profile
 from pybernetes.scheduler.workloads import Workloads
 
 

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pybernetes.scheduler.evaluation import Evaluator
-from pybernetes.scheduler.plugins import default_profile
 from pybernetes.scheduler.pod_info import PodInfo
+from pybernetes.scheduler.profiles import default_profile
 from scheduler.objects import World, node, pod
 
 ZONES = ["a", "b", "c"]

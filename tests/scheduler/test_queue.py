@@ -3,10 +3,11 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime
 
+from pybernetes.scheduler.configuration.arguments import NodeAffinityArgs, NodeResourcesFitArgs
 from pybernetes.scheduler.framework import ClusterEvent
 from pybernetes.scheduler.plugins.node_affinity import NodeAffinity
 from pybernetes.scheduler.plugins.node_resources_fit import NodeResourcesFit
-from pybernetes.scheduler.queue import SchedulingQueue
+from pybernetes.scheduler.queue import Backoff, SchedulingQueue
 from scheduler.objects import pod
 
 
@@ -28,7 +29,7 @@ class HandClock:
 
 def queue_and_clock() -> tuple[SchedulingQueue, HandClock]:
     clock = HandClock()
-    return SchedulingQueue(clock, [NodeResourcesFit(), NodeAffinity()]), clock
+    return SchedulingQueue(clock, [NodeResourcesFit(NodeResourcesFitArgs()), NodeAffinity(NodeAffinityArgs())]), clock
 
 
 async def test_higher_priority_first_then_who_waited_longest() -> None:
@@ -70,7 +71,7 @@ async def test_an_event_does_not_shorten_the_backoff_which_doubles_to_ten_second
         queue.move(ClusterEvent.NODE_ADDED)
         start = clock.time
         assert queue.pop_now() is None
-        clock.time = waiting.ready_at
+        clock.time = waiting.failed_at + Backoff().after(waiting.attempts)
         waits.append(clock.time - start)
     assert waits == [1, 2, 4, 8, 10, 10]
 

@@ -52,6 +52,8 @@ class Settings:
     node_cidr_mask_size_ipv4: int = 0
     node_cidr_mask_size_ipv6: int = 0
     load_balancer_pool: str = ""
+    scheduler_config: str = ""
+    scheduler_plugins: str = ""
     enable_admission_plugins: str = ""
     disable_admission_plugins: str = ""
     admission_control_config_file: str = ""

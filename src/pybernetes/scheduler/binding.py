@@ -51,13 +51,13 @@ class Binder:
         await self._slots.acquire()
         self._start(self._bind(waiting, node))
 
-    async def report_unschedulable(self, pod: PodInfo, message: str) -> None:
+    async def report_failure(self, pod: PodInfo, reason: str, message: str) -> None:
         """Writes the PodScheduled condition, unless it says so already."""
         condition = pod_scheduled_condition(pod.pod)
         if condition is not None and condition.status == "False" and condition.message == message:
             return
         await self._slots.acquire()
-        self._start(self._patch_condition(pod, message))
+        self._start(self._patch_condition(pod, reason, message))
 
     async def preempt(self, pod: PodInfo, node: str, victims: tuple[PodInfo, ...]) -> None:
         """Nominates the node and deletes the victims."""
@@ -94,13 +94,13 @@ class Binder:
         else:
             self._on_bound(waiting, node)
 
-    async def _patch_condition(self, pod: PodInfo, message: str) -> None:
+    async def _patch_condition(self, pod: PodInfo, reason: str, message: str) -> None:
         known = pod_scheduled_condition(pod.pod)
         changed = known.last_transition_time if known is not None and known.status == "False" else None
         condition = {
             "type": "PodScheduled",
             "status": "False",
-            "reason": "Unschedulable",
+            "reason": reason,
             "message": message,
             "lastTransitionTime": format_time(changed or self._clock.now()),
         }

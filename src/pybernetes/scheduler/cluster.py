@@ -115,8 +115,7 @@ class ClusterState:
             self.nodes.remove_pod(row, pod)
         self.counts.change(row, pod, sign)
         self.placed_terms.change(row, pod, sign)
-        if pod.spec.volumes:
-            self.placed_volumes.change(row, pod, sign)
+        self.placed_volumes.change(row, pod, sign)
 
     def _placed(self) -> Iterator[tuple[int, PodInfo]]:
         for pod, node in self._pods.values():

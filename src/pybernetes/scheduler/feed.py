@@ -10,7 +10,7 @@ from pybernetes.api.selectors import LabelSelector
 from pybernetes.client import Informers
 from pybernetes.scheduler.cluster import ClusterState
 from pybernetes.scheduler.framework import ClusterEvent
-from pybernetes.scheduler.pod_info import pod_info
+from pybernetes.scheduler.pod_info import DEFAULT_SCHEDULER, pod_info
 from pybernetes.scheduler.queue import SchedulingQueue
 from pybernetes.scheduler.workloads import Workloads
 
@@ -26,12 +26,12 @@ class Feed:
         state: ClusterState,
         workloads: Workloads,
         queue: SchedulingQueue,
-        scheduler_name: str,
+        scheduler_names: frozenset[str],
     ) -> None:
         self._state = state
         self._workloads = workloads
         self._queue = queue
-        self._scheduler_name = scheduler_name
+        self._scheduler_names = scheduler_names
         informers.get(core_v1.Node).on_change(self._node)
         informers.get(core_v1.Namespace).on_change(self._namespace)
         informers.get(core_v1.Service).on_change(self._service)
@@ -52,6 +52,8 @@ class Feed:
             self._state.remove_node(old.metadata.name)
             return
         if old is not None and not node_events(old, new):
+            if old.status.images != new.status.images:
+                self._state.set_node(new)
             return
         self._state.set_node(new)
         for event in (ClusterEvent.NODE_ADDED,) if old is None else node_events(old, new):
@@ -159,7 +161,7 @@ class Feed:
     def _is_ours(self, pod: core_v1.Pod) -> bool:
         """Gated pods and pods that are being deleted wait for nobody."""
         return (
-            (pod.spec.scheduler_name or self._scheduler_name) == self._scheduler_name
+            (pod.spec.scheduler_name or DEFAULT_SCHEDULER) in self._scheduler_names
             and not pod.spec.scheduling_gates
             and pod.metadata.deletion_timestamp is None
         )

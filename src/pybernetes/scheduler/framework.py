@@ -25,6 +25,7 @@ import numpy as np
 from pybernetes.client import Client
 from pybernetes.scheduler.arrays import Ints, Mask, Rows
 from pybernetes.scheduler.columns import NodeColumns
+from pybernetes.scheduler.configuration.arguments import DefaultPreemptionArgs
 from pybernetes.scheduler.pod_info import PodInfo
 
 MAX_SCORE = 100
@@ -150,6 +151,9 @@ class Profile:
     scores: tuple[Weighted, ...]
     admitting: tuple[AdmittingPlugin, ...] = ()
     reserves: tuple[ReservePlugin, ...] = ()
+    preemption: DefaultPreemptionArgs | None = None
+    """None: pods of this profile preempt nobody."""
+    holds_gated: bool = True
 
 
 def scaled_to_highest(raw: Ints, feasible: Mask, *, reverse: bool) -> Ints:

@@ -3,32 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 
 from pybernetes.api.meta import Key
-from pybernetes.api.models import core_v1
 from pybernetes.scheduler.pod_info import PodInfo
-
-
-def claims_of(pod: PodInfo) -> Iterator[str]:
-    """The names of the claims that a pod names itself."""
-    for volume in pod.spec.volumes:
-        if volume.persistent_volume_claim is not None:
-            yield volume.persistent_volume_claim.claim_name
-
-
-def holds_disk(volume: core_v1.Volume) -> bool:
-    """Whether it is of a type whose disk two pods may not share as they like."""
-    return (
-        volume.gce_persistent_disk is not None
-        or volume.aws_elastic_block_store is not None
-        or volume.rbd is not None
-        or volume.iscsi is not None
-    )
-
-
-def _counts(volume: core_v1.Volume) -> bool:
-    return volume.persistent_volume_claim is not None or volume.ephemeral is not None or holds_disk(volume)
 
 
 class PlacedVolumes:
@@ -37,7 +15,7 @@ class PlacedVolumes:
         self._users: Counter[Key] = Counter()
 
     def change(self, row: int, pod: PodInfo, sign: int) -> None:
-        if not any(_counts(volume) for volume in pod.spec.volumes):
+        if not (pod.claims or pod.disks):
             return
         if sign > 0:
             self._by_row.setdefault(row, {})[pod.key] = pod
@@ -45,7 +23,7 @@ class PlacedVolumes:
             del self._by_row[row][pod.key]
             if not self._by_row[row]:
                 del self._by_row[row]
-        for name in claims_of(pod):
+        for name in pod.claims:
             self._users[Key(pod.namespace, name)] += sign
 
     def rows(self) -> Mapping[int, Mapping[Key, PodInfo]]:

@@ -11,11 +11,15 @@ import msgspec
 from pybernetes.api import quantity, storage
 from pybernetes.api.meta import Key
 from pybernetes.api.models import core_v1
+from pybernetes.api.resource_names import HUGEPAGES
 from pybernetes.scheduler.affinity import InterPodTerms, parse_inter_pod_terms
 
+DEFAULT_SCHEDULER = "default-scheduler"
 DEFAULT_MILLI_CPU = 100
 DEFAULT_MEMORY = 200 * 1024 * 1024
 """What scoring takes a container for that asks for nothing (upstream's non-zero requests)."""
+_LEAST_SCORED = {"cpu": DEFAULT_MILLI_CPU, "memory": DEFAULT_MEMORY}
+_NOTHING: Mapping[str, int] = {}
 
 
 class HostPort(NamedTuple):
@@ -37,6 +41,8 @@ class PodInfo:
     inter_pod: InterPodTerms
     claims: tuple[str, ...]
     """The names of the claims that its volumes are, or that are made for them."""
+    disks: tuple[core_v1.Volume, ...]
+    """The volumes whose disk two pods may not share as they like."""
     template: bytes
     """Equal for pods that every plugin must treat alike."""
 
@@ -53,6 +59,10 @@ class PodInfo:
         return self.key.namespace
 
     @property
+    def scheduler_name(self) -> str:
+        return self.spec.scheduler_name or DEFAULT_SCHEDULER
+
+    @property
     def priority(self) -> int:
         return self.spec.priority or 0
 
@@ -63,8 +73,9 @@ class PodInfo:
 
 def pod_info(pod: core_v1.Pod) -> PodInfo:
     spec = pod.spec
-    requests = pod_requests(spec)
-    cpu, memory = scored_requests(spec)
+    requests = pod_requests(pod)
+    scored = requests if _asks_for_both(spec) else pod_requests(pod, _LEAST_SCORED)
+    cpu, memory = scored.get("cpu", 0), scored.get("memory", 0)
     ports = tuple(_host_ports(spec))
     return PodInfo(
         pod=pod,
@@ -75,22 +86,26 @@ def pod_info(pod: core_v1.Pod) -> PodInfo:
         host_ports=ports,
         inter_pod=parse_inter_pod_terms(pod),
         claims=tuple(storage.claims_of(pod)),
+        disks=tuple(volume for volume in spec.volumes if _holds_disk(volume)),
         template=_template(pod, spec, requests, cpu, memory, ports),
     )
 
 
-def pod_requests(spec: core_v1.PodSpec) -> dict[str, int]:
+def pod_requests(pod: core_v1.Pod, least: Mapping[str, int] = _NOTHING) -> dict[str, int]:
     """What a node must have free: containers and sidecars together, or the largest init step.
 
-    Follows upstream's resource helper PodRequests.
+    What the pod states for itself counts instead, and what the node has granted to containers counts while it is more.
+    ``least`` is taken for what a container does not ask for. Follows upstream's resource helper PodRequests.
     """
+    spec = pod.spec
+    granted = _granted(pod)
     total: dict[str, int] = {}
     for container in spec.containers:
-        _add(total, _requests_of(container))
+        _add(total, _requests_of(container, granted, least))
     sidecars: dict[str, int] = {}
     largest_init: dict[str, int] = {}
     for container in spec.init_containers:
-        wanted = _requests_of(container)
+        wanted = _requests_of(container, granted, least)
         if container.restart_policy == "Always":
             _add(sidecars, wanted)
             step = dict(sidecars)
@@ -101,24 +116,43 @@ def pod_requests(spec: core_v1.PodSpec) -> dict[str, int]:
     _add(total, sidecars)
     _raise_to(total, largest_init)
     if spec.resources is not None:
-        total.update(_amounts(spec.resources.requests))
+        stated = _amounts(spec.resources.requests)
+        total.update({name: amount for name, amount in stated.items() if is_pod_level(name)})
     _add(total, _amounts(spec.overhead))
     return {name: amount for name, amount in total.items() if amount}
 
 
-def scored_requests(spec: core_v1.PodSpec) -> tuple[int, int]:
-    """CPU and memory as scoring counts them: containers that ask for nothing count for a little."""
-    cpu = memory = 0
-    for container in spec.containers:
-        wanted = _requests_of(container)
-        cpu += wanted.get("cpu", DEFAULT_MILLI_CPU)
-        memory += wanted.get("memory", DEFAULT_MEMORY)
-    overhead = _amounts(spec.overhead)
-    return cpu + overhead.get("cpu", 0), memory + overhead.get("memory", 0)
+def _requests_of(
+    container: core_v1.Container, granted: Mapping[str, Mapping[str, int]], least: Mapping[str, int]
+) -> dict[str, int]:
+    wanted = _amounts(container.resources.requests)
+    held = granted.get(container.name)
+    if held is not None:
+        _raise_to(wanted, held)
+    return {**least, **wanted} if least else wanted
 
 
-def _requests_of(container: core_v1.Container) -> dict[str, int]:
-    return _amounts(container.resources.requests)
+def _granted(pod: core_v1.Pod) -> Mapping[str, Mapping[str, int]]:
+    """What containers hold by the pod's status: a resize may not have come down yet."""
+    granted: dict[str, Mapping[str, int]] = {}
+    for status in (*pod.status.container_statuses, *pod.status.init_container_statuses):
+        if status.resources is not None:
+            held = _amounts(status.resources.requests)
+            _raise_to(held, _amounts(status.allocated_resources))
+            granted[status.name] = held
+    return granted
+
+
+def _asks_for_both(spec: core_v1.PodSpec) -> bool:
+    return all(
+        "cpu" in one.resources.requests and "memory" in one.resources.requests
+        for one in (*spec.containers, *spec.init_containers)
+    )
+
+
+def is_pod_level(resource: str) -> bool:
+    """Whether a pod can state it for itself."""
+    return resource in _LEAST_SCORED or resource.startswith(HUGEPAGES)
 
 
 def _amounts(quantities: Mapping[str, str]) -> dict[str, int]:
@@ -146,6 +180,15 @@ def _host_ports(spec: core_v1.PodSpec) -> Iterator[HostPort]:
             number = port.host_port or (port.container_port if spec.host_network else 0)
             if number:
                 yield HostPort(port.protocol or "TCP", number, port.host_ip or "0.0.0.0")
+
+
+def _holds_disk(volume: core_v1.Volume) -> bool:
+    return (
+        volume.gce_persistent_disk is not None
+        or volume.aws_elastic_block_store is not None
+        or volume.rbd is not None
+        or volume.iscsi is not None
+    )
 
 
 _ENCODER = msgspec.json.Encoder(order="deterministic")

@@ -4,7 +4,7 @@ Guarantees
   A pod is in exactly one place: active (to be tried now), backing off (to be tried at a known time) or unschedulable
   (to be tried when something happens that could help it, or after five minutes at the latest).
   ``pop`` gives the highest priority first, and within one priority the one that has waited longest.
-  A pod that failed n times waits 2^(n-1) seconds, at most 10, before it is tried again.
+  A pod that failed n times waits 2^(n-1) seconds, at most 10 (or as configured), before it is tried again.
 
 Follows kube-scheduler's internal/queue.
 """
@@ -22,9 +22,18 @@ from pybernetes.api.meta import Key
 from pybernetes.scheduler.framework import ClusterEvent, Plugin
 from pybernetes.scheduler.pod_info import PodInfo
 
-INITIAL_BACKOFF = 1.0
-MAX_BACKOFF = 10.0
 LONGEST_UNSCHEDULABLE = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """Seconds that a pod waits after its first failure, and after the many-th."""
+
+    initial: float = 1.0
+    most: float = 10.0
+
+    def after(self, attempts: int) -> float:
+        return min(self.initial * 2.0 ** (attempts - 1), self.most)
 
 
 @dataclass(slots=True, eq=False)
@@ -37,14 +46,14 @@ class Waiting:
     failed_at: float = 0.0
     rejected_by: frozenset[str] = frozenset()
 
-    @property
-    def ready_at(self) -> float:
-        return self.failed_at + min(INITIAL_BACKOFF * 2.0 ** (self.attempts - 1), MAX_BACKOFF)
+
+_UPSTREAM = Backoff()
 
 
 class SchedulingQueue:
-    def __init__(self, clock: Clock, plugins: Iterable[Plugin]) -> None:
+    def __init__(self, clock: Clock, plugins: Iterable[Plugin], backoff: Backoff = _UPSTREAM) -> None:
         self._clock = clock
+        self._backoffs = backoff
         self._woken_by: dict[ClusterEvent, frozenset[str]] = _by_event(plugins)
         self._order = count()
         self._active: list[tuple[int, float, int, Waiting]] = []
@@ -121,10 +130,11 @@ class SchedulingQueue:
                 self._requeue(waiting)
 
     def _requeue(self, waiting: Waiting) -> None:
-        if waiting.ready_at <= self._clock.monotonic():
+        ready_at = waiting.failed_at + self._backoffs.after(waiting.attempts)
+        if ready_at <= self._clock.monotonic():
             self._activate(waiting)
         else:
-            heapq.heappush(self._backoff, (waiting.ready_at, next(self._order), waiting))
+            heapq.heappush(self._backoff, (ready_at, next(self._order), waiting))
             self._wake.set()
 
     def _activate(self, waiting: Waiting) -> None:

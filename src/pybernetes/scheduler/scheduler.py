@@ -10,44 +10,68 @@ Assumes
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from random import Random
 
 import structlog
 
 from pybernetes.api.clock import Clock
 from pybernetes.api.errors import ApiError
+from pybernetes.api.models import core_v1
 from pybernetes.client import Client, Informers, Unreachable
 from pybernetes.client.events import NORMAL, WARNING, EventBroadcaster
 from pybernetes.scheduler import wording
+from pybernetes.scheduler.assumed_volumes import AssumedVolumes
 from pybernetes.scheduler.binding import Binder
 from pybernetes.scheduler.cluster import ClusterState
+from pybernetes.scheduler.configuration.loading import Configuration, default_configuration
 from pybernetes.scheduler.evaluation import Diagnosis, Evaluator, Placement
-from pybernetes.scheduler.feed import Feed
-from pybernetes.scheduler.framework import ClusterEvent, NotPrepared, Plugin
-from pybernetes.scheduler.plugins import DEFAULT_SCHEDULER, default_profile
+from pybernetes.scheduler.explaining.explainer import Explainer
+from pybernetes.scheduler.explaining.memory import DecisionMemory
+from pybernetes.scheduler.feed import LIVE_PODS, Feed
+from pybernetes.scheduler.framework import ClusterEvent, NotPrepared, Plugin, PluginFailed
 from pybernetes.scheduler.preemption import NoPreemption, Preemption, may_preempt, plan_preemption
-from pybernetes.scheduler.queue import SchedulingQueue, Waiting
+from pybernetes.scheduler.profiles import build_profiles
+from pybernetes.scheduler.queue import Backoff, SchedulingQueue, Waiting
+from pybernetes.scheduler.registry import ROWS, Parts, Row
 from pybernetes.scheduler.workloads import Workloads
 
+UNSCHEDULABLE, SCHEDULER_ERROR = "Unschedulable", "SchedulerError"
+"""Why a pod has no node, in its condition."""
 YIELD_AFTER = 0.005
 """Seconds of deciding after which other tasks get a turn."""
 log = structlog.get_logger(__name__)
 
 
 class Scheduler:
-    def __init__(self, client: Client, clock: Clock, random: Random) -> None:
+    def __init__(
+        self,
+        client: Client,
+        clock: Clock,
+        random: Random,
+        configuration: Configuration | None = None,
+        rows: Mapping[str, Row] = ROWS,
+    ) -> None:
+        """``rows`` are the plugins that can be chosen. Raises ConfigurationError."""
+        configuration = configuration or default_configuration()
         self._client = client
         self._clock = clock
         self._state = ClusterState()
         workloads = Workloads()
-        profile = self._profile = default_profile(self._state, workloads)
-        self._evaluator = Evaluator(self._state, profile, random)
-        plugins: list[Plugin] = [*profile.filters]
-        self.queue = SchedulingQueue(clock, plugins)
+        parts = Parts(self._state, workloads, AssumedVolumes(self._state.storage))
+        profiles = self._profiles = build_profiles(configuration, parts, rows)
+        self._evaluators = {name: Evaluator(self._state, one, random) for name, one in profiles.items()}
+        plugins: list[Plugin] = [plugin for one in profiles.values() for plugin in one.filters]
+        document = configuration.document
+        backoff = Backoff(document.pod_initial_backoff_seconds, document.pod_max_backoff_seconds)
+        self.queue = SchedulingQueue(clock, plugins, backoff)
         self._informers = Informers(client, random)
-        self._feed = Feed(self._informers, self._state, workloads, self.queue, profile.scheduler_name)
+        self._feed = Feed(self._informers, self._state, workloads, self.queue, frozenset(profiles))
         self._events = EventBroadcaster(client, clock, random)
-        self._recorder = self._events.recorder(DEFAULT_SCHEDULER)
+        self._recorders = {name: self._events.recorder(name) for name in profiles}
+        self._memory = DecisionMemory()
+        pods = self._informers.get(core_v1.Pod, field_selector=LIVE_PODS)
+        self.explainer = Explainer(self._state, self._evaluators, self._memory, pods.get, clock)
 
     async def run(self) -> None:
         """Schedules until cancelled."""
@@ -72,21 +96,39 @@ class Scheduler:
                 turn_ends = loop.time() + YIELD_AFTER
 
     async def _attempt(self, waiting: Waiting) -> None:
-        match self._evaluator.decide(waiting.pod):
+        name = waiting.pod.scheduler_name
+        try:
+            decision = self._evaluators[name].decide(waiting.pod)
+        except PluginFailed as error:
+            await self._fail(waiting, str(error))
+            return
+        self._memory.remember(self._evaluators[name].trace, self._clock.now(), waiting.attempts)
+        match decision:
             case Placement(node):
                 self._state.assume(waiting.pod, node)
-                found = (plugin.reserve(waiting.pod, node) for plugin in self._profile.reserves)
+                found = (plugin.reserve(waiting.pod, node) for plugin in self._profiles[name].reserves)
                 await self._binder.bind(waiting, node, [one for one in found if one is not None])
             case Diagnosis() as diagnosis:
                 await self._reject(waiting, diagnosis)
 
+    async def _fail(self, waiting: Waiting, message: str) -> None:
+        """No decision could be taken: that pod is tried again after a back-off."""
+        pod = waiting.pod
+        self.queue.retry(waiting)
+        self._recorders[pod.scheduler_name].event(pod.pod, WARNING, "FailedScheduling", message)
+        await self._binder.report_failure(pod, SCHEDULER_ERROR, message)
+
     async def _reject(self, waiting: Waiting, diagnosis: Diagnosis) -> None:
         pod = waiting.pod
         self.queue.park(waiting, diagnosis.rejected_by)
-        if not may_preempt(pod):
+        recorder = self._recorders[pod.scheduler_name]
+        if self._profiles[pod.scheduler_name].preemption is None:
+            message = wording.unschedulable(diagnosis, wording.NOTHING_TO_DEALLOCATE)
+        elif not may_preempt(pod):
             message = wording.unschedulable(diagnosis, wording.preemption_not_allowed())
         else:
-            plan = plan_preemption(self._state, self._evaluator, pod, diagnosis)
+            plan = plan_preemption(self._state, self._evaluators[pod.scheduler_name], pod, diagnosis)
+            self._memory.note(pod.key, preemption=plan)
             match plan:
                 case NoPreemption(reasons):
                     preemption = wording.preemption_failed(diagnosis.nodes, reasons)
@@ -94,15 +136,16 @@ class Scheduler:
                 case Preemption(node, victims):
                     message = wording.unschedulable(diagnosis, "")
                     for victim in victims:
-                        self._recorder.event(victim.pod, NORMAL, "Preempted", wording.preempted(pod, node))
+                        recorder.event(victim.pod, NORMAL, "Preempted", wording.preempted(pod, node))
                     await self._binder.preempt(pod, node, victims)
-        self._recorder.event(pod.pod, WARNING, "FailedScheduling", message)
-        await self._binder.report_unschedulable(pod, message)
+        recorder.event(pod.pod, WARNING, "FailedScheduling", message)
+        await self._binder.report_failure(pod, UNSCHEDULABLE, message)
 
     def _bound(self, waiting: Waiting, node: str) -> None:
         key = waiting.pod.key
         self.queue.remove(key)
-        self._recorder.event(waiting.pod.pod, NORMAL, "Scheduled", wording.scheduled(key.namespace, key.name, node))
+        recorder = self._recorders[waiting.pod.scheduler_name]
+        recorder.event(waiting.pod.pod, NORMAL, "Scheduled", wording.scheduled(key.namespace, key.name, node))
 
     def _refused(self, waiting: Waiting, node: str, error: Exception) -> None:
         pod = waiting.pod
@@ -115,5 +158,6 @@ class Scheduler:
         if isinstance(error, Unreachable):
             log.warning("binding got no answer", pod=str(pod.key), node=node, error=str(error))
         message = str(error) if isinstance(error, NotPrepared) else f"binding rejected: {error}"
-        self._recorder.event(pod.pod, WARNING, "FailedScheduling", message)
+        self._memory.note(pod.key, failure=message)
+        self._recorders[pod.scheduler_name].event(pod.pod, WARNING, "FailedScheduling", message)
         self.queue.retry(waiting)

@@ -11,9 +11,6 @@ from pybernetes.scheduler.affinity import AffinityTerm
 from pybernetes.scheduler.arrays import Ints
 from pybernetes.scheduler.pod_info import PodInfo
 
-HARD_AFFINITY_WEIGHT = 1
-"""What a placed pod's required affinity is worth to the pods that it wants near (upstream's default)."""
-
 
 @dataclass(slots=True)
 class _Held:
@@ -36,9 +33,10 @@ class _Held:
 
 
 class PlacedTerms:
-    """``required_anti`` counts holders; ``preferred`` sums weights, negative for anti-affinity."""
+    """``required`` and ``required_anti`` count holders; ``preferred`` sums weights, negative for anti-affinity."""
 
     def __init__(self) -> None:
+        self.required: dict[str, _Held] = {}
         self.required_anti: dict[str, _Held] = {}
         self.preferred: dict[str, _Held] = {}
 
@@ -49,9 +47,14 @@ class PlacedTerms:
         for term in terms.required_anti:
             _hold(self.required_anti, term, row, sign)
         for term in terms.required:
-            _hold(self.preferred, term, row, sign * HARD_AFFINITY_WEIGHT)
+            _hold(self.required, term, row, sign)
         for weighted in terms.preferred:
             _hold(self.preferred, weighted.term, row, sign * weighted.weight)
+
+    def required_for(
+        self, pod: PodInfo, namespace_labels: Mapping[str, str], rows: int
+    ) -> Iterator[tuple[AffinityTerm, Ints]]:
+        return _picking(self.required, pod, namespace_labels, rows)
 
     def required_anti_for(
         self, pod: PodInfo, namespace_labels: Mapping[str, str], rows: int

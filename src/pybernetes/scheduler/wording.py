@@ -8,6 +8,7 @@ from pybernetes.scheduler.evaluation import Diagnosis
 from pybernetes.scheduler.pod_info import PodInfo
 
 NO_VICTIMS = "No preemption victims found for incoming pod"
+NOTHING_TO_DEALLOCATE = "no new claims to deallocate"
 NOT_HELPFUL = "Preemption is not helpful for scheduling"
 
 
@@ -23,11 +24,11 @@ def unschedulable(diagnosis: Diagnosis, preemption: str) -> str:
 
 
 def preemption_failed(nodes: int, reasons: Mapping[str, int]) -> str:
-    return f"no new claims to deallocate, preemption: 0/{nodes} nodes are available: {_histogram(reasons)}."
+    return f"{NOTHING_TO_DEALLOCATE}, preemption: 0/{nodes} nodes are available: {_histogram(reasons)}."
 
 
 def preemption_not_allowed() -> str:
-    return "no new claims to deallocate, preemption: not eligible due to preemptionPolicy=Never."
+    return f"{NOTHING_TO_DEALLOCATE}, preemption: not eligible due to preemptionPolicy=Never."
 
 
 def _histogram(reasons: Mapping[str, int]) -> str:

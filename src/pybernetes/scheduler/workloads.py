@@ -36,11 +36,7 @@ class Workloads:
 
     def selector_of(self, pod: core_v1.Pod) -> LabelSelector | None:
         """None when nothing selects the pod."""
-        labels = pod.metadata.labels
-        wanted: dict[str, str] = {}
-        for selector in self._services.get(pod.metadata.namespace or "", {}).values():
-            if all(labels.get(key) == value for key, value in selector.items()):
-                wanted.update(selector)
+        wanted = self._labels_of_services(pod)
         owner = next((one.uid for one in pod.metadata.owner_references if one.controller), None)
         owning = self._owners.get(owner) if owner else None
         if owning is None:
@@ -48,3 +44,16 @@ class Workloads:
         if not wanted:
             return owning
         return LabelSelector.parse(f"{LabelSelector.from_map(wanted)},{owning}")
+
+    def selected_by_services(self, pod: core_v1.Pod) -> LabelSelector | None:
+        """As ``selector_of``, by Services alone."""
+        wanted = self._labels_of_services(pod)
+        return LabelSelector.from_map(wanted) if wanted else None
+
+    def _labels_of_services(self, pod: core_v1.Pod) -> dict[str, str]:
+        labels = pod.metadata.labels
+        wanted: dict[str, str] = {}
+        for selector in self._services.get(pod.metadata.namespace or "", {}).values():
+            if all(labels.get(key) == value for key, value in selector.items()):
+                wanted.update(selector)
+        return wanted

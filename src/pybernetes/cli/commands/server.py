@@ -17,6 +17,7 @@ from pybernetes.cli.front_proxy import check_front_proxy, choose_front_proxy
 from pybernetes.cli.identities import choose_identities
 from pybernetes.cli.options import find, which_cluster
 from pybernetes.cli.problems import Problem
+from pybernetes.cli.scheduling import check_scheduling, choose_scheduling
 
 PARTS = ("apiserver", "controllers", "scheduler")
 
@@ -39,6 +40,7 @@ PARTS = ("apiserver", "controllers", "scheduler")
 @choose_controllers
 @choose_network
 @choose_plugins
+@choose_scheduling
 @choose_audit
 @choose_identities
 @choose_front_proxy
@@ -57,6 +59,7 @@ def server(name: str, data_dir: Path | None, only: str | None, kubeconfig: Path 
     check_controllers(settings)
     check_network(settings)
     check_plugins(settings)
+    check_scheduling(settings)
     check_front_proxy(settings)
     preflight.check_disk(layout.root, preflight.SMALLEST_DISK_HOLLOW)
     if "apiserver" in wanted:

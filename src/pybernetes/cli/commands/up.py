@@ -23,6 +23,7 @@ from pybernetes.cli.layout import RUNTIMES, Layout, Settings
 from pybernetes.cli.options import find, which_cluster
 from pybernetes.cli.probe import ApiProbe, is_ready
 from pybernetes.cli.problems import Problem
+from pybernetes.cli.scheduling import check_scheduling, choose_scheduling
 
 READY_SECONDS = 60.0
 NODE_SECONDS = 90.0
@@ -49,6 +50,7 @@ Examples:
 )
 @choose_network
 @choose_plugins
+@choose_scheduling
 @choose_audit
 @choose_identities
 @choose_front_proxy
@@ -63,6 +65,7 @@ def up(name: str, data_dir: Path | None, wait: bool, **given: Any) -> None:
     settings = settled(layout.read_settings(), name, given)
     check_network(settings)
     check_plugins(settings)
+    check_scheduling(settings)
     check_front_proxy(settings)
     since = start(layout, settings)
     report = Progress()

@@ -9,13 +9,15 @@ from pybernetes.apiserver.auth.pki import Pki
 from pybernetes.cli.layout import Layout, Settings
 from pybernetes.cli.parts.clients import client_as, close
 from pybernetes.cli.parts.leadership import elector
+from pybernetes.cli.scheduling import scheduling_of
 from pybernetes.scheduler.scheduler import Scheduler
 
 
 async def run(layout: Layout, settings: Settings) -> None:
     client = client_as(Pki.scheduler, layout, settings, "p8s-scheduler")
     try:
-        scheduler = Scheduler(client, SystemClock(), random.Random())
+        configuration, rows = scheduling_of(settings)
+        scheduler = Scheduler(client, SystemClock(), random.Random(), configuration, rows)
         await elector(client, layout, "kube-scheduler").lead(scheduler.run)
     finally:
         await close(client)

@@ -14,6 +14,7 @@ from pybernetes.scheduler.affinity import AffinityTerm
 from pybernetes.scheduler.arrays import ABSENT, Ints, Mask, Rows
 from pybernetes.scheduler.cluster import ClusterState
 from pybernetes.scheduler.columns import NodeColumns
+from pybernetes.scheduler.configuration.arguments import InterPodAffinityArgs
 from pybernetes.scheduler.domains import sum_by_domain
 from pybernetes.scheduler.framework import MAX_SCORE, ClusterEvent, Code, Refusal, Scope
 from pybernetes.scheduler.pod_info import PodInfo
@@ -38,8 +39,10 @@ class InterPodAffinity:
         )
     )
 
-    def __init__(self, state: ClusterState) -> None:
+    def __init__(self, state: ClusterState, arguments: InterPodAffinityArgs) -> None:
         self._state = state
+        self._hard_weight = arguments.hard_pod_affinity_weight
+        self._ignores_preferred = arguments.ignore_preferred_terms_of_existing_pods
 
     def concerns(self, pod: PodInfo, nodes: NodeColumns) -> bool:
         return bool(pod.inter_pod.required or pod.inter_pod.required_anti or self._placed.required_anti)
@@ -54,7 +57,11 @@ class InterPodAffinity:
         return refusals
 
     def prefers(self, pod: PodInfo, nodes: NodeColumns) -> bool:
-        return bool(pod.inter_pod.preferred or self._placed.preferred)
+        if pod.inter_pod.preferred:
+            return True
+        if self._ignores_preferred:
+            return False
+        return bool(self._placed.preferred or (self._hard_weight and self._placed.required))
 
     def score(self, pod: PodInfo, nodes: NodeColumns, rows: Rows, feasible: Mask) -> Ints:
         total = np.zeros(nodes.capacity, np.int64)
@@ -62,6 +69,10 @@ class InterPodAffinity:
             total += weighted.weight * self._picked(weighted.term, nodes)
         for term, weights in self._placed.preferred_for(pod, self._labels(pod), nodes.capacity):
             total += sum_by_domain(nodes.label_ids(term.topology_key), weights, nodes.present)
+        if self._hard_weight:
+            for term, holders in self._placed.required_for(pod, self._labels(pod), nodes.capacity):
+                near = sum_by_domain(nodes.label_ids(term.topology_key), holders, nodes.present)
+                total += self._hard_weight * near
         return total[rows]
 
     def normalise(self, pod: PodInfo, nodes: NodeColumns, raw: Ints, feasible: Mask) -> Ints:
@@ -69,7 +80,8 @@ class InterPodAffinity:
         if not len(scores) or scores.min() == scores.max():
             return np.zeros_like(raw)
         least, most = int(scores.min()), int(scores.max())
-        return np.asarray(MAX_SCORE * (raw - least) // (most - least))
+        # In floating point as upstream does it: what it cuts off is its own.
+        return np.asarray((MAX_SCORE * ((raw - least) / (most - least))).astype(np.int64))
 
     def _refusals(self, pod: PodInfo, nodes: NodeColumns) -> Iterator[tuple[Mask, str, Code]]:
         if pod.inter_pod.required:

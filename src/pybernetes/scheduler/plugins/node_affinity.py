@@ -10,10 +10,13 @@ from pybernetes.api.models import core_v1
 from pybernetes.api.placement import integer
 from pybernetes.scheduler.arrays import ABSENT, EVERY_ROW, Ints, Mask, Rows
 from pybernetes.scheduler.columns import NodeColumns
-from pybernetes.scheduler.framework import ClusterEvent, Code, Refusal, Scope, scaled_to_highest
+from pybernetes.scheduler.configuration.arguments import NodeAffinityArgs
+from pybernetes.scheduler.framework import ClusterEvent, Code, Refusal, Rejection, Scope, scaled_to_highest
 from pybernetes.scheduler.pod_info import PodInfo
 
 REASON = "node(s) didn't match Pod's node affinity/selector"
+REASON_ENFORCED = "node(s) didn't match scheduler-enforced node affinity"
+REASON_CONFLICT = "pod affinity terms conflict"
 
 
 def required_nodes(pod: PodInfo, nodes: NodeColumns, rows: Rows = EVERY_ROW) -> Mask:
@@ -84,18 +87,50 @@ def _compares(nodes: NodeColumns, requirement: core_v1.NodeSelectorRequirement, 
     return np.isin(nodes.label_ids(requirement.key)[rows], ids)
 
 
+def _named_nodes(term: core_v1.NodeSelectorTerm) -> frozenset[str] | None:
+    """The nodes that a term allows by name; None when it names none."""
+    names: frozenset[str] | None = None
+    for one in term.match_fields:
+        if one.key == "metadata.name" and one.operator == "In":
+            names = frozenset(one.values) if names is None else names & frozenset(one.values)
+    return names
+
+
 class NodeAffinity:
     name = "NodeAffinity"
     scope = Scope.NODE
     wakes_on = frozenset((ClusterEvent.NODE_ADDED, ClusterEvent.NODE_LABELS_CHANGED))
 
+    def __init__(self, arguments: NodeAffinityArgs) -> None:
+        added = arguments.added_affinity
+        self._enforced = added.required_during_scheduling_ignored_during_execution if added is not None else None
+        self._added = added.preferred_during_scheduling_ignored_during_execution if added is not None else []
+
+    def rejection(self, pod: PodInfo) -> Rejection | None:
+        affinity = pod.spec.affinity.node_affinity if pod.spec.affinity else None
+        required = affinity.required_during_scheduling_ignored_during_execution if affinity else None
+        terms = required.node_selector_terms if required is not None else ()
+        named = [_named_nodes(term) for term in terms]
+        if named and all(names is not None and not names for names in named):
+            return Rejection(REASON_CONFLICT)
+        return None
+
     def concerns(self, pod: PodInfo, nodes: NodeColumns) -> bool:
+        if self._enforced is not None:
+            return True
         affinity = pod.spec.affinity.node_affinity if pod.spec.affinity else None
         required = affinity is not None and affinity.required_during_scheduling_ignored_during_execution is not None
         return bool(pod.spec.node_selector) or required
 
     def filter(self, pod: PodInfo, nodes: NodeColumns, rows: Rows) -> Sequence[Refusal]:
-        return (Refusal(~required_nodes(pod, nodes, rows), REASON, Code.UNRESOLVABLE),)
+        refused = ~required_nodes(pod, nodes, rows)
+        if self._enforced is None:
+            return (Refusal(refused, REASON, Code.UNRESOLVABLE),)
+        outside = ~any_term(nodes, self._enforced.node_selector_terms, rows)
+        return (
+            Refusal(outside, REASON_ENFORCED, Code.UNRESOLVABLE),
+            Refusal(refused & ~outside, REASON, Code.UNRESOLVABLE),
+        )
 
     def prefers(self, pod: PodInfo, nodes: NodeColumns) -> bool:
         return bool(self._preferred(pod))
@@ -111,4 +146,5 @@ class NodeAffinity:
 
     def _preferred(self, pod: PodInfo) -> Sequence[core_v1.PreferredSchedulingTerm]:
         affinity = pod.spec.affinity.node_affinity if pod.spec.affinity else None
-        return affinity.preferred_during_scheduling_ignored_during_execution if affinity else ()
+        own = affinity.preferred_during_scheduling_ignored_during_execution if affinity else ()
+        return [*self._added, *own] if self._added else own

@@ -1,16 +1,24 @@
-"""NodeResourcesBalancedAllocation: nodes whose CPU and memory fill alike are better.
+"""NodeResourcesBalancedAllocation: nodes whose resources fill alike are better.
 
-Classic name: BalancedResourceAllocation.
+Classic name: BalancedResourceAllocation. Follows noderesources/balanced_allocation.go: what counts is how much more
+even the pod makes a node.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
+import numpy.typing as npt
 
 from pybernetes.scheduler.arrays import Ints, Mask, Rows
 from pybernetes.scheduler.columns import NodeColumns
+from pybernetes.scheduler.configuration.arguments import NodeResourcesBalancedAllocationArgs
 from pybernetes.scheduler.framework import MAX_SCORE, ClusterEvent, Scope
 from pybernetes.scheduler.pod_info import PodInfo
+from pybernetes.scheduler.resource_allocation import Use, exact_uses
+
+Floats = npt.NDArray[np.float64]
 
 
 class NodeResourcesBalancedAllocation:
@@ -18,23 +26,39 @@ class NodeResourcesBalancedAllocation:
     scope = Scope.NODE
     wakes_on: frozenset[ClusterEvent] = frozenset()
 
+    def __init__(self, arguments: NodeResourcesBalancedAllocationArgs) -> None:
+        self._resources = arguments.weights()
+
     def prefers(self, pod: PodInfo, nodes: NodeColumns) -> bool:
-        """Pods that request nothing are the same everywhere."""
-        return bool(pod.requests)
+        """Pods that request none of the resources are the same everywhere."""
+        return any(pod.requests.get(one.name) for one in self._resources)
 
     def score(self, pod: PodInfo, nodes: NodeColumns, rows: Rows, feasible: Mask) -> Ints:
-        cpu = _filled(nodes, "cpu", pod, rows)
-        memory = _filled(nodes, "memory", pod, rows)
-        # The standard deviation of two values is half their distance.
-        return ((1 - np.abs(cpu - memory) / 2) * MAX_SCORE).astype(np.int64)
+        uses = list(exact_uses(self._resources, pod, nodes, rows))
+        with_pod = _evenness(uses, [_share(use.before + use.wanted, use.total) for use in uses])
+        without = _evenness(uses, [_share(use.before, use.total) for use in uses])
+        return np.asarray(MAX_SCORE // 2 + (MAX_SCORE // 2 + with_pod - without) // 2)
 
     def normalise(self, pod: PodInfo, nodes: NodeColumns, raw: Ints, feasible: Mask) -> Ints:
         return raw
 
 
-def _filled(nodes: NodeColumns, resource: str, pod: PodInfo, rows: Rows) -> np.typing.NDArray[np.float64]:
-    """The share of a resource that is requested with the pod on the node, at most 1."""
-    index = nodes.resources[resource]
-    wanted = nodes.requested[index, rows] + pod.requests.get(resource, 0)
-    share: np.typing.NDArray[np.float64] = np.minimum(wanted / np.maximum(nodes.allocatable[index, rows], 1), 1.0)
+def _share(amount: Ints, total: Ints) -> Floats:
+    share: Floats = np.minimum(amount / np.maximum(total, 1), 1.0)
     return share
+
+
+def _evenness(uses: Sequence[Use], shares: Sequence[Floats]) -> Ints:
+    """100 where all resources are filled alike; those that a node has none of do not count."""
+    has = np.array([use.total != 0 for use in uses])
+    if len(uses) == 2 and has.all():
+        # The standard deviation of two values is half their distance.
+        deviation = np.abs((shares[0] - shares[1]) / 2)
+    else:
+        count = np.maximum(has.sum(axis=0), 1)
+        distance = np.where(has, shares, -np.inf).max(axis=0) - np.where(has, shares, np.inf).min(axis=0)
+        filled = np.where(has, np.array(shares), 0.0)
+        mean = filled.sum(axis=0) / count
+        spread = np.sqrt(np.where(has, (filled - mean) ** 2, 0.0).sum(axis=0) / count)
+        deviation = np.where(count == 2, distance / 2, spread)
+    return ((1 - deviation) * MAX_SCORE).astype(np.int64)

@@ -1,18 +1,21 @@
-"""NodeResourcesFit: a node must have free what a pod requests, and emptier nodes are better.
+"""NodeResourcesFit: a node must have free what a pod requests; how full nodes should be is the scoring strategy's.
 
-Classic names: PodFitsResources, LeastRequestedPriority. Scoring is upstream's LeastAllocated over CPU and memory.
+Classic names: PodFitsResources, LeastRequestedPriority, MostRequestedPriority, RequestedToCapacityRatioPriority.
+Follows pkg/scheduler/framework/plugins/noderesources.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
+from pybernetes.api.resource_names import is_extended
 from pybernetes.scheduler.arrays import Ints, Mask, Rows
 from pybernetes.scheduler.columns import POD_SLOTS, NodeColumns
-from pybernetes.scheduler.framework import MAX_SCORE, ClusterEvent, Code, Refusal, Scope
+from pybernetes.scheduler.configuration.arguments import NodeResourcesFitArgs
+from pybernetes.scheduler.framework import ClusterEvent, Code, Refusal, Scope
 from pybernetes.scheduler.pod_info import PodInfo
+from pybernetes.scheduler.resource_allocation import padded_uses
+from pybernetes.scheduler.scoring_strategies import strategy_of
 
 
 class NodeResourcesFit:
@@ -27,6 +30,12 @@ class NodeResourcesFit:
         )
     )
 
+    def __init__(self, arguments: NodeResourcesFitArgs) -> None:
+        self._ignored = frozenset(arguments.ignored_resources)
+        self._ignored_groups = frozenset(arguments.ignored_resource_groups)
+        self._strategy = strategy_of(arguments.strategy)
+        self._resources = arguments.strategy.weights()
+
     def concerns(self, pod: PodInfo, nodes: NodeColumns) -> bool:
         return True
 
@@ -34,6 +43,8 @@ class NodeResourcesFit:
         slots = nodes.resources[POD_SLOTS]
         refusals = [Refusal(nodes.requested[slots, rows] >= nodes.allocatable[slots, rows], "Too many pods")]
         for resource, amount in pod.requests.items():
+            if self._ignores(resource):
+                continue
             index = nodes.resource_index(resource)
             total = nodes.allocatable[index, rows]
             refused = nodes.requested[index, rows] > total - amount
@@ -49,16 +60,13 @@ class NodeResourcesFit:
         return True
 
     def score(self, pod: PodInfo, nodes: NodeColumns, rows: Rows, feasible: Mask) -> Ints:
-        cpu, memory = nodes.resources["cpu"], nodes.resources["memory"]
-        free_cpu = _least_allocated(nodes.allocatable[cpu, rows], nodes.scored_cpu[rows] + pod.scored_cpu)
-        free_memory = _least_allocated(nodes.allocatable[memory, rows], nodes.scored_memory[rows] + pod.scored_memory)
-        return (free_cpu + free_memory) // 2
+        return self._strategy.score(padded_uses(self._resources, pod, nodes, rows), nodes.present[rows])
 
     def normalise(self, pod: PodInfo, nodes: NodeColumns, raw: Ints, feasible: Mask) -> Ints:
         return raw
 
-
-def _least_allocated(total: Ints, wanted: Ints) -> Ints:
-    """The share that stays free, 0 to 100; 0 where more is wanted than there is."""
-    free = (total - wanted) * MAX_SCORE
-    return np.where((free < 0) | (total == 0), 0, free // np.maximum(total, 1))
+    def _ignores(self, resource: str) -> bool:
+        """Only extended resources can be ignored."""
+        if not (self._ignored or self._ignored_groups) or not is_extended(resource):
+            return False
+        return resource in self._ignored or resource.partition("/")[0] in self._ignored_groups

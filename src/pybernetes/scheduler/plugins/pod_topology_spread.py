@@ -1,7 +1,7 @@
 """PodTopologySpread: pods of one selection are spread over zones, hosts or any other domains.
 
-Classic names: SelectorSpreadPriority, ServiceSpreadingPriority (through the default constraints, which spread the pods
-of a Service or workload over hosts and zones). Follows
+Pods that do not say how are spread by the default constraints: by Services and owning workloads over hosts and zones,
+or as the plugin's arguments list. Follows
 https://kubernetes.io/docs/concepts/scheduling-eviction/topology-spread-constraints/.
 """
 
@@ -18,6 +18,7 @@ from pybernetes.api.selectors import LabelSelector
 from pybernetes.scheduler.arrays import ABSENT, Ints, Mask, Rows
 from pybernetes.scheduler.cluster import ClusterState
 from pybernetes.scheduler.columns import NodeColumns
+from pybernetes.scheduler.configuration.arguments import PodTopologySpreadArgs
 from pybernetes.scheduler.domains import domains_among, totals_of
 from pybernetes.scheduler.framework import MAX_SCORE, ClusterEvent, Code, Refusal, Scope
 from pybernetes.scheduler.plugins.node_affinity import required_nodes
@@ -27,9 +28,13 @@ from pybernetes.scheduler.workloads import Workloads
 
 REASON = "node(s) didn't match pod topology spread constraints"
 REASON_NO_LABEL = "node(s) didn't match pod topology spread constraints (missing required label)"
+_HARD, _SOFT = "DoNotSchedule", "ScheduleAnyway"
 HOSTNAME = "kubernetes.io/hostname"
 ZONE = "topology.kubernetes.io/zone"
-_DEFAULTS = ((HOSTNAME, 3), (ZONE, 5))
+_SYSTEM_DEFAULTS = (
+    core_v1.TopologySpreadConstraint(topology_key=HOSTNAME, when_unsatisfiable="ScheduleAnyway", max_skew=3),
+    core_v1.TopologySpreadConstraint(topology_key=ZONE, when_unsatisfiable="ScheduleAnyway", max_skew=5),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +48,19 @@ class Constraint:
     honours_taints: bool = False
 
     def weigh(self, pod: PodInfo) -> int:
+        """1 for a placed pod that counts; a selector without requirements picks none of them."""
         picked = (
             pod.namespace == self.namespace
             and not pod.is_terminating
             and self.selector is not None
+            and bool(self.selector.requirements)
             and self.selector.matches(pod.labels)
         )
         return int(picked)
+
+    def picks(self, incoming: PodInfo) -> int:
+        """1 when the pod that is to be placed will count too."""
+        return int(self.selector is not None and self.selector.matches(incoming.labels))
 
     @property
     def identity(self) -> str:
@@ -70,16 +81,21 @@ class PodTopologySpread:
         )
     )
 
-    def __init__(self, state: ClusterState, workloads: Workloads) -> None:
+    def __init__(self, state: ClusterState, workloads: Workloads, arguments: PodTopologySpreadArgs) -> None:
+        self._system_defaults = arguments.defaulting_type == "System"
+        self._defaults = _SYSTEM_DEFAULTS if self._system_defaults else arguments.default_constraints
+        self._hard_defaults = any(one.when_unsatisfiable == _HARD for one in self._defaults)
         self._state = state
         self._workloads = workloads
         self._taints = TaintToleration()
 
     def concerns(self, pod: PodInfo, nodes: NodeColumns) -> bool:
-        return any(one.when_unsatisfiable == "DoNotSchedule" for one in pod.spec.topology_spread_constraints)
+        if pod.spec.topology_spread_constraints:
+            return any(one.when_unsatisfiable == _HARD for one in pod.spec.topology_spread_constraints)
+        return self._hard_defaults and bool(self._constraints(pod, _HARD))
 
     def filter(self, pod: PodInfo, nodes: NodeColumns, rows: Rows) -> Sequence[Refusal]:
-        constraints = _constraints(pod, "DoNotSchedule")
+        constraints = self._constraints(pod, _HARD)
         has_keys = self._has_keys(nodes, constraints)
         refusals = [Refusal((~has_keys)[rows], REASON_NO_LABEL, Code.UNRESOLVABLE)]
         for one in constraints:
@@ -90,16 +106,17 @@ class PodTopologySpread:
             fewest = int(totals[domains].min(initial=np.iinfo(np.int64).max)) if len(domains) else 0
             if len(domains) < one.min_domains:
                 fewest = 0
-            skew = totals[ids] + one.weigh(pod) - fewest
+            skew = totals[ids] + one.picks(pod) - fewest
             refusals.append(Refusal((skew > one.max_skew)[rows], REASON))
         return refusals
 
     def prefers(self, pod: PodInfo, nodes: NodeColumns) -> bool:
-        return bool(self._soft(pod))
+        return bool(self._constraints(pod, _SOFT))
 
     def score(self, pod: PodInfo, nodes: NodeColumns, rows: Rows, feasible: Mask) -> Ints:
-        constraints = self._soft(pod)
-        own = bool(pod.spec.topology_spread_constraints)
+        constraints = self._constraints(pod, _SOFT)
+        # The system's defaults spread over hosts even where nodes have no zone.
+        own = bool(pod.spec.topology_spread_constraints) or not self._system_defaults
         scored = feasible & self._has_keys(nodes, constraints) if own else feasible
         total = np.zeros(nodes.capacity, np.float64)
         for one in constraints:
@@ -112,7 +129,7 @@ class PodTopologySpread:
                 if own:
                     counted &= self._has_keys(nodes, constraints)
                 found = totals_of(ids, counts, counted)[ids]
-                size = len(domains_among(ids, scored))
+                size = len(domains_among(ids, scored)) + bool((scored & (ids == ABSENT)).any())
             weighted = found * math.log(size + 2) + (one.max_skew - 1)
             total += np.where(ids != ABSENT, weighted, 0.0)
         raw = np.rint(total).astype(np.int64)
@@ -129,13 +146,15 @@ class PodTopologySpread:
             return np.where(raw >= 0, MAX_SCORE, 0)
         return np.where(raw >= 0, MAX_SCORE * (most + least - raw) // most, 0)
 
-    def _soft(self, pod: PodInfo) -> Sequence[Constraint]:
-        if pod.spec.topology_spread_constraints:
-            return _constraints(pod, "ScheduleAnyway")
-        selector = self._workloads.selector_of(pod.pod)
+    def _constraints(self, pod: PodInfo, when: str) -> Sequence[Constraint]:
+        """The pod's own; else the defaults, with the selector of its Services and workload."""
+        own = pod.spec.topology_spread_constraints
+        if own:
+            return [_constraint(one, pod, _selector(pod, one)) for one in own if one.when_unsatisfiable == when]
+        selector = self._workloads.selector_of(pod.pod) if self._defaults else None
         if selector is None:
             return ()
-        return [Constraint(key, max_skew, 1, selector, pod.namespace) for key, max_skew in _DEFAULTS]
+        return [_constraint(one, pod, selector) for one in self._defaults if one.when_unsatisfiable == when]
 
     def _counts(self, one: Constraint, nodes: NodeColumns) -> Ints:
         return self._state.counts.of(one.identity, one.weigh, nodes.capacity)
@@ -155,20 +174,16 @@ class PodTopologySpread:
         return honoured
 
 
-def _constraints(pod: PodInfo, when: str) -> list[Constraint]:
-    return [
-        Constraint(
-            topology_key=one.topology_key,
-            max_skew=one.max_skew,
-            min_domains=one.min_domains or 1,
-            selector=_selector(pod, one),
-            namespace=pod.namespace,
-            honours_affinity=(one.node_affinity_policy or "Honor") == "Honor",
-            honours_taints=(one.node_taints_policy or "Ignore") == "Honor",
-        )
-        for one in pod.spec.topology_spread_constraints
-        if one.when_unsatisfiable == when
-    ]
+def _constraint(one: core_v1.TopologySpreadConstraint, pod: PodInfo, selector: LabelSelector | None) -> Constraint:
+    return Constraint(
+        topology_key=one.topology_key,
+        max_skew=one.max_skew,
+        min_domains=one.min_domains or 1,
+        selector=selector,
+        namespace=pod.namespace,
+        honours_affinity=(one.node_affinity_policy or "Honor") == "Honor",
+        honours_taints=(one.node_taints_policy or "Ignore") == "Honor",
+    )
 
 
 def _selector(pod: PodInfo, constraint: core_v1.TopologySpreadConstraint) -> LabelSelector | None:

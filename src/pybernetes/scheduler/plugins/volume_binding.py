@@ -24,6 +24,7 @@ from pybernetes.scheduler.arrays import Mask, Rows
 from pybernetes.scheduler.assumed_volumes import AssumedVolumes
 from pybernetes.scheduler.cluster import ClusterState
 from pybernetes.scheduler.columns import NodeColumns
+from pybernetes.scheduler.configuration.arguments import VolumeBindingArgs
 from pybernetes.scheduler.framework import ClusterEvent, Code, NotPrepared, Refusal, Rejection, Reservation, Scope
 from pybernetes.scheduler.plugins.node_affinity import any_term
 from pybernetes.scheduler.pod_info import PodInfo
@@ -39,7 +40,6 @@ from pybernetes.scheduler.volume_plan import (
 NODE_CONFLICT = "node(s) didn't match PersistentVolume's node affinity"
 BIND_CONFLICT = "node(s) didn't find available persistent volumes to bind"
 VOLUME_MISSING = "node(s) unavailable due to one or more pvc(s) bound to non-existent pv(s)"
-BIND_TIMEOUT = 600.0
 
 
 class VolumeBinding:
@@ -55,9 +55,10 @@ class VolumeBinding:
         )
     )
 
-    def __init__(self, cluster: ClusterState) -> None:
+    def __init__(self, cluster: ClusterState, volumes: AssumedVolumes, arguments: VolumeBindingArgs) -> None:
         self._cluster = cluster
-        self._volumes = AssumedVolumes(cluster.storage)
+        self._volumes = volumes
+        self._timeout = arguments.bind_timeout_seconds
 
     def rejection(self, pod: PodInfo) -> Rejection | None:
         why = why_not_anywhere(pod, self._volumes) if pod.claims else ""
@@ -118,7 +119,7 @@ class VolumeBinding:
         planned = volumes_on(choices_for(claims, self._volumes), known)
         if planned is None:
             return None
-        reserved = _Reserved(self._cluster, self._volumes, pod, known, _reserved(planned, node))
+        reserved = _Reserved(self._cluster, self._volumes, pod, known, _reserved(planned, node), self._timeout)
         reserved.assume()
         return reserved
 
@@ -143,6 +144,7 @@ class _Reserved:
     pod: PodInfo
     node: core_v1.Node
     wanted: PodVolumes
+    timeout: float
     written: dict[object, int] = field(default_factory=dict)
     """The resource versions of what was written: what the informers show of it may be older."""
 
@@ -161,7 +163,7 @@ class _Reserved:
     async def prepare(self, client: Client) -> None:
         try:
             await self._write(client)
-            async with asyncio.timeout(BIND_TIMEOUT):
+            async with asyncio.timeout(self.timeout):
                 await self.state.known.until(self._is_bound)
         except TimeoutError as error:
             raise self._failed("binding volumes: context deadline exceeded") from error

@@ -1,0 +1,151 @@
+"""A configuration file → what the scheduler is built from: read strictly, defaulted and checked.
+
+Both kinds are read: `KubeSchedulerConfiguration` (kubescheduler.config.k8s.io/v1) and the classic `Policy` (v1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+
+import msgspec
+
+from pybernetes.api.durations import InvalidDuration
+from pybernetes.api.fields import aggregate, quoted
+from pybernetes.scheduler.configuration import policy
+from pybernetes.scheduler.configuration.arguments import Arguments
+from pybernetes.scheduler.configuration.documents import KubeSchedulerConfiguration, SchedulerProfile
+from pybernetes.scheduler.configuration.merging import ConfigurationError
+from pybernetes.scheduler.configuration.validation import validate
+from pybernetes.scheduler.pod_info import DEFAULT_SCHEDULER
+
+KIND = "KubeSchedulerConfiguration"
+GROUP_VERSION = "kubescheduler.config.k8s.io/v1"
+T = TypeVar("T", bound=msgspec.Struct)
+ArgumentTypes = Mapping[str, type[Arguments] | None]
+"""What each known plugin takes as its arguments."""
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """``arguments`` has, for each profile, those of its plugins by name; plugins that are not in it have none given."""
+
+    document: KubeSchedulerConfiguration
+    arguments: tuple[Mapping[str, Arguments], ...]
+
+    @property
+    def scheduler_names(self) -> frozenset[str]:
+        return frozenset(one.scheduler_name or "" for one in self.document.profiles)
+
+
+def default_configuration() -> Configuration:
+    return Configuration(_with_profiles(KubeSchedulerConfiguration()), ({},))
+
+
+def load(path: Path, types: ArgumentTypes) -> Configuration:
+    """Raises ConfigurationError."""
+    import yaml
+
+    try:
+        document = yaml.safe_load(path.read_text())
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigurationError(str(error)) from error
+    if not isinstance(document, dict):
+        raise ConfigurationError("Object 'Kind' is missing")
+    return read(document, types)
+
+
+def read(document: Mapping[str, Any], types: ArgumentTypes) -> Configuration:
+    """Raises ConfigurationError."""
+    kind, version = document.get("kind"), document.get("apiVersion")
+    if not kind:
+        raise ConfigurationError("Object 'Kind' is missing")
+    if kind == policy.KIND and version == "v1":
+        document = policy.as_configuration(document)
+    elif kind != KIND or version != GROUP_VERSION:
+        raise ConfigurationError(
+            f'no kind {quoted(str(kind))} is registered for version {quoted(str(version))} in scheme "scheduler"'
+        )
+    given = _with_profiles(decoded(document, KubeSchedulerConfiguration))
+    if given.extenders:
+        raise ConfigurationError("extenders: HTTP extenders are not built; write a plugin in Python instead")
+    arguments = [_arguments(index, profile, types) for index, profile in enumerate(given.profiles)]
+    try:
+        errors = list(validate(given, arguments))
+    except InvalidDuration as error:
+        raise ConfigurationError(f"leaderElection: {error}") from error
+    if errors:
+        raise ConfigurationError(aggregate(errors))
+    return Configuration(given, tuple(arguments))
+
+
+def _with_profiles(given: KubeSchedulerConfiguration) -> KubeSchedulerConfiguration:
+    """One profile when the file has none; a single one need not have a name."""
+    profiles = given.profiles or (SchedulerProfile(),)
+    if len(profiles) == 1 and profiles[0].scheduler_name is None:
+        profiles = (msgspec.structs.replace(profiles[0], scheduler_name=DEFAULT_SCHEDULER),)
+    return msgspec.structs.replace(given, profiles=profiles)
+
+
+def _arguments(number: int, profile: SchedulerProfile, types: ArgumentTypes) -> dict[str, Arguments]:
+    found: dict[str, Arguments] = {}
+    for index, one in enumerate(profile.plugin_config):
+        expected = types.get(one.name)
+        if expected is None or one.args is None:
+            continue
+        where = f"decoding .profiles[{number}].pluginConfig[{index}]"
+        kind = one.args.get("kind", f"{one.name}Args")
+        if kind != f"{one.name}Args":
+            group = GROUP_VERSION.partition("/")[0]
+            raise ConfigurationError(
+                f"{where}: args for plugin {one.name} were not of type {one.name}Args.{group}, got {kind}.{group}"
+            )
+        try:
+            found[one.name] = decoded(one.args, expected)
+        except ConfigurationError as error:
+            raise ConfigurationError(f"{where}: decoding args for plugin {one.name}: {error}") from error
+    return found
+
+
+def decoded(document: Mapping[str, Any], model: type[T]) -> T:
+    """Strictly: a field that is not known is an error. Raises ConfigurationError."""
+    unknown = [f'unknown field "{path}"' for path in unknown_fields(document, model)]
+    if unknown:
+        raise ConfigurationError(f"strict decoding error: {', '.join(unknown)}")
+    try:
+        return msgspec.convert(document, model)
+    except msgspec.ValidationError as error:
+        raise ConfigurationError(str(error)) from error
+
+
+def unknown_fields(document: Any, model: Any, path: str = "") -> Iterator[str]:
+    """Paths of fields that the model does not have."""
+    if isinstance(document, list):
+        for index, one in enumerate(document):
+            yield from unknown_fields(one, _element(model), f"{path}[{index}]")
+        return
+    struct = _struct(model)
+    if struct is None or not isinstance(document, dict):
+        return
+    hints = get_type_hints(struct)
+    known = {field.encode_name: hints[field.name] for field in msgspec.structs.fields(struct)}
+    for name, value in document.items():
+        here = f"{path}.{name}" if path else str(name)
+        if name not in known:
+            yield here
+        else:
+            yield from unknown_fields(value, known[name], here)
+
+
+def _struct(model: Any) -> type[msgspec.Struct] | None:
+    """The Struct among a type's alternatives."""
+    alternatives = (model, *get_args(model)) if get_origin(model) is not dict else ()
+    return next((one for one in alternatives if isinstance(one, type) and issubclass(one, msgspec.Struct)), None)
+
+
+def _element(model: Any) -> Any:
+    """What a list of such a type holds."""
+    alternatives = (model, *get_args(model))
+    return next((get_args(one)[0] for one in alternatives if get_origin(one) in (list, tuple)), None)
