@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from pybernetes.controllers.attach_detach import AttachDetachController
 from pybernetes.controllers.cluster_role_aggregation import ClusterRoleAggregationController
 from pybernetes.controllers.controller import Controller
 from pybernetes.controllers.cronjob import CronJobController
@@ -24,11 +25,13 @@ from pybernetes.controllers.node_ipam import NodeIpamController
 from pybernetes.controllers.node_ttl import NodeTtlController
 from pybernetes.controllers.nodelifecycle import NodeLifecycleController
 from pybernetes.controllers.persistent_volume_binder import PersistentVolumeBinder
+from pybernetes.controllers.persistent_volume_expander import PersistentVolumeExpander
 from pybernetes.controllers.podgc import PodGarbageCollector
 from pybernetes.controllers.pv_protection import PvProtectionController
 from pybernetes.controllers.pvc_protection import PvcProtectionController
 from pybernetes.controllers.replicaset import ReplicaSetController
 from pybernetes.controllers.replicationcontroller import ReplicationControllerController
+from pybernetes.controllers.resource_claim import ResourceClaimController
 from pybernetes.controllers.resource_quota import ResourceQuotaController
 from pybernetes.controllers.rootca import RootCaPublisher
 from pybernetes.controllers.service_lb import ServiceLoadBalancerController
@@ -63,10 +66,13 @@ CONTROLLERS: tuple[type[Controller], ...] = (
     HorizontalPodAutoscalerController,
     ResourceQuotaController,
     PersistentVolumeBinder,
+    PersistentVolumeExpander,
+    AttachDetachController,
     PvcProtectionController,
     PvProtectionController,
     VacProtectionController,
     EphemeralVolumeController,
+    ResourceClaimController,
     CsrCleaner,
     NodeTtlController,
     ClusterRoleAggregationController,
