@@ -47,6 +47,21 @@ def test_every_suitable_node_gets_one_pod() -> None:
     assert chosen.create == ("b", "cordoned")
 
 
+def test_a_pod_tells_the_generation_of_its_template() -> None:
+    one = daemon_set()
+    assert "pod-template-generation" not in daemon_template(one, "a", "new").metadata.labels
+    one.metadata.annotations = {"deprecated.daemonset.template.generation": "3"}
+    labels = daemon_template(one, "a", "new").metadata.labels
+    assert labels == {"app": "web", HASH_LABEL: "new", "pod-template-generation": "3"}
+
+
+def test_the_senior_pod_speaks_for_a_node_that_is_surged() -> None:
+    one = daemon_set(strategy={"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}})
+    old, new = on("a", digest="old", name="old"), on("a", name="new", age=1, ready=False)
+    reported = status(one, [node("a")], [new, old], "new", NOW)
+    assert (reported.updated_number_scheduled, reported.number_available) == (0, 1)
+
+
 def test_a_pod_stays_under_a_new_noschedule_taint_and_goes_under_noexecute() -> None:
     soft = node("a", taints=[{"key": "k", "effect": "NoSchedule"}])
     hard = node("a", taints=[{"key": "k", "effect": "NoExecute"}])

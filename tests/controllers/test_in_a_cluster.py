@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any, TypeVar
 
 import msgspec
@@ -105,3 +106,41 @@ async def test_pods_of_a_node_that_died_are_replaced_on_another(cluster: Cluster
     survivors = [pod for pod in await cluster.pods_of(web) if pod.metadata.deletion_timestamp is None]
     assert {pod.spec.node_name for pod in survivors} == {"node-0"}
     assert len(survivors) == 2
+
+
+async def test_pods_that_a_job_leaves_behind_are_no_longer_tracked(cluster: Cluster) -> None:
+    spec = {"template": template(["sleep", "1000"], restartPolicy="Never")}
+    job = await cluster.apply(made(batch_v1.Job, "left", spec=spec))
+    (pod,) = await cluster.pods_of(job)
+    assert pod.metadata.finalizers
+    await cluster.client.delete(batch_v1.Job, "left", "default", propagation="Orphan")
+    await cluster.settle()
+    left = await cluster.get(pod)
+    assert (left.metadata.owner_references, left.metadata.finalizers) == ([], [])
+
+
+async def test_a_pod_goes_when_it_has_tolerated_a_taint_for_as_long_as_it_said(cluster: Cluster) -> None:
+    toleration = {"key": "k", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 40}
+    pod = await cluster.apply(made(core_v1.Pod, "patient", spec=template(tolerations=[toleration])["spec"]))
+    await cluster.settle()
+    node = await cluster.client.get(core_v1.Node, "node-0")
+    node.spec.taints = [*node.spec.taints, core_v1.Taint(key="k", effect="NoExecute")]
+    await cluster.client.update(node)
+    await asyncio.sleep(35)
+    assert (await cluster.get(pod)).metadata.deletion_timestamp is None
+    await asyncio.sleep(10)
+    await cluster.settle()
+    events = await cluster.client.list(core_v1.Event, "default")
+    told = [one for one in events.items if one.reason == "TaintManagerEviction"]
+    assert [one.message for one in told] == ["Marking for deletion Pod default/patient"]
+
+
+async def test_an_unavailable_pod_is_one_that_is_asked_for_and_not_there(cluster: Cluster) -> None:
+    quota = made(core_v1.ResourceQuota, "two", spec={"hard": {"pods": "2"}})
+    await cluster.apply(quota)
+    await cluster.settle()
+    spec = {"replicas": 3, "selector": {"matchLabels": {"app": "x"}}, "template": template()}
+    web = await cluster.apply(made(apps_v1.Deployment, "web", spec=spec))
+    await cluster.settle()
+    status = (await cluster.get(web)).status
+    assert (status.replicas, status.available_replicas, status.unavailable_replicas) == (2, 2, 1)

@@ -202,3 +202,57 @@ def test_indexes_are_spelled_as_ranges(indexes: list[int], text: str) -> None:
     assert job_indexes.spell(indexes) == text
     assert job_indexes.parse(text, 10) == frozenset(indexes)
     assert job_indexes.parse(text, 2) == frozenset(indexes) & {0, 1}
+
+
+def test_a_pod_that_is_deleted_has_failed_unless_its_end_is_waited_for() -> None:
+    going = job_pod("a")
+    going.metadata.deletion_timestamp = NOW
+    once = plan(job(podReplacementPolicy="TerminatingOrFailed"), [going], NOW)
+    assert once.status.uncounted_terminated_pods == batch_v1.UncountedTerminatedPods(failed=["uid-a"])
+    assert (once.release, once.look_again, once.status.terminating) == ((going,), 10, 1)
+    waiting = plan(job(podReplacementPolicy="Failed"), [going], NOW)
+    assert (waiting.release, waiting.create, waiting.status.terminating) == ((), (), 1)
+
+
+def test_failures_are_remembered_when_their_pods_are_gone() -> None:
+    first = plan(job(), [job_pod("a", "Failed", ended=5)], NOW)
+    second = plan(job(), [job_pod("b", "Failed", ended=1)], NOW, first.backoff)
+    assert second.look_again == 19
+    succeeded = plan(job(completions=3), [job_pod("c", "Succeeded", ended=0)], NOW, second.backoff)
+    assert len(succeeded.create) == 1
+
+
+def test_a_failed_pod_of_an_index_stays_until_its_successor_knows_of_it() -> None:
+    one = job(completions=2, parallelism=2, completionMode="Indexed", backoffLimitPerIndex=3)
+    failed, running = job_pod("a", "Failed", index=0, ended=5), job_pod("b", index=1)
+    waits = plan(one, [failed, running], NOW)
+    assert (waits.release, waits.create, waits.look_again) == ((), (), 5)
+    later = NOW + timedelta(seconds=5)
+    assert plan(one, [failed, running], later).create == (NewPod(0, failures=1),)
+    successor = job_pod("c", index=0)
+    assert plan(one, [failed, running, successor], later).release == (failed,)
+
+
+def test_a_job_that_shrinks_forgets_the_indexes_beyond_its_end() -> None:
+    one = job(completions=2, parallelism=4, completionMode="Indexed")
+    one.status.completed_indexes = "0,3"
+    first, beyond = job_pod("b", index=1), job_pod("c", index=2)
+    planned = plan(one, [first, beyond], NOW)
+    assert planned.discard == (beyond,)
+    assert (planned.status.completed_indexes, planned.status.succeeded) == ("0", 1)
+
+
+def test_conditions_keep_their_place_when_they_change() -> None:
+    one = after(one := job(suspend=True), plan(one, [], NOW))
+    one.status.conditions.append(batch_v1.JobCondition(type="Mine", status="True"))
+    one.spec.suspend = False
+    resumed = plan(one, [], NOW).status.conditions
+    assert [(each.type, each.status) for each in resumed] == [("Suspended", "False"), ("Mine", "True")]
+
+
+def test_a_job_that_is_being_deleted_lets_its_pods_go() -> None:
+    one = job(completions=3, parallelism=2)
+    one.metadata.deletion_timestamp = NOW
+    pods = [job_pod("a"), job_pod("b", "Succeeded")]
+    planned = plan(one, pods, NOW)
+    assert (planned.release, planned.create, planned.delete, planned.discard) == (tuple(pods), (), (), ())

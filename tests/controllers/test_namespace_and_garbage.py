@@ -133,6 +133,20 @@ async def test_an_owner_of_another_uid_is_no_owner(cluster: Cluster) -> None:
     assert await is_gone(cluster, child)
 
 
+async def test_a_reference_with_a_wrong_name_harms_its_holder_only(cluster: Cluster) -> None:
+    owner = await cluster.apply(config_map("owner"))
+    right = meta.owner_reference(owner, controller=False)
+    wrong = meta.owner_reference(owner, controller=False)
+    wrong.name = "other"
+    mistaken = await cluster.apply(config_map("mistaken", owner_references=[wrong]))
+    await cluster.settle()
+    assert await is_gone(cluster, mistaken)
+    gone = meta.owner_reference(mistaken, controller=False)
+    child = await cluster.apply(config_map("child", owner_references=[right, gone]))
+    await cluster.settle()
+    assert [one.name for one in (await cluster.get(child)).metadata.owner_references] == ["owner"]
+
+
 @pytest.mark.parametrize("length", [2, 3])
 async def test_a_circle_of_owners_is_left_alone_until_one_is_deleted(cluster: Cluster, length: int) -> None:
     ring = [await cluster.apply(config_map(f"ring-{number}")) for number in range(length)]

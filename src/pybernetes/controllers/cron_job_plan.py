@@ -50,16 +50,18 @@ class Plan:
 def plan(cron_job: batch_v1.CronJob, jobs: Sequence[batch_v1.Job], missing: Collection[str], now: datetime) -> Plan:
     """``jobs`` are those it controls, ``missing`` the uids of active ones that the API server does not know."""
     expired = _expired(cron_job, jobs)
-    status, events = _observed(cron_job, jobs, missing)
-    kept = [one for one in status.active if one.uid not in {job.metadata.uid for job in expired}]
+    gone = frozenset(job.metadata.uid for job in expired)
+    status, events = _observed(cron_job, jobs, missing, gone)
+    kept = [one for one in status.active if one.uid not in gone]
     turn = _turn(msgspec.structs.replace(cron_job, status=msgspec.structs.replace(status, active=kept)), now)
     replaces = turn.start is not None and cron_job.spec.concurrency_policy == "Replace"
     return Plan(status, expired, tuple(kept) if replaces else (), turn, events)
 
 
 def _observed(
-    cron_job: batch_v1.CronJob, jobs: Sequence[batch_v1.Job], missing: Collection[str]
+    cron_job: batch_v1.CronJob, jobs: Sequence[batch_v1.Job], missing: Collection[str], expired: Collection[str]
 ) -> tuple[batch_v1.CronJobStatus, tuple[Told, ...]]:
+    """Of a Job that goes at once because of the history limits nobody is told that it is complete."""
     before = cron_job.status
     active = {one.uid: one for one in before.active}
     successful, events = before.last_successful_time, []
@@ -70,7 +72,7 @@ def _observed(
                 message = f"Saw a job that the controller did not create or forgot: {name}"
                 events.append(Told(WARNING, "UnexpectedJob", message))
             continue
-        if active.pop(uid, None) is not None:
+        if active.pop(uid, None) is not None and uid not in expired:
             message = f"Saw completed job: {name}, condition: {ended_with(job)}"
             events.append(Told(NORMAL, "SawCompletedJob", message))
         completed = job.status.completion_time

@@ -51,7 +51,7 @@ from pybernetes.controllers.deployment_revisions import (
 from pybernetes.controllers.deployment_rollout import Scale, replicas_of
 from pybernetes.controllers.deployment_status import Conditions
 from pybernetes.controllers.ownership import apply_claim, claim
-from pybernetes.controllers.replicas import is_namespace_terminating
+from pybernetes.controllers.pod_control import is_namespace_terminating
 
 SELECTS_ALL = "This deployment is selecting all pods. A non-empty selector is required."
 

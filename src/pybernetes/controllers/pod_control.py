@@ -17,13 +17,24 @@ from pybernetes.client.events import NORMAL, WARNING
 from pybernetes.controllers.controller import Controller
 
 ATTEMPTS = 4
+NAMESPACE_TERMINATING = "NamespaceTerminating"
+
+
+def is_namespace_terminating(error: ApiError) -> bool:
+    return error.has_cause(NAMESPACE_TERMINATING)
 
 
 async def create_pod(controller: Controller, owner: Any, pod: core_v1.Pod) -> None:
-    """Raises ApiError or Unreachable; the caller accounts for its expectation."""
+    """Raises ApiError or Unreachable; the caller accounts for its expectation.
+
+    That nothing can be made in a namespace which is going is no failure: its owner goes too.
+    """
     try:
         made = await controller.client.create(pod)
     except ApiError as error:
+        if is_namespace_terminating(error):
+            controller.expectations.creation_observed(key_of(owner))
+            return
         controller.recorder.event(owner, WARNING, "FailedCreate", f"Error creating: {error}")
         raise
     controller.recorder.event(owner, NORMAL, "SuccessfulCreate", f"Created pod: {made.metadata.name}")

@@ -23,12 +23,11 @@ from pybernetes.api.meta import Key
 from pybernetes.api.models import core_v1
 from pybernetes.api.selectors import LabelSelector
 from pybernetes.client import Informer, Unreachable, key_of
-from pybernetes.client.events import NORMAL, WARNING
 from pybernetes.controllers.controller import DONE, ORPHANS, OWNED, Controller, Requeue, Result
 from pybernetes.controllers.deletion_order import order_for_deletion
 from pybernetes.controllers.expectations import TIMEOUT
 from pybernetes.controllers.ownership import adopters, apply_claim, claim
-from pybernetes.controllers.pod_control import delete_pod
+from pybernetes.controllers.pod_control import create_pod, delete_pod
 from pybernetes.controllers.pods import (
     available_at,
     is_active,
@@ -38,8 +37,6 @@ from pybernetes.controllers.pods import (
     pod_from_template,
 )
 from pybernetes.controllers.slow_start import BURST, all_at_once, slow_start
-
-NAMESPACE_TERMINATING = "NamespaceTerminating"
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,20 +194,9 @@ class ReplicaController(Controller):
     async def _create(self, owner: Any, goal: Goal, number: int) -> Failure | None:
         key = key_of(owner)
         self.expectations.expect_creations(key, number)
-        outcome = await slow_start(number, lambda _: self._create_one(owner, goal))
+        outcome = await slow_start(number, lambda _: create_pod(self, owner, pod_from_template(goal.template, owner)))
         self.expectations.creation_observed(key, number - outcome.succeeded)
         return _failure("FailedCreate", outcome.errors)
-
-    async def _create_one(self, owner: Any, goal: Goal) -> None:
-        try:
-            pod = await self.client.create(pod_from_template(goal.template, owner))
-        except ApiError as error:
-            if is_namespace_terminating(error):
-                self.expectations.creation_observed(key_of(owner))
-                return
-            self.recorder.event(owner, WARNING, "FailedCreate", f"Error creating: {error}")
-            raise
-        self.recorder.event(owner, NORMAL, "SuccessfulCreate", f"Created pod: {pod.metadata.name}")
 
     async def _delete(self, owner: Any, doomed: Sequence[core_v1.Pod]) -> Failure | None:
         self.expectations.expect_deletions(key_of(owner), [pod.metadata.uid for pod in doomed])
@@ -239,10 +225,6 @@ class ReplicaController(Controller):
             if fresh.metadata.uid != updated.metadata.uid:
                 raise
             await self.client.update_status(msgspec.structs.replace(fresh, status=updated.status))
-
-
-def is_namespace_terminating(error: ApiError) -> bool:
-    return error.has_cause(NAMESPACE_TERMINATING)
 
 
 def _failure(reason: str, errors: Sequence[ApiError | Unreachable]) -> Failure | None:

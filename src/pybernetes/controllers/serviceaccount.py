@@ -11,7 +11,7 @@ from pybernetes.api.errors import ApiError
 from pybernetes.api.meta import Key
 from pybernetes.api.models import core_v1, meta_v1
 from pybernetes.controllers.controller import DONE, Controller, For, Maps, Result
-from pybernetes.controllers.replicas import is_namespace_terminating
+from pybernetes.controllers.pod_control import is_namespace_terminating
 
 DEFAULT = "default"
 
