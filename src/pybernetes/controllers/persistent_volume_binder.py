@@ -21,6 +21,7 @@ from pybernetes.api.errors import ApiError
 from pybernetes.api.meta import Key
 from pybernetes.api.models import core_v1, storage_v1
 from pybernetes.client import key_of
+from pybernetes.controllers.claim_users import USERS, claims_of_pod, is_over
 from pybernetes.controllers.controller import DONE, Context, Controller, For, Maps, Reads, Requeue, Result
 from pybernetes.controllers.persistent_claim_plan import (
     Bind,
@@ -40,7 +41,6 @@ RESYNC_SECONDS = 15.0
 """After so long a claim that waits is looked at again, and says again what it waits for."""
 NAMING = "volume-of-claim"
 RESERVED = "claim-of-volume"
-USERS = "claims-of-pod"
 
 
 def affected(controller: Controller, volume: core_v1.PersistentVolume) -> Iterable[Key]:
@@ -69,10 +69,6 @@ def _reserved_for(volume: core_v1.PersistentVolume) -> Iterable[str]:
     return () if reference is None else (str(Key(reference.namespace, reference.name)),)
 
 
-def _users(pod: core_v1.Pod) -> Iterable[str]:
-    return (str(Key(pod.metadata.namespace, name)) for name in storage.claims_of(pod))
-
-
 class PersistentVolumeBinder(Controller):
     """Keys without a namespace are volumes'."""
 
@@ -93,8 +89,9 @@ class PersistentVolumeBinder(Controller):
         self.pods = context.informers.get(core_v1.Pod)
         self.claims.add_index(NAMING, lambda claim: (claim.spec.volume_name,))
         self.volumes.add_index(RESERVED, _reserved_for)
-        self.pods.add_index(USERS, _users)
+        self.pods.add_index(USERS, claims_of_pod)
         super().__init__(context)
+        self.recorder = context.recorder("persistentvolume-controller")
 
     async def reconcile(self, key: Key) -> Result:
         if key.namespace:
@@ -153,11 +150,7 @@ class PersistentVolumeBinder(Controller):
 
     def _waiting_pods(self, claim: core_v1.PersistentVolumeClaim) -> Sequence[str]:
         users = self.pods.by_index(USERS, str(key_of(claim)))
-        return [
-            pod.metadata.name
-            for pod in users
-            if not pod.spec.node_name and pod.status.phase not in ("Succeeded", "Failed")
-        ]
+        return [pod.metadata.name for pod in users if not pod.spec.node_name and not is_over(pod)]
 
     # ---- volumes
 
