@@ -35,10 +35,9 @@ class DecisionMemory:
         self._most = most
         self._most_bytes = most_bytes
         self._kept: dict[Key, Remembered] = {}
-        self._holders: dict[Template, int] = {}
-        """How many kept decisions share each template: what it costs counts once."""
-        self._own_bytes = 0
-        self._unweighed = 0
+        self._shared: dict[Template, _Shared] = {}
+        self.nbytes = 0
+        """About what keeping all this costs."""
 
     def __len__(self) -> int:
         return len(self._kept)
@@ -51,16 +50,10 @@ class DecisionMemory:
         if key in self._kept:
             self.forget(key)
         self._kept[key] = Remembered(trace, at, attempt)
-        self._own_bytes += trace.own_bytes
-        self._holders[trace.template] = self._holders.get(trace.template, 0) + 1
-        if len(self._kept) > self._most:
+        self._share(trace.template)
+        self.nbytes += trace.own_bytes
+        while len(self._kept) > self._most or (self.nbytes > self._most_bytes and len(self._kept) > 1):
             self.forget(next(iter(self._kept)))
-        # What templates cost grows with their history: they are weighed again now and then.
-        self._unweighed += 1
-        if self._own_bytes > self._most_bytes or self._unweighed >= _WEIGHED_EVERY:
-            self._unweighed = 0
-            while len(self._kept) > 1 and self.nbytes > self._most_bytes:
-                self.forget(next(iter(self._kept)))
 
     def get(self, key: Key) -> Remembered | None:
         return self._kept.get(key)
@@ -82,14 +75,27 @@ class DecisionMemory:
         if remembered is None:
             return
         template = remembered.trace.template
-        self._own_bytes -= remembered.trace.own_bytes
-        self._holders[template] -= 1
-        if not self._holders[template]:
-            del self._holders[template]
+        self.nbytes -= remembered.trace.own_bytes
+        shared = self._shared[template]
+        shared.holders -= 1
+        if not shared.holders:
+            self.nbytes -= shared.nbytes
+            del self._shared[template]
 
-    @property
-    def nbytes(self) -> int:
-        return self._own_bytes + sum(template.nbytes for template in self._holders)
+    def _share(self, template: Template) -> None:
+        """One more decision holds the template, which may have grown since it was weighed."""
+        shared = self._shared.get(template)
+        if shared is None:
+            shared = self._shared[template] = _Shared()
+        nbytes = template.nbytes
+        self.nbytes += nbytes - shared.nbytes
+        shared.nbytes = nbytes
+        shared.holders += 1
 
 
-_WEIGHED_EVERY = 64
+@dataclass(slots=True)
+class _Shared:
+    """What a template costs counts once, however many decisions hold it."""
+
+    holders: int = 0
+    nbytes: int = 0

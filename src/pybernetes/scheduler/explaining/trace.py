@@ -132,9 +132,8 @@ class Template:
     @property
     def nbytes(self) -> int:
         """What keeping this template costs, with its history."""
-        verdicts = 0 if self.verdicts is None else self.verdicts.nbytes
-        vectors = self.feasible.nbytes + verdicts + sum(kept.nbytes for kept in self.scores.values())
-        return vectors + self._length * (_STEP_BYTES + _SMALL_ARRAY_BYTES * len(self.scores))
+        scores = len(self.scores)
+        return len(self.feasible) * (9 + 8 * scores) + self._length * (_STEP_BYTES + _SMALL_ARRAY_BYTES * scores)
 
 
 _SMALL_ARRAY_BYTES = 160
@@ -164,5 +163,10 @@ class Trace:
     @property
     def own_bytes(self) -> int:
         """What keeping this trace costs besides its template."""
-        masks = sum(refusal.mask.nbytes for _, refusal in self.refusals)
-        return 1000 + masks + sum(raw.nbytes for _, raw in self.scores if raw is not None)
+        nbytes = 1000
+        for _, refusal in self.refusals:
+            nbytes += refusal.mask.nbytes
+        for _, raw in self.scores:
+            if raw is not None:
+                nbytes += raw.nbytes
+        return nbytes
