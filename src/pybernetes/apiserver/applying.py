@@ -20,6 +20,7 @@ from pybernetes.api.patch.field_set import EMPTY, Fields, difference
 from pybernetes.api.patch.managed import Managers
 from pybernetes.api.patch.structured import compare, fields_of
 from pybernetes.api.schema import DecodeError, Shape
+from pybernetes.api.schema.conversion import convert
 from pybernetes.apiserver.decoding import read_keeping_reset
 from pybernetes.apiserver.http import ApiRequest
 from pybernetes.apiserver.reset_fields import Keep
@@ -170,17 +171,17 @@ def _annotations(document: Document | None) -> Document:
     return found
 
 
-def converted(document: Document, shape: Shape, info: KindInfo) -> Document:
+def converted(document: Document, configuration: Configuration, shape: Shape, info: KindInfo) -> Document:
     """The applied document, read against the schema. Raises 500 (as upstream does) for values that are unreadable."""
     try:
-        return read_keeping_reset(document, shape).document
+        return convert(document, lambda one: read_keeping_reset(one, shape)).document
     except DecodeError as error:
-        metadata, kind = document.get("metadata") or {}, f"{info.group}/{info.version}, Kind={info.kind}"
+        stated, kind = configuration.document.get("metadata") or {}, f"{info.group}/{info.version}, Kind={info.kind}"
         why = f"error decoding from json: {error}" if "base64" in str(error) else str(error)
         raise errors.ApiError(
             500,
             "",
-            f"failed to convert new object ({metadata.get('namespace', '')}/{metadata.get('name', '')}; {kind}) "
+            f"failed to convert new object ({stated.get('namespace', '')}/{stated.get('name', '')}; {kind}) "
             f"to proper version: unable to convert unstructured object to {kind}: {why}",
         ) from error
 

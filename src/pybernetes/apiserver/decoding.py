@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pybernetes.api import errors, go_json
-from pybernetes.api.kinds import KindInfo, by_gvk
+from pybernetes.api.kinds import ALL, KindInfo, by_gvk
 from pybernetes.api.schema import DecodeError, Reading, Shape, find_duplicates
 from pybernetes.api.schema.duplicates import merging, problems_in_order
 from pybernetes.apiserver import protobuf
@@ -207,6 +207,12 @@ _OWN_SCHEMES = {
     "apiextensions.k8s.io": "k8s.io/apiextensions-apiserver/pkg/apiserver/apiserver.go:55",
 }
 """Of groups whose servers know no kinds but their own."""
+_UNVERSIONED = frozenset(("Status", "APIVersions", "APIGroupList", "APIGroup", "APIResourceList"))
+"""Known by their names in whatever version."""
+_OF_EVERY_VERSION = frozenset(
+    ("WatchEvent", "ListOptions", "GetOptions", "DeleteOptions", "CreateOptions", "UpdateOptions", "PatchOptions")
+)
+"""Registered with each version of each group."""
 
 
 def check_kind(document: Document, info: KindInfo) -> None:
@@ -242,13 +248,19 @@ def kind_problem(document: Document, info: KindInfo) -> str:
 
 
 def _is_own(group: str, version: str, kind: str, info: KindInfo) -> bool:
-    """The kind itself, in a version that was served once, too."""
-    return group == info.group and kind in (info.kind, info.list_kind) and version in (info.version, "v1beta1")
+    """The kind itself, in a version that was served once, too, and what every group has."""
+    if kind in _UNVERSIONED or ((group, version) == ("", "v1") and kind in _OF_EVERY_VERSION):
+        return True
+    if group != info.group or version not in (info.version, "v1beta1"):
+        return False
+    return kind in (info.kind, info.list_kind) or kind in _OF_EVERY_VERSION
 
 
 def _is_known(group: str, version: str, kind: str) -> bool:
-    if (group, version, kind) == ("", "v1", "List"):
+    if kind in _UNVERSIONED or (group, version, kind) == ("", "v1", "List"):
         return True
+    if kind in _OF_EVERY_VERSION:
+        return any((info.group, info.version) == (group, version) for info in ALL)
     try:
         by_gvk(group, version, str(kind).removesuffix("List"))
     except LookupError:

@@ -28,7 +28,7 @@ from pybernetes.apiserver.listing import Lister, at_least
 from pybernetes.apiserver.negotiation import media_of, watch_media_of
 from pybernetes.apiserver.objects import StoredObject
 from pybernetes.apiserver.options import ServerOptions
-from pybernetes.apiserver.patching import Patch, PatchType, patch_type
+from pybernetes.apiserver.patching import Patch, PatchType, patch_type, text_of
 from pybernetes.apiserver.registry import Registry
 from pybernetes.apiserver.resource import (
     Context,
@@ -60,6 +60,8 @@ DELETED_AT_ONCE = 64
 
 
 class Endpoint:
+    _text = staticmethod(text_of)
+
     def __init__(self, registry: Registry, *, clock: Clock, random: Random, options: ServerOptions) -> None:
         self.registry = registry
         self.resource = registry.resource
@@ -164,7 +166,8 @@ class Endpoint:
         metadata = document.setdefault("metadata", {})
         check_place(metadata, self._namespace(call), call.info.name)
         if metadata.get("uid"):
-            raise self.registry.uid_mismatch({"name": call.info.name, "uid": ""}, metadata["uid"])
+            absent = {"namespace": self._namespace(call), "name": call.info.name, "uid": ""}
+            raise self.registry.uid_mismatch(absent, metadata["uid"])
         metadata.pop("resourceVersion", None)
         context = self._context(call)
         created = await self.registry.create(self._namespace(call), document, context)
@@ -173,8 +176,9 @@ class Endpoint:
 
     async def _put(self, call: Call, rule: UpdateRule) -> ApiResponse:
         first = self._decode(call.request)
+        check_place(first.setdefault("metadata", {}), self._namespace(call), call.info.name)
         documents = iter([first])
-        pinned = bool((first.get("metadata") or {}).get("resourceVersion"))
+        pinned = bool(first["metadata"].get("resourceVersion"))
 
         def propose(current: StoredObject) -> Proposal:
             document = next(documents, None)
@@ -195,7 +199,7 @@ class Endpoint:
             call.request.audited.request_patch(call.request.body)
         if applies:
             return await self._apply(call, rule)
-        patch = Patch(call.request, self.shape, field_validation(call.request))
+        patch = Patch(call.request, self.shape, field_validation(call.request), self._text)
         about_managers = b"managedFields" in call.request.body
 
         def propose(current: StoredObject) -> Proposal:
@@ -203,6 +207,7 @@ class Endpoint:
             patched = patch(live if about_managers else unmanaged(live))
             read = self._conform_patched(patch, patched)
             call.request.warnings[:] = read.warnings
+            read.document.setdefault("metadata", {})
             return Proposal(read.document, by_patch=True)
 
         return await self._write(call, propose, rule)
@@ -226,7 +231,7 @@ class Endpoint:
             before = None if live is None else unmanaged(live)
             managers = {} if live is None else managers_in(live)
             result = applied(before, managers, configuration, registry.typed, author, keep)
-            document = converted(result.document, self.shape, self.info)
+            document = converted(result.document, configuration, self.shape, self.info)
             return completed(document, self.info, namespace, name, is_new=live is None), result.managers
 
         if not exists:

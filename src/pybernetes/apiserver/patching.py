@@ -7,7 +7,6 @@ Follows k8s.io/apiserver/pkg/endpoints/handlers/patch.go.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from enum import StrEnum
 from typing import Any
@@ -19,9 +18,10 @@ from pybernetes.api.fields import FieldPath, invalid
 from pybernetes.api.kinds import KindInfo
 from pybernetes.api.patch import BadPatch, PatchError, UnfitPatch, json_patch, merge, strategic
 from pybernetes.api.patch.checking import go_text
-from pybernetes.api.schema import DecodeError, Shape, find_duplicates
+from pybernetes.api.schema import DecodeError, Reading, Shape, find_duplicates
+from pybernetes.api.schema.conversion import convert
 from pybernetes.api.schema.duplicates import merging
-from pybernetes.apiserver.decoding import Decoded, kind_problem, read_keeping_reset
+from pybernetes.apiserver.decoding import Decoded, identity_problem, kind_problem, read_keeping_reset
 from pybernetes.apiserver.http import ApiRequest
 from pybernetes.apiserver.resource import Document
 from pybernetes.apiserver.write_options import FieldValidation
@@ -52,14 +52,22 @@ def unsupported() -> errors.ApiError:
     return errors.ApiError(415, "UnsupportedMediaType", "415: Unsupported Media Type", {})
 
 
+def text_of(document: Document) -> str:
+    return orjson.dumps(document).decode()
+
+
 class Patch:
     """What a PATCH other than an apply asks for. It can be made again on a newer object."""
 
-    def __init__(self, request: ApiRequest, shape: Shape, mode: FieldValidation) -> None:
+    def __init__(
+        self, request: ApiRequest, shape: Shape, mode: FieldValidation, text: Callable[[Document], str] = text_of
+    ) -> None:
+        """``text`` shows a document in an error."""
         self._body = request.body
         self._type = patch_type(request)
         self._shape = shape
         self._mode = mode
+        self._text = text
         self._parsed: tuple[Change, Any, Sequence[str]] | None = None
 
     def __call__(self, document: Document) -> Document:
@@ -78,27 +86,35 @@ class Patch:
 
     def conform(self, patched: Document, info: KindInfo) -> Decoded:
         """The patched document as one of the kind. Raises 422."""
-        _, patch, repeated = self._read()
-        wrong = kind_problem(patched, info)
-        if wrong:
-            raise self._invalid(patched, patch, wrong)
+        _, _, repeated = self._read()
         try:
-            reading = read_keeping_reset(patched, self._shape)
+            reading = self._reading(patched, info)
         except DecodeError as error:
-            raise self._invalid(patched, patch, self._in_words(str(error), info)) from error
+            raise self.refused(patched, str(error)) from error
         if self._mode is FieldValidation.IGNORE or not (reading.unknown or repeated):
             return Decoded(reading.document)
         unknown = sorted(reading.unknown) if self._type is PatchType.STRATEGIC else reading.unknown
         found = [*repeated, *(f'unknown field "{path}"' for path in unknown)]
         if self._mode is FieldValidation.STRICT:
-            raise self._invalid(patched, patch, f"strict decoding error: {', '.join(found)}")
+            raise self.refused(patched, f"strict decoding error: {', '.join(found)}")
         return Decoded(reading.document, found)
 
-    def _in_words(self, why: str, info: KindInfo) -> str:
-        return _converted(why) if self._type is PatchType.STRATEGIC else why
+    def _reading(self, patched: Document, info: KindInfo) -> Reading:
+        """A strategic merge patch is about fields of the kind and cannot make it another one. What has no apiVersion is
+        read as nothing at all."""
+        if self._type is not PatchType.STRATEGIC:
+            wrong = identity_problem(patched) or kind_problem(patched, info)
+            if wrong:
+                raise DecodeError(wrong)
+            stated = patched if patched.get("apiVersion") else {}
+            return read_keeping_reset({**stated, "apiVersion": info.api_version, "kind": info.kind}, self._shape)
+        reading = convert(patched, lambda document: read_keeping_reset(document, self._shape))
+        reading.document["apiVersion"], reading.document["kind"] = info.api_version, info.kind
+        return reading
 
-    def _invalid(self, patched: Document, patch: Any, why: str) -> errors.ApiError:
-        value = go_text(patch) if self._type is PatchType.STRATEGIC else orjson.dumps(patched).decode()
+    def refused(self, patched: Document, why: str) -> errors.ApiError:
+        """422, showing the patch or what it made."""
+        value = go_text(self._read()[1]) if self._type is PatchType.STRATEGIC else self._text(patched)
         return errors.invalid("", "", "", [invalid(FieldPath("patch"), value, why)])
 
     def _read(self) -> tuple[Change, Any, Sequence[str]]:
@@ -164,25 +180,3 @@ def _wrong_operations(patch: Any) -> str:
             if value is not None and not isinstance(value, str):
                 return f"{go_json.type_of(value)} into Go struct field jsonPatchOp.{name} of type string"
     return ""
-
-
-_CANNOT = re.compile(r"json: cannot unmarshal (\w+)(?: (\S+))? into Go (?:struct field \S+|value) of type (\S+)")
-_GO_KINDS = {"object": "map", "array": "slice", "bool": "bool", "string": "string"}
-
-
-def _converted(why: str) -> str:
-    """As upstream's converter of maps to structs says what a decoder of JSON says otherwise."""
-    match = _CANNOT.match(why)
-    if match is None:
-        return why
-    value, number, wanted = match.groups()
-    kind = _GO_KINDS.get(value) or ("float64" if number and "." in number else "int64")
-    if wanted.startswith("[]"):
-        return f"cannot restore slice from {kind}"
-    if wanted.startswith("map["):
-        return f"cannot restore map from {kind}"
-    if "." in wanted and wanted.partition(".")[2][:1].isupper() and kind in ("string", "int64", "float64", "bool"):
-        return f"cannot restore struct from: {kind}"
-    if kind == "string":
-        return f"unrecognized type: {wanted}"
-    return f"cannot convert {kind} to {wanted}"

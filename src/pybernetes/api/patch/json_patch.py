@@ -49,6 +49,8 @@ def _remove(document: Any, operation: Operation) -> Any:
 
 def _replace(document: Any, operation: Operation) -> Any:
     path = _path(operation, "path")
+    if not path and isinstance(operation.get("value"), dict):
+        return operation["value"]
     return _changed(document, path, lambda holder, key: _set(holder, key, operation.get("value")), "replace", path)
 
 

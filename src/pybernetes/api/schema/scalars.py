@@ -11,7 +11,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
@@ -43,19 +43,30 @@ def path_of(place: Place | None, name: str = "") -> str:
     return text
 
 
-def mismatch(value: Any, place: Place | None, go_type: str) -> DecodeError:
+class Mismatch(DecodeError):
+    """The JSON value at ``path`` (fields' names, keys and indexes) is not of the field's type."""
+
+    def __init__(self, why: str, path: Sequence[str | int], value: Any, go_type: str) -> None:
+        super().__init__(why)
+        self.path = path
+        self.value = value
+        self.go_type = go_type
+
+
+def mismatch(value: Any, place: Place | None, go_type: str) -> Mismatch:
     """The JSON value is not of the field's type."""
+    path: list[str | int] = []
     fields: list[str] = []
     struct = ""
     while place is not None:
         place, step, left = place
+        path.insert(0, step[0] if isinstance(step, tuple) else step)
         if isinstance(step, str):
             fields.append(step)
             struct = struct or left
-    if not fields:
-        return DecodeError(f"json: cannot unmarshal {_kind(value, go_type)} into Go value of type {go_type}")
-    where = f"{struct}.{'.'.join(reversed(fields))}"
-    return DecodeError(f"json: cannot unmarshal {_kind(value, go_type)} into Go struct field {where} of type {go_type}")
+    into = f"Go struct field {struct}.{'.'.join(reversed(fields))} of" if fields else "Go value of"
+    why = f"json: cannot unmarshal {_kind(value, go_type)} into {into} type {go_type}"
+    return Mismatch(why, path, value, go_type)
 
 
 def _kind(value: Any, go_type: str) -> str:
@@ -106,7 +117,7 @@ def amount(value: Any, place: Place | None, unknown: list[str]) -> str:
 def int_or_string(value: Any, place: Place | None, unknown: list[str]) -> Any:
     if value.__class__ is str or (value.__class__ is int and -(2**31) <= value < 2**31):
         return value
-    raise mismatch(value, place, "int32")
+    raise DecodeError(str(mismatch(value, place, "int32")))
 
 
 _RFC3339 = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(\.\d+)?(Z|[+-]\d\d:\d\d)")

@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any
 
+import orjson
+
 from pybernetes.api import errors
 from pybernetes.api.clock import Clock
 from pybernetes.api.fields import invalid
@@ -17,7 +19,7 @@ from pybernetes.apiserver.custom.metadata import finalizer_warnings
 from pybernetes.apiserver.custom.scales import at
 from pybernetes.apiserver.custom.version import CustomVersion
 from pybernetes.apiserver.custom.watching import ConvertedWatch
-from pybernetes.apiserver.decoding import Decoded, parse_body, unrecognized
+from pybernetes.apiserver.decoding import Decoded, identity_problem, parse_body, unrecognized
 from pybernetes.apiserver.discovery.served import version_rank
 from pybernetes.apiserver.endpoint import Endpoint
 from pybernetes.apiserver.http import ApiRequest, ApiResponse, no_such_page
@@ -40,7 +42,13 @@ _NAMED = frozenset(("get", "update", "patch", "delete"))
 _TERMINATING = "create not allowed while custom resource definition is terminating"
 
 
+def _sorted_text(document: Document) -> str:
+    return orjson.dumps(document, option=orjson.OPT_SORT_KEYS).decode()
+
+
 class CustomEndpoint(Endpoint):
+    _text = staticmethod(_sorted_text)
+
     def __init__(
         self, version: CustomVersion, registry: Registry, *, clock: Clock, random: Random, options: ServerOptions
     ) -> None:
@@ -146,13 +154,19 @@ class CustomEndpoint(Endpoint):
             raise errors.invalid(self.info.group, kind, name, [problem])
 
     def _conform_patched(self, patch: Patch, patched: Document) -> Decoded:
-        for field, wanted in (("kind", self.info.kind), ("apiVersion", self.info.api_version)):
-            stated = patched.get(field)
-            if stated != wanted:
-                kind = str(patched.get("kind") or "")
-                problem = invalid(field, stated, f"must be {wanted}")
-                name = str((patched.get("metadata") or {}).get("name") or "")
-                raise errors.invalid(self.info.group, kind, name, [problem])
+        wrong = identity_problem(patched)
+        if wrong:
+            raise patch.refused(patched, wrong)
+        kind, version = patched.get("kind") or "", patched.get("apiVersion") or ""
+        if not kind:
+            raise patch.refused(patched, f"Object 'Kind' is missing in '{_sorted_text(patched)}'")
+        if not version:
+            raise errors.internal_error("Object 'apiVersion' is missing in 'object has no apiVersion field'")
+        wanted = (("kind", kind, self.info.kind), ("apiVersion", version, self.info.api_version))
+        problems = [invalid(field, stated, f"must be {one}") for field, stated, one in wanted if stated != one]
+        if problems:
+            name = str((patched.get("metadata") or {}).get("name") or "")
+            raise errors.invalid(version.rpartition("/")[0], kind, name, problems)
         return super()._conform_patched(patch, patched)
 
     async def create(self, call: Call) -> ApiResponse:

@@ -1,0 +1,78 @@
+"""The walk as a map of values is converted to a struct, which is less strict about numbers than reading JSON.
+
+Integers wrap around at the size of their field, whole floats become integers, and what else does not fit is told in
+the converter's words. Server-side apply and strategic merge patches are read so.
+
+Follows k8s.io/apimachinery/pkg/runtime/converter.go.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from pybernetes.api.schema.scalars import DecodeError, Mismatch
+from pybernetes.api.schema.shape import Reading
+
+Document = dict[str, Any]
+
+_BITS = {"int32": 32, "int64": 64}
+_LEAST = -(2**63)
+
+
+def convert(document: Document, read: Callable[[Document], Reading]) -> Reading:
+    """``read(document)`` with the numbers that fit when they are wrapped. Raises DecodeError."""
+    while True:
+        try:
+            return read(document)
+        except Mismatch as error:
+            number = _wrapped(error.value, error.go_type)
+            if number is None:
+                raise DecodeError(_in_words(str(error))) from error
+            document = _with(document, error.path, number)
+
+
+def _wrapped(value: Any, go_type: str) -> int | None:
+    """What a conversion makes of a number; None if it is none, or not whole."""
+    bits = _BITS.get(go_type)
+    if bits is None or isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    if isinstance(value, float) and not value.is_integer():
+        return None
+    whole = int(value)
+    if not _LEAST <= whole < -_LEAST:
+        whole = _LEAST
+    half = 1 << (bits - 1)
+    return (whole + half) % (2 * half) - half
+
+
+def _with(value: Any, path: Sequence[str | int], number: int) -> Any:
+    """A copy along the path."""
+    if not path:
+        return number
+    copy = value.copy()
+    copy[path[0]] = _with(value[path[0]], path[1:], number)
+    return copy
+
+
+_CANNOT = re.compile(r"json: cannot unmarshal (\w+)(?: (\S+))? into Go (?:struct field \S+|value) of type (\S+)")
+_GO_KINDS = {"object": "map", "array": "slice", "bool": "bool", "string": "string"}
+
+
+def _in_words(why: str) -> str:
+    """As the converter says what a decoder of JSON says otherwise."""
+    match = _CANNOT.match(why)
+    if match is None:
+        return why
+    value, number, wanted = match.groups()
+    kind = _GO_KINDS.get(value) or ("float64" if number and "." in number else "int64")
+    if wanted.startswith("[]"):
+        return f"cannot restore slice from {kind}"
+    if wanted.startswith("map["):
+        return f"cannot restore map from {kind}"
+    if "." in wanted and wanted.partition(".")[2][:1].isupper() and kind in ("string", "int64", "float64", "bool"):
+        return f"cannot restore struct from: {kind}"
+    if kind in ("string", "map", "slice"):
+        return f"unrecognized type: {wanted}"
+    return f"cannot convert {kind} to {wanted}"
