@@ -120,3 +120,13 @@ async def test_a_refused_change_is_not_taken_for_done(bench: Bench) -> None:
     await bench.proxy.sync()
     assert bench.kernel.transactions[-1].startswith(f"add table ip {NODE.table}\ndelete table")
     assert "dnat to 10.244.0.6:8080" in bench.kernel.transactions[-1]
+
+
+async def test_another_zone_of_the_node_means_the_whole_table(bench: Bench) -> None:
+    await bench.proxy.sync()
+    bench.proxy.place("")
+    await bench.proxy.sync()
+    assert len(bench.kernel.transactions) == 1
+    bench.proxy.place("west")
+    await bench.proxy.sync()
+    assert bench.kernel.transactions[-1].startswith(f"add table ip {NODE.table}\ndelete table")

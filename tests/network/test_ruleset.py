@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from network.builders import NODE, endpoint, port, service, slice_of
 from pybernetes.api.models.core_v1 import Container, ContainerPort, LoadBalancerIngress, Pod, PodSpec, PodStatus
 from pybernetes.api.models.core_v1 import Service as ServiceModel
-from pybernetes.api.models.discovery_v1 import EndpointSlice
+from pybernetes.api.models.discovery_v1 import Endpoint, EndpointHints, EndpointSlice, ForNode, ForZone
 from pybernetes.api.models.meta_v1 import ObjectMeta
 from pybernetes.network.proxy.conntrack import Stale, stale_flows
 from pybernetes.network.proxy.ruleset import Piece, host_port_piece, service_piece
@@ -49,6 +50,29 @@ def test_terminating_endpoints_that_still_serve_are_used_only_when_none_is_ready
     leaving = endpoint("10.244.0.6", ready=False, serving=True, terminating=True)
     assert "10.244.0.6" not in text(piece(service(), slice_of("web", "10.244.0.5", leaving)))
     assert "10.244.0.6" in text(piece(service(), slice_of("web", leaving)))
+
+
+def hinted(address: str, *, node: str = "", zone: str = "", ready: bool = True) -> Endpoint:
+    made = endpoint(address, ready=ready)
+    nodes = [ForNode(name=node)] if node else []
+    made.hints = EndpointHints(for_nodes=nodes, for_zones=[ForZone(name=zone)] if zone else [])
+    return made
+
+
+def balanced_in(zone: str, *endpoints: Endpoint) -> set[str]:
+    rules = service_piece(service(), [slice_of("web", *endpoints)], replace(NODE, zone=zone))
+    return {name.partition("__")[2].partition("/")[0] for name in rules.chains if name.startswith("endpoint-")}
+
+
+def test_hints_leave_endpoints_to_the_clients_of_their_zone_or_node() -> None:
+    west, east = hinted("10.244.0.5", zone="west"), hinted("10.244.1.6", zone="east")
+    assert balanced_in("west", west, east) == {"10.244.0.5"}
+    assert balanced_in("north", west, east) == {"10.244.0.5", "10.244.1.6"}
+    assert balanced_in("west", west, east, hinted("10.244.1.7")) == {"10.244.0.5", "10.244.1.6", "10.244.1.7"}
+    assert balanced_in("west", west, east, hinted("10.244.1.7", ready=False)) == {"10.244.0.5"}
+    here, there = hinted("10.244.0.5", node=NODE.name, zone="west"), hinted("10.244.0.6", node="other", zone="west")
+    assert balanced_in("west", here, there) == {"10.244.0.5"}
+    assert balanced_in("west", there, hinted("10.244.1.6", node="third", zone="east")) == {"10.244.0.6"}
 
 
 def test_a_service_without_endpoints_is_refused_and_not_dropped() -> None:

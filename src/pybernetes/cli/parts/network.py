@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import random
 from pathlib import Path
 
 import structlog
 
-from pybernetes.api.models.core_v1 import Namespace, Pod, Service
+from pybernetes.api.models.core_v1 import Namespace, Node, Pod, Service
 from pybernetes.api.models.discovery_v1 import EndpointSlice
+from pybernetes.cli.cluster_network import network_options
 from pybernetes.cli.layout import Layout, Settings
 from pybernetes.client import Client, Informers
 from pybernetes.network import cni, host
@@ -18,8 +20,11 @@ from pybernetes.network.dns.answer import Zone
 from pybernetes.network.dns.forward import Forwarder
 from pybernetes.network.dns.zone import InformedRecords
 from pybernetes.network.names import NetworkNames
+from pybernetes.network.pool_addresses import DeviceAddresses, PoolAddresses
 from pybernetes.network.proxy.proxy import ServiceProxy
 from pybernetes.network.proxy.ruleset import NodeFacts
+from pybernetes.network.proxy.services import ZONE_LABEL
+from pybernetes.network.routes import KernelRoutes, NodeRoutes
 
 RETRY_SECONDS = 5.0
 log = structlog.get_logger("network")
@@ -37,7 +42,7 @@ def prepare(layout: Layout, settings: Settings, pod_cidr: str) -> None:
 async def run(client: Client, settings: Settings, node_name: str, pod_cidr: str) -> None:
     seed = random.Random()
     informers = Informers(client, seed)
-    services, slices = informers.get(Service), informers.get(EndpointSlice)
+    services, slices, nodes = informers.get(Service), informers.get(EndpointSlice), informers.get(Node)
     pods = informers.get(Pod, field_selector=f"spec.nodeName={node_name}")
     names = NetworkNames.of(settings.name)
     facts = NodeFacts(
@@ -49,13 +54,27 @@ async def run(client: Client, settings: Settings, node_name: str, pod_cidr: str)
         served_here=frozenset({settings.dns_address}),
     )
     proxy = ServiceProxy(services, slices, pods, facts)
+    nodes.on_change(lambda old, new: _place(proxy, node_name, new))
+    options = network_options(settings)
+    ranges = {ipaddress.ip_network(settings.pod_cidr), *(one.cidr for one in options.node_ranges)}
+    routes = NodeRoutes(nodes, node_name, KernelRoutes(sorted(ranges, key=str)))
+    pool = options.load_balancer_pool
     zone = Zone(InformedRecords(services, slices, informers.get(Namespace)), settings.dns_address)
     dns = DnsServer(zone, Forwarder(settings.dns_address, Path(settings.resolv_conf)), seed)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(informers.run(), name="network informers")
         tasks.create_task(proxy.run(), name="proxy")
+        tasks.create_task(routes.run(), name="routes")
+        if pool:
+            addresses = PoolAddresses(services, pool, DeviceAddresses(names.dns_device))
+            tasks.create_task(addresses.run(), name="load balancer addresses")
         await informers.synced()
         tasks.create_task(_keep_answering(dns), name="dns")
+
+
+def _place(proxy: ServiceProxy, node_name: str, node: Node | None) -> None:
+    if node is not None and node.metadata.name == node_name:
+        proxy.place(node.metadata.labels.get(ZONE_LABEL, ""))
 
 
 async def _keep_answering(dns: DnsServer) -> None:

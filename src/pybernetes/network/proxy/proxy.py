@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Protocol
 
 import structlog
@@ -101,6 +102,12 @@ class ServiceProxy:
                 log.error("rules were refused; the whole table is written next", error=str(error))
                 self.start_anew()
                 await asyncio.sleep(RETRY_SECONDS)
+
+    def place(self, zone: str) -> None:
+        """The node is in this zone from now on, which may lead traffic elsewhere."""
+        if zone != self._node.zone:
+            self._node = replace(self._node, zone=zone)
+            self.start_anew()
 
     def start_anew(self) -> None:
         """The next transaction is the whole table, whatever the kernel has now."""

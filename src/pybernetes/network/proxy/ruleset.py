@@ -29,6 +29,7 @@ class NodeFacts:
     pod_cidr: str
     cluster_cidr: str
     served_here: frozenset[str] = frozenset()
+    zone: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,7 @@ def service_of(piece: EndpointSlice) -> tuple[str, str]:
 
 def service_piece(service: Service, slices: Sequence[EndpointSlice], node: NodeFacts) -> Piece:
     building = _Builder(node)
-    for port in service_ports(service, slices, node.name):
+    for port in service_ports(service, slices, node.name, node.zone):
         building.add_port(port)
     return building.finish()
 

@@ -1,7 +1,9 @@
 """Which endpoints a port of a Service balances over.
 
 Guarantees  Ready endpoints first; when there is none, those that still serve while they terminate. Under a Local policy
-            only endpoints of this node count. Endpoints of one port are sorted, so equal input gives equal output.
+            only endpoints of this node count; otherwise those whose hints are for this node or its zone, if every ready
+            endpoint has such hints and one is for here.
+            Endpoints of one port are sorted, so equal input gives equal output.
 Follows     pkg/proxy/topology.go and pkg/proxy/serviceport.go.
 """
 
@@ -13,12 +15,13 @@ from dataclasses import dataclass
 
 from pybernetes.api.models.core_v1 import Service
 from pybernetes.api.models.core_v1 import ServicePort as ServicePortModel
-from pybernetes.api.models.discovery_v1 import EndpointSlice
+from pybernetes.api.models.discovery_v1 import EndpointHints, EndpointSlice
 
 DEFAULT_AFFINITY_SECONDS = 10800
 SERVICE_NAME_LABEL = "kubernetes.io/service-name"
 PROXY_NAME_LABEL = "service.kubernetes.io/service-proxy-name"
 HEADLESS_LABEL = "service.kubernetes.io/headless"
+ZONE_LABEL = "topology.kubernetes.io/zone"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -34,6 +37,8 @@ class Candidate:
     ready: bool
     serving: bool
     terminating: bool
+    for_nodes: frozenset[str] = frozenset()
+    for_zones: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +74,15 @@ def is_proxied(service: Service) -> bool:
     return PROXY_NAME_LABEL not in service.metadata.labels
 
 
-def service_ports(service: Service, slices: Sequence[EndpointSlice], node_name: str) -> Iterator[ServicePort]:
+def service_ports(
+    service: Service, slices: Sequence[EndpointSlice], node_name: str, zone: str = ""
+) -> Iterator[ServicePort]:
     if not is_proxied(service):
         return
     spec = service.spec
     for port in spec.ports:
         candidates = list(_candidates(slices, port.name, node_name))
-        everywhere = serving(candidates)
+        everywhere = serving(close_by(candidates, node_name, zone))
         here = serving([one for one in candidates if one.endpoint.local])
         yield ServicePort(
             namespace=service.metadata.namespace,
@@ -103,6 +110,19 @@ def serving(candidates: Iterable[Candidate]) -> tuple[Endpoint, ...]:
     return tuple(sorted(ready or fallback))
 
 
+def close_by(candidates: Sequence[Candidate], node_name: str, zone: str) -> Sequence[Candidate]:
+    """Those that hints leave to clients here: first by node, then by zone, else all."""
+    ready = [one for one in candidates if one.ready]
+    for place, hinted in (
+        (node_name, [(one, one.for_nodes) for one in ready]),
+        (zone, [(one, one.for_zones) for one in ready]),
+    ):
+        here = [one for one, places in hinted if place in places]
+        if here and all(places for _, places in hinted):
+            return here
+    return candidates
+
+
 def _candidates(slices: Sequence[EndpointSlice], port_name: str, node_name: str) -> Iterator[Candidate]:
     for piece in slices:
         if piece.address_type != "IPv4":
@@ -115,11 +135,14 @@ def _candidates(slices: Sequence[EndpointSlice], port_name: str, node_name: str)
                     continue
                 conditions = endpoint.conditions
                 ready = conditions.ready is not False
+                hints = endpoint.hints or EndpointHints()
                 yield Candidate(
                     Endpoint(endpoint.addresses[0], port.port, bool(node_name) and endpoint.node_name == node_name),
                     ready=ready,
                     serving=ready if conditions.serving is None else conditions.serving,
                     terminating=bool(conditions.terminating),
+                    for_nodes=frozenset(one.name for one in hints.for_nodes),
+                    for_zones=frozenset(one.name for one in hints.for_zones),
                 )
 
 
