@@ -5,7 +5,7 @@ Sources
   the definitions in the package kubernetes-validate: types, required fields, enums, list and patch facts;
   `field_facts.json` beside this file: for each field, in upstream's order, whether it is a pointer (`null`: written
   as null when it is not given), left out when it is empty (`omit`; `omitzero` also where it is a struct) or written
-  always, and the name that decode errors give its type.
+  always (`kept`: as it is given, because an empty list differs from none), and the name that decode errors give its type.
 
 The output depends on these alone: the same input writes the same bytes. Run it as `tools/generate_api.py`;
 with `--check` it writes nothing and fails when a file differs.
@@ -192,7 +192,7 @@ def read_field(name: str, schema: dict[str, Any], known: str, required: bool) ->
         pointer=pointer,
         null=written == "null",
         always=written_when_empty and not pointer and type_ not in ("any", "bytes"),
-        omit_empty=not written_when_empty and not pointer and type_ not in ("any", "bytes"),
+        omit_empty=not written_when_empty and not pointer and written != "kept" and type_ not in ("any", "bytes"),
         required=required,
         shown_type=shown,
         facts=facts,

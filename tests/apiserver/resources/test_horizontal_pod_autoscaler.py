@@ -157,3 +157,14 @@ def test_every_kind_of_metric_survives_v1(kind: str, source: Document) -> None:
 )
 def test_a_mistake_gets_the_message_of_upstream(spec: Document, field: str, expected: str) -> None:
     assert f"spec.{field}: {expected}" in problems(HORIZONTAL_POD_AUTOSCALERS, autoscaler("v2", **spec))
+
+
+async def test_no_policies_are_refused_where_unstated_ones_are_defaulted() -> None:
+    async with serving() as talk:
+        refused = await talk.post(V2, autoscaler("v2", behavior={"scaleUp": {"policies": []}}))
+        assert refused.message == (
+            'HorizontalPodAutoscaler.autoscaling "web" is invalid: '
+            "spec.behavior.scaleUp.policies: Required value: must specify at least one Policy"
+        )
+        made = await talk.post(V2, autoscaler("v2", behavior={"scaleUp": {"policies": None}}))
+        assert len(made.body["spec"]["behavior"]["scaleUp"]["policies"]) == 2
