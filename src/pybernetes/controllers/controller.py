@@ -90,6 +90,8 @@ class Context:
     root_ca: str = ""
     """The certificates by which pods trust the API server, in PEM."""
     network: NetworkOptions = NetworkOptions()
+    client_of: Callable[[str], Client] | None = None
+    """Whom each controller acts as, by its name; None is all as `client`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +201,7 @@ class Controller:
 
     def __init__(self, context: Context) -> None:
         self.context = context
-        self.client = context.client
+        self.client = context.client_of(self.name) if context.client_of is not None else context.client
         self.clock = context.clock
         self.random = context.random
         self.recorder = context.recorder(self.component or self.name)
@@ -241,6 +243,8 @@ class Controller:
             await informer.synced()
 
     async def _work(self) -> None:
+        task = asyncio.current_task()
+        assert task is not None
         while True:
             try:
                 key = await self.queue.get()
@@ -250,6 +254,9 @@ class Controller:
                 await self._reconcile_one(key)
             finally:
                 self.queue.done(key)
+            if task.cancelling():
+                # A call that failed while it was cancelled must not let a former leader go on.
+                raise asyncio.CancelledError
 
     async def _reconcile_one(self, key: Key) -> None:
         try:

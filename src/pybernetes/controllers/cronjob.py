@@ -20,6 +20,7 @@ from pybernetes.api import meta
 from pybernetes.api.errors import ApiError
 from pybernetes.api.meta import Key
 from pybernetes.api.models import batch_v1, core_v1, meta_v1
+from pybernetes.client import Unreachable
 from pybernetes.client.events import NORMAL, WARNING
 from pybernetes.controllers import cron_job_times as times
 from pybernetes.controllers.controller import DONE, OWNED, Controller, For, Owns, Requeue, Result, Retry
@@ -53,6 +54,7 @@ class CronJobController(Controller):
     async def _carry_out(self, cron_job: batch_v1.CronJob, planned: Plan) -> None:
         """Whatever fails, what was done before is written down."""
         active, last = list(planned.status.active), planned.status.last_schedule_time
+        failure: ApiError | Unreachable | Retry | None = None
         try:
             for job in planned.expired:
                 if await self._delete(cron_job, job.metadata.name):
@@ -65,10 +67,13 @@ class CronJobController(Controller):
                 started = await self._start(cron_job, planned.turn.start)
                 if started is not None and started.uid not in {one.uid for one in active}:
                     active, last = [*active, started], planned.turn.start
-        finally:
-            status = msgspec.structs.replace(planned.status, active=active, last_schedule_time=last)
-            if status != cron_job.status:
-                await self.client.update_status(msgspec.structs.replace(cron_job, status=status))
+        except (ApiError, Unreachable, Retry) as error:
+            failure = error
+        status = msgspec.structs.replace(planned.status, active=active, last_schedule_time=last)
+        if status != cron_job.status:
+            await self.client.update_status(msgspec.structs.replace(cron_job, status=status))
+        if failure is not None:
+            raise failure
 
     async def _start(self, cron_job: batch_v1.CronJob, at: datetime) -> core_v1.ObjectReference | None:
         """The Job of a start; None if somebody else's has its name."""

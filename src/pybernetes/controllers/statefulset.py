@@ -18,7 +18,7 @@ from pybernetes.api.errors import ApiError
 from pybernetes.api.meta import Key
 from pybernetes.api.models import apps_v1, core_v1, meta_v1
 from pybernetes.api.selectors import LabelSelector
-from pybernetes.client import key_of
+from pybernetes.client import Unreachable, key_of
 from pybernetes.client.events import NORMAL, WARNING
 from pybernetes.controllers.controller import DONE, Context, Controller, For, Maps, Owns, Requeue, Result, Retry
 from pybernetes.controllers.controller_history import History, plan_history, template_of, write_history
@@ -80,13 +80,18 @@ class StatefulSetController(Controller):
         current = next((each for each in known if each.metadata.name == one.status.current_revision), history.current)
         revisions = Revisions(current.metadata.name, history.current.metadata.name)
         planned = plan(one, pods, revisions, self._stale(one), self.now())
+        wanted = status(one, pods, planned, revisions, self.now())
         try:
             await self._carry_out(one, planned, current, history.current)
-        finally:
-            wanted = status(one, pods, planned, revisions, self.now())
-            if wanted != one.status:
-                await self.client.update_status(msgspec.structs.replace(one, status=wanted))
+        except (ApiError, Unreachable, Retry):
+            await self._write_status(one, wanted)
+            raise
+        await self._write_status(one, wanted)
         return self._look_again(one, pods)
+
+    async def _write_status(self, one: apps_v1.StatefulSet, wanted: apps_v1.StatefulSetStatus) -> None:
+        if wanted != one.status:
+            await self.client.update_status(msgspec.structs.replace(one, status=wanted))
 
     def _history(
         self, one: apps_v1.StatefulSet, pods: Sequence[core_v1.Pod], known: Sequence[apps_v1.ControllerRevision]

@@ -77,6 +77,15 @@ async def finish_all(world: World) -> bool:
     return moved
 
 
+async def with_pods_of_lost_nodes(world: World) -> bool:
+    """The same, and what the pod garbage collector would do."""
+    nodes = {node.metadata.name for node in world.all(core_v1.Node)}
+    lost = [pod for pod in world.all(core_v1.Pod) if pod.spec.node_name and pod.spec.node_name not in nodes]
+    for pod in lost:
+        await world.delete(pod, grace=0)
+    return await finish_all(world) or bool(lost)
+
+
 async def collect(world: World) -> bool:
     """Deletes what is left of owners that are gone. Histories with the garbage collector itself leave it to that."""
     if "garbage-collector-controller" in world.controllers:
@@ -99,7 +108,7 @@ def _has_lost_its_owner(value: Any, uids: set[str]) -> bool:
 
 
 async def bind(world: World, pod: core_v1.Pod) -> bool:
-    wanted = _wanted_node(pod)
+    wanted = wanted_node(pod)
     nodes = [node.metadata.name for node in world.all(core_v1.Node) if wanted in (None, node.metadata.name)]
     if not nodes or pod.spec.scheduling_gates:
         return False
@@ -115,9 +124,13 @@ async def bind(world: World, pod: core_v1.Pod) -> bool:
     return True
 
 
-def _wanted_node(pod: core_v1.Pod) -> str | None:
+def wanted_node(pod: core_v1.Pod) -> str | None:
     affinity = pod.spec.affinity
-    required = affinity and affinity.node_affinity and affinity.node_affinity.required_during_scheduling_ignored_during_execution
+    required = (
+        affinity
+        and affinity.node_affinity
+        and affinity.node_affinity.required_during_scheduling_ignored_during_execution
+    )
     for term in required.node_selector_terms if required else ():
         for field in term.match_fields:
             return field.values[0]

@@ -1,8 +1,8 @@
 """Histories: what may happen to a controller's objects, and what must hold whatever did.
 
-A controller's file states a `History` and says `test_…, test_…_nightly = properties(history)`. A history is a number of actions drawn by a
-seed, over a bad connection, with managers that die between any two calls. Then the weather clears, the hands do what is
-left to do, and when nothing moves any more
+A controller's file states a `History` and says `test_…, test_…_nightly = properties(history)`. A history is a number of
+actions drawn by a seed, over a bad connection, with managers that die between any two calls. Then the weather clears,
+the hands do what is left to do, and when nothing moves any more
   `at_rest` must find every status true and nothing missing or too much;
   no controller may write anything for another long while, and it may not read more than a few times.
 `always` is asked about every single change at the moment it is committed.

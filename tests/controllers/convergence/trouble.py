@@ -17,7 +17,6 @@ BACKGROUND = {"leases", "events"}
 """What is written all the time and says nothing of convergence."""
 
 
-
 @dataclass
 class Weather:
     """Shared by all lives of all managers of a history; seeded, so that the same seed gives the same faults."""

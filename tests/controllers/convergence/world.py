@@ -33,7 +33,7 @@ T = TypeVar("T")
 
 UNHURRIED = Timing(lease=30.0, renew=20.0, retry=10.0)
 MANAGERS = 2
-QUIET, PATIENCE = 1100.0, 40_000.0
+QUIET, PATIENCE, ROUNDS = 1100.0, 10_000.0, 600
 """Longer than any wait of a controller: after five minutes expectations lapse, back-off ends at 1000 s."""
 
 
@@ -97,7 +97,11 @@ class World:
     async def create(self, model: type[T], name: str, namespace: str = "default", **content: Any) -> None:
         """Nothing, if the name is taken or the namespace is ending."""
         info = kinds.info_of(model)
-        metadata = {"name": name, **({"namespace": namespace} if info.namespaced else {}), **content.pop("metadata", {})}
+        metadata = {
+            "name": name,
+            **({"namespace": namespace} if info.namespaced else {}),
+            **content.pop("metadata", {}),
+        }
         try:
             await self.client.create(msgspec.convert({**content, "metadata": metadata}, model))
         except ApiError as error:
@@ -133,14 +137,16 @@ class World:
     async def rest(self, drive: Callable[[World], Any]) -> None:
         """Returns when nothing has changed for `QUIET` seconds, though `drive` did what there was to do."""
         began = self.clock.monotonic()
+        rounds = 0
         while True:
             moved = await drive(self)
+            rounds += 1
             now = self.clock.monotonic()
             if not moved and now - self.changed_at > QUIET:
                 return
-            if now - began > PATIENCE:
+            if now - began > PATIENCE or rounds > ROUNDS:
                 recent = self.weather.writes.most_common(5)
-                raise AssertionError(f"things still change after {PATIENCE:.0f} s: {recent}")
+                raise AssertionError(f"things still change after {now - began:.0f} s: {recent}")
             await self.clock.advance(1.0 if moved else 50.0)
 
     def complain(self, text: str) -> None:
