@@ -1,6 +1,6 @@
-"""The option by which an operator chooses controllers, with upstream's names and rules.
+"""The options of the controllers: which run, whom they act as, what they publish; with upstream's names and rules.
 
-It is remembered in the cluster's settings.
+They are remembered in the cluster's settings.
 """
 
 from __future__ import annotations
@@ -21,7 +21,17 @@ ALL = "*"
 
 
 def choose_controllers(function: F) -> F:
-    """--controllers."""
+    """--controllers, --use-service-account-credentials and --root-ca-file."""
+    function = click.option(
+        "--root-ca-file",
+        type=click.Path(exists=True, dir_okay=False, resolve_path=True),
+        help="The authority by which pods trust the API server. [default: the cluster's own, or the kubeconfig's]",
+    )(function)
+    function = click.option(
+        "--use-service-account-credentials",
+        type=bool,
+        help="Whether each controller acts as a service account of its own. [default: true]",
+    )(function)
     return click.option(
         "--controllers",
         metavar="NAMES",

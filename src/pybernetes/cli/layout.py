@@ -47,6 +47,8 @@ class Settings:
     resolv_conf: str = "/etc/resolv.conf"
     kubeconfig: str = ""
     controllers: str = "*"
+    use_service_account_credentials: bool = True
+    root_ca_file: str = ""
     cluster_cidr: str = ""
     node_cidr_mask_size: int = 0
     node_cidr_mask_size_ipv4: int = 0

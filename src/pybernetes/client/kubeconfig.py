@@ -55,6 +55,23 @@ def load(path: Path | str, *, context: str | None = None, user_agent: str = "pyb
     )
 
 
+def load_anonymous(path: Path | str, *, user_agent: str = "pybernetes") -> ConnectionSettings:
+    """The cluster of the current context, without anybody's credentials."""
+    path = Path(path)
+    document = _document(path)
+    chosen = _named(path, document, "contexts", "context", str(document.get("current-context") or ""))
+    cluster = _named(path, document, "clusters", "cluster", str(chosen.get("cluster", "")))
+    server = str(cluster.get("server") or "")
+    if not server:
+        raise KubeconfigError(f"{path}: cluster {chosen.get('cluster')!r} has no server")
+    return ConnectionSettings(
+        server=server,
+        tls=_tls(path, cluster, {}) if server.startswith("https:") else None,
+        server_name=cluster.get("tls-server-name"),
+        user_agent=user_agent,
+    )
+
+
 def in_cluster(*, user_agent: str = "pybernetes", directory: Path = SERVICE_ACCOUNT) -> ConnectionSettings:
     """The settings that every container of a pod finds in its environment and its service account's volume."""
     host, port = os.environ.get("KUBERNETES_SERVICE_HOST"), os.environ.get("KUBERNETES_SERVICE_PORT")

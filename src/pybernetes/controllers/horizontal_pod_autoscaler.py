@@ -69,7 +69,7 @@ class HorizontalPodAutoscalerController(Controller):
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
-        self.metrics = Metrics(context.client)
+        self.metrics = Metrics(self.client)
         self._memories: dict[Key, Memory] = {}
         self._selectors: dict[Key, LabelSelector] = {}
         self.informer(Autoscaler).on_change(self._changed)

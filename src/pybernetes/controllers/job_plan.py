@@ -199,8 +199,6 @@ def _go_on(job: batch_v1.Job, tally: Tally, now: datetime, backoff: Backoff) -> 
     deadline = _deadline(job, now)
     create, wait = _new_pods(job, tally, missing, now, backoff)
     if missing > 0 and wait > 0 and not create:
-        # Upstream reports no active pods while it waits, whatever still runs.
-        status.active = 0
         return Plan(status, counted.release, look_again=min(wait, deadline or wait))
     status.active += len(create)
     return Plan(status, counted.release, create=create, look_again=deadline)

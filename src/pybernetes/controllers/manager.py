@@ -14,6 +14,7 @@ from pybernetes.api.clock import Clock
 from pybernetes.client import Client, Informers
 from pybernetes.client.events import EventBroadcaster
 from pybernetes.client.leader import LeaderElector
+from pybernetes.controllers.accounts import ClientOf
 from pybernetes.controllers.controller import Context, Controller, DefectReport, log_defect
 from pybernetes.controllers.network_options import NetworkOptions
 
@@ -56,13 +57,14 @@ class ControllerManager:
         report_defect: DefectReport = log_defect,
         root_ca: str = "",
         network: NetworkOptions = NetworkOptions(),  # noqa: B008 - frozen
+        client_of: ClientOf | None = None,
     ) -> None:
         self.informers = informers or Informers(client, random)
         self._owns_informers = informers is None
         self._events = EventBroadcaster(client, clock, random)
         self._elector = elector
         self._context = Context(
-            client, self.informers, clock, random, self._events.recorder, report_defect, root_ca, network
+            client, self.informers, clock, random, self._events.recorder, report_defect, root_ca, network, client_of
         )
         self._classes = controllers
         self.controllers: list[Controller] = []

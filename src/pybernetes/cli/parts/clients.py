@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pybernetes.apiserver.auth.pki import KeyPair, Pki, client_context
 from pybernetes.cli.layout import Layout, Settings
-from pybernetes.client import Client, ConnectionSettings, HttpTransport
+from pybernetes.client import Client, ConnectionSettings, HttpTransport, kubeconfig
 
 
 def client_as(issue: Callable[[Pki], KeyPair], layout: Layout, settings: Settings, user_agent: str) -> Client:
@@ -21,8 +21,18 @@ def client_as(issue: Callable[[Pki], KeyPair], layout: Layout, settings: Setting
     return Client(HttpTransport(ConnectionSettings(server, tls=tls, user_agent=user_agent)))
 
 
+def anonymous(layout: Layout, settings: Settings, user_agent: str) -> HttpTransport:
+    """The way to the same server, showing nobody."""
+    if settings.kubeconfig:
+        return HttpTransport(kubeconfig.load_anonymous(Path(settings.kubeconfig), user_agent=user_agent))
+    tls = client_context(None, Pki(layout.pki).ca_file)
+    return HttpTransport(ConnectionSettings(f"https://127.0.0.1:{settings.port}", tls=tls, user_agent=user_agent))
+
+
 def authority(layout: Layout, settings: Settings) -> str:
     """The certificate (PEM) by which the API server is trusted; "" if the kubeconfig names none."""
+    if settings.root_ca_file:
+        return Path(settings.root_ca_file).read_text()
     if not settings.kubeconfig:
         return Pki(layout.pki).ca_pem.decode()
     import yaml

@@ -1,4 +1,4 @@
-"""All controllers, over one connection to the API server."""
+"""All controllers, each as a service account of its own."""
 
 from __future__ import annotations
 
@@ -11,25 +11,35 @@ from pybernetes.cli.cluster_network import network_options
 from pybernetes.cli.controllers import chosen_controllers
 from pybernetes.cli.layout import Layout, Settings
 from pybernetes.cli.parts import addons
-from pybernetes.cli.parts.clients import authority, client_as, close
+from pybernetes.cli.parts.clients import anonymous, authority, client_as, close
 from pybernetes.cli.parts.leadership import elector
 from pybernetes.controllers import ControllerManager
+from pybernetes.controllers.accounts import service_accounts
+
+AGENT = "p8s-controllers"
 
 
 async def run(layout: Layout, settings: Settings) -> None:
-    client = client_as(Pki.controller_manager, layout, settings, "p8s-controllers")
+    client = client_as(Pki.controller_manager, layout, settings, AGENT)
+    nobody = anonymous(layout, settings, AGENT)
+    clock = SystemClock()
+    own = settings.use_service_account_credentials
     try:
         manager = ControllerManager(
             client,
-            SystemClock(),
+            clock,
             random.Random(),
             chosen_controllers(settings),
             elector=elector(client, layout, "kube-controller-manager"),
             root_ca=authority(layout, settings),
             network=network_options(settings),
+            client_of=service_accounts(client, nobody, clock) if own else None,
         )
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(manager.run(), name="controllers")
-            tasks.create_task(addons.run(layout, settings), name="addons")
+            if not settings.kubeconfig:
+                # What a cluster of somebody else's has besides is not ours to say.
+                tasks.create_task(addons.run(layout, settings), name="addons")
     finally:
+        await nobody.close()
         await close(client)
