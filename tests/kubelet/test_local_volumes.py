@@ -116,6 +116,25 @@ async def test_a_claim_that_no_directory_can_serve_is_told_why(cluster: Cluster)
     }
 
 
+async def test_a_host_path_below_tmp_goes_with_its_claim_when_its_policy_says_so(cluster: Cluster) -> None:
+    volume = core_v1.PersistentVolume(
+        metadata=meta_v1.ObjectMeta(name="scratch"),
+        spec=core_v1.PersistentVolumeSpec(
+            capacity={"storage": "1Gi"},
+            access_modes=["ReadWriteOnce"],
+            persistent_volume_reclaim_policy="Delete",
+            host_path=core_v1.HostPathVolumeSource(path="/tmp/scratch"),
+        ),
+    )
+    await cluster.apply(volume)
+    made = await cluster.client.create(claim(storage_class_name=""))
+    await cluster.settle()
+    assert (await cluster.get(volume)).status.phase == "Bound"
+    await cluster.delete(made)
+    await cluster.settle()
+    assert await volumes(cluster) == []
+
+
 async def test_a_volume_deleted_while_it_is_used_stays_until_its_claim_has_gone(cluster: Cluster) -> None:
     (made,) = await cluster.apply_yaml(SET.replace("replicas: 3", "replicas: 1"))
     await cluster.pods_of(made, ready=1)

@@ -187,6 +187,10 @@ class LocalVolumes:
             except (ApiError, Unreachable, OSError) as error:
                 log.warning("a local volume has to wait", key=str(key), error=str(error))
                 self._queue.add_rate_limited(key)
+            except Exception:
+                # One bad object must not end the node.
+                log.exception("defect in local volumes", key=str(key))
+                self._queue.add_rate_limited(key)
             else:
                 self._queue.forget(key)
             finally:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+from pybernetes.api import storage
 from pybernetes.api.errors import ApiError
 from pybernetes.api.models.core_v1 import PersistentVolume, Pod, Volume
 
@@ -17,8 +18,6 @@ from . import host_path
 from .volume import Mounted, VolumeContext, VolumeError, VolumeType, give_to_group, group_of
 
 PLUGIN = "kubernetes.io/local-volume"
-_COMMON = ("capacity", "access_modes", "claim_ref", "persistent_volume_reclaim_policy", "storage_class_name")
-_NOT_SOURCES = {*_COMMON, "mount_options", "volume_mode", "node_affinity", "volume_attributes_class_name"}
 
 
 async def mount(pod: Pod, volume: Volume, context: VolumeContext) -> Mounted:
@@ -63,8 +62,8 @@ async def _path_of(pod: Pod, persistent: PersistentVolume) -> Path:
         if group is not None:
             await asyncio.to_thread(give_to_group, path, group)
         return path
-    kinds = [f for f in spec.__struct_fields__ if f not in _NOT_SOURCES and getattr(spec, f) is not None]
-    raise VolumeError(f"PV {persistent.metadata.name}: volumes of type {', '.join(kinds)} are not built")
+    kind = storage.source_of(spec)
+    raise VolumeError(f"PV {persistent.metadata.name}: volumes of type {kind} are not built")
 
 
 TYPE = VolumeType("persistent_volume_claim", PLUGIN, mount)
