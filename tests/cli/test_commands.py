@@ -38,7 +38,7 @@ def test_every_command_explains_itself(command: str) -> None:
     assert result.output.startswith("Usage:")
 
 
-@pytest.mark.parametrize("command", ["why", "backup", "restore", "migrate"])
+@pytest.mark.parametrize("command", ["backup", "restore", "migrate"])
 def test_what_is_not_built_says_so_and_fails(command: str) -> None:
     result = run(command, "pod", "web")
     assert result.exit_code == 3

@@ -20,7 +20,6 @@ def _unbuilt(name: str) -> click.Command:
     return command
 
 
-why = _unbuilt("why")
 backup = _unbuilt("backup")
 restore = _unbuilt("restore")
 migrate = _unbuilt("migrate")

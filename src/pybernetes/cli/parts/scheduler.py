@@ -9,7 +9,9 @@ from pybernetes.apiserver.auth.pki import Pki
 from pybernetes.cli.layout import Layout, Settings
 from pybernetes.cli.parts.clients import client_as, close
 from pybernetes.cli.parts.leadership import elector
+from pybernetes.cli.scheduler_door import door_of
 from pybernetes.cli.scheduling import scheduling_of
+from pybernetes.scheduler.explaining.door import Door
 from pybernetes.scheduler.scheduler import Scheduler
 
 
@@ -18,6 +20,7 @@ async def run(layout: Layout, settings: Settings) -> None:
     try:
         configuration, rows = scheduling_of(settings)
         scheduler = Scheduler(client, SystemClock(), random.Random(), configuration, rows)
-        await elector(client, layout, "kube-scheduler").lead(scheduler.run)
+        async with Door(scheduler.explainer, door_of(layout)):
+            await elector(client, layout, "kube-scheduler").lead(scheduler.run)
     finally:
         await close(client)

@@ -12,8 +12,6 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +19,7 @@ import msgspec
 
 from pybernetes.api.meta import Key
 from pybernetes.scheduler.explaining.explainer import Explainer, Unexplained
+from pybernetes.scheduler.explaining.short_path import short_path
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -91,13 +90,3 @@ class Door:
         from aiohttp import web
 
         return web.Response(text="ok")
-
-
-@contextmanager
-def short_path(path: Path) -> Iterator[str]:
-    """A name for a socket file that is short enough for the kernel (107 bytes), however deep the file lies."""
-    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        yield f"/proc/self/fd/{directory}/{path.name}"
-    finally:
-        os.close(directory)

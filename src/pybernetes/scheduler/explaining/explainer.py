@@ -5,7 +5,8 @@ Guarantees  Asking changes no decision: a dry run uses up no chance, and pods th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 
 from msgspec.structs import replace
 
@@ -18,7 +19,7 @@ from pybernetes.scheduler.explaining.explain import explain
 from pybernetes.scheduler.explaining.explanation import Explanation, Source
 from pybernetes.scheduler.explaining.memory import DecisionMemory, Remembered
 from pybernetes.scheduler.pod_info import PodInfo, pod_info
-from pybernetes.scheduler.preemption import may_preempt, plan_preemption, taken_away
+from pybernetes.scheduler.preemption import plan_preemption
 
 DEFAULT_SCHEDULER = "default-scheduler"
 
@@ -65,7 +66,9 @@ class Explainer:
         """What would be decided from the present state. Raises Unexplained."""
         pod = self._pod_of(key)
         if pod is None:
-            raise Unexplained(f"pod {key} is not known to the scheduler: it does not exist, or it has ended")
+            raise Unexplained(
+                f"pod {key} is not known to the scheduler: it does not exist or has ended, or another scheduler leads"
+            )
         evaluator = self._evaluators.get(pod.spec.scheduler_name or DEFAULT_SCHEDULER)
         if evaluator is None:
             raise Unexplained(f"pod {key} asks for the scheduler {pod.spec.scheduler_name!r}, which is another one")
@@ -80,7 +83,7 @@ class Explainer:
         """A dry run for a pod without a node, with what could be preempted for it."""
         trace = evaluator.examine(pod)
         plan = None
-        if trace.rejection is None and may_preempt(pod):
+        if trace.rejection is None and pod.spec.preemption_policy != "Never":
             diagnosis = evaluator.diagnose(pod)
             if sum(diagnosis.reasons.values()) == diagnosis.nodes:
                 plan = plan_preemption(self._state, evaluator, pod, diagnosis)
@@ -93,9 +96,22 @@ class Explainer:
         if placed is None:
             raise Unexplained(f"pod {key} has just been given the node {node}: ask again")
         unbound = pod_info(_without_node(pod))
-        with taken_away(self._state, [placed], node):
+        with _without(self._state, placed, node):
             trace = evaluator.examine(unbound)
             return explain(trace, self._state, source=Source.COMPARISON, at=self._clock.now(), placed_on=node)
+
+
+@contextmanager
+def _without(state: ClusterState, pod: PodInfo, node: str) -> Iterator[None]:
+    assumed = state.is_assumed(pod.key)
+    state.remove_pod(pod.key)
+    try:
+        yield
+    finally:
+        if assumed:
+            state.assume(pod, node)
+        else:
+            state.set_pod(pod, node)
 
 
 def _without_node(pod: core_v1.Pod) -> core_v1.Pod:
