@@ -96,6 +96,10 @@ def _forget(value: Any, place: Place | None, unknown: list[str]) -> Any:
     return value
 
 
+_BEYOND_INT64 = 2.0**63
+"""From here on numbers are written as fractions are."""
+
+
 def _reader(schema: Schema | None) -> Reader:
     if schema is None:
         return _forget
@@ -108,7 +112,7 @@ def _reader(schema: Schema | None) -> Reader:
             return read_map(value, place, unknown)
         if value.__class__ is list:
             return read_list(value, place, unknown)
-        if value.__class__ is float and value.is_integer() and abs(value) < 1e21:
+        if value.__class__ is float and value.is_integer() and abs(value) < _BEYOND_INT64:
             return int(value)
         return value
 
