@@ -100,7 +100,7 @@ class JobController(Controller):
         self.expectations.expect(key, len(create), [pod.metadata.uid for pod in delete])
         made = await slow_start(len(create), lambda number: create_pod(self, job, job_pod(job, create[number])))
         self.expectations.creation_observed(key, len(create) - made.succeeded)
-        released = await all_at_once([self._release(pod) for pod in planned.discard])
+        released = await all_at_once([self._let_go(pod) for pod in planned.discard])
         for error in released.errors:
             self.expectations.forget(key)
             raise error
@@ -151,20 +151,27 @@ class JobController(Controller):
 
     async def _release(self, pod: core_v1.Pod) -> None:
         """Removes the finalizer, of this very pod and none of the others."""
-        finalizers = pod.metadata.finalizers
-        if TRACKING not in finalizers:
-            return
-        patch = {
-            "metadata": {
-                "uid": pod.metadata.uid,
-                "$deleteFromPrimitiveList/finalizers": [TRACKING],
-            }
-        }
         try:
-            await self.client.patch(core_v1.Pod, pod.metadata.name, pod.metadata.namespace, patch, PatchType.STRATEGIC)
+            await self._untrack(pod)
         except ApiError as error:
             if error.code not in (404, 409):
                 raise
+
+    async def _let_go(self, pod: core_v1.Pod) -> None:
+        """The same, if the pod is still as it was seen: one that finished meanwhile has to be counted."""
+        try:
+            await self._untrack(pod, resourceVersion=pod.metadata.resource_version)
+        except ApiError as error:
+            if error.code != 404:
+                raise
+
+    async def _untrack(self, pod: core_v1.Pod, **precondition: str) -> None:
+        metadata = pod.metadata
+        if TRACKING not in metadata.finalizers:
+            return
+        removal = {"uid": metadata.uid, "$deleteFromPrimitiveList/finalizers": [TRACKING], **precondition}
+        patch = {"metadata": removal}
+        await self.client.patch(core_v1.Pod, metadata.name, metadata.namespace, patch, PatchType.STRATEGIC)
 
 
 def job_pod(job: batch_v1.Job, new: NewPod) -> core_v1.Pod:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from controllers.convergence import hands
 from controllers.convergence.histories import History
@@ -35,16 +36,17 @@ def orphans(world: World, *owners: type[Any]) -> Iterable[str]:
 
 
 class Most:
-    """The most replicas that an object wanted within the time that news may take."""
+    """The most replicas that an object of a world wanted within the time that news may take."""
 
     def __init__(self) -> None:
-        self._wanted: dict[str, list[tuple[float, int]]] = {}
+        self._wanted: WeakKeyDictionary[World, dict[str, list[tuple[float, int]]]] = WeakKeyDictionary()
 
     def note(self, world: World, owner: Any, replicas: int) -> None:
-        self._wanted.setdefault(owner.metadata.uid, []).append((world.clock.monotonic(), replicas))
+        known = self._wanted.setdefault(world, {})
+        known.setdefault(owner.metadata.uid, []).append((world.clock.monotonic(), replicas))
 
     def of(self, world: World, uid: str) -> int:
-        known = self._wanted.get(uid, [])
+        known = self._wanted.get(world, {}).get(uid, [])
         horizon = world.clock.monotonic() - LAG
         recent = [replicas for time, replicas in known if time >= horizon]
         before = [replicas for time, replicas in known if time < horizon][-1:]

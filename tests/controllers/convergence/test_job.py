@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass, field
+from weakref import WeakKeyDictionary
 
 from controllers.convergence import hands
 from controllers.convergence.histories import History, properties
@@ -13,10 +15,20 @@ from pybernetes.api.models import batch_v1, core_v1
 
 TRACKING = "batch.kubernetes.io/job-tracking"
 most = Most()
-pods_of: dict[str, dict[str, str]] = {}
-"""By a Job's uid: the last phase of each pod that it ever had."""
-to_count: dict[str, set[str]] = {}
-"""By a Job's uid: the pods that finished before it was over. What ends later, it need not count."""
+
+
+@dataclass
+class Seen:
+    """What a world's Jobs had, by their uids."""
+
+    phases: dict[str, dict[str, str]] = field(default_factory=dict)
+    """The last phase of each pod that there ever was."""
+
+    to_count: dict[str, set[str]] = field(default_factory=dict)
+    """The pods that finished while they were tracked, before the Job was over. What ends later, it need not count."""
+
+
+seen: WeakKeyDictionary[World, Seen] = WeakKeyDictionary()
 
 
 async def create(world: World) -> None:
@@ -65,11 +77,12 @@ def always(world: World, step: Step) -> None:
     value = step.new or step.old
     if not isinstance(value, core_v1.Pod) or (owner := meta.controller_of(value)) is None:
         return
-    pods_of.setdefault(owner.uid, {})[value.metadata.uid] = value.status.phase
+    here = seen.setdefault(world, Seen())
+    here.phases.setdefault(owner.uid, {})[value.metadata.uid] = value.status.phase
     job = world.get(batch_v1.Job, owner.name)
     tracked = TRACKING in value.metadata.finalizers
     if tracked and hands.is_finished(value) and job is not None and not _finished(job):
-        to_count.setdefault(owner.uid, set()).add(_counted_as(value))
+        here.to_count.setdefault(owner.uid, set()).add(_counted_as(value))
     if step.old is None:
         active = [one for one in world.all(core_v1.Pod) if hands.is_active(one) and _is_of(one, owner.uid)]
         allowed = most.of(world, owner.uid) + world.allowance
@@ -107,15 +120,16 @@ def at_rest(world: World) -> Iterable[str]:
     for pod in world.all(core_v1.Pod):
         if TRACKING in pod.metadata.finalizers:
             yield f"{pod.metadata.name} is still tracked"
+    here = seen.setdefault(world, Seen())
     for one in world.all(batch_v1.Job):
         name, status = one.metadata.name, one.status
-        phases = list(pods_of.get(one.metadata.uid, {}).values())
+        phases = list(here.phases.get(one.metadata.uid, {}).values())
         counted, finished = (status.succeeded, status.failed), (phases.count("Succeeded"), phases.count("Failed"))
         if not _finished(one):
             yield f"{name} is not over: {counted} of {one.spec.completions}"
         if status.active or status.terminating or any(map(hands.is_active, owned(world, one))):
             yield f"{name} is over and has {status.active} active pods, {status.terminating} terminating"
-        if not len(to_count.get(one.metadata.uid, ())) <= sum(counted) <= len(phases):
+        if not len(here.to_count.get(one.metadata.uid, ())) <= sum(counted) <= len(phases):
             yield f"{name} counted {counted}, of its pods {finished} finished, {len(phases)} in all"
         if counted[0] > finished[0]:
             yield f"{name} counted {counted[0]} successes of {finished[0]}"

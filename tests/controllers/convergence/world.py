@@ -60,7 +60,7 @@ class ObservedStore(MemoryStore):
         return outcome
 
 
-@dataclass
+@dataclass(eq=False)
 class World:
     random: Random
     controllers: Sequence[str]
