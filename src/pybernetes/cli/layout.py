@@ -157,6 +157,11 @@ class Layout:
         """The directories of persistent volumes that are made on the nodes of this machine."""
         return self.root / "volumes"
 
+    @property
+    def controllers_socket(self) -> Path:
+        """Where the controllers say how they are."""
+        return self.run / "controllers.sock"
+
     def log_of(self, part: str) -> Path:
         return self.logs / f"{part}.log"
 

@@ -16,6 +16,8 @@ from collections import deque
 from collections.abc import Hashable
 from typing import Generic, TypeVar
 
+from pybernetes.client.queue_figures import QueueFigures
+
 K = TypeVar("K", bound=Hashable)
 
 FIRST_DELAY, LAST_DELAY = 0.005, 1000.0
@@ -36,6 +38,7 @@ class WorkQueue(Generic[K]):
         self._timers: dict[K, asyncio.TimerHandle] = {}
         self._getters: deque[asyncio.Future[None]] = deque()
         self._closed = False
+        self.figures = QueueFigures()
 
     def __len__(self) -> int:
         return len(self._order)
@@ -49,6 +52,7 @@ class WorkQueue(Generic[K]):
         if self._closed or key in self._dirty:
             return
         self._dirty.add(key)
+        self.figures.added(key)
         if key not in self._working:
             self._enqueue(key)
 
@@ -71,6 +75,7 @@ class WorkQueue(Generic[K]):
     def add_rate_limited(self, key: K) -> None:
         failures = self._failures.get(key, 0)
         self._failures[key] = failures + 1
+        self.figures.retries += 1
         self.add_after(key, delay_after(failures))
 
     def forget(self, key: K) -> None:
@@ -78,6 +83,10 @@ class WorkQueue(Generic[K]):
 
     def failures(self, key: K) -> int:
         return self._failures.get(key, 0)
+
+    def failing(self, at_least: int) -> dict[K, int]:
+        """The keys that have failed so often in a row, and how often."""
+        return {key: times for key, times in self._failures.items() if times >= at_least}
 
     async def get(self) -> K:
         """The next key; whoever takes it must call `done`. Raises QueueClosed."""
@@ -94,10 +103,12 @@ class WorkQueue(Generic[K]):
         key = self._order.popleft()
         self._dirty.discard(key)
         self._working.add(key)
+        self.figures.started(key)
         return key
 
     def done(self, key: K) -> None:
         self._working.discard(key)
+        self.figures.done(key)
         if key in self._dirty:
             self._enqueue(key)
 

@@ -206,6 +206,8 @@ class Controller:
         self.random = context.random
         self.recorder = context.recorder(self.component or self.name)
         self.queue: WorkQueue[Key] = WorkQueue()
+        self.last_errors: dict[Key, str] = {}
+        """Why the keys that fail at present failed last."""
         self.expectations = Expectations(context.clock)
         self.periodic: dict[Key, float] = {}
         self.informers: list[Informer[Any]] = []
@@ -264,19 +266,27 @@ class Controller:
         except (ApiError, Unreachable, Retry) as error:
             level = log.debug if isinstance(error, ApiError) and error.code in (404, 409) else log.warning
             level("reconcile failed", controller=self.name, key=str(key), error=str(error))
-            self.queue.add_rate_limited(key)
+            self._failed(key, error)
         except Terminal as error:
             log.error("reconcile gave up", controller=self.name, key=str(key), error=str(error))
-            self.queue.forget(key)
+            self._forget(key)
         except Exception as error:  # noqa: BLE001 - a defect in one reconcile must not end the others
             self.context.report_defect(self.name, key, error)
-            self.queue.add_rate_limited(key)
+            self._failed(key, error)
         else:
-            self.queue.forget(key)
+            self._forget(key)
             if isinstance(result, Requeue):
                 self.queue.add_after(key, result.after)
             if key in self.periodic:
                 self.queue.add_after(key, self.periodic[key])
+
+    def _failed(self, key: Key, error: Exception) -> None:
+        self.last_errors[key] = str(error) or type(error).__name__
+        self.queue.add_rate_limited(key)
+
+    def _forget(self, key: Key) -> None:
+        self.last_errors.pop(key, None)
+        self.queue.forget(key)
 
 
 def _controller_uid(value: Any) -> Iterable[str]:

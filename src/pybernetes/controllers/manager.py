@@ -15,6 +15,7 @@ from pybernetes.client import Client, Informers
 from pybernetes.client.events import EventBroadcaster
 from pybernetes.client.leader import LeaderElector
 from pybernetes.controllers.accounts import ClientOf
+from pybernetes.controllers.aliases import ALIASES
 from pybernetes.controllers.controller import Context, Controller, DefectReport, log_defect
 from pybernetes.controllers.network_options import NetworkOptions
 
@@ -29,11 +30,19 @@ def select(table: Iterable[type[Controller]], wanted: Sequence[str] = ("*",)) ->
     `*` is all that are enabled by default, `name` enables one, `-name` disables one.
     """
     classes = list(table)
+    wanted = [_proper(item) for item in wanted]
     known = {controller.name for controller in classes}
     for item in wanted:
         if item != "*" and item.removeprefix("-") not in known:
             raise UnknownController(f"{item.removeprefix('-')!r} is not in the list of known controllers")
     return [controller for controller in classes if _enabled(controller, wanted)]
+
+
+def _proper(item: str) -> str:
+    """An entry of the list, with the name that an alias stands for."""
+    sign = "-" if item.startswith("-") else ""
+    name = item.removeprefix("-")
+    return sign + ALIASES.get(name, name)
 
 
 def _enabled(controller: type[Controller], wanted: Sequence[str]) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from pybernetes.cli import processes
+from pybernetes.cli import controllers_health, processes
 from pybernetes.cli.layout import PARTS, Layout, Settings
 from pybernetes.cli.options import require, which_cluster
 from pybernetes.cli.probe import ApiProbe, is_ready
@@ -44,6 +44,9 @@ class Report:
     ready: bool
     components: list[Component] = field(default_factory=list)
     nodes: list[dict[str, Any]] = field(default_factory=list)
+    controllers: list[dict[str, Any]] = field(default_factory=list)
+    """What each controller here has to do, and what keeps it from it. Empty where another process leads."""
+
     problems: list[str] = field(default_factory=list)
 
 
@@ -81,6 +84,8 @@ def inspect(layout: Layout, settings: Settings) -> Report:
         report.components.append(_component(part, layout, history.get(part, {})))
     if settings.runtime == "containerd":
         report.components.append(_containerd(layout))
+    if processes.read(layout.pid_file("controllers")) is not None:
+        _look_at_controllers(report, layout)
     free = shutil.disk_usage(layout.root).free
     if free < LEAST_DISK:
         report.problems.append(f"the disk of {layout.root} is nearly full ({free // 2**20} MiB are free): make room")
@@ -98,6 +103,15 @@ def inspect(layout: Layout, settings: Settings) -> Report:
     report.problems += [f"{one.name}: {one.problem}" for one in report.components if one.problem and supervisor]
     probe.close()
     return report
+
+
+def _look_at_controllers(report: Report, layout: Layout) -> None:
+    told = controllers_health.ask(layout)
+    if told is None:
+        report.problems.append(f"the controllers do not say how they are: read {layout.log_of('controllers')}")
+        return
+    report.controllers = told
+    report.problems += [f"controller {one['name']}: {one['problem']}" for one in told if one["problem"]]
 
 
 def _component(part: str, layout: Layout, history: dict[str, Any]) -> Component:

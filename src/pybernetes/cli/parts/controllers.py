@@ -7,6 +7,7 @@ import random
 
 from pybernetes.api.clock import SystemClock
 from pybernetes.apiserver.auth.pki import Pki
+from pybernetes.cli import controllers_health
 from pybernetes.cli.cluster_network import network_options
 from pybernetes.cli.controllers import chosen_controllers
 from pybernetes.cli.layout import Layout, Settings
@@ -35,7 +36,7 @@ async def run(layout: Layout, settings: Settings) -> None:
             network=network_options(settings),
             client_of=service_accounts(client, nobody, clock) if own else None,
         )
-        async with asyncio.TaskGroup() as tasks:
+        async with controllers_health.served(layout, manager), asyncio.TaskGroup() as tasks:
             tasks.create_task(manager.run(), name="controllers")
             if not settings.kubeconfig:
                 # What a cluster of somebody else's has besides is not ours to say.
