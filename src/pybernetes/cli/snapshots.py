@@ -41,14 +41,15 @@ def _taken_apart(document: Any, path: Path) -> Iterator[Document]:
     yield document
 
 
-def models_of(documents: list[Document], path: Path) -> list[Any]:
-    """Objects of kinds that are known; others are passed over. Raises Problem."""
+def models_of(documents: list[Document], priorities: dict[str, int], path: Path) -> list[Any]:
+    """Objects of kinds that are known, pods complete; others are passed over. Raises Problem."""
     models = []
     for one in documents:
         group, _, version = str(one.get("apiVersion") or "").rpartition("/")
         info = kinds.by_gvk(group, version, str(one["kind"]))
         if info is not None:
-            models.append(_model(info.model, one, path))
+            complete = _completed(one, priorities, path) if info.model is core_v1.Pod else one
+            models.append(_model(info.model, complete, path))
     return models
 
 
@@ -106,10 +107,8 @@ def _completed(document: Document, priorities: dict[str, int], path: Path) -> Do
     return pod
 
 
-def priorities_of(models: list[Any]) -> dict[str, int]:
+def priorities_of(documents: list[Document]) -> dict[str, int]:
     """By name of class; the empty name has the default."""
-    from pybernetes.api.models import scheduling_v1
-
-    classes = [one for one in models if isinstance(one, scheduling_v1.PriorityClass)]
-    default = max((one.value for one in classes if one.global_default), default=0)
-    return {**SYSTEM_PRIORITIES, **{one.metadata.name: one.value for one in classes}, "": default}
+    classes = [one for one in documents if one["kind"] == "PriorityClass"]
+    default = max((one["value"] for one in classes if one.get("globalDefault")), default=0)
+    return {**SYSTEM_PRIORITIES, **{one["metadata"]["name"]: one["value"] for one in classes}, "": default}

@@ -34,8 +34,10 @@ def simulate(cluster: Path, pods: Path, seed: int, output: str) -> None:
     from pybernetes.scheduler.explaining import simulation
     from pybernetes.scheduler.explaining.simulation_text import lines_of
 
-    objects = snapshots.models_of(snapshots.documents_of(cluster), cluster)
-    wanted = snapshots.pods_of(snapshots.documents_of(pods), snapshots.priorities_of(objects), pods)
+    documents = snapshots.documents_of(cluster)
+    priorities = snapshots.priorities_of(documents)
+    objects = snapshots.models_of(documents, priorities, cluster)
+    wanted = snapshots.pods_of(snapshots.documents_of(pods), priorities, pods)
     result = simulation.simulate(objects, wanted, SystemClock(), seed)
     if output == "json":
         click.echo(json.dumps(msgspec.to_builtins(result), indent=2, ensure_ascii=False))

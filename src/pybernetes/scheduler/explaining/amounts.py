@@ -7,9 +7,9 @@ _BYTES = ("memory", "ephemeral-storage", "hugepages-")
 
 
 def written(resource: str, amount: int) -> str:
-    """``250m`` of CPU, ``1.5Gi`` of memory, a number of anything else."""
+    """``250m`` or ``7.5`` of CPU, ``1.5Gi`` of memory, a number of anything else."""
     if resource == "cpu":
-        return str(amount // 1000) if amount % 1000 == 0 else f"{amount}m"
+        return f"{amount}m" if abs(amount) < 1000 and amount else f"{amount / 1000:g}"
     if not resource.startswith(_BYTES):
         return str(amount)
     for unit, size in _BINARY:

@@ -15,7 +15,7 @@ from pybernetes.api.meta import Key
 from pybernetes.api.models import core_v1
 from pybernetes.scheduler.cluster import ClusterState
 from pybernetes.scheduler.evaluation import Evaluator
-from pybernetes.scheduler.explaining.explain import explain
+from pybernetes.scheduler.explaining.explain import explain, unfold
 from pybernetes.scheduler.explaining.explanation import Explanation, Source
 from pybernetes.scheduler.explaining.memory import DecisionMemory, Remembered
 from pybernetes.scheduler.pod_info import PodInfo, pod_info
@@ -66,9 +66,7 @@ class Explainer:
         """What would be decided from the present state. Raises Unexplained."""
         pod = self._pod_of(key)
         if pod is None:
-            raise Unexplained(
-                f"pod {key} is not known to the scheduler: it does not exist or has ended, or another scheduler leads"
-            )
+            raise Unexplained(f"pod {key} is not known: it does not exist or has ended, or another scheduler leads")
         evaluator = self._evaluators.get(pod.spec.scheduler_name or DEFAULT_SCHEDULER)
         if evaluator is None:
             raise Unexplained(f"pod {key} asks for the scheduler {pod.spec.scheduler_name!r}, which is another one")
@@ -83,10 +81,9 @@ class Explainer:
         """A dry run for a pod without a node, with what could be preempted for it."""
         trace = evaluator.examine(pod)
         plan = None
-        if trace.rejection is None and pod.spec.preemption_policy != "Never":
-            diagnosis = evaluator.diagnose(pod)
-            if sum(diagnosis.reasons.values()) == diagnosis.nodes:
-                plan = plan_preemption(self._state, evaluator, pod, diagnosis)
+        fits = trace.rejection is not None or unfold(trace, self._state.nodes).feasible.any()
+        if not fits and pod.spec.preemption_policy != "Never":
+            plan = plan_preemption(self._state, evaluator, pod, evaluator.diagnose(pod))
         return explain(trace, self._state, source=Source.DRY_RUN, at=self._clock.now(), preemption=plan)
 
     def _compared(self, evaluator: Evaluator, pod: core_v1.Pod, key: Key) -> Explanation:

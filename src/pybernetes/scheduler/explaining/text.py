@@ -15,7 +15,7 @@ Paint = Callable[[str, str], str]
 _HEADINGS = {
     Source.DECISION: "decision of {at}, attempt {attempt}",
     Source.DRY_RUN: "dry run of {at}: nothing was decided",
-    Source.COMPARISON: "comparison of {at}, as if the pod had no node; the decision itself is not remembered",
+    Source.COMPARISON: "comparison of {at}, as if the pod had no node: this is not the decision that was taken",
 }
 
 
