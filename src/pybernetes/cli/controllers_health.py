@@ -20,7 +20,7 @@ from pybernetes.cli.layout import Layout
 if TYPE_CHECKING:
     from pybernetes.controllers import ControllerManager
 
-PATIENCE = 2.0
+PATIENCE = 5.0
 
 
 @asynccontextmanager

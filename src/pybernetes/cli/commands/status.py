@@ -22,6 +22,9 @@ LEAST_DISK = 200 * 2**20
 RECENT_SECONDS = 600
 """How long an end of a process is worth mentioning after it was started again."""
 
+STARTING_SECONDS = 30
+"""As long the controllers may be silent."""
+
 
 @dataclass(slots=True)
 class Component:
@@ -107,6 +110,8 @@ def inspect(layout: Layout, settings: Settings) -> Report:
 
 def _look_at_controllers(report: Report, layout: Layout) -> None:
     told = controllers_health.ask(layout)
+    if told is None and time.time() - layout.pid_file("controllers").stat().st_mtime < STARTING_SECONDS:
+        return
     if told is None:
         report.problems.append(f"the controllers do not say how they are: read {layout.log_of('controllers')}")
         return
