@@ -101,6 +101,18 @@ async def test_a_claim_of_a_class_that_binds_at_once_gets_a_node_of_its_own_acco
     assert (await cluster.get(made)).status.phase == "Bound"
 
 
+async def test_a_claim_for_a_node_that_has_gone_is_given_another(cluster: Cluster) -> None:
+    (made,) = await cluster.apply_yaml(SET.replace("replicas: 3", "replicas: 0"))
+    gone = meta_v1.ObjectMeta(name="data-db-0", namespace="default", annotations={storage.SELECTED_NODE: "gone"})
+    await cluster.client.create(core_v1.PersistentVolumeClaim(metadata=gone, spec=claim().spec))
+    await cluster.settle()
+    await cluster.client.patch(apps_v1.StatefulSet, "db", "default", {"spec": {"replicas": 1}})
+    (pod,) = await cluster.pods_of(made, ready=1)
+    assert pod.spec.node_name == "node-0"
+    events = (await cluster.client.list(core_v1.Event, "default")).items
+    assert 'failed to get target node: node "gone" not found' in {one.message for one in events}
+
+
 async def test_a_claim_that_no_directory_can_serve_is_told_why(cluster: Cluster) -> None:
     known = storage_v1.StorageClass(metadata=meta_v1.ObjectMeta(name="at-once"), provisioner=storage.NODE_LOCAL)
     await cluster.apply(known)

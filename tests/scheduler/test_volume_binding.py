@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from pybernetes.api import meta
@@ -168,6 +169,37 @@ async def test_a_provisioner_is_told_the_node_and_the_pod_waits_for_it(cluster: 
     )
     await cluster.settle()
     assert (await cluster.get(pod)).spec.node_name == "node-0"
+
+
+async def failures(cluster: Cluster) -> set[str]:
+    events = (await cluster.client.list(core_v1.Event)).items
+    return {one.message for one in events if one.reason == "FailedScheduling"}
+
+
+async def test_a_provisioner_that_gives_up_lets_the_scheduler_choose_again(cluster: Cluster) -> None:
+    await cluster.apply(disks("example.com/slow"))
+    waiting = await cluster.apply(claim())
+    await cluster.apply(user("data"))
+    await cluster.settle()
+    nothing = {"metadata": {"annotations": {"volume.kubernetes.io/selected-node": None}}}
+    await cluster.client.patch(core_v1.PersistentVolumeClaim, "data", "default", nothing)
+    await cluster.settle()
+    message = 'running PreBind plugin "VolumeBinding": binding volumes: provisioning failed for PVC "data"'
+    assert message in await failures(cluster)
+    await asyncio.sleep(10)
+    assert (await cluster.get(waiting)).metadata.annotations["volume.kubernetes.io/selected-node"] == "node-0"
+
+
+async def test_a_pod_does_not_wait_for_its_volume_for_ever(cluster: Cluster) -> None:
+    await cluster.apply(disks("example.com/slow"))
+    await cluster.apply(claim())
+    await cluster.apply(user("data"))
+    await cluster.settle()
+    assert await failures(cluster) == set()
+    await asyncio.sleep(601)
+    await cluster.settle()
+    message = 'running PreBind plugin "VolumeBinding": binding volumes: context deadline exceeded'
+    assert await failures(cluster) == {message}
 
 
 async def test_a_pod_that_is_deleted_while_it_waits_for_its_volume_leaves_nothing_behind(cluster: Cluster) -> None:

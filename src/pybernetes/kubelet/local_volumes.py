@@ -233,17 +233,36 @@ class LocalVolumes:
             message = f'failed to provision volume with StorageClass "{known.metadata.name}": {why}'
             self._recorder.event(claim, WARNING, "ProvisioningFailed", message)
             return
+        node = await self._node(node_name)
+        if node is None:
+            await self._choose_again(claim, node_name)
+            return
         about = f'External provisioner is provisioning volume for claim "{key_of(claim)}"'
         self._recorder.event(claim, NORMAL, "Provisioning", about)
         path = self._root / name
         await asyncio.to_thread(self._directories.make, path)
-        node = await self._client.get(core_v1.Node, node_name)
         try:
             await self._client.create(volume_for(claim, known, node, path))
         except ApiError as error:
             if error.reason != "AlreadyExists":
                 raise
         self._recorder.event(claim, NORMAL, "ProvisioningSucceeded", f"Successfully provisioned volume {name}")
+
+    async def _node(self, name: str) -> core_v1.Node | None:
+        try:
+            return await self._client.get(core_v1.Node, name)
+        except ApiError as error:
+            if error.code == 404:
+                return None
+            raise
+
+    async def _choose_again(self, claim: core_v1.PersistentVolumeClaim, gone: str) -> None:
+        """The scheduler picks another node for its pod when the claim no longer names one."""
+        message = f'failed to get target node: node "{gone}" not found'
+        self._recorder.event(claim, WARNING, "ProvisioningFailed", message)
+        annotations = {key: one for key, one in claim.metadata.annotations.items() if key != storage.SELECTED_NODE}
+        metadata = msgspec.structs.replace(claim.metadata, annotations=annotations)
+        await self._client.update(msgspec.structs.replace(claim, metadata=metadata))
 
     # ---- volumes
 
