@@ -106,3 +106,17 @@ async def test_an_excluded_node_does_not_count_for_its_zone(cluster: Cluster, ex
     await cluster.kill_node(1)
     await cluster.clock.advance(90)
     assert await losing_pods(cluster) == ([] if excluded else ["node-1"])
+
+
+async def test_a_node_that_never_said_anything_is_given_up_after_a_minute(cluster: Cluster) -> None:
+    await cluster.apply(msgspec.convert({"metadata": {"name": "mute"}}, core_v1.Node))
+    await cluster.clock.advance(55)
+    mute = await cluster.client.get(core_v1.Node, "mute")
+    assert (mute.status.conditions, mute.spec.taints) == ([], [])
+    await cluster.clock.advance(10)
+    mute = await cluster.client.get(core_v1.Node, "mute")
+    told = {(one.status, one.reason, one.message) for one in mute.status.conditions}
+    assert told == {("Unknown", "NodeStatusNeverUpdated", "Kubelet never posted node status.")}
+    assert {one.last_heartbeat_time for one in mute.status.conditions} == {mute.metadata.creation_timestamp}
+    await cluster.clock.advance(5)
+    assert await losing_pods(cluster) == ["mute"]

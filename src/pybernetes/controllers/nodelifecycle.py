@@ -13,6 +13,7 @@ Follows pkg/controller/nodelifecycle.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -53,6 +54,19 @@ def lost_node_of(controller: Controller, pod: core_v1.Pod) -> Iterable[Key]:
     return (key,) if node is not None and _ready_status(node) == "Unknown" else ()
 
 
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    """All that matters about a node to the state of its zone."""
+
+    zone: Zone
+    ready: str | None
+    is_excluded: bool
+
+    @classmethod
+    def of(cls, node: core_v1.Node) -> _Counted:
+        return cls(Zone.of(node), _ready_status(node), EXCLUDED in node.metadata.labels)
+
+
 class NodeLifecycleController(Controller):
     name = "node-lifecycle-controller"
     component = "node-controller"
@@ -69,6 +83,7 @@ class NodeLifecycleController(Controller):
         self._heard: dict[str, float] = {}
         self._reported: dict[str, core_v1.NodeCondition | None] = {}
         self._known: dict[str, str] = {}
+        self._counted: dict[str, _Counted] = {}
         self._down: dict[str, None] = {}
         self._states: dict[Zone, ZoneState] = {}
         self._paces: dict[Zone, Pace] = {}
@@ -76,12 +91,16 @@ class NodeLifecycleController(Controller):
     async def reconcile(self, key: Key) -> Result:
         if key == ZONES:
             return await self._look_at_zones()
-        self.queue.add_after(ZONES, ZONES_PERIOD)
         node = self.nodes.get(key)
         if node is None:
-            self._forget(key.name)
+            self._let_go(key.name)
+            self.queue.add_after(ZONES, ZONES_PERIOD)
             return DONE
         self._welcome(node)
+        counted = _Counted.of(node)
+        if self._counted.get(key.name) != counted:
+            self._counted[key.name] = counted
+            self.queue.add_after(ZONES, ZONES_PERIOD)
         remaining = self._seconds_until_silent(node)
         await self._apply(node, silent=remaining <= 0)
         return Requeue(remaining if remaining > 0 else MONITOR_PERIOD)
@@ -89,13 +108,13 @@ class NodeLifecycleController(Controller):
     def _welcome(self, node: core_v1.Node) -> None:
         name, uid = node.metadata.name, node.metadata.uid
         if self._known.get(name) != uid:
-            self._forget(name)
+            self._let_go(name)
             self._known[name] = uid
             self._tell(name, uid, "RegisteredNode", f"Node {name} event: Registered Node {name} in Controller")
 
-    def _forget(self, name: str) -> None:
+    def _let_go(self, name: str) -> None:
         uid = self._known.pop(name, None)
-        for memory in (self._heard, self._reported, self._down):
+        for memory in (self._heard, self._reported, self._down, self._counted):
             memory.pop(name, None)
         if uid is not None:
             self._tell(name, uid, "RemovingNode", f"Node {name} event: Removing Node {name} from Controller")
@@ -115,9 +134,10 @@ class NodeLifecycleController(Controller):
         ready = meta.condition(node.status, "Ready")
         grace = STARTUP_GRACE_PERIOD if ready is None else GRACE_PERIOD
         if name not in self._heard:
-            created = node.metadata.creation_timestamp
-            age = (self.clock.now() - created).total_seconds() if ready is None and created else 0.0
-            self._heard[name] = now - age
+            created, lease = node.metadata.creation_timestamp, self.leases.get(Key(LEASE_NAMESPACE, name))
+            self._heard[name] = now
+            if ready is None and lease is None and created is not None:
+                self._heard[name] -= (self.clock.now() - created).total_seconds()
         elif _heartbeat(self._reported.get(name)) != _heartbeat(ready):
             self._heard[name] = now
         self._reported[name] = ready
@@ -136,10 +156,11 @@ class NodeLifecycleController(Controller):
             await self.client.patch(core_v1.Node, name, None, {"metadata": {"labels": planned.labels}})
         if was_ready and planned.ready != "True":
             self._tell(name, node.metadata.uid, "NodeNotReady", f"Node {name} status is now: NodeNotReady")
-        if planned.awaits_execution:
-            self._down[name] = None
-        else:
+        if not planned.awaits_execution:
             self._down.pop(name, None)
+        elif name not in self._down:
+            self._down[name] = None
+            self.queue.add_after(ZONES, ZONES_PERIOD)
         if planned.ready == "Unknown":
             for pod in self.pods.by_index(ON_NODE, name):
                 await self._mark_not_ready(pod)
@@ -171,9 +192,9 @@ class NodeLifecycleController(Controller):
         """Raises what one node's taints could not be written for; the others come again with it."""
         nodes, now = self.nodes.list(), self.clock.monotonic()
         readiness: dict[Zone, list[bool]] = {}
-        for node in nodes:
-            if EXCLUDED not in node.metadata.labels:
-                readiness.setdefault(Zone.of(node), []).append(_ready_status(node) == "True")
+        for counted in map(_Counted.of, nodes):
+            if not counted.is_excluded:
+                readiness.setdefault(counted.zone, []).append(counted.ready == "True")
         decided = disruption(self._states, readiness)
         if decided.begins:
             await self._spare(nodes)
