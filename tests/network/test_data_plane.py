@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import ctypes
 import os
 import subprocess
 import sys
@@ -10,14 +12,21 @@ import uuid
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from ipaddress import ip_network
+from typing import Any
 
 import pytest
 
 from network.builders import NODE, endpoint, port, service, slice_of
+from pybernetes.api.models.core_v1 import LoadBalancerIngress, Service
+from pybernetes.network.command import CommandFailed
+from pybernetes.network.pool_addresses import DeviceAddresses
 from pybernetes.network.proxy import render, ruleset
 from pybernetes.network.proxy.ruleset import Ruleset
+from pybernetes.network.routes import KernelRoutes, Route
 
 pytestmark = pytest.mark.node
+CLONE_NEWNET = 0x40000000
 
 SERVER = """
 import socket, sys, threading
@@ -72,6 +81,16 @@ class Lab:
         command = ["ip", "netns", "exec", self.name("node"), "nft", "-f", "-"]
         subprocess.run(command, input=render.whole(rules), text=True, check=True)
 
+    @contextlib.contextmanager
+    def inside(self, who: str) -> Iterator[None]:
+        """Programs that are started by this thread meanwhile run in the namespace."""
+        with open("/proc/self/ns/net") as home, open(f"/run/netns/{self.name(who)}") as there:
+            _enter(there.fileno())
+            try:
+                yield
+            finally:
+                _enter(home.fileno())
+
     def ask(self, who: str, host: str, number: int, *, kind: str = "tcp", times: int = 1) -> list[str]:
         command = [
             "ip",
@@ -87,6 +106,11 @@ class Lab:
             str(times),
         ]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split("\n")[:-1]
+
+
+def _enter(namespace: int) -> None:
+    if ctypes.CDLL(None, use_errno=True).setns(namespace, CLONE_NEWNET):
+        raise OSError(ctypes.get_errno(), "setns")
 
 
 PODS = {"a": "10.244.0.5", "b": "10.244.0.6", "c": "10.244.0.7"}
@@ -206,6 +230,43 @@ def test_a_terminating_endpoint_serves_while_there_is_no_other(lab: Lab) -> None
     leaving = endpoint("10.244.0.7", ready=False, serving=True, terminating=True)
     lab.apply(ruleset([WEB], [slice_of("web", leaving)], NODE1))
     assert lab.ask("a", "10.96.0.20", 80) == ["c 10.244.0.5"]
+
+
+def balanced(address: str, **spec: Any) -> Service:
+    made = service("web", "10.96.0.20", port(80, node_port=30080), type="LoadBalancer", **spec)
+    made.status.load_balancer.ingress = [LoadBalancerIngress(ip=address, ip_mode="VIP")]
+    return made
+
+
+def test_an_address_of_the_node_can_be_that_of_a_load_balancer(lab: Lab) -> None:
+    lab.apply(ruleset([balanced("192.0.2.1")], [slice_of("web", "10.244.0.6")], NODE1))
+    for who, seen in (("outside", "10.244.0.1"), ("node", "10.244.0.1"), ("a", "10.244.0.1")):
+        assert lab.ask(who, "192.0.2.1", 80) == [f"b {seen}"], who
+    lab.apply(ruleset([balanced("192.0.2.1", external_traffic_policy="Local")], [slice_of("web", "10.244.0.6")], NODE1))
+    assert lab.ask("outside", "192.0.2.1", 80) == ["b 192.0.2.2"]
+
+
+def test_neighbours_find_an_address_of_the_pool_that_the_node_holds(lab: Lab) -> None:
+    with lab.inside("node"):
+        held = DeviceAddresses(BRIDGE)
+        asyncio.run(held.add("192.0.2.50"))
+        assert "192.0.2.50" in asyncio.run(held.present())
+        lab.apply(ruleset([balanced("192.0.2.50")], [slice_of("web", "10.244.0.6")], NODE1))
+        assert lab.ask("outside", "192.0.2.50", 80) == ["b 10.244.0.1"]
+        asyncio.run(held.remove("192.0.2.50"))
+        assert "192.0.2.50" not in asyncio.run(held.present())
+
+
+def test_routes_to_other_nodes_pods_are_made_and_unmade(lab: Lab) -> None:
+    with lab.inside("node"):
+        routes = KernelRoutes([ip_network("10.244.0.0/16")])
+        route = Route("10.244.9.0/24", "192.0.2.2")
+        asyncio.run(routes.add(route))
+        assert asyncio.run(routes.present()) == {route}
+        asyncio.run(routes.remove(route))
+        assert asyncio.run(routes.present()) == frozenset()
+        with pytest.raises(CommandFailed):
+            asyncio.run(routes.add(Route("10.244.9.0/24", "203.0.113.1")))
 
 
 def test_pods_do_not_reach_the_nodes_loopback_through_the_bridge(lab: Lab) -> None:
