@@ -106,8 +106,13 @@ async def test_a_schema_says_whether_its_level_exists() -> None:
         cache = talk.server.registry("flowcontrol.apiserver.k8s.io", "v1", "flowschemas").cache
         key = f"{cache.prefix}lost"
         await until(lambda: key in cache.objects and bool(cache.objects[key].document.get("status")))
-        (condition,) = (await talk.get(f"{FLOWS}/lost")).body["status"]["conditions"]
+        schema = (await talk.get(f"{FLOWS}/lost")).body
+        (condition,) = schema["status"]["conditions"]
         assert (condition["type"], condition["status"], condition["reason"]) == ("Dangling", "True", "NotFound")
+        applied = schema["metadata"]["managedFields"][0]
+        assert applied["manager"] == "api-priority-and-fairness-config-consumer-v1"
+        assert (applied["operation"], applied["subresource"]) == ("Apply", "status")
+        assert list(applied["fieldsV1"]["f:status"]["f:conditions"]) == ['k:{"type":"Dangling"}']
 
 
 class _Slow:

@@ -13,25 +13,23 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterable, Mapping
-from datetime import datetime
 from functools import cache
 from typing import Any
 
 from pybernetes.api import errors
 from pybernetes.api.codec import from_document
-from pybernetes.api.meta import format_time
 from pybernetes.api.models.flowcontrol_v1 import FlowSchema, PriorityLevelConfiguration
 from pybernetes.apiserver.auth.contract import MASTERS_GROUP, User
 from pybernetes.apiserver.delete_plan import DeleteOptions
-from pybernetes.apiserver.fairness import bootstrap
+from pybernetes.apiserver.fairness import bootstrap, conditions
 from pybernetes.apiserver.fairness.flows import FlowTable
 from pybernetes.apiserver.fairness.gate import FairGate
 from pybernetes.apiserver.fairness.level import Level
 from pybernetes.apiserver.fairness.shares import borrowed, limits_of
 from pybernetes.apiserver.objects import StoredObject
 from pybernetes.apiserver.registry import Registry
-from pybernetes.apiserver.resource import Context, StatusSubresource
-from pybernetes.apiserver.rules import MainRule, StatusRule
+from pybernetes.apiserver.resource import Context
+from pybernetes.apiserver.rules import MainRule
 from pybernetes.apiserver.server import ApiServer
 from pybernetes.apiserver.updating import Proposal
 from pybernetes.apiserver.watch_events import Event, Interest
@@ -42,7 +40,6 @@ log = logging.getLogger(__name__)
 GROUP = "flowcontrol.apiserver.k8s.io"
 USER = User("system:apiserver", groups=(MASTERS_GROUP,))
 PRODUCER = "api-priority-and-fairness-config-producer-v1"
-CONSUMER = "api-priority-and-fairness-config-consumer-v1"
 BORROWING_SECONDS = 10.0
 ENSURING_SECONDS = 60.0
 
@@ -216,20 +213,8 @@ class FairnessConfiguration:
         self._changed.clear()
         levels = {stored.name for stored in self._configurations.cache.objects.values()}
         levels |= {document["metadata"]["name"] for document in bootstrap.MANDATORY_LEVELS}
-        rule = StatusRule(StatusSubresource())
         for stored in list(self._schemas.cache.objects.values()):
-            if _judged(stored.document, levels, self._server.clock.now()) is None:
-                continue
-
-            def propose(current: StoredObject) -> Proposal:
-                document = self._schemas.fresh_document_of(current)
-                return Proposal(_judged(document, levels, self._server.clock.now()) or document)
-
-            try:
-                await self._schemas.update("", stored.name, propose, self._context(CONSUMER), rule)
-            except errors.ApiError as error:
-                if error.code != 404:
-                    raise
+            await conditions.write(self._schemas, stored, levels, self._context(conditions.CONSUMER))
 
     def _context(self, manager: str) -> Context:
         return Context(USER, self._server.clock.now(), manager=manager)
@@ -272,24 +257,6 @@ def _copy(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _copy(one) for key, one in value.items()}
     return [_copy(one) for one in value] if isinstance(value, list) else value
-
-
-def _judged(document: Document, levels: set[str], now: datetime) -> Document | None:
-    """The schema with a condition that is true; None if it has it."""
-    name = document["spec"]["priorityLevelConfiguration"]["name"]
-    start = f'This FlowSchema references the PriorityLevelConfiguration object named "{name}"'
-    verdict = (
-        {"status": "False", "reason": "Found", "message": f"{start} and it exists"}
-        if name in levels
-        else {"status": "True", "reason": "NotFound", "message": f"{start} but there is no such object"}
-    )
-    conditions = (document.get("status") or {}).get("conditions") or []
-    present: Document = next((one for one in conditions if one.get("type") == "Dangling"), {})
-    if all(present.get(key) == value for key, value in verdict.items()):
-        return None
-    dangling = {"type": "Dangling", "lastTransitionTime": format_time(now), **verdict}
-    others = [one for one in conditions if one.get("type") != "Dangling"]
-    return {**document, "status": {**(document.get("status") or {}), "conditions": [*others, dangling]}}
 
 
 @cache
