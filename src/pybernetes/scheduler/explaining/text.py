@@ -76,7 +76,7 @@ def _scores(accepted: Sequence[NodeReport], one: Explanation, paint: Paint) -> I
         rows.append(["*" if node.name == one.node else "", node.name, total, *points])
     yield from aligned(rows, lambda row: paint(row, "green") if row.startswith("*") else row)
     if not plugins:
-        yield "only one node would do: nothing was scored"
+        yield "nothing was scored: only one node would do, or the node was held for the pod"
     else:
         yield "points are a plugin's score from 0 to 100 times its weight; its raw score is in parentheses"
 
