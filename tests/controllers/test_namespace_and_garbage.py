@@ -147,6 +147,19 @@ async def test_a_reference_with_a_wrong_name_harms_its_holder_only(cluster: Clus
     assert [one.name for one in (await cluster.get(child)).metadata.owner_references] == ["owner"]
 
 
+async def test_an_owner_in_another_namespace_is_none_and_somebody_is_told(cluster: Cluster) -> None:
+    await cluster.client.create(core_v1.Namespace(metadata=meta_v1.ObjectMeta(name="far")))
+    owner = await cluster.client.create(core_v1.ConfigMap(metadata=meta_v1.ObjectMeta(name="owner", namespace="far")))
+    await cluster.settle()
+    child = await cluster.apply(config_map("child", owner_references=[meta.owner_reference(owner, controller=False)]))
+    await cluster.settle()
+    assert await is_gone(cluster, child)
+    events = await cluster.client.list(core_v1.Event, "default")
+    told = [one.message for one in events.items if one.reason == "OwnerRefInvalidNamespace"]
+    where = f"[v1/ConfigMap, namespace: default, name: owner, uid: {owner.metadata.uid}]"
+    assert told == [f'ownerRef {where} does not exist in namespace "default"']
+
+
 @pytest.mark.parametrize("length", [2, 3])
 async def test_a_circle_of_owners_is_left_alone_until_one_is_deleted(cluster: Cluster, length: int) -> None:
     ring = [await cluster.apply(config_map(f"ring-{number}")) for number in range(length)]

@@ -33,6 +33,7 @@ def owning(controller: Controller, claim: core_v1.PersistentVolumeClaim) -> Iter
 
 class EphemeralVolumeController(Controller):
     name = "ephemeral-volume-controller"
+    component = "ephemeral_volume"
     watches = (Maps(core_v1.Pod, needing), Maps(core_v1.PersistentVolumeClaim, owning))
 
     async def reconcile(self, key: Key) -> Result:

@@ -27,6 +27,7 @@ from pybernetes.api.models import meta_v1
 from pybernetes.api.recently_used import RecentlyUsed
 from pybernetes.client import Informer, PatchType, Unreachable
 from pybernetes.client.discovery import Discovered, discover
+from pybernetes.client.events import WARNING, Reference
 from pybernetes.client.resource import ResourceClient
 from pybernetes.controllers.controller import DONE, Context, Controller, Result, Retry, Terminal
 from pybernetes.controllers.ownership_graph import FOREGROUND, ORPHAN, Node, OwnershipGraph
@@ -136,6 +137,7 @@ class GarbageCollector(Controller):
         live = await self._live(node.info, node.key, node.uid)
         if live is None or live.metadata.deletion_timestamp is not None:
             return
+        self._tell_of_misplaced(node)
         standing = await self._standing(node, live)
         if standing.solid:
             if standing.dangling or standing.waiting:
@@ -147,6 +149,18 @@ class GarbageCollector(Controller):
         if standing.waiting and any(each.waits_for_dependents for each in self.graph.dependents(node.uid)):
             await self._stop_blocking(node, live)
         await self._delete(node, policy)
+
+    def _tell_of_misplaced(self, node: Node) -> None:
+        """An owner in another namespace is a mistake that costs the object its life: somebody should hear of it."""
+        misplaced = self.graph.misplaced_owner(node)
+        if misplaced is None:
+            return
+        namespace, info = node.key.namespace, node.info
+        kind = f"{misplaced.api_version}/{misplaced.kind}"
+        owner = f"[{kind}, namespace: {namespace}, name: {misplaced.name}, uid: {misplaced.uid}]"
+        message = f'ownerRef {owner} does not exist in namespace "{namespace}"'
+        about = Reference(info.api_version, info.kind, namespace, node.key.name, node.uid)
+        self.recorder.event(about, WARNING, "OwnerRefInvalidNamespace", message)
 
     async def _standing(self, node: Node, live: Owned) -> Standing:
         solid: list[meta_v1.OwnerReference] = []

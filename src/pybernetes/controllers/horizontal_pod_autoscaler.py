@@ -65,6 +65,7 @@ class Unable(Exception):
 
 class HorizontalPodAutoscalerController(Controller):
     name = "horizontal-pod-autoscaler-controller"
+    component = "horizontal-pod-autoscaler"
     watches = (Reads(Autoscaler), Reads(core_v1.Pod))
 
     def __init__(self, context: Context) -> None:

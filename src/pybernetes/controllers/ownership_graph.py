@@ -79,6 +79,14 @@ class OwnershipGraph:
             attention |= self._dependents.get(uid, set())
         return attention
 
+    def misplaced_owner(self, node: Node) -> meta_v1.OwnerReference | None:
+        """The first reference to an object that is in another namespace."""
+        for reference in node.owners:
+            owner = self._nodes.get(reference.uid)
+            if owner is not None and owner.key.namespace not in ("", node.key.namespace):
+                return reference
+        return None
+
     def _is_known(self, reference: meta_v1.OwnerReference, dependent: Node) -> bool:
         """False also for a reference that has the kind, name or namespace of its owner wrong."""
         owner = self._nodes.get(reference.uid)
