@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from ipaddress import ip_address
 
 import msgspec
@@ -78,10 +79,10 @@ def plan(service: core_v1.Service, pods: Sequence[core_v1.Pod], slices: Sequence
     families = _families(service)
     foreign = tuple(one for one in slices if one.address_type not in families)
     published = [one for one in pods if is_listed(one, terminating=True)]
-    if service.spec.publish_not_ready_addresses:
-        placed = published
-    else:
-        placed = [one for one in published if one.spec.node_name in topology.zones]
+    publishes_all = service.spec.publish_not_ready_addresses
+    placed = [one for one in published if publishes_all or one.spec.node_name in topology.zones]
+    names = {one.metadata.name for one in placed}
+    skipped = tuple(one.metadata.name for one in published if one.metadata.name not in names)
     create: list[Slice] = []
     update: list[Slice] = []
     delete: list[Slice] = []
@@ -102,7 +103,7 @@ def plan(service: core_v1.Service, pods: Sequence[core_v1.Pod], slices: Sequence
         update += (*hinted.update, *reused.update)
         delete += reused.delete
     changes = SliceChanges(tuple(create), tuple(update), (*delete, *foreign))
-    return Plan(changes, tuple(events), spread, tuple(one.metadata.name for one in published if one not in placed))
+    return Plan(changes, tuple(events), spread, skipped)
 
 
 def _families(service: core_v1.Service) -> Sequence[str]:
@@ -197,9 +198,9 @@ def _wanted(
 def _endpoint(service: core_v1.Service, pod: core_v1.Pod, family: str, zones: Mapping[str, str]) -> Endpoint:
     ready, terminating = is_ready(pod), pod.metadata.deletion_timestamp is not None
     node = pod.spec.node_name
-    addresses = [ip_address(one.ip) for one in pod.status.pod_ips]
+    addresses = [_canonical(one.ip) for one in pod.status.pod_ips]
     return Endpoint(
-        addresses=[str(one) for one in addresses if f"IPv{one.version}" == family],
+        addresses=[address for of_family, address in addresses if of_family == family],
         conditions=discovery_v1.EndpointConditions(
             ready=service.spec.publish_not_ready_addresses or (ready and not terminating),
             serving=ready,
@@ -210,6 +211,13 @@ def _endpoint(service: core_v1.Service, pod: core_v1.Pod, family: str, zones: Ma
         node_name=node or None,
         zone=zones.get(node) or None,
     )
+
+
+@lru_cache(maxsize=65536)
+def _canonical(address: str) -> tuple[str, str]:
+    """Its family, and how it is written."""
+    ip = ip_address(address)
+    return f"IPv{ip.version}", str(ip)
 
 
 def _pack(
