@@ -8,12 +8,12 @@ from collections.abc import AsyncIterator, Sequence
 import click
 import uvloop
 
-from benchmarks import fixture, large, life, scheduler
+from benchmarks import controllers, fixture, large, life, scheduler
 from benchmarks.api import rounds
 from benchmarks.connection import Target, trusting
 from benchmarks.report import Figure, show
 
-SUITES = ("api", "scheduler", "life", "fixture", "large")
+SUITES = ("api", "scheduler", "life", "fixture", "large", "controllers")
 
 
 @click.command(epilog="Example:  python -m benchmarks --only api --url https://127.0.0.1:6443 --token …")
@@ -50,6 +50,8 @@ def main(
             figures += fixture.measure()
         if "large" in wanted:
             figures += large.measure()
+        if "controllers" in wanted:
+            figures += controllers.measure()
         if "api" in wanted:
             with life.running_server() as subject:
                 figures += uvloop.run(_collect(subject, other, ("api",)))

@@ -29,12 +29,12 @@ SETTLE_SECONDS = 8.0
 
 def measure() -> list[Figure]:
     ready = min(_start_to_ready() for _ in range(STARTS))
-    with _hollow_cluster() as (directory, seconds):
+    with hollow_cluster() as (directory, seconds):
         time.sleep(SETTLE_SECONDS)
-        processes = _processes_of(directory)
-        before = _cpu(processes)
+        processes = processes_of(directory)
+        before = cpu_of(processes)
         time.sleep(IDLE_SECONDS)
-        share = (_cpu(processes) - before) / IDLE_SECONDS * 100
+        share = (cpu_of(processes) - before) / IDLE_SECONDS * 100
         supervisor = sum(one.memory_info().rss for one in processes if _is_supervisor(one)) / 1e6
         resident = sum(one.memory_info().rss for one in processes) / 1e6 - supervisor
         unshared = sum(one.memory_full_info().uss for one in processes) / 1e6
@@ -116,12 +116,12 @@ def _start_to_ready() -> float:
 
 
 @contextmanager
-def _hollow_cluster() -> Iterator[tuple[Path, float]]:
-    """The three processes as `p8s up` runs them; and the seconds until the node was Ready."""
+def hollow_cluster(nodes: int = 1, *further: str) -> Iterator[tuple[Path, float]]:
+    """The three processes as `p8s up` runs them; and the seconds until it returned, when it waits all nodes Ready."""
     directory = Path(tempfile.mkdtemp(prefix="p8s-bench-", dir=roomy())) / "cluster"
     options = ["--name", f"bench{os.getpid()}", "--data-dir", str(directory)]
     began = time.perf_counter()
-    up = [P8S, "up", *options, "--runtime", "hollow", "--port", str(free_port())]
+    up = [P8S, "up", *options, "--runtime", "hollow", "--nodes", str(nodes), "--port", str(free_port()), *further]
     started = subprocess.run(up, check=False, capture_output=True, text=True)
     if started.returncode:
         raise SystemExit(f"p8s up failed: {started.stderr}")
@@ -133,7 +133,7 @@ def _hollow_cluster() -> Iterator[tuple[Path, float]]:
         shutil.rmtree(directory.parent, ignore_errors=True)
 
 
-def _processes_of(directory: Path) -> list[psutil.Process]:
+def processes_of(directory: Path) -> list[psutil.Process]:
     """The cluster's processes carry its directory in their command lines."""
     return [
         one
@@ -146,7 +146,7 @@ def _is_supervisor(process: psutil.Process) -> bool:
     return any(part.endswith("supervisor") for part in process.cmdline())
 
 
-def _cpu(processes: list[psutil.Process]) -> float:
+def cpu_of(processes: list[psutil.Process]) -> float:
     return sum(sum(one.cpu_times()[:2]) for one in processes)
 
 
