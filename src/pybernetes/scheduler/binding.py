@@ -21,7 +21,9 @@ from pybernetes.api.models import core_v1, meta_v1
 from pybernetes.client import Client, PatchType, Unreachable
 from pybernetes.scheduler.framework import NotPrepared, Reservation
 from pybernetes.scheduler.pod_info import PodInfo
+from pybernetes.scheduler.preemption import BY_SCHEDULER, DISRUPTION_TARGET
 from pybernetes.scheduler.queue import Waiting
+from pybernetes.scheduler.wording import making_room
 
 CONCURRENCY = 64
 log = structlog.get_logger(__name__)
@@ -35,12 +37,14 @@ class Binder:
         tasks: asyncio.TaskGroup,
         on_bound: Callable[[Waiting, str], None],
         on_refused: Callable[[Waiting, str, Exception], None],
+        on_preempted: Callable[[PodInfo, PodInfo, str], None],
     ) -> None:
         self._client = client
         self._clock = clock
         self._tasks = tasks
         self._on_bound = on_bound
         self._on_refused = on_refused
+        self._on_preempted = on_preempted
         self._slots = asyncio.Semaphore(CONCURRENCY)
 
     async def bind(self, waiting: Waiting, node: str, reservations: Sequence[Reservation] = ()) -> None:
@@ -59,7 +63,11 @@ class Binder:
         await self._slots.acquire()
         self._start(self._patch_condition(pod, reason, message))
 
-    async def preempt(self, pod: PodInfo, node: str, victims: tuple[PodInfo, ...]) -> None:
+    async def clear_nomination(self, pod: PodInfo) -> None:
+        await self._slots.acquire()
+        self._start(self._patch_status(pod, {"nominatedNodeName": None}))
+
+    async def preempt(self, pod: PodInfo, node: str, victims: Sequence[PodInfo]) -> None:
         """Nominates the node and deletes the victims."""
         await self._slots.acquire()
         self._start(self._preempt(pod, node, victims))
@@ -106,9 +114,10 @@ class Binder:
         }
         await self._patch_status(pod, {"conditions": [condition]})
 
-    async def _preempt(self, pod: PodInfo, node: str, victims: tuple[PodInfo, ...]) -> None:
+    async def _preempt(self, pod: PodInfo, node: str, victims: Sequence[PodInfo]) -> None:
         await self._patch_status(pod, {"nominatedNodeName": node})
         for victim in victims:
+            await self._patch_status(victim, {"conditions": [self._disruption(pod)]})
             try:
                 await self._client.delete(
                     core_v1.Pod, victim.key.name, victim.key.namespace, uid=victim.pod.metadata.uid
@@ -118,6 +127,18 @@ class Binder:
                     log.warning("victim was not deleted", pod=str(victim.key), error=str(error))
             except Unreachable as error:
                 log.warning("victim was not deleted", pod=str(victim.key), error=str(error))
+            else:
+                self._on_preempted(pod, victim, node)
+
+    def _disruption(self, pod: PodInfo) -> dict[str, Any]:
+        """Tells a victim, and its owner, why it has to go."""
+        return {
+            "type": DISRUPTION_TARGET,
+            "status": "True",
+            "reason": BY_SCHEDULER,
+            "message": making_room(pod.scheduler_name),
+            "lastTransitionTime": format_time(self._clock.now()),
+        }
 
     async def _patch_status(self, pod: PodInfo, status: dict[str, Any]) -> None:
         try:

@@ -6,11 +6,13 @@ and ``forget`` takes back what could not be bound. Pods on a node that is not kn
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 
 from pybernetes.api.meta import Key
-from pybernetes.api.models import core_v1
+from pybernetes.api.models import core_v1, policy_v1
 from pybernetes.scheduler.columns import NodeColumns
+from pybernetes.scheduler.nominations import Nominations
 from pybernetes.scheduler.placed_volumes import PlacedVolumes
 from pybernetes.scheduler.pod_counts import PodCounts
 from pybernetes.scheduler.pod_info import PodInfo
@@ -25,6 +27,8 @@ class ClusterState:
         self.placed_terms = PlacedTerms()
         self.placed_volumes = PlacedVolumes()
         self.storage = StorageObjects()
+        self.nominations = Nominations()
+        self.budgets: dict[Key, policy_v1.PodDisruptionBudget] = {}
         self.namespaces: dict[str, Mapping[str, str]] = {}
         self._pods: dict[Key, tuple[PodInfo, str]] = {}
         self._on_node: dict[str, dict[Key, PodInfo]] = {}
@@ -59,6 +63,18 @@ class ClusterState:
     def assume(self, pod: PodInfo, node: str) -> None:
         self._assumed.add(pod.key)
         self._place(pod, node)
+
+    @contextmanager
+    def visited_by(self, pods: Iterable[PodInfo], node: str) -> Iterator[None]:
+        """With pods that have no node yet on one, for a look."""
+        visitors = [one for one in pods if one.key not in self._pods]
+        for one in visitors:
+            self.assume(one, node)
+        try:
+            yield
+        finally:
+            for one in visitors:
+                self.remove_pod(one.key)
 
     def forget(self, key: Key) -> None:
         """Takes back an assumption; one that the API server has confirmed stays."""

@@ -17,8 +17,11 @@ from pybernetes.scheduler.arrays import EVERY_ROW, Ints, Mask, Rows
 from pybernetes.scheduler.cluster import ClusterState
 from pybernetes.scheduler.columns import NodeColumns
 from pybernetes.scheduler.explaining.trace import Template, Trace
-from pybernetes.scheduler.framework import Code, Profile, Rejection, Scope
+from pybernetes.scheduler.framework import Code, Profile, Refusal, Rejection, Scope
 from pybernetes.scheduler.pod_info import PodInfo
+
+REASON_PROMISED = "node(s) were promised to pods that preempted there"
+"""In explanations only: events and conditions say what would be missing beside those pods."""
 
 _MOST_TEMPLATES = 256
 
@@ -63,6 +66,11 @@ class Evaluator:
                 self._trace_rejection(pod, plugin.name, rejection)
                 return _rejected(nodes, plugin.name, rejection)
         trace, feasible = self._filtered(pod, nodes)
+        if self._state.nominations:
+            held = nodes.row(self._state.nominations.node_of(pod.key))
+            if held is not None and feasible[held]:
+                trace.row = held
+                return Placement(nodes.names[held], 1)
         rows = np.flatnonzero(feasible)
         if not len(rows):
             return self.diagnose(pod)
@@ -106,23 +114,61 @@ class Evaluator:
                         hopeless |= mask
             resolvable |= refused & ~hopeless
             undecided &= ~refused
+        for row in np.flatnonzero(undecided):
+            # Only pods that are nominated to a node can refuse what no plugin has refused.
+            resolvable[row] = True
+            for plugin_name, reason in self._refusals_at(pod, int(row)):
+                rejected_by.add(plugin_name)
+                reasons[reason] = reasons.get(reason, 0) + 1
         return Diagnosis(len(nodes), reasons, frozenset(rejected_by), resolvable)
 
     def fits(self, pod: PodInfo, row: int) -> bool:
-        """Whether every filter lets the pod onto one node, as the state is now."""
+        """Whether every filter lets the pod onto one node, as the state is now and with those nominated to the node."""
+        return bool(self._state.nodes.present[row]) and not self._refusals_at(pod, row)
+
+    def reasons_at(self, pod: PodInfo, row: int) -> list[str]:
+        """Why a node will not do; empty where the pod fits."""
+        return [reason for _, reason in self._refusals_at(pod, row)]
+
+    def _refusals_at(self, pod: PodInfo, row: int) -> list[tuple[str, str]]:
+        """What the first plugin that refuses has to say, with its name."""
+        node = self._state.nodes.names[row]
+        others = self._state.nominations.before(pod, node)
+        if others:
+            with self._state.visited_by(others, node):
+                refused = self._refused_as_it_is(pod, row)
+            if refused:
+                return refused
+        return self._refused_as_it_is(pod, row)
+
+    def _refused_as_it_is(self, pod: PodInfo, row: int) -> list[tuple[str, str]]:
         nodes = self._state.nodes
         rows: Rows = np.array([row])
-        return bool(nodes.present[row]) and not any(
-            refusal.mask.any()
-            for plugin in self._profile.filters
-            if plugin.concerns(pod, nodes)
-            for refusal in plugin.filter(pod, nodes, rows)
-        )
+        for plugin in self._profile.filters:
+            if plugin.concerns(pod, nodes):
+                reasons = [one.reason for one in plugin.filter(pod, nodes, rows) if one.mask.any()]
+                if reasons:
+                    return [(plugin.name, reason) for reason in reasons]
+        return []
+
+    def _respecting_nominations(self, pod: PodInfo, nodes: NodeColumns, feasible: Mask) -> Mask:
+        """Without the nodes where the pod would take the place of one that was promised it."""
+        kept = feasible.copy()
+        for node in list(self._state.nominations.nodes()):
+            row = nodes.row(node)
+            if row is not None and kept[row] and self._state.nominations.before(pod, node):
+                kept[row] = self.fits(pod, row)
+        return kept
 
     def _filtered(self, pod: PodInfo, nodes: NodeColumns) -> tuple[Trace, Mask]:
         template = self._current(pod)
         trace = self.trace = Trace(pod, self._profile, template, nodes)
-        return trace, self._feasible_in_cluster(pod, nodes, trace)
+        feasible = self._feasible_in_cluster(pod, nodes, trace)
+        if self._state.nominations:
+            kept = self._respecting_nominations(pod, nodes, feasible)
+            trace.refusals.append(("DefaultPreemption", Refusal(feasible & ~kept, REASON_PROMISED)))
+            feasible = kept
+        return trace, feasible
 
     def _trace_rejection(self, pod: PodInfo, plugin: str, rejection: Rejection) -> Trace:
         self.trace = Trace(pod, self._profile, Template(0), self._state.nodes)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any, TypeVar
 
 from pybernetes.api.meta import Key
-from pybernetes.api.models import apps_v1, core_v1, storage_v1
+from pybernetes.api.models import apps_v1, core_v1, policy_v1, storage_v1
 from pybernetes.api.selectors import LabelSelector
 from pybernetes.client import Informers
 from pybernetes.scheduler.cluster import ClusterState
 from pybernetes.scheduler.framework import ClusterEvent
-from pybernetes.scheduler.pod_info import DEFAULT_SCHEDULER, pod_info
+from pybernetes.scheduler.pod_info import DEFAULT_SCHEDULER, PodInfo, pod_info
 from pybernetes.scheduler.queue import SchedulingQueue
 from pybernetes.scheduler.workloads import Workloads
 
@@ -38,6 +38,7 @@ class Feed:
         informers.get(core_v1.ReplicationController).on_change(self._replication_controller)
         informers.get(apps_v1.ReplicaSet).on_change(self._owner)
         informers.get(apps_v1.StatefulSet).on_change(self._owner)
+        informers.get(policy_v1.PodDisruptionBudget).on_change(self._budget)
         informers.get(core_v1.PersistentVolumeClaim).on_change(self._claim)
         informers.get(core_v1.PersistentVolume).on_change(self._volume)
         informers.get(storage_v1.StorageClass).on_change(self._storage_class)
@@ -89,6 +90,11 @@ class Feed:
         else:
             self._workloads.set_owner(old.metadata.uid, None)
 
+    def _budget(self, old: policy_v1.PodDisruptionBudget | None, new: policy_v1.PodDisruptionBudget | None) -> None:
+        budget = new or old
+        assert budget is not None
+        _keep(self._state.budgets, Key(budget.metadata.namespace, budget.metadata.name), new)
+
     def _claim(self, old: core_v1.PersistentVolumeClaim | None, new: core_v1.PersistentVolumeClaim | None) -> None:
         claim = new or old
         assert claim is not None
@@ -136,13 +142,22 @@ class Feed:
         elif new.spec.node_name:
             self._placed_pod(old, new)
         elif self._is_ours(new):
-            self._queue.update(pod_info(new))
+            self._waiting_pod(old, pod_info(new))
         else:
             self._queue.remove(_key(new))
+
+    def _waiting_pod(self, old: core_v1.Pod | None, pod: PodInfo) -> None:
+        """What this scheduler has promised a moment ago stands until the API server tells of another promise."""
+        self._queue.update(pod)
+        if node := pod.pod.status.nominated_node_name:
+            self._state.nominations.nominate(pod, node)
+        elif old is not None and old.status.nominated_node_name:
+            self._state.nominations.remove(pod.key)
 
     def _forget_pod(self, pod: core_v1.Pod) -> None:
         key = _key(pod)
         self._queue.remove(key)
+        self._state.nominations.remove(key)
         if self._state.is_placed(key):
             self._state.remove_pod(key)
             self._state.storage.wake()
@@ -151,6 +166,7 @@ class Feed:
     def _placed_pod(self, old: core_v1.Pod | None, new: core_v1.Pod) -> None:
         key = _key(new)
         self._queue.remove(key)
+        self._state.nominations.remove(key)
         was_placed = self._state.is_placed(key)
         self._state.set_pod(pod_info(new), new.spec.node_name)
         if not was_placed or (old is not None and not old.spec.node_name):

@@ -10,7 +10,7 @@ Assumes
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from random import Random
 
 import structlog
@@ -30,7 +30,8 @@ from pybernetes.scheduler.explaining.explainer import Explainer
 from pybernetes.scheduler.explaining.memory import DecisionMemory
 from pybernetes.scheduler.feed import LIVE_PODS, Feed
 from pybernetes.scheduler.framework import ClusterEvent, NotPrepared, Plugin, PluginFailed
-from pybernetes.scheduler.preemption import NoPreemption, Preemption, may_preempt, plan_preemption
+from pybernetes.scheduler.pod_info import PodInfo
+from pybernetes.scheduler.preemption import NoPreemption, Preemption, plan_preemption
 from pybernetes.scheduler.profiles import build_profiles
 from pybernetes.scheduler.queue import Backoff, SchedulingQueue, Waiting
 from pybernetes.scheduler.registry import ROWS, Parts, Row
@@ -56,6 +57,7 @@ class Scheduler:
         configuration = configuration or default_configuration()
         self._client = client
         self._clock = clock
+        self._random = random
         self._state = ClusterState()
         workloads = Workloads()
         parts = Parts(self._state, workloads, AssumedVolumes(self._state.storage))
@@ -76,7 +78,7 @@ class Scheduler:
     async def run(self) -> None:
         """Schedules until cancelled."""
         async with asyncio.TaskGroup() as tasks:
-            self._binder = Binder(self._client, self._clock, tasks, self._bound, self._refused)
+            self._binder = Binder(self._client, self._clock, tasks, self._bound, self._refused, self._preempted)
             tasks.create_task(self._informers.run(), name="scheduler-informers")
             tasks.create_task(self._events.run(), name="scheduler-events")
             await self._informers.synced()
@@ -99,17 +101,45 @@ class Scheduler:
         name = waiting.pod.scheduler_name
         try:
             decision = self._evaluators[name].decide(waiting.pod)
+            self._memory.remember(self._evaluators[name].trace, self._clock.now(), waiting.attempts)
+            plan = self._plan(waiting.pod, decision) if isinstance(decision, Diagnosis) else None
         except PluginFailed as error:
             await self._fail(waiting, str(error))
             return
-        self._memory.remember(self._evaluators[name].trace, self._clock.now(), waiting.attempts)
         match decision:
             case Placement(node):
+                self._state.nominations.remove(waiting.pod.key)
                 self._state.assume(waiting.pod, node)
                 found = (plugin.reserve(waiting.pod, node) for plugin in self._profiles[name].reserves)
                 await self._binder.bind(waiting, node, [one for one in found if one is not None])
             case Diagnosis() as diagnosis:
-                await self._reject(waiting, diagnosis)
+                await self._reject(waiting, diagnosis, plan)
+
+    def _plan(self, pod: PodInfo, diagnosis: Diagnosis) -> Preemption | NoPreemption | None:
+        """None where the profile preempts nobody."""
+        arguments = self._profiles[pod.scheduler_name].preemption
+        if arguments is None:
+            return None
+        evaluator = self._evaluators[pod.scheduler_name]
+        offset = self._random.randrange(max(diagnosis.nodes, 1))
+        plan = plan_preemption(self._state, evaluator, pod, diagnosis, arguments, offset)
+        self._memory.note(pod.key, preemption=plan)
+        return plan
+
+    async def _preempt(self, pod: PodInfo, node: str, victims: tuple[PodInfo, ...]) -> None:
+        """Holds the node for the pod; whoever was to have it and matters less is not promised it any longer."""
+        await self._release(self._state.nominations.below(pod.priority, node))
+        self._state.nominations.nominate(pod, node)
+        await self._binder.preempt(pod, node, [one for one in victims if not one.is_terminating])
+
+    async def _release(self, pods: Sequence[PodInfo]) -> None:
+        for one in pods:
+            self._state.nominations.remove(one.key)
+            await self._binder.clear_nomination(one)
+
+    def _preempted(self, pod: PodInfo, victim: PodInfo, node: str) -> None:
+        recorder = self._recorders[pod.scheduler_name]
+        recorder.event(victim.pod, NORMAL, "Preempted", wording.preempted(pod, node))
 
     async def _fail(self, waiting: Waiting, message: str) -> None:
         """No decision could be taken: that pod is tried again after a back-off."""
@@ -118,26 +148,22 @@ class Scheduler:
         self._recorders[pod.scheduler_name].event(pod.pod, WARNING, "FailedScheduling", message)
         await self._binder.report_failure(pod, SCHEDULER_ERROR, message)
 
-    async def _reject(self, waiting: Waiting, diagnosis: Diagnosis) -> None:
+    async def _reject(self, waiting: Waiting, diagnosis: Diagnosis, plan: Preemption | NoPreemption | None) -> None:
         pod = waiting.pod
         self.queue.park(waiting, diagnosis.rejected_by)
+        match plan:
+            case None:
+                message = wording.unschedulable(diagnosis, wording.NOTHING_TO_DEALLOCATE)
+            case NoPreemption(_, not_eligible) if not_eligible:
+                message = wording.unschedulable(diagnosis, wording.preemption_not_eligible(not_eligible))
+            case NoPreemption(reasons):
+                message = wording.unschedulable(diagnosis, wording.preemption_failed(diagnosis.nodes, reasons))
+                if pod.pod.status.nominated_node_name:
+                    await self._release([pod])
+            case Preemption(node, victims):
+                message = wording.unschedulable(diagnosis, "")
+                await self._preempt(pod, node, victims)
         recorder = self._recorders[pod.scheduler_name]
-        if self._profiles[pod.scheduler_name].preemption is None:
-            message = wording.unschedulable(diagnosis, wording.NOTHING_TO_DEALLOCATE)
-        elif not may_preempt(pod):
-            message = wording.unschedulable(diagnosis, wording.preemption_not_allowed())
-        else:
-            plan = plan_preemption(self._state, self._evaluators[pod.scheduler_name], pod, diagnosis)
-            self._memory.note(pod.key, preemption=plan)
-            match plan:
-                case NoPreemption(reasons):
-                    preemption = wording.preemption_failed(diagnosis.nodes, reasons)
-                    message = wording.unschedulable(diagnosis, preemption)
-                case Preemption(node, victims):
-                    message = wording.unschedulable(diagnosis, "")
-                    for victim in victims:
-                        recorder.event(victim.pod, NORMAL, "Preempted", wording.preempted(pod, node))
-                    await self._binder.preempt(pod, node, victims)
         recorder.event(pod.pod, WARNING, "FailedScheduling", message)
         await self._binder.report_failure(pod, UNSCHEDULABLE, message)
 

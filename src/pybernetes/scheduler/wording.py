@@ -9,6 +9,8 @@ from pybernetes.scheduler.pod_info import PodInfo
 
 NO_VICTIMS = "No preemption victims found for incoming pod"
 NOTHING_TO_DEALLOCATE = "no new claims to deallocate"
+NEVER_PREEMPTS = "not eligible due to preemptionPolicy=Never."
+VICTIMS_TERMINATING = "not eligible due to a terminating pod on the nominated node."
 NOT_HELPFUL = "Preemption is not helpful for scheduling"
 
 
@@ -27,8 +29,8 @@ def preemption_failed(nodes: int, reasons: Mapping[str, int]) -> str:
     return f"{NOTHING_TO_DEALLOCATE}, preemption: 0/{nodes} nodes are available: {_histogram(reasons)}."
 
 
-def preemption_not_allowed() -> str:
-    return f"{NOTHING_TO_DEALLOCATE}, preemption: not eligible due to preemptionPolicy=Never."
+def preemption_not_eligible(why: str) -> str:
+    return f"{NOTHING_TO_DEALLOCATE}, preemption: {why}"
 
 
 def _histogram(reasons: Mapping[str, int]) -> str:
@@ -37,3 +39,8 @@ def _histogram(reasons: Mapping[str, int]) -> str:
 
 def preempted(preemptor: PodInfo, node: str) -> str:
     return f"Preempted by pod {preemptor.pod.metadata.uid} on node {node}"
+
+
+def making_room(scheduler: str) -> str:
+    """In the condition of a victim."""
+    return f"{scheduler}: preempting to accommodate a higher priority pod"

@@ -1,0 +1,51 @@
+"""Nominations: pods that wait for their victims to go, and the nodes that are held for them meanwhile.
+
+A pod of lower or equal priority is decided about as if those nominated to a node were on it already.
+Follows kube-scheduler's nominator (backend/queue/nominator.go).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pybernetes.api.meta import Key
+from pybernetes.scheduler.pod_info import PodInfo
+
+
+class Nominations:
+    def __init__(self) -> None:
+        self._pods: dict[Key, tuple[PodInfo, str]] = {}
+        self._by_node: dict[str, dict[Key, PodInfo]] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._pods)
+
+    def nominate(self, pod: PodInfo, node: str) -> None:
+        self.remove(pod.key)
+        self._pods[pod.key] = (pod, node)
+        self._by_node.setdefault(node, {})[pod.key] = pod
+
+    def remove(self, key: Key) -> None:
+        known = self._pods.pop(key, None)
+        if known is not None:
+            node = known[1]
+            del self._by_node[node][key]
+            if not self._by_node[node]:
+                del self._by_node[node]
+
+    def node_of(self, key: Key) -> str:
+        """Empty for a pod that is not nominated."""
+        known = self._pods.get(key)
+        return known[1] if known is not None else ""
+
+    def nodes(self) -> Iterator[str]:
+        return iter(self._by_node)
+
+    def before(self, pod: PodInfo, node: str) -> list[PodInfo]:
+        """Those whose place on a node another pod has to respect."""
+        held = self._by_node.get(node, {})
+        return [one for one in held.values() if one.priority >= pod.priority and one.key != pod.key]
+
+    def below(self, priority: int, node: str) -> list[PodInfo]:
+        """Those who lose their place on a node to a pod of this priority."""
+        return [one for one in self._by_node.get(node, {}).values() if one.priority < priority]
