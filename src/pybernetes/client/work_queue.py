@@ -35,7 +35,8 @@ class WorkQueue(Generic[K]):
         self._dirty: set[K] = set()
         self._working: set[K] = set()
         self._failures: dict[K, int] = {}
-        self._timers: dict[K, asyncio.TimerHandle] = {}
+        self._timers: dict[K, tuple[float, asyncio.Handle]] = {}
+        """When, and what then: not every loop's handles know their time."""
         self._getters: deque[asyncio.Future[None]] = deque()
         self._closed = False
         self.figures = QueueFigures()
@@ -65,12 +66,12 @@ class WorkQueue(Generic[K]):
             return
         loop = asyncio.get_running_loop()
         when = loop.time() + seconds
-        timer = self._timers.get(key)
-        if timer is not None:
-            if timer.when() <= when:
+        known = self._timers.get(key)
+        if known is not None:
+            if known[0] <= when:
                 return
-            timer.cancel()
-        self._timers[key] = loop.call_at(when, self._due, key)
+            known[1].cancel()
+        self._timers[key] = when, loop.call_at(when, self._due, key)
 
     def add_rate_limited(self, key: K) -> None:
         failures = self._failures.get(key, 0)
@@ -114,7 +115,7 @@ class WorkQueue(Generic[K]):
 
     def close(self) -> None:
         self._closed = True
-        for timer in self._timers.values():
+        for _, timer in self._timers.values():
             timer.cancel()
         self._timers.clear()
         while self._getters:
