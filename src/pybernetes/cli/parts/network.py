@@ -21,6 +21,7 @@ from pybernetes.network.dns.forward import Forwarder
 from pybernetes.network.dns.zone import InformedRecords
 from pybernetes.network.names import NetworkNames
 from pybernetes.network.pool_addresses import DeviceAddresses, PoolAddresses
+from pybernetes.network.proxy.health_ports import HealthPorts
 from pybernetes.network.proxy.proxy import ServiceProxy
 from pybernetes.network.proxy.ruleset import NodeFacts
 from pybernetes.network.proxy.services import ZONE_LABEL
@@ -65,6 +66,7 @@ async def run(client: Client, settings: Settings, node_name: str, pod_cidr: str)
         tasks.create_task(informers.run(), name="network informers")
         tasks.create_task(proxy.run(), name="proxy")
         tasks.create_task(routes.run(), name="routes")
+        tasks.create_task(HealthPorts(services, slices, node_name).run(), name="health checks of services")
         if pool:
             addresses = PoolAddresses(services, pool, DeviceAddresses(names.dns_device))
             tasks.create_task(addresses.run(), name="load balancer addresses")
