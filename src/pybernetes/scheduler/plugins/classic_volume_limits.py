@@ -51,7 +51,8 @@ class ClassicVolumeLimits:
         counts = np.full(nodes.capacity, len(wanted), np.int64)
         for row, users in self._state.placed_volumes.rows().items():
             counts[row] = len(wanted.union(*(self._disks(user) for user in users.values())))
-        stated = nodes.allocatable[nodes.resource_index(self._resource)]
+        resource = nodes.resource_index(self._resource)
+        stated = nodes.allocatable[resource]
         limits = np.where(stated > 0, stated, self._most)
         return (Refusal((counts > limits)[rows], REASON),)
 
