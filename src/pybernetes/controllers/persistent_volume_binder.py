@@ -35,7 +35,7 @@ from pybernetes.controllers.persistent_claim_plan import (
     status_with,
     status_without_volume,
 )
-from pybernetes.controllers.persistent_volume_plan import BOUND, in_phase, plan_volume, unbound
+from pybernetes.controllers.persistent_volume_plan import AVAILABLE, BOUND, in_phase, plan_volume, unbound
 
 RESYNC_SECONDS = 15.0
 """After so long a claim that waits is looked at again, and says again what it waits for."""
@@ -44,13 +44,15 @@ RESERVED = "claim-of-volume"
 
 
 def affected(controller: Controller, volume: core_v1.PersistentVolume) -> Iterable[Key]:
-    """The claim that it names, or every claim that might want it."""
+    """The claim that it names, or every claim of its class that might want it."""
     claims, reference = controller.informer(core_v1.PersistentVolumeClaim), volume.spec.claim_ref
     yield from map(key_of, claims.by_index(NAMING, volume.metadata.name))
     if reference is not None:
         yield Key(reference.namespace, reference.name)
-    else:
-        yield from map(key_of, claims.by_index(NAMING, ""))
+    elif volume.status.phase == AVAILABLE:
+        wanted = storage.class_of_volume(volume)
+        waiting = claims.by_index(NAMING, "")
+        yield from (key_of(claim) for claim in waiting if storage.class_of_claim(claim) == wanted)
 
 
 def volumes_of(controller: Controller, claim: core_v1.PersistentVolumeClaim) -> Iterable[Key]:

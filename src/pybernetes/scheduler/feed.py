@@ -98,8 +98,9 @@ class Feed:
     def _claim(self, old: core_v1.PersistentVolumeClaim | None, new: core_v1.PersistentVolumeClaim | None) -> None:
         claim = new or old
         assert claim is not None
-        _keep(self._state.storage.claims, Key(claim.metadata.namespace, claim.metadata.name), new)
-        self._state.storage.wake()
+        key = Key(claim.metadata.namespace, claim.metadata.name)
+        _keep(self._state.storage.claims, key, new)
+        self._state.storage.wake(key)
         if new is not None:
             self._queue.move(ClusterEvent.CLAIM_CHANGED)
 
@@ -107,7 +108,9 @@ class Feed:
         volume = new or old
         assert volume is not None
         _keep(self._state.storage.volumes, volume.metadata.name, new)
-        self._state.storage.wake()
+        self._state.storage.wake(Key("", volume.metadata.name))
+        if (reference := volume.spec.claim_ref) is not None:
+            self._state.storage.wake(Key(reference.namespace, reference.name))
         if new is not None:
             self._queue.move(ClusterEvent.VOLUME_CHANGED)
 
@@ -160,7 +163,7 @@ class Feed:
         self._state.nominations.remove(key)
         if self._state.is_placed(key):
             self._state.remove_pod(key)
-            self._state.storage.wake()
+            self._state.storage.wake(key)
             self._queue.move(ClusterEvent.POD_REMOVED)
 
     def _placed_pod(self, old: core_v1.Pod | None, new: core_v1.Pod) -> None:

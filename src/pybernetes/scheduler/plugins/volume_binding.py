@@ -9,7 +9,7 @@ Follows pkg/scheduler/framework/plugins/volumebinding.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -18,6 +18,7 @@ import numpy as np
 from pybernetes.api import storage
 from pybernetes.api.errors import ApiError
 from pybernetes.api.fields import quoted
+from pybernetes.api.meta import Key
 from pybernetes.api.models import core_v1
 from pybernetes.client import Client, Unreachable, key_of
 from pybernetes.scheduler.arrays import Mask, Rows
@@ -164,11 +165,18 @@ class _Reserved:
         try:
             await self._write(client)
             async with asyncio.timeout(self.timeout):
-                await self.state.known.until(self._is_bound)
+                await self.state.known.until(self._is_bound, self._keys())
         except TimeoutError as error:
             raise self._failed("binding volumes: context deadline exceeded") from error
         except (ApiError, Unreachable) as error:
             raise self._failed(str(error)) from error
+
+    def _keys(self) -> Iterator[Key]:
+        """What a change of may be what is waited for; volumes that are made wake by the claim that they name."""
+        yield self.pod.key
+        for volume, claim in self.wanted.bindings:
+            yield from (key_of(volume), key_of(claim))
+        yield from map(key_of, self.wanted.provisions)
 
     def _failed(self, why: str) -> NotPrepared:
         return NotPrepared(f'running PreBind plugin "{VolumeBinding.name}": {why}')
