@@ -119,6 +119,21 @@ async def test_requests_are_counted_by_verb_and_resource() -> None:
             'apiserver_request_total{code="200",component="apiserver",dry_run="",group="",resource="configmaps",'
             'scope="namespace",subresource="",verb="LIST",version="v1"} 1.0' in text
         )
+        async with session.delete("/metrics") as reset:
+            assert await reset.text() == "metrics reset\n"
+        async with session.get("/metrics") as metrics:
+            assert 'resource="configmaps"' not in (await metrics.text()).partition("apiserver_longrunning")[0]
+
+
+async def test_a_path_that_stops_before_its_resource_is_told_in_plain_text() -> None:
+    async with serving() as talk:
+        for path in ("/api/v1/watch", "/apis/apps/v1/watch"):
+            answer = await talk.get(path)
+            assert (answer.status, answer.response.content.decode()) == (
+                500,
+                f'Internal Server Error: "{path}": failed to create RequestInfo: '
+                f"unable to determine kind and namespace from url, {path}\n",
+            )
 
 
 async def test_checks_go_by_upstreams_names() -> None:

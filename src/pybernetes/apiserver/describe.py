@@ -37,14 +37,18 @@ def describe(
     server.on_served_change(discovery.invalidate)
     openapi = OpenApi(lambda: discovery.groups, version)
     openapi.register(server.routes)
-    server.routes.exact("/", _index(server.routes, discovery))
+    for path in _INDEX:
+        server.routes.exact(path, _index(server.routes, discovery))
     return Description(discovery, openapi)
+
+
+_INDEX = {"/", "/index.html"}
 
 
 def _index(routes: Routes, discovery: Discovery) -> Handler:
     async def index(call: Call) -> ApiResponse:
         """`/`: every path that leads somewhere."""
-        paths = sorted({*routes.paths, *discovery.paths} - {"/"})
+        paths = sorted({*routes.paths, *discovery.paths} - _INDEX)
         return json_response(orjson.dumps({"paths": paths}, option=orjson.OPT_INDENT_2))
 
     return index

@@ -111,3 +111,12 @@ def text_response(text: str, status: int = 200) -> ApiResponse:
 def no_such_page() -> ApiResponse:
     """What upstream says about a path that none of its handlers knows."""
     return text_response("404 page not found\n", 404)
+
+
+def indeterminate(path: str) -> ApiResponse:
+    """What upstream says about a path of which it cannot tell what it asks for."""
+    return text_response(
+        f'Internal Server Error: "{path}": failed to create RequestInfo: '
+        f"unable to determine kind and namespace from url, {path}\n",
+        500,
+    )

@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry, ProcessCollector, generate_late
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from pybernetes.apiserver.http import ApiRequest, ApiResponse
+from pybernetes.apiserver.http import PLAIN_TEXT, ApiRequest, ApiResponse
 from pybernetes.apiserver.request_info import RequestInfo, parse
 from pybernetes.apiserver.routes import Call
 from pybernetes.apiserver.server import ApiServer
@@ -144,7 +144,15 @@ class Metrics(Collector):
             events.add_metric(key, number)
         yield from (open_ones, events)
 
+    def reset(self) -> None:
+        """Counts requests from nothing on; what is under way stays under way."""
+        self._tallies.clear()
+        self._told.clear()
+
     async def serve(self, call: Call) -> ApiResponse:
+        if call.request.method == "DELETE":
+            self.reset()
+            return ApiResponse(200, b"metrics reset\n", {"Content-Type": PLAIN_TEXT})
         return ApiResponse(200, generate_latest(self.registry), {"Content-Type": CONTENT_TYPE})
 
 

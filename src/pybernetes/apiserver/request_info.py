@@ -12,6 +12,8 @@ from pybernetes.apiserver.http import ApiRequest
 
 _NAMESPACE_SUBRESOURCES = frozenset({"status", "finalize"})
 _SPECIAL_VERBS = frozenset({"proxy", "watch"})
+INDETERMINATE = ""
+"""The verb of a path that begins a request for a resource and does not name one."""
 _VERBS = {"POST": "create", "GET": "get", "HEAD": "get", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 
 
@@ -62,7 +64,9 @@ def _parse(request: ApiRequest) -> RequestInfo:
 
 def _resource_info(request: ApiRequest, group: str, version: str, rest: list[str]) -> RequestInfo:
     verb = _VERBS.get(request.method, "")
-    if rest[0] in _SPECIAL_VERBS and len(rest) > 1:
+    if rest[0] in _SPECIAL_VERBS:
+        if len(rest) == 1:
+            return RequestInfo(request.path, INDETERMINATE)
         verb, rest = rest[0], rest[1:]
     namespace, placed = "", False
     if rest[0] == "namespaces" and len(rest) > 1:

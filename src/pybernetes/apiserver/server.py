@@ -30,13 +30,13 @@ from pybernetes.apiserver.auth.contract import (
 )
 from pybernetes.apiserver.endpoint import Endpoint
 from pybernetes.apiserver.fairness.contract import Gate, TurnedAway
-from pybernetes.apiserver.http import ApiRequest, ApiResponse
+from pybernetes.apiserver.http import ApiRequest, ApiResponse, indeterminate
 from pybernetes.apiserver.kind_cache import KindCache
 from pybernetes.apiserver.objects import Form
 from pybernetes.apiserver.options import ServerOptions
 from pybernetes.apiserver.reader import CacheReader
 from pybernetes.apiserver.registry import Registry
-from pybernetes.apiserver.request_info import RequestInfo, parse
+from pybernetes.apiserver.request_info import INDETERMINATE, RequestInfo, parse
 from pybernetes.apiserver.resource import Facilities, Reservations, Resource
 from pybernetes.apiserver.routes import Call, Routes
 from pybernetes.apiserver.routing import Routing
@@ -116,6 +116,8 @@ class ApiServer:
 
     async def handle(self, request: ApiRequest) -> ApiResponse:
         info = parse(request)
+        if info.verb == INDETERMINATE and not info.is_resource:
+            return indeterminate(request.path)
         try:
             user = await self._identify(info, request)
             if self.gate is None:

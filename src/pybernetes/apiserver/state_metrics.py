@@ -42,6 +42,7 @@ class StateMetrics(Collector):
         if isinstance(gate, FairGate | InFlightGate):
             yield _in_flight(gate)
         if isinstance(gate, FairGate):
+            yield _waiting(gate)
             yield from _levels(gate)
             yield from _flows(gate)
 
@@ -76,6 +77,13 @@ def _in_flight(gate: FairGate | InFlightGate) -> Metric:
     found = GaugeMetricFamily("apiserver_current_inflight_requests", "Requests being served.", labels=("request_kind",))
     found.add_metric(("readOnly",), gate.reading)
     found.add_metric(("mutating",), gate.mutating)
+    return found
+
+
+def _waiting(gate: FairGate) -> Metric:
+    found = GaugeMetricFamily("apiserver_current_inqueue_requests", "Requests that wait.", labels=("request_kind",))
+    for kind, number in gate.waiting.items():
+        found.add_metric((kind,), number)
     return found
 
 

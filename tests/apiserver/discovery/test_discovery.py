@@ -5,7 +5,9 @@ from typing import Any
 import orjson
 import pytest
 
+from apiserver.serving import serving
 from pybernetes.api.errors import ApiError
+from pybernetes.apiserver.describe import describe
 from pybernetes.apiserver.discovery.handler import Discovery, negotiated
 from pybernetes.apiserver.discovery.served import (
     Kind,
@@ -144,3 +146,12 @@ def test_every_declared_kind_is_told() -> None:
         for resource in version.resources
     }
     assert told == {(one.info.group, one.info.version, one.info.plural) for one in load()}
+
+
+async def test_the_index_has_a_second_name_that_is_not_listed() -> None:
+    async with serving() as talk:
+        describe(talk.server, address="127.0.0.1:6443", version="v1.36.2")
+        index = await talk.get("/index.html")
+        assert index.body == (await talk.get("/")).body
+        assert "/api/v1" in index.body["paths"]
+        assert "/index.html" not in index.body["paths"]

@@ -10,6 +10,7 @@ import pytest
 
 from apiserver.serving import CONFIG_MAPS, Talk, serving
 from pybernetes.api import errors
+from pybernetes.api.durations import parse_duration
 from pybernetes.apiserver.auth.contract import (
     ANONYMOUS_USER,
     MASTERS_GROUP,
@@ -19,7 +20,6 @@ from pybernetes.apiserver.auth.contract import (
     User,
 )
 from pybernetes.apiserver.deadlines import Deadlines
-from pybernetes.api.durations import parse_duration
 from pybernetes.apiserver.fairness import width
 from pybernetes.apiserver.fairness.gate import FairGate
 from pybernetes.apiserver.fairness.shares import Bounds, divided
@@ -145,9 +145,11 @@ async def test_a_full_level_lets_wait_as_many_as_fit_and_turns_the_others_away()
         calls = [asyncio.create_task(talk.get(CONFIG_MAPS)) for _ in range(3)]
         await until(lambda: any(call.done() for call in calls))
         assert (level.executing, level.waiting) == (1, 1)
+        assert gate_of(talk).waiting == {"readOnly": 1, "mutating": 0}
         slow.may.set()
         answers = await asyncio.gather(*calls)
         assert sorted(answer.status for answer in answers) == [200, 200, 429]
+        assert gate_of(talk).waiting == {"readOnly": 0, "mutating": 0}
         refused = next(answer for answer in answers if answer.status == 429)
         assert refused.response.content == b"Too many requests, please try again later.\n"
         assert refused.response.headers["Retry-After"] == "1"

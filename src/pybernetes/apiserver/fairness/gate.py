@@ -53,6 +53,7 @@ class FairGate:
         self.tallies: dict[tuple[str, str], Tally] = {}
         self.mutating = 0
         self.reading = 0
+        self.waiting = {"readOnly": 0, "mutating": 0}
         self.now = now
         self._endpoints = endpoints
 
@@ -71,11 +72,14 @@ class FairGate:
     async def _wait(self, flow: Flow, tally: Tally, wide: Width, user: User, info: RequestInfo, now: float) -> Pass:
         level = flow.level
         value = flow_hash(flow.schema, flow.distinguisher(user, info))
+        kind = "readOnly" if info.verb in READ_ONLY else "mutating"
         tally.waiting += 1
+        self.waiting[kind] += 1
         try:
             outcome = await level.wait(value, wide, now, PATIENCE)
         finally:
             tally.waiting -= 1
+            self.waiting[kind] -= 1
         started = self.now()
         if isinstance(outcome, Reason):
             tally.rejected[outcome.value] = tally.rejected.get(outcome.value, 0) + 1
