@@ -189,7 +189,7 @@ class NodeLifecycleController(Controller):
             self.recorder.event(pod, WARNING, "NodeNotReady", "Node is not ready")
 
     async def _look_at_zones(self) -> Result:
-        """Raises what one node's taints could not be written for; the others come again with it."""
+        """A write that fails ends the pass; the next one begins where the cluster stands then."""
         nodes, now = self.nodes.list(), self.clock.monotonic()
         readiness: dict[Zone, list[bool]] = {}
         for counted in map(_Counted.of, nodes):
