@@ -17,7 +17,7 @@ from pybernetes.scheduler.arrays import EVERY_ROW, Ints, Mask, Rows
 from pybernetes.scheduler.cluster import ClusterState
 from pybernetes.scheduler.columns import NodeColumns
 from pybernetes.scheduler.explaining.trace import Template, Trace
-from pybernetes.scheduler.framework import Code, Profile, Refusal, Rejection, Scope
+from pybernetes.scheduler.framework import Code, Profile, Refusal, Rejection, Scope, Weighted
 from pybernetes.scheduler.pod_info import PodInfo
 
 REASON_PROMISED = "node(s) were promised to pods that preempted there"
@@ -56,6 +56,7 @@ class Evaluator:
         self._templates: dict[bytes, Template] = {}
         self._node_filters = [one for one in profile.filters if one.scope is Scope.NODE]
         self._cluster_filters = [one for one in profile.filters if one.scope is Scope.CLUSTER]
+        self._in_template: dict[str, tuple[Weighted, None]] = {one.plugin.name: (one, None) for one in profile.scores}
         self.trace: Trace | None = None
         """What the last decision was made from; whoever wants to keep it takes it."""
 
@@ -192,7 +193,7 @@ class Evaluator:
         return template
 
     def _refresh(self, pod: PodInfo, nodes: NodeColumns, template: Template, rows: Rows) -> None:
-        if rows is not EVERY_ROW:
+        if not isinstance(rows, slice):
             template.step(rows)
         present = nodes.present[rows]
         verdicts: Ints | None = None
@@ -234,7 +235,7 @@ class Evaluator:
                 if kept is None:
                     kept = trace.template.scores[plugin.name] = plugin.score(pod, nodes, EVERY_ROW, feasible)
                 raw = kept
-                trace.scores.append((weighted, None))
+                trace.scores.append(self._in_template[plugin.name])
             total += weighted.weight * plugin.normalise(pod, nodes, raw, feasible)
         return total
 

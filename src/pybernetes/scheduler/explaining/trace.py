@@ -11,10 +11,11 @@ Assumes     Masks and scores of plugins with ``Scope.CLUSTER`` are new arrays at
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from pybernetes.api.models import core_v1
 from pybernetes.scheduler.arrays import Ints, Mask, Rows
@@ -47,12 +48,15 @@ class Vectors:
 
 @dataclass(slots=True, eq=False)
 class Step:
-    """What some rows were before they were asked again. The first of a chain is about no row."""
+    """What some rows, or one, were before they were asked again. The first of a chain is about no row.
 
-    rows: Rows
-    verdicts: Ints | None
-    feasible: Mask
-    scores: Mapping[str, Ints]
+    ``scores`` are in the order of the template's; those that the template did not have yet are missing at the end.
+    """
+
+    rows: Rows | int
+    verdicts: Ints | int
+    feasible: Mask | bool
+    scores: Sequence[Ints | int]
     later: Step | None = None
 
 
@@ -67,7 +71,7 @@ class Template:
         self.verdicts: Ints | None = None
         """None while no node has been refused, which is the usual case."""
         self.scores: dict[str, Ints] = {}
-        self.last = Step(slice(0), None, self.feasible[:0], {})
+        self.last = Step(slice(0), 0, False, ())
         self._length = 0
         self._bits: dict[Credited, np.int64] = {}
 
@@ -104,13 +108,21 @@ class Template:
             self.verdicts = np.zeros(len(self.feasible), np.int64)
         self.verdicts[rows] = 0 if verdicts is None else verdicts
 
-    def step(self, rows: Rows) -> None:
+    def step(self, rows: npt.NDArray[np.intp]) -> None:
         """Keeps what these rows are before they are written."""
-        kept = {name: values[rows] for name, values in self.scores.items()}
-        verdicts = None if self.verdicts is None else self.verdicts[rows]
-        step = Step(rows, verdicts, self.feasible[rows], kept)
+        step = self._of_one(int(rows[0])) if len(rows) == 1 else self._of_many(rows)
         self.last.later = self.last = step
         self._length += 1
+
+    def _of_one(self, row: int) -> Step:
+        """The usual case, and the decisions' pace hangs on it: plain numbers are smaller and quicker than arrays."""
+        verdict = 0 if self.verdicts is None else self.verdicts.item(row)
+        scores = [kept.item(row) for kept in self.scores.values()]
+        return Step(row, verdict, self.feasible.item(row), scores)
+
+    def _of_many(self, rows: npt.NDArray[np.intp]) -> Step:
+        verdicts: Ints | int = 0 if self.verdicts is None else self.verdicts[rows]
+        return Step(rows, verdicts, self.feasible[rows], [kept[rows] for kept in self.scores.values()])
 
     def as_of(self, step: Step) -> Vectors:
         """The vectors as they were when ``step`` was the last of the chain."""
@@ -123,21 +135,21 @@ class Template:
         verdicts = np.zeros(len(feasible), np.int64) if self.verdicts is None else self.verdicts.copy()
         scores = {name: kept.copy() for name, kept in self.scores.items()}
         for one in reversed(later):
-            verdicts[one.rows] = 0 if one.verdicts is None else one.verdicts
+            verdicts[one.rows] = one.verdicts
             feasible[one.rows] = one.feasible
-            for name, values in one.scores.items():
-                scores[name][one.rows] = values
+            for kept, values in zip(scores.values(), one.scores, strict=False):
+                kept[one.rows] = values
         return Vectors(tuple(self._bits)[: _LAST_BIT + 1], verdicts, feasible, scores)
 
     @property
     def nbytes(self) -> int:
         """What keeping this template costs, with its history."""
         scores = len(self.scores)
-        return len(self.feasible) * (9 + 8 * scores) + self._length * (_STEP_BYTES + _SMALL_ARRAY_BYTES * scores)
+        return len(self.feasible) * (9 + 8 * scores) + self._length * (_STEP_BYTES + _STEP_BYTES_BY_SCORE * scores)
 
 
-_SMALL_ARRAY_BYTES = 160
-_STEP_BYTES = 600
+_STEP_BYTES = 300
+_STEP_BYTES_BY_SCORE = 16
 
 
 class Trace:
