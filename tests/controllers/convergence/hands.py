@@ -9,6 +9,7 @@ from pybernetes.api import meta
 from pybernetes.api.errors import ApiError
 from pybernetes.api.models import core_v1
 
+FOREGROUND = "foregroundDeletion"
 LAUNCHED = "2030-01-01T00:00:00Z"
 
 
@@ -90,16 +91,17 @@ async def collect(world: World) -> bool:
     """Deletes what is left of owners that are gone. Histories with the garbage collector itself leave it to that."""
     if "garbage-collector-controller" in world.controllers:
         return False
-    uids = {one.metadata.uid for stored in world.kinds.values() for one in stored.values()}
-    lost = [
-        one
-        for stored in list(world.kinds.values())
-        for one in list(stored.values())
-        if one.metadata.deletion_timestamp is None and _has_lost_its_owner(one, uids)
-    ]
+    present = [one for stored in world.kinds.values() for one in stored.values()]
+    ending = [one for one in present if FOREGROUND in one.metadata.finalizers]
+    uids = {one.metadata.uid for one in present} - {one.metadata.uid for one in ending}
+    lost = [one for one in present if one.metadata.deletion_timestamp is None and _has_lost_its_owner(one, uids)]
     for one in lost:
         await world.delete(one)
-    return bool(lost)
+    for one in ending:
+        if not any(owner.uid == one.metadata.uid for each in present for owner in each.metadata.owner_references):
+            rest = [name for name in one.metadata.finalizers if name != FOREGROUND]
+            await world.patch(one, {"metadata": {"finalizers": rest}})
+    return bool(lost or ending)
 
 
 def _has_lost_its_owner(value: Any, uids: set[str]) -> bool:
