@@ -51,8 +51,9 @@ def world(document: dict[str, Any]) -> ConfiguredWorld:
     storage = made.state.storage
     volume = {"metadata": {"name": "v", "labels": {"topology.kubernetes.io/zone": "b"}}, "spec": CSI}
     storage.volumes["v"] = msgspec.convert(volume, core_v1.PersistentVolume)
-    claim = {"metadata": {"name": "c", "namespace": "default"}, "spec": {"volumeName": "v"}}
-    claim["metadata"]["annotations"] = {"pv.kubernetes.io/bind-completed": "yes"}  # type: ignore[index]
+    bound = {"pv.kubernetes.io/bind-completed": "yes"}
+    metadata = {"name": "c", "namespace": "default", "annotations": bound}
+    claim = {"metadata": metadata, "spec": {"volumeName": "v"}}
     storage.claims[Key("default", "c")] = msgspec.convert(claim, core_v1.PersistentVolumeClaim)
     limit = {"name": "csi.example.com", "nodeID": "a", "allocatable": {"count": 0}}
     storage.csi_nodes["a"] = msgspec.convert({"spec": {"drivers": [limit]}}, storage_v1.CSINode)
