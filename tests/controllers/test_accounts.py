@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 from pybernetes.apiserver.auth.bootstrap_controller_policy import CONTROLLER_ROLES
+from pybernetes.apiserver.auth.bootstrap_roles import defaults
 from pybernetes.controllers import CONTROLLERS
 from pybernetes.controllers.accounts import ACCOUNTS, account_of
 
-OWN = frozenset({"node-storage-controller"})
-
 
 def test_every_controller_has_a_role() -> None:
-    without = {each.name for each in CONTROLLERS if account_of(each.name) not in CONTROLLER_ROLES}
-    assert without <= OWN
+    assert {account_of(each.name) for each in CONTROLLERS} <= CONTROLLER_ROLES.keys()
 
 
 def test_only_controllers_that_exist_are_listed() -> None:
-    assert ACCOUNTS.keys() - {each.name for each in CONTROLLERS} <= {"resourceclaim-controller"}
+    assert ACCOUNTS.keys() <= {each.name for each in CONTROLLERS}
+
+
+def test_the_roles_of_controllers_are_bound_to_their_accounts_alone() -> None:
+    bound = {
+        document["metadata"]["name"]: [(one["kind"], one["name"]) for one in document["subjects"]]
+        for _, document in defaults()
+        if document["kind"] == "ClusterRoleBinding" and document["metadata"]["name"].startswith("system:controller:")
+    }
+    assert bound["system:controller:job-controller"] == [("ServiceAccount", "job-controller")]
+    assert all(len(subjects) == 1 for subjects in bound.values())

@@ -118,11 +118,10 @@ class HorizontalPodAutoscalerController(Controller):
         except (ApiError, Unreachable) as error:
             raise _no_scale(str(error)) from error
 
-    async def rescale(self, one: Autoscaler, scale: Scale, replicas: int) -> None:
-        """Raises ApiError."""
-        name = one.spec.scale_target_ref.name
-        change = {"spec": {"replicas": replicas}}
-        await self.client.dynamic(scale.info).patch(name, one.metadata.namespace, change, subresource="scale")
+    async def rescale(self, scale: Scale, replicas: int) -> None:
+        """Raises ApiError, also when the scale has changed since it was read."""
+        wanted = {**scale.document, "spec": {**scale.document["spec"], "replicas": replicas}}
+        await self.client.dynamic(scale.info).update(wanted, subresource="scale")
 
     def sharing(self, key: Key, selector: LabelSelector, pods: Sequence[core_v1.Pod]) -> list[Key]:
         """The autoscalers of the namespace, this one included, whose selectors take any of the pods."""
@@ -189,7 +188,7 @@ class _Pass:
     async def _rescale(self, scale: Scale, current: int, desired: int, reason: str) -> None:
         recorder = self._controller.recorder
         try:
-            await self._controller.rescale(self._one, scale, desired)
+            await self._controller.rescale(scale, desired)
         except ApiError as error:
             message = f"New size: {desired}; reason: {reason}; error: {error}"
             said = Said("FailedUpdateScale", f"the HPA controller was unable to update the target scale: {error}")

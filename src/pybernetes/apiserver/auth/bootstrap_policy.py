@@ -1,9 +1,7 @@
 """The roles and bindings that every cluster starts with, as tables.
 
 Facts only: who may do what. `bootstrap_roles` turns them into objects and keeps them in the store.
-Follows plugin/pkg/auth/authorizer/rbac/bootstrappolicy. One thing differs: the controllers of this project share
-one identity, so each controller's role is bound to the user system:kube-controller-manager besides its own service
-account.
+Follows plugin/pkg/auth/authorizer/rbac/bootstrappolicy.
 """
 
 from __future__ import annotations

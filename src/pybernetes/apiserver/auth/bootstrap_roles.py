@@ -37,7 +37,6 @@ Document = dict[str, Any]
 API_GROUP = "rbac.authorization.k8s.io"
 AUTO_UPDATE = "rbac.authorization.kubernetes.io/autoupdate"
 LABEL_PREFIX = "rbac.authorization.k8s.io/"
-CONTROLLER_IDENTITY = "system:kube-controller-manager"
 
 
 def defaults() -> Iterator[tuple[str, Document]]:
@@ -116,7 +115,7 @@ def _controller_roles() -> Iterator[tuple[str, tuple[Rule, ...]]]:
 def _controller_bindings() -> Iterator[tuple[str, tuple[str, Subjects]]]:
     for name in CONTROLLER_ROLES:
         role = f"system:controller:{name}"
-        yield role, (role, Subjects(users=CONTROLLER_IDENTITY, service_accounts=f"kube-system/{name}"))
+        yield role, (role, Subjects(service_accounts=f"kube-system/{name}"))
 
 
 def _object(kind: str, name: str, namespace: str = "") -> Document:
