@@ -155,3 +155,21 @@ async def test_a_wrapped_number_is_judged_and_a_fraction_is_none() -> None:
             "failed to convert new object (/web; apps/v1, Kind=Deployment) to proper version: unable to convert "
             "unstructured object to apps/v1, Kind=Deployment: cannot convert float64 to int32",
         )
+
+
+@pytest.mark.parametrize(
+    ("spec", "why"),
+    [
+        ({"strategy": []}, "cannot restore struct from: slice"),
+        ({"strategy": {"type": 1}}, "cannot convert int64 to v1.DeploymentStrategyType"),
+        ({"strategy": {"type": 1.5}}, "unrecognized type: string"),
+        ({"strategy": {"type": {}}}, "unrecognized type: string"),
+        ({"paused": 1}, "unrecognized type: bool"),
+        ({"replicas": "1"}, "unrecognized type: int32"),
+    ],
+)
+async def test_what_a_strategic_patch_cannot_convert_is_told_by_gos_kinds(spec: Any, why: str) -> None:
+    async with serving() as talk:
+        await talk.post(DEPLOYMENTS, deployment())
+        refused = await talk.patch(f"{DEPLOYMENTS}/web", {"spec": spec}, STRATEGIC_PATCH)
+        assert refused.message.rpartition(']": ')[2] == why

@@ -177,12 +177,11 @@ def converted(document: Document, configuration: Configuration, shape: Shape, in
         return convert(document, lambda one: read_keeping_reset(one, shape)).document
     except DecodeError as error:
         stated, kind = configuration.document.get("metadata") or {}, f"{info.group}/{info.version}, Kind={info.kind}"
-        why = f"error decoding from json: {error}" if "base64" in str(error) else str(error)
         raise errors.ApiError(
             500,
             "",
             f"failed to convert new object ({stated.get('namespace', '')}/{stated.get('name', '')}; {kind}) "
-            f"to proper version: unable to convert unstructured object to {kind}: {why}",
+            f"to proper version: unable to convert unstructured object to {kind}: {error}",
         ) from error
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from pybernetes.api.fields import quoted
 from pybernetes.api.patch.error import PatchError
 from pybernetes.api.patch.field_set import shown_step
 from pybernetes.api.patch.parts import Atomic, Kind, ListKind, MapKind, Scalar
@@ -82,7 +83,9 @@ def _wrong_scalar(value: Any, type_: str) -> str:
         return "" if number else f"expected numeric (int or float), got {go_type(value)}"
     if type_ in _TEXT:
         return (
-            "" if isinstance(value, str) else f"expected string, got &value.valueUnstructured{{Value:{go_text(value)}}}"
+            ""
+            if isinstance(value, str)
+            else f"expected string, got &value.valueUnstructured{{Value:{go_syntax(value)}}}"
         )
     if type_ == "boolean":
         return "" if isinstance(value, bool) else f"expected boolean, got &{{{go_text(value)}}}"
@@ -118,3 +121,21 @@ def go_text(value: Any) -> str:
             return f"map[{' '.join(f'{name}:{go_text(item)}' for name, item in sorted(value.items()))}]"
         case _:
             return str(value)
+
+
+def go_syntax(value: Any) -> str:
+    """As Go's %#v."""
+    match value:
+        case str():
+            return quoted(value)
+        case list():
+            return f"[]interface {{}}{{{', '.join(map(_go_element, value))}}}"
+        case dict():
+            items = (f"{quoted(name)}:{_go_element(item)}" for name, item in sorted(value.items()))
+            return f"map[string]interface {{}}{{{', '.join(items)}}}"
+        case _:
+            return go_text(value)
+
+
+def _go_element(value: Any) -> str:
+    return "interface {}(nil)" if value is None else go_syntax(value)

@@ -8,7 +8,6 @@ Follows k8s.io/apimachinery/pkg/runtime/converter.go.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -29,8 +28,12 @@ def convert(document: Document, read: Callable[[Document], Reading]) -> Reading:
         except Mismatch as error:
             number = _wrapped(error.value, error.go_type)
             if number is None:
-                raise DecodeError(_in_words(str(error))) from error
+                raise DecodeError(_in_words(error)) from error
             document = _with(document, error.path, number)
+        except DecodeError as error:
+            if "base64" in str(error):
+                raise DecodeError(f"error decoding from json: {error}") from error
+            raise
 
 
 def _wrapped(value: Any, go_type: str) -> int | None:
@@ -56,23 +59,34 @@ def _with(value: Any, path: Sequence[str | int], number: int) -> Any:
     return copy
 
 
-_CANNOT = re.compile(r"json: cannot unmarshal (\w+)(?: (\S+))? into Go (?:struct field \S+|value) of type (\S+)")
-_GO_KINDS = {"object": "map", "array": "slice", "bool": "bool", "string": "string"}
-
-
-def _in_words(why: str) -> str:
+def _in_words(error: Mismatch) -> str:
     """As the converter says what a decoder of JSON says otherwise."""
-    match = _CANNOT.match(why)
-    if match is None:
-        return why
-    value, number, wanted = match.groups()
-    kind = _GO_KINDS.get(value) or ("float64" if number and "." in number else "int64")
+    kind, wanted = _kind(error.value), error.go_type
+    plain = error.plain or (wanted if wanted in _PLAIN else "")
+    if plain:
+        fails_late = (kind == "int64" and plain == "string") or (kind == "float64" and plain in _BITS)
+        return f"cannot convert {kind} to {wanted}" if fails_late else f"unrecognized type: {plain}"
     if wanted.startswith("[]"):
         return f"cannot restore slice from {kind}"
     if wanted.startswith("map["):
         return f"cannot restore map from {kind}"
-    if "." in wanted and wanted.partition(".")[2][:1].isupper() and kind in ("string", "int64", "float64", "bool"):
-        return f"cannot restore struct from: {kind}"
-    if kind in ("string", "map", "slice"):
-        return f"unrecognized type: {wanted}"
-    return f"cannot convert {kind} to {wanted}"
+    return f"cannot restore struct from: {kind}"
+
+
+_PLAIN = frozenset(("string", "bool", "int32", "int64", "float64"))
+
+
+def _kind(value: Any) -> str:
+    match value:
+        case bool():
+            return "bool"
+        case str():
+            return "string"
+        case int():
+            return "int64"
+        case float():
+            return "float64"
+        case list():
+            return "slice"
+        case _:
+            return "map"

@@ -46,6 +46,9 @@ def path_of(place: Place | None, name: str = "") -> str:
 class Mismatch(DecodeError):
     """The JSON value at ``path`` (fields' names, keys and indexes) is not of the field's type."""
 
+    plain = ""
+    """Go's kind of the field where its type is a named text or boolean."""
+
     def __init__(self, why: str, path: Sequence[str | int], value: Any, go_type: str) -> None:
         super().__init__(why)
         self.path = path
@@ -81,7 +84,9 @@ def exactly(type_: type, go_type: str) -> Reader:
     def read(value: Any, place: Place | None, unknown: list[str]) -> Any:
         if value.__class__ is type_:
             return value
-        raise mismatch(value, place, go_type)
+        wrong = mismatch(value, place, go_type)
+        wrong.plain = "bool" if type_ is bool else "string"
+        raise wrong
 
     return read
 

@@ -197,5 +197,6 @@ def _go_name(field: FieldFacts, owner: Definition) -> str:
     version = owner.id.partition(".")[0].rpartition("_")[2]
     prefix, dot, name = field.go.rpartition(".")
     if not dot:
-        return field.go if field.go.startswith(("[", "map")) else f"{version}.{field.go}"
+        name = field.go.replace("[]byte", "[]uint8")
+        return name if name.startswith(("[", "map")) else f"{version}.{name}"
     return f"v1.{name}" if prefix.endswith("v1") and not prefix.startswith(("[", "map")) else field.go
