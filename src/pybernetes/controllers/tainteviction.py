@@ -46,18 +46,24 @@ class TaintEvictionController(Controller):
         self.nodes = self.informer(core_v1.Node)
         self._since: dict[Key, tuple[str, float]] = {}
         """Of pods that may stay for a while: the uid, and when that was first seen."""
+        self._evicted: dict[Key, str] = {}
+        """Uids of pods that were deleted here, until the informer knows of it."""
 
     async def reconcile(self, key: Key) -> Result:
         pod = self.pods.get(key)
         limit = self._limit(pod)
         if pod is None or limit is None:
             self._since.pop(key, None)
+            self._evicted.pop(key, None)
+            return DONE
+        if self._evicted.get(key) == pod.metadata.uid:
             return DONE
         left = limit - self._waited(key, pod.metadata.uid)
         if left > 0:
             return Requeue(left)
         self._since.pop(key, None)
         await self._evict(pod)
+        self._evicted[key] = pod.metadata.uid
         return DONE
 
     def _limit(self, pod: core_v1.Pod | None) -> float | None:
