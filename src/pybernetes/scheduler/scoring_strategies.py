@@ -79,7 +79,7 @@ def _on_line(shape: Sequence[UtilizationShapePoint], percent: int) -> int:
 def _free_share(use: Use) -> Ints:
     """The share that stays free, 0 to 100; 0 where more is wanted than there is."""
     free = (use.total - (use.before + use.wanted)) * MAX_SCORE
-    return np.where(free < 0, 0, free // np.maximum(use.total, 1))
+    return np.maximum(free, 0) // np.maximum(use.total, 1)
 
 
 def _taken_share(use: Use) -> Ints:
@@ -93,4 +93,5 @@ def _weighted_mean(scored: Iterable[tuple[Use, Ints]], rows: Mask) -> Ints:
     for use, score in scored:
         total += score if use.weight == 1 else score * use.weight
         weights = weights + (use.weight if use.total.all() else np.where(use.total == 0, 0, use.weight))
-    return np.asarray(total // np.maximum(weights, 1))
+    # Where nothing weighs nothing was added either.
+    return np.asarray(total // (max(weights, 1) if isinstance(weights, int) else np.maximum(weights, 1)))

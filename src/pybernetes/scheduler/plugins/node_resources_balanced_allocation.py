@@ -35,8 +35,12 @@ class NodeResourcesBalancedAllocation:
 
     def score(self, pod: PodInfo, nodes: NodeColumns, rows: Rows, feasible: Mask) -> Ints:
         uses = list(exact_uses(self._resources, pod, nodes, rows))
-        with_pod = _evenness(uses, [_share(use.before + use.wanted, use.total) for use in uses])
-        without = _evenness(uses, [_share(use.before, use.total) for use in uses])
+        if len(uses) == 2 and all(use.total.all() for use in uses):
+            with_pod = _evenness_of_two([(use.before + use.wanted) / use.total for use in uses])
+            without = _evenness_of_two([use.before / use.total for use in uses])
+        else:
+            with_pod = _evenness(uses, [_share(use.before + use.wanted, use.total) for use in uses])
+            without = _evenness(uses, [_share(use.before, use.total) for use in uses])
         return np.asarray(MAX_SCORE // 2 + (MAX_SCORE // 2 + with_pod - without) // 2)
 
     def normalise(self, pod: PodInfo, nodes: NodeColumns, raw: Ints, feasible: Mask) -> Ints:
@@ -48,17 +52,19 @@ def _share(amount: Ints, total: Ints) -> Floats:
     return share
 
 
+def _evenness_of_two(shares: Sequence[Floats]) -> Ints:
+    """As ``_evenness``, where every node has both: the standard deviation of two values is half their distance."""
+    one, other = np.minimum(shares, 1.0)
+    return ((1 - np.abs((one - other) / 2)) * MAX_SCORE).astype(np.int64)
+
+
 def _evenness(uses: Sequence[Use], shares: Sequence[Floats]) -> Ints:
     """100 where all resources are filled alike; those that a node has none of do not count."""
     has = np.array([use.total != 0 for use in uses])
-    if len(uses) == 2 and has.all():
-        # The standard deviation of two values is half their distance.
-        deviation = np.abs((shares[0] - shares[1]) / 2)
-    else:
-        count = np.maximum(has.sum(axis=0), 1)
-        distance = np.where(has, shares, -np.inf).max(axis=0) - np.where(has, shares, np.inf).min(axis=0)
-        filled = np.where(has, np.array(shares), 0.0)
-        mean = filled.sum(axis=0) / count
-        spread = np.sqrt(np.where(has, (filled - mean) ** 2, 0.0).sum(axis=0) / count)
-        deviation = np.where(count == 2, distance / 2, spread)
+    count = np.maximum(has.sum(axis=0), 1)
+    distance = np.where(has, shares, -np.inf).max(axis=0) - np.where(has, shares, np.inf).min(axis=0)
+    filled = np.where(has, np.array(shares), 0.0)
+    mean = filled.sum(axis=0) / count
+    spread = np.sqrt(np.where(has, (filled - mean) ** 2, 0.0).sum(axis=0) / count)
+    deviation = np.where(count == 2, distance / 2, spread)
     return ((1 - deviation) * MAX_SCORE).astype(np.int64)
