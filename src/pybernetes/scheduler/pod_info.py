@@ -20,6 +20,7 @@ DEFAULT_MEMORY = 200 * 1024 * 1024
 """What scoring takes a container for that asks for nothing (upstream's non-zero requests)."""
 _LEAST_SCORED = {"cpu": DEFAULT_MILLI_CPU, "memory": DEFAULT_MEMORY}
 _NOTHING: Mapping[str, int] = {}
+_NOTHING_GRANTED: Mapping[str, Mapping[str, int]] = {}
 
 
 class HostPort(NamedTuple):
@@ -125,21 +126,29 @@ def pod_requests(pod: core_v1.Pod, least: Mapping[str, int] = _NOTHING) -> dict[
 def _requests_of(
     container: core_v1.Container, granted: Mapping[str, Mapping[str, int]], least: Mapping[str, int]
 ) -> dict[str, int]:
-    wanted = _amounts(container.resources.requests)
     held = granted.get(container.name)
-    if held is not None:
-        _raise_to(wanted, held)
-    return {**least, **wanted} if least else wanted
+    wanted = _amounts(container.resources.requests) if held is None else held
+    return {**least, **wanted}
 
 
 def _granted(pod: core_v1.Pod) -> Mapping[str, Mapping[str, int]]:
-    """What containers hold by the pod's status: a resize may not have come down yet."""
+    """What containers hold by the pod's status, or ask for if that is more: a resize may not have come down yet.
+
+    What a resize asks for that its node can never give does not count.
+    """
+    status, spec = pod.status, pod.spec
+    if not status.container_statuses:
+        return _NOTHING_GRANTED
+    infeasible = any(one.type == "PodResizePending" and one.reason == "Infeasible" for one in status.conditions)
+    sidecars = [one for one in spec.init_containers if one.restart_policy == "Always"]
+    asked = {one.name: one.resources.requests for one in (*spec.containers, *sidecars)}
     granted: dict[str, Mapping[str, int]] = {}
-    for status in (*pod.status.container_statuses, *pod.status.init_container_statuses):
-        if status.resources is not None:
-            held = _amounts(status.resources.requests)
-            _raise_to(held, _amounts(status.allocated_resources))
-            granted[status.name] = held
+    for one in (*status.container_statuses, *status.init_container_statuses):
+        if one.resources is not None and one.name in asked:
+            held = _amounts(one.resources.requests)
+            _raise_to(held, _amounts(one.allocated_resources))
+            _raise_to(held, {} if infeasible else _amounts(asked[one.name]))
+            granted[one.name] = held
     return granted
 
 

@@ -79,7 +79,7 @@ def _on_line(shape: Sequence[UtilizationShapePoint], percent: int) -> int:
 def _free_share(use: Use) -> Ints:
     """The share that stays free, 0 to 100; 0 where more is wanted than there is."""
     free = (use.total - (use.before + use.wanted)) * MAX_SCORE
-    return np.maximum(free, 0) // np.maximum(use.total, 1)
+    return np.asarray(np.maximum(free, 0) // np.maximum(use.total, 1))
 
 
 def _taken_share(use: Use) -> Ints:

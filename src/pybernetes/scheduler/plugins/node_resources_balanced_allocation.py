@@ -55,7 +55,7 @@ def _share(amount: Ints, total: Ints) -> Floats:
 def _evenness_of_two(shares: Sequence[Floats]) -> Ints:
     """As ``_evenness``, where every node has both: the standard deviation of two values is half their distance."""
     one, other = np.minimum(shares, 1.0)
-    return ((1 - np.abs((one - other) / 2)) * MAX_SCORE).astype(np.int64)
+    return np.asarray(((1 - np.abs((one - other) / 2)) * MAX_SCORE).astype(np.int64))
 
 
 def _evenness(uses: Sequence[Use], shares: Sequence[Floats]) -> Ints:
@@ -67,4 +67,4 @@ def _evenness(uses: Sequence[Use], shares: Sequence[Floats]) -> Ints:
     mean = filled.sum(axis=0) / count
     spread = np.sqrt(np.where(has, (filled - mean) ** 2, 0.0).sum(axis=0) / count)
     deviation = np.where(count == 2, distance / 2, spread)
-    return ((1 - deviation) * MAX_SCORE).astype(np.int64)
+    return np.asarray(((1 - deviation) * MAX_SCORE).astype(np.int64))
