@@ -25,6 +25,8 @@ class Remembered:
     trace: Trace
     at: datetime
     attempt: int
+    nbytes: int
+    """What keeping it costs besides its template."""
     preemption: Preemption | NoPreemption | None = None
     failure: str = ""
     """Why the placement did not last."""
@@ -49,9 +51,10 @@ class DecisionMemory:
         key = trace.pod.key
         if key in self._kept:
             self.forget(key)
-        self._kept[key] = Remembered(trace, at, attempt)
+        nbytes = trace.own_bytes
+        self._kept[key] = Remembered(trace, at, attempt, nbytes)
         self._share(trace.template)
-        self.nbytes += trace.own_bytes
+        self.nbytes += nbytes
         while len(self._kept) > self._most or (self.nbytes > self._most_bytes and len(self._kept) > 1):
             self.forget(next(iter(self._kept)))
 
@@ -75,7 +78,7 @@ class DecisionMemory:
         if remembered is None:
             return
         template = remembered.trace.template
-        self.nbytes -= remembered.trace.own_bytes
+        self.nbytes -= remembered.nbytes
         shared = self._shared[template]
         shared.holders -= 1
         if not shared.holders:
