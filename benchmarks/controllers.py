@@ -111,7 +111,7 @@ async def _until(
     subject: Subject, name: str, goal: float, done: Done, began: float, before: dict[str, float]
 ) -> Figure:
     while unfinished := not await done():
-        if time.perf_counter() - began > PATIENCE:
+        if time.perf_counter() - began > max(PATIENCE, 1.5 * goal):
             break
         await asyncio.sleep(0.25)
     seconds = time.perf_counter() - began
