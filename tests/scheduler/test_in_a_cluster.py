@@ -100,3 +100,21 @@ async def test_no_node_is_given_more_than_it_has_when_pods_come_all_at_once(clus
     await cluster.settle(quiet=15)
     placed = [one.spec.node_name for one in (await cluster.client.list(core_v1.Pod, "default")).items]
     assert sorted(placed) == [""] * 8 + ["node-0"] * 2 + ["node-1"] * 2
+
+
+async def test_a_victim_is_told_why_it_goes_and_the_pod_goes_where_it_was_nominated(cluster: Cluster) -> None:
+    important = msgspec.convert({"metadata": {"name": "important"}, "value": 1000}, scheduling_v1.PriorityClass)
+    await cluster.client.create(important)
+    held_back = made(core_v1.Pod, "low", spec=msgspec.to_builtins(pod("low", cpu="6").spec))
+    held_back.metadata.finalizers = ["example.com/wait"]
+    low = await cluster.apply(held_back)
+    await cluster.settle()
+    vip = await cluster.apply(pod("vip", cpu="6", priorityClassName="important"))
+    await cluster.settle()
+    low, vip = await cluster.get(low), await cluster.get(vip)
+    assert low.metadata.deletion_timestamp is not None
+    condition = meta.condition(low.status, "DisruptionTarget")
+    message = "default-scheduler: preempting to accommodate a higher priority pod"
+    assert (condition.status, condition.reason, condition.message) == ("True", "PreemptionByScheduler", message)
+    assert (vip.status.nominated_node_name, vip.spec.node_name) == ("node-0", "node-0")
+    assert await events(cluster, "Preempted") == [("low", f"Preempted by pod {vip.metadata.uid} on node node-0")]
