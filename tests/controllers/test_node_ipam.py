@@ -37,6 +37,12 @@ def test_what_is_given_back_or_held_by_others_counts() -> None:
     assert few.allocate("d") == ["10.0.0.2/32"]
 
 
+def test_a_node_that_came_before_the_controller_and_has_nothing_is_given_something() -> None:
+    some = ranges("10.244.0.0/16")
+    some.occupy("old", [])
+    assert some.allocate("old") == ["10.244.0.0/24"]
+
+
 def test_ranges_of_services_are_never_given_to_nodes() -> None:
     options = node_ranges(networks("10.0.0.0/22", "cluster-cidr"))
     kept = NodeRanges(options, [ip_network("10.0.0.0/23"), ip_network("fd00::/108")])

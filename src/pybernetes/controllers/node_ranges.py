@@ -81,10 +81,10 @@ class NodeRanges:
                     parts.reserve(cidr)
 
     def occupy(self, node: str, cidrs: Sequence[str]) -> None:
-        """The node has these, whoever gave them. Raises NotOurs."""
+        """The node has these, whoever gave them; with none it may still be given some. Raises NotOurs."""
         held = self._held.get(node)
         wanted = tuple(ip_network(cidr, strict=False) for cidr in cidrs)
-        if held == wanted:
+        if held == wanted or not wanted:
             return
         if len(wanted) > len(self._parts):
             index = len(self._parts)
