@@ -243,3 +243,37 @@ def test_an_assumption_can_be_taken_back_until_it_is_confirmed() -> None:
     world.state.set_pod(one, "a")
     world.state.forget(one.key)
     assert refused(world, pod("two", cpu="1")) == {"Insufficient cpu": 1}
+
+
+def test_an_empty_selector_counts_no_placed_pod_but_the_pod_itself() -> None:
+    world = World(node("a", labels={"zone": "a"}), node("b", labels={"zone": "b"}))
+    for number in range(3):
+        world.place(pod(f"w{number}"), "a")
+    constraint = {**spread("zone", "DoNotSchedule"), "labelSelector": {}}
+    assert world.evaluator.diagnose(pod("p", topologySpreadConstraints=[constraint])).reasons == {}
+
+
+@pytest.mark.parametrize(("policy", "expected"), [("Honor", {"a"}), ("Ignore", set())])
+def test_domains_that_the_pod_cannot_use_count_unless_ignored(policy: str, expected: set[str]) -> None:
+    """Node c is outside of the pod's selector and empty: where it counts, both other zones are too full."""
+    world = World(
+        node("a", labels={"zone": "a", "pool": "web"}),
+        node("b", labels={"zone": "b", "pool": "web"}),
+        node("c", labels={"zone": "c"}),
+    )
+    for name, where in (("w1", "a"), ("w2", "b"), ("w3", "b")):
+        world.place(pod(name, labels={"app": "web"}), where)
+    constraint = spread("zone", "DoNotSchedule", nodeAffinityPolicy=policy)
+    one = pod("p", labels={"app": "web"}, nodeSelector={"pool": "web"}, topologySpreadConstraints=[constraint])
+    rows = {name: world.state.nodes.row(name) for name in ("a", "b")}
+    fits = {name for name, row in rows.items() if row is not None and world.evaluator.fits(one, row)}
+    assert fits == expected
+
+
+def test_match_label_keys_spread_each_revision_by_itself() -> None:
+    world = World(node("a", labels={"zone": "a"}), node("b", labels={"zone": "b"}))
+    world.place(pod("old", labels={"app": "web", "revision": "1"}), "b")
+    world.place(pod("new", labels={"app": "web", "revision": "2"}), "a")
+    constraint = spread("zone", "DoNotSchedule", matchLabelKeys=["revision"])
+    one = pod("p", labels={"app": "web", "revision": "2"}, topologySpreadConstraints=[constraint])
+    assert chosen(world, one) == "b"
