@@ -133,6 +133,11 @@ def test_a_second_run_installs_nothing(
     monkeypatch.setattr(bootstrap, "VENV", tmp_path)
     monkeypatch.setattr(bootstrap, "STAMP", tmp_path / "stamp")
     monkeypatch.setattr(bootstrap, "run", lambda what, *_: steps.append(what))
-    bootstrap.make_environment()
-    bootstrap.make_environment()
+    bootstrap.make_environment("")
+    bootstrap.make_environment("")
     assert steps == ["installing the Python packages"]
+    bootstrap.make_environment("[dev]")
+    assert len(steps) == 2
+    bootstrap.make_environment("")
+    bootstrap.make_environment("[dev]")
+    assert len(steps) == 2
