@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from pybernetes.api.models.resource_v1 import DeviceAttribute, DeviceCapacity
-from pybernetes.apiserver.cel.device_selectors import COST_LIMIT, Device, SelectorError, selector
-from pybernetes.apiserver.cel.errors import CelError
+from pybernetes.cel.device_selectors import COST_LIMIT, Device, SelectorError, selector
+from pybernetes.cel.errors import CelError
 
 DEVICE = Device(
     driver="dra.example.com",

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from pybernetes.apiserver.cel import types
-from pybernetes.apiserver.cel.environment import Environment
-from pybernetes.apiserver.cel.errors import CelError, CompileError, CostExceeded
-from pybernetes.apiserver.cel.values import Optional
+from pybernetes.cel import types
+from pybernetes.cel.environment import Environment
+from pybernetes.cel.errors import CelError, CompileError, CostExceeded
+from pybernetes.cel.values import Optional
 
 SELF = types.object_type(
     "self",

@@ -156,7 +156,7 @@ def issuers_of(configuration: AuthenticationConfiguration, clock: Clock) -> list
     if not configuration.jwt:
         return []
     from pybernetes.apiserver.auth.issuers import IssuerTokens
-    from pybernetes.apiserver.cel.errors import CompileError
+    from pybernetes.cel.errors import CompileError
 
     try:
         return [IssuerTokens(one, clock) for one in configuration.jwt]

@@ -11,9 +11,9 @@ from typing import Any
 from pybernetes.apiserver.auth.contract import User
 from pybernetes.apiserver.auth.jwt_configuration import JwtAuthenticator
 from pybernetes.apiserver.auth.jwt_configuration import Mapping as ClaimMapping
-from pybernetes.apiserver.cel.environment import Environment, Program
-from pybernetes.apiserver.cel.errors import CelError
-from pybernetes.apiserver.cel.types import DYN, STRING, Type, map_of
+from pybernetes.cel.environment import Environment, Program
+from pybernetes.cel.errors import CelError
+from pybernetes.cel.types import DYN, STRING, Type, map_of
 
 Claims = Mapping[str, Any]
 

@@ -10,10 +10,11 @@ Follows the interfaces in k8s.io/apiserver/pkg/authentication and authorization.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Protocol
 
+from pybernetes.api.access import Attributes as Attributes
+from pybernetes.api.access import Decision as Decision
+from pybernetes.api.access import User as User
 from pybernetes.apiserver.http import ApiRequest
 from pybernetes.apiserver.request_info import RequestInfo
 
@@ -23,42 +24,9 @@ UNAUTHENTICATED_GROUP = "system:unauthenticated"
 MASTERS_GROUP = "system:masters"
 
 
-@dataclass(frozen=True, slots=True)
-class User:
-    name: str
-    uid: str = ""
-    groups: tuple[str, ...] = ()
-    extra: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
-
-
 SERVER_USER = User("system:apiserver", groups=(MASTERS_GROUP,))
 """Who writes when the server itself does."""
 ANONYMOUS_USER = User(ANONYMOUS, groups=(UNAUTHENTICATED_GROUP,))
-
-
-@dataclass(frozen=True, slots=True)
-class Attributes:
-    """What is asked for. ``path`` alone counts where ``is_resource`` is false."""
-
-    verb: str
-    path: str = ""
-    is_resource: bool = True
-    group: str = ""
-    version: str = ""
-    resource: str = ""
-    subresource: str = ""
-    namespace: str = ""
-    name: str = ""
-    field_selector: str = ""
-    """As it was sent, of a request that selects objects."""
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    allowed: bool
-    reason: str = ""
-    denied: bool = False
-    """Whoever is asked next is not asked."""
 
 
 class Authenticator(Protocol):

@@ -5,8 +5,8 @@ Follows k8s.io/apiserver/pkg/admission/plugin/cel/compile.go.
 
 from __future__ import annotations
 
-from pybernetes.apiserver.cel.library.authorizer import AUTHORIZER, RESOURCE_CHECK
-from pybernetes.apiserver.cel.types import BOOL, DYN, INT, STRING, TIMESTAMP, Type, list_of, map_of, object_type
+from pybernetes.cel.library.authorizer import AUTHORIZER, RESOURCE_CHECK
+from pybernetes.cel.types import BOOL, DYN, INT, STRING, TIMESTAMP, Type, list_of, map_of, object_type
 
 _STRINGS = list_of(STRING)
 _LABELS = map_of(STRING, STRING)

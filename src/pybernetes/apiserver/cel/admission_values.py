@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 from pybernetes.api.errors import ApiError
 from pybernetes.apiserver.admission.contract import Attributes
 from pybernetes.apiserver.auth import contract as auth
-from pybernetes.apiserver.cel.library.authorizer import Answer, Answers, Authorizer, ResourceCheck, Unanswered
 from pybernetes.apiserver.resource import Document
+from pybernetes.cel.library.authorizer import Answer, Answers, Authorizer, ResourceCheck, Unanswered
 
 _HIDDEN_OF_NAMESPACE = frozenset({"managedFields", "ownerReferences", "selfLink"})
 T = TypeVar("T")

@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from pybernetes.apiserver.cel import library
-from pybernetes.apiserver.cel.environment import PER_CALL_LIMIT, Environment, Program
-from pybernetes.apiserver.cel.errors import CelError, CostExceeded
 from pybernetes.apiserver.cel.expressions import ExpressionError, compile_for, request_variables
 from pybernetes.apiserver.cel.mutation_types import constructed
-from pybernetes.apiserver.cel.types import BOOL, DYN, Type, object_type
-from pybernetes.apiserver.cel.values import Fields
+from pybernetes.cel import library
+from pybernetes.cel.environment import PER_CALL_LIMIT, Environment, Program
+from pybernetes.cel.errors import CelError, CostExceeded
+from pybernetes.cel.types import BOOL, DYN, Type, object_type
+from pybernetes.cel.values import Fields
 
 VARIABLES = "variables"
 _TYPED = frozenset(

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cache
 
-from pybernetes.apiserver.cel import library
 from pybernetes.apiserver.cel.admission_types import AUTHORIZATION, PARAMS, REQUEST_VARIABLES
-from pybernetes.apiserver.cel.environment import Environment, Program
-from pybernetes.apiserver.cel.errors import CompileError
-from pybernetes.apiserver.cel.types import BOOL, Type
+from pybernetes.cel import library
+from pybernetes.cel.environment import Environment, Program
+from pybernetes.cel.errors import CompileError
+from pybernetes.cel.types import BOOL, Type, shown_type
 
 
 class ExpressionError(Exception):
@@ -40,7 +40,3 @@ def compile_for(environment: Environment, text: str, results: Sequence[Type] = (
         expected = shown if len(results) == 1 else f"one of [{shown}]"
         raise ExpressionError(f"must evaluate to {expected} but got {shown_type(found)}")
     return program
-
-
-def shown_type(one: Type) -> str:
-    return f"{one.name}({', '.join(map(shown_type, one.params))})" if one.params else one.name

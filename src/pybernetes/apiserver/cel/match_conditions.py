@@ -20,7 +20,7 @@ from pybernetes.api.fields import FieldError, FieldPath
 if TYPE_CHECKING:
     from pybernetes.apiserver.admission.contract import Attributes
     from pybernetes.apiserver.auth.contract import Authorizer
-    from pybernetes.apiserver.cel.environment import Program
+    from pybernetes.cel.environment import Program
 
 BUDGET = 2_500_000
 """What all conditions of one webhook or policy may cost together."""
@@ -95,7 +95,7 @@ class MatchConditions:
             return condition.name, text, f"compilation error: {error}"
 
     def _judged(self, variables: dict[str, Any]) -> Verdict:
-        from pybernetes.apiserver.cel.errors import CelError
+        from pybernetes.cel.errors import CelError
 
         left, problems, failed = BUDGET, [], ""
         for name, text, program in self._programs or ():

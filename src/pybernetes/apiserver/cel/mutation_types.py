@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from pybernetes.apiserver.cel.types import DYN, STRING, ObjectType, Type, object_type
+from pybernetes.cel.types import DYN, STRING, ObjectType, Type, object_type
 
 
 class _AnyFields(Mapping[str, Type]):

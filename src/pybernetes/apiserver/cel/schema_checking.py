@@ -13,13 +13,13 @@ from typing import Any
 
 from pybernetes.api import fields
 from pybernetes.api.fields import FieldError, FieldPath
-from pybernetes.apiserver.cel.call_estimates import Size, times
-from pybernetes.apiserver.cel.environment import Program
-from pybernetes.apiserver.cel.estimates import Path, SizeOf, estimate
 from pybernetes.apiserver.cel.schema_compile import SELF, CompiledRule, Rule, compile_rules
 from pybernetes.apiserver.cel.schema_rules import RULES
 from pybernetes.apiserver.cel.schema_types import MAX_REQUEST, Declared, declared
-from pybernetes.apiserver.cel.values import MAX_UINT
+from pybernetes.cel.call_estimates import Size, times
+from pybernetes.cel.environment import Program
+from pybernetes.cel.estimates import Path, SizeOf, estimate
+from pybernetes.cel.values import MAX_UINT
 
 Schema = Mapping[str, Any]
 RULE_LIMIT, TOTAL_LIMIT = 10_000_000, 100_000_000

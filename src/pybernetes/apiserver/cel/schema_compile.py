@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pybernetes.apiserver.cel import types
-from pybernetes.apiserver.cel.environment import Environment, Program
-from pybernetes.apiserver.cel.errors import CompileError
 from pybernetes.apiserver.cel.schema_rules import RULES
 from pybernetes.apiserver.cel.schema_types import Declared
+from pybernetes.cel import types
+from pybernetes.cel.environment import Environment, Program
+from pybernetes.cel.errors import CompileError
 
 SELF, OLD_SELF = "self", "oldSelf"
 

@@ -11,12 +11,12 @@ from typing import Any
 
 from pybernetes.api import fields
 from pybernetes.api.fields import FieldError, FieldPath
-from pybernetes.apiserver.cel.environment import PER_CALL_LIMIT
-from pybernetes.apiserver.cel.errors import CelError, CostExceeded
 from pybernetes.apiserver.cel.field_paths import FieldPathError, resolve
 from pybernetes.apiserver.cel.schema_compile import OLD_SELF, SELF, CompiledRule, Rule, compile_rules
 from pybernetes.apiserver.cel.schema_types import Adapt, Schema, adapter, declared, with_object_meta
-from pybernetes.apiserver.cel.values import NONE, Optional
+from pybernetes.cel.environment import PER_CALL_LIMIT
+from pybernetes.cel.errors import CelError, CostExceeded
+from pybernetes.cel.values import NONE, Optional
 
 MAX_MESSAGE = 5 * 1024
 _ROOT = FieldPath("<nil>")

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any
 
-from pybernetes.apiserver.cel import text, types
-from pybernetes.apiserver.cel.errors import CelError
 from pybernetes.apiserver.cel.escaping import RESERVED, escape
-from pybernetes.apiserver.cel.types import Type
-from pybernetes.apiserver.cel.values import MapList, SetList
+from pybernetes.cel import text, types
+from pybernetes.cel.errors import CelError
+from pybernetes.cel.types import Type
+from pybernetes.cel.values import MapList, SetList
 
 Schema = Mapping[str, Any]
 MAX_REQUEST = 3 * 1024 * 1024

@@ -79,7 +79,7 @@ def _check_mutation(mutation: Mutation, path: FieldPath, composition: Compositio
 def _check_patch(expression: str, path: FieldPath, composition: Composition, *, listed: bool) -> Iterator[FieldError]:
     """``listed``: a list of JSONPatch, else an Object."""
     from pybernetes.apiserver.cel.mutation_types import JSON_PATCH, OBJECT
-    from pybernetes.apiserver.cel.types import list_of
+    from pybernetes.cel.types import list_of
 
     text = expression.strip()
     if not text:

@@ -71,7 +71,7 @@ def _check(policy: ValidatingAdmissionPolicy, old: ValidatingAdmissionPolicy | N
 
 
 def _check_validation(validation: Validation, path: FieldPath, composition: Composition) -> Iterator[FieldError]:
-    from pybernetes.apiserver.cel.types import BOOL, STRING
+    from pybernetes.cel.types import BOOL, STRING
 
     if not validation.expression.strip():
         yield required(path.expression, "expression is not specified")
@@ -106,7 +106,7 @@ def _check_annotations(
 def _check_annotation(
     name: str, annotation: AuditAnnotation, path: FieldPath, composition: Composition
 ) -> Iterator[FieldError]:
-    from pybernetes.apiserver.cel.types import NULL, STRING
+    from pybernetes.cel.types import NULL, STRING
 
     if name:
         key = f"{name}/{annotation.key}"

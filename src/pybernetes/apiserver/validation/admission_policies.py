@@ -34,7 +34,7 @@ from pybernetes.apiserver.validation.selectors import check_label_selector
 
 if TYPE_CHECKING:
     from pybernetes.apiserver.cel.composition import Composition
-    from pybernetes.apiserver.cel.types import Type
+    from pybernetes.cel.types import Type
 
 
 class PolicySpec(Protocol):

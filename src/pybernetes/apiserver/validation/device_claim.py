@@ -127,7 +127,7 @@ def _check_selector(selector: DeviceSelector, path: FieldPath) -> Iterator[Field
 
 
 def _check_expression(expression: str, path: FieldPath) -> Iterator[FieldError]:
-    from pybernetes.apiserver.cel.device_selectors import COST_LIMIT, SelectorError, selector
+    from pybernetes.cel.device_selectors import COST_LIMIT, SelectorError, selector
 
     try:
         most = selector(expression).most

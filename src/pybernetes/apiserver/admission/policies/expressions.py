@@ -11,10 +11,10 @@ from typing import Any
 
 from pybernetes.apiserver.cel.admission_values import namespace_of
 from pybernetes.apiserver.cel.composition import VARIABLES, Composition
-from pybernetes.apiserver.cel.environment import Program
-from pybernetes.apiserver.cel.errors import CelError
 from pybernetes.apiserver.cel.expressions import ExpressionError
 from pybernetes.apiserver.resource import Document
+from pybernetes.cel.environment import Program
+from pybernetes.cel.errors import CelError
 
 BUDGET = 10_000_000
 """What all expressions of a policy may cost together for one request and parameter."""

@@ -20,10 +20,10 @@ from pybernetes.api.patch.structured import merge
 from pybernetes.apiserver.admission.policies.expressions import Expression, Failed, compiled, composition_of
 from pybernetes.apiserver.cel.composition import Composition
 from pybernetes.apiserver.cel.mutation_types import JSON_PATCH, OBJECT
-from pybernetes.apiserver.cel.text import string_of
-from pybernetes.apiserver.cel.types import list_of
-from pybernetes.apiserver.cel.values import Made, kind_of
 from pybernetes.apiserver.resource import Document
+from pybernetes.cel.text import string_of
+from pybernetes.cel.types import list_of
+from pybernetes.cel.values import Made, kind_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from pybernetes.apiserver.cel.schema_types import declared
-from pybernetes.apiserver.cel.types import Type
 from pybernetes.apiserver.openapi.schemas import Dialect, Schemas, type_of_kind
 from pybernetes.apiserver.resource import Resource
+from pybernetes.cel.types import Type
 
 Schema = Mapping[str, Any]
 _PLACEHOLDER: Schema = {"type": "object"}

@@ -24,7 +24,7 @@ from pybernetes.apiserver.routes import Call
 from pybernetes.apiserver.server import ApiServer
 
 if TYPE_CHECKING:
-    from pybernetes.apiserver.cel.types import Type
+    from pybernetes.cel.types import Type
 
 KIND = (GROUP, "v1", "validatingadmissionpolicies")
 MANAGER = "validatingadmissionpolicy-status-controller"

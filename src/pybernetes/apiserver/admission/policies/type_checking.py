@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import product
 
 from pybernetes.api.fields import FieldPath, at
-from pybernetes.apiserver.cel import library
 from pybernetes.apiserver.cel.admission_types import AUTHORIZATION, REQUEST_VARIABLES
 from pybernetes.apiserver.cel.composition import VARIABLES
-from pybernetes.apiserver.cel.environment import Environment
-from pybernetes.apiserver.cel.errors import CompileError
-from pybernetes.apiserver.cel.types import DYN, Type, object_type
 from pybernetes.apiserver.resource import Document, Resource
+from pybernetes.cel import library
+from pybernetes.cel.environment import Environment
+from pybernetes.cel.errors import CompileError
+from pybernetes.cel.types import DYN, Type, object_type
 
 MOST_TYPES = 10
 """Kinds that a rule of the policy is checked against."""

@@ -23,11 +23,11 @@ from pybernetes.apiserver.admission.policies.expressions import (
 )
 from pybernetes.apiserver.admission.policies.invocations import Invocation
 from pybernetes.apiserver.auth.contract import Authorizer
-from pybernetes.apiserver.cel import types
 from pybernetes.apiserver.cel.admission_values import RequestValues
 from pybernetes.apiserver.cel.composition import Composition
 from pybernetes.apiserver.cel.match_conditions import MatchConditions
 from pybernetes.apiserver.resource import Document
+from pybernetes.cel import types
 
 LONGEST_MESSAGE = 5 * 1024
 
