@@ -159,6 +159,7 @@ async def test_owned_objects_fulfil_expectations(world: World) -> None:
     await asyncio.sleep(1)
     assert controller.expectations.satisfied(WEB)
     controller.expectations.expect_deletions(WEB, ["uid-p"])
+    assert controller.expectations.doomed(WEB) == {"uid-p"}
     world.server.remove(f"{PODS}/p")
     await asyncio.sleep(1)
     assert controller.expectations.satisfied(WEB)
@@ -167,11 +168,13 @@ async def test_owned_objects_fulfil_expectations(world: World) -> None:
 async def test_expectations_that_are_never_met_are_given_up_after_five_minutes(world: World) -> None:
     await asyncio.sleep(1)
     (controller,) = world.manager.controllers
-    controller.expectations.expect_creations(WEB, 3)
+    controller.expectations.expect(WEB, 3, ["uid-p"])
     await asyncio.sleep(299)
     assert not controller.expectations.satisfied(WEB)
+    assert controller.expectations.doomed(WEB) == {"uid-p"}
     await asyncio.sleep(2)
     assert controller.expectations.satisfied(WEB)
+    assert not controller.expectations.doomed(WEB)
 
 
 async def test_a_periodic_key_comes_again_and_again() -> None:

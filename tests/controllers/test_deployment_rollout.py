@@ -136,3 +136,11 @@ def test_a_first_replica_set_gets_its_full_size_at_once() -> None:
 def test_a_status_that_still_counts_deleted_pods_is_not_trusted() -> None:
     web = deployment(replicas=4, max_surge=1, max_unavailable=1)
     assert named(roll(web, sized("new", 2, 1), [sized("old", 3, 4)])) == {"old": 2}
+
+
+def test_old_ones_wait_for_a_new_one_that_has_not_said_yet_what_became_of_its_size() -> None:
+    web = deployment(replicas=4, max_surge=1, max_unavailable=1)
+    new = sized("new", 2, 2)
+    unheard = msgspec.structs.replace(new, metadata=msgspec.structs.replace(new.metadata, generation=1))
+    assert roll(web, unheard, [sized("old", 3, 3)]) == ()
+    assert named(roll(web, new, [sized("old", 3, 3)])) == {"old": 1}

@@ -81,7 +81,7 @@ def _shrink_old(
     if total == 0:
         return ()
     least = replicas_of(deployment) - bounds(deployment)[1]
-    new_unavailable = replicas_of(new) - _available(new)
+    new_unavailable = replicas_of(new) - _surely_available(new)
     spare = total + replicas_of(new) - least - new_unavailable
     if spare <= 0:
         return ()
@@ -90,7 +90,7 @@ def _shrink_old(
         unhealthy = min(spare, max(sizes[each.metadata.name] - _available(each), 0))
         sizes[each.metadata.name] -= unhealthy
         spare -= unhealthy
-    spare_healthy = _available(new) + sum(map(_available, old)) - least
+    spare_healthy = sum(map(_surely_available, (new, *old))) - least
     for each in ordered:
         healthy = min(max(spare_healthy, 0), sizes[each.metadata.name])
         sizes[each.metadata.name] -= healthy
@@ -198,3 +198,10 @@ def _changes(replica_sets: Iterable[apps_v1.ReplicaSet], sizes: Mapping[str, int
 def _available(replica_set: apps_v1.ReplicaSet) -> int:
     """Pods that will stay available: a status that is not up to date yet counts some that are being deleted."""
     return min(replica_set.status.available_replicas, replicas_of(replica_set))
+
+
+def _surely_available(replica_set: apps_v1.ReplicaSet) -> int:
+    """Upstream takes the status as it stands. One that is behind its spec may count pods of a size between, which are
+    gone already: a set that was shrunk and, before that was reported, grown again."""
+    behind = replica_set.status.observed_generation < replica_set.metadata.generation
+    return 0 if behind else _available(replica_set)

@@ -9,7 +9,7 @@ Follows pkg/controller/controller_utils.go.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from dataclasses import dataclass, field
 
 from pybernetes.api.clock import Clock
@@ -56,6 +56,11 @@ class Expectations:
         if pending is None or (pending.creations == 0 and not pending.deletions):
             return True
         return self._clock.monotonic() - pending.since > TIMEOUT
+
+    def doomed(self, key: Key) -> Set[str]:
+        """The uids whose deletion is still to be seen; none any more when that has taken too long."""
+        pending = self._pending.get(key)
+        return frozenset() if pending is None or self.satisfied(key) else pending.deletions
 
     def forget(self, key: Key) -> None:
         self._pending.pop(key, None)

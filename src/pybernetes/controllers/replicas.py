@@ -164,7 +164,10 @@ class ReplicaController(Controller):
             return DONE
         goal = self.goal_of(owner)
         owned = self._pods.by_index(OWNED, owner.metadata.uid)
-        candidates = [pod for pod in (*owned, *self._pods.by_index(ORPHANS, key.namespace)) if is_active(pod)]
+        # Pods that were deleted but still look alive must not be counted: who reads the status relies on them.
+        doomed = self.expectations.doomed(key)
+        known = (*owned, *self._pods.by_index(ORPHANS, key.namespace))
+        candidates = [pod for pod in known if is_active(pod) and pod.metadata.uid not in doomed]
         pods = await apply_claim(self.client, owner, claim(owner, goal.selector, candidates))
         decided = plan(
             goal,

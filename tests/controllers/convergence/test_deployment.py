@@ -10,6 +10,7 @@ from controllers.convergence.replicas import Most, orphans, template
 from controllers.convergence.world import Step, World
 from pybernetes.api import meta
 from pybernetes.api.models import apps_v1, core_v1
+from pybernetes.controllers.deployment_revisions import REVISION
 
 NAMES = ("one", "two")
 SURGE, UNAVAILABLE = 2, 1
@@ -136,7 +137,7 @@ def at_rest(world: World) -> Iterable[str]:
         if len(sets) - len(full) > 11:
             yield f"{name} keeps {len(sets)} replica sets"
         images = {pod.spec.containers[0].image for pod in _family_of(world, one)}
-        if images - {one.spec.template.spec.containers[0].image}:
+        if images - {_image(one)}:
             yield f"{name} still runs {images}"
         said = (status.replicas, status.updated_replicas, status.ready_replicas, status.available_replicas)
         if (
@@ -147,9 +148,29 @@ def at_rest(world: World) -> Iterable[str]:
             yield f"{name} says {said} of {wanted}, generation {status.observed_generation}"
         if not meta.is_true(status, "Available"):
             yield f"{name} says it is not available"
-        revisions = [each.metadata.annotations["deployment.kubernetes.io/revision"] for each in sets]
-        if len(set(revisions)) != len(revisions):
-            yield f"{name} has revisions {revisions}"
+        yield from _wrong_revisions(one, sets)
+
+
+def _wrong_revisions(one: apps_v1.Deployment, sets: list[apps_v1.ReplicaSet]) -> Iterable[str]:
+    """The present revision is above all others, and the Deployment says which it is.
+
+    Two former ones may be equal, upstream's too: the revision of a new ReplicaSet is one more than the highest that the
+    informer shows (`getNewReplicaSet` in pkg/controller/deployment/sync.go). While it has not heard yet that a former
+    template's ReplicaSet was raised, the next template gets the same number; that is mended only for the present one
+    (`SetNewReplicaSetAnnotations`), so it stays if the template changes again before the informer has caught up.
+    """
+    if not sets:
+        return
+    *former, present = sorted(int(each.metadata.annotations[REVISION]) for each in sets)
+    new = next(each for each in sets if each.metadata.annotations[REVISION] == str(present))
+    if present in former or new.spec.template.spec.containers[0].image != _image(one):
+        yield f"{one.metadata.name} has revisions {[*former, present]}"
+    if one.metadata.annotations.get(REVISION) != str(present):
+        yield f"{one.metadata.name} says it is at revision {one.metadata.annotations.get(REVISION)} of {present}"
+
+
+def _image(one: apps_v1.Deployment) -> str:
+    return one.spec.template.spec.containers[0].image
 
 
 def _family_of(world: World, deployment: apps_v1.Deployment) -> list[core_v1.Pod]:
