@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import pytest
 
+from pybernetes.apiserver.metrics import EVENT_BYTES
 from pybernetes.apiserver.watch_writing import Turns, WatchWriter
 from pybernetes.apiserver.watching import MOST_PENDING
 
@@ -38,7 +39,9 @@ class _Stream:
 
 
 class _Counted:
-    events = bytes = 0
+    def __init__(self) -> None:
+        self.sizes = [0] * (len(EVENT_BYTES) + 1)
+        self.bytes = 0
 
 
 def _writer(turns: Turns) -> tuple[Any, _Transport, _Stream, _Counted]:
@@ -56,7 +59,7 @@ async def test_the_lines_of_one_turn_are_one_write_in_their_order() -> None:
     await asyncio.sleep(0)
     assert one.written == [b"2\r\na\n\r\n3\r\nbc\n\r\n"]
     assert two.written == [b"2\r\na\n\r\n3\r\nbc\n\r\n4\r\nown\n\r\n"]
-    assert (counted.events, counted.bytes) == (2, 5)
+    assert (sum(counted.sizes), counted.bytes) == (2, 5)
     first(b"later\n")
     await asyncio.sleep(0)
     assert one.written[1:] == [b"6\r\nlater\n\r\n"]

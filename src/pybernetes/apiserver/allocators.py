@@ -60,6 +60,11 @@ class AddressRange:
         self._band = band if band < self._size else 0
 
     @property
+    def size(self) -> int:
+        """How many addresses can be handed out."""
+        return self._size
+
+    @property
     def family(self) -> str:
         return f"IPv{self.network.version}"
 
@@ -81,6 +86,14 @@ class PortAllocator:
         self._band = band if band < self._size else 0
         self._taken: set[int] = set()
         self._random = random
+
+    @property
+    def size(self) -> int:
+        return self._size
+
+    @property
+    def taken(self) -> int:
+        return len(self._taken)
 
     def has(self, port: int) -> bool:
         return port in self._taken

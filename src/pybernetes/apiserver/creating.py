@@ -145,9 +145,8 @@ class Creating(Storage):
         creatable = self._creatable(key, namespace)
         while True:
             value = await self._encode(document)
-            outcome = await self.store.transact(
-                require=(*creatable, *reservation.require), write=(Put(key, value), *reservation.write)
-            )
+            writes = (Put(key, value), *reservation.write)
+            outcome = await self._commit("create", (*creatable, *reservation.require), writes)
             if isinstance(outcome, Committed):
                 return StoredObject(self.form, self.prefix, key, value, outcome.revision)
             if isinstance(outcome.failed, Exists):

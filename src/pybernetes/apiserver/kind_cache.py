@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 
 from sortedcontainers import SortedDict
 
+from pybernetes.apiserver.figures import Lists
 from pybernetes.apiserver.marks import mark_reader
 from pybernetes.apiserver.objects import Form, StoredObject
 from pybernetes.apiserver.watch_events import Event, EventType, Subscribers
@@ -72,6 +73,14 @@ class KindCache:
         self._held: list[Change] | None = None
         self.version = 0
         """Another number whenever something has changed."""
+        self.received = 0
+        """Changes that were applied."""
+        self.filled = 0
+        """Objects that were read whole, in so many ``fillings``."""
+        self.fillings = 0
+        self.lists = Lists()
+        self.lists_of_the_past = Lists()
+        """Those that the store was asked for."""
 
     def reset(self) -> None:
         self._held = None
@@ -96,6 +105,8 @@ class KindCache:
     def fill(self, entries: Sequence[Entry], revision: int) -> None:
         self._oldest = revision
         self.version += 1
+        self.fillings += 1
+        self.filled += len(entries)
         found = {entry.key: self._read(entry) for entry in entries}
         self.objects.update(found)
         for one in found.values():
@@ -106,6 +117,7 @@ class KindCache:
             self._held.append(change)
             return
         self.version += 1
+        self.received += 1
         entry = change.entry
         before = self.objects.get(entry.key)
         if change.type is ChangeType.PUT:

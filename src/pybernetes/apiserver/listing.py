@@ -85,8 +85,12 @@ class Lister:
         if selection.everything:
             span = self._cache.under(namespace, start)
             found = span.first(limit or len(span))
+            self._cache.lists.count(len(found), len(found))
             return self._page(namespace, found, len(span) - len(found), revision)
-        return self._selected(namespace, candidates(self._cache, selection, start), limit, selection, revision)
+        among = candidates(self._cache, selection, start)
+        page = self._selected(namespace, among, limit, selection, revision)
+        self._cache.lists.count(len(among), len(page.found))
+        return page
 
     async def _exact(self, namespace: str, revision: int, start: str, limit: int, selection: Selection) -> Page:
         prefix = self._prefix(namespace)
@@ -97,8 +101,11 @@ class Lister:
             raise errors.expired("The resourceVersion for the provided list is too old.") from error
         found = [self._registry.object_of(entry) for entry in then.entries]
         if selection.everything:
-            return self._page(namespace, found, then.count - len(found), revision)
-        return self._selected(namespace, found, limit, selection, revision)
+            page = self._page(namespace, found, then.count - len(found), revision)
+        else:
+            page = self._selected(namespace, found, limit, selection, revision)
+        self._cache.lists_of_the_past.count(len(found), len(page.found))
+        return page
 
     async def _continued(self, namespace: str, token: ContinueToken, limit: int, selection: Selection) -> Page:
         await self._watch_cache.at_least(self._registry.store.revision)

@@ -43,6 +43,7 @@ GZIP_FROM = 128 * 1024
 LONGEST_LINE = 256 * 1024
 """Of a request's first line, which holds selectors, and of one header, which holds tokens."""
 LONGEST_AUDIT_ID = 64
+OVERDUE = 504
 _GZIP_WINDOW = 31
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
@@ -145,11 +146,16 @@ class Edge:
             if incoming.method in _WITH_BODY:
                 request.body = await incoming.read()
             answer = await self._deadlines.serve(request, self._server.handle)
+        except asyncio.CancelledError:
+            self.metrics.aborted(request)
+            raise
         except web.HTTPRequestEntityTooLarge:
             limit = self._server.options.max_body
             answer = error_answer(request, errors.request_too_large(f"limit is {limit}"))
         except errors.ApiError as error:
             answer = error_answer(request, error)
+            if answer.status == OVERDUE:
+                self.metrics.terminated(request, OVERDUE)
             if request.audited is not None:
                 request.audited.answered(answer)
         self.metrics.count(request, answer, time.perf_counter() - started)

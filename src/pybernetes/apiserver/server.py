@@ -10,6 +10,7 @@ Assumes  One event loop; the store, the clock and the random source are given.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from random import Random
@@ -30,6 +31,7 @@ from pybernetes.apiserver.auth.contract import (
 )
 from pybernetes.apiserver.endpoint import Endpoint
 from pybernetes.apiserver.fairness.contract import Gate, TurnedAway
+from pybernetes.apiserver.figures import AccessFigures
 from pybernetes.apiserver.http import ApiRequest, ApiResponse, indeterminate
 from pybernetes.apiserver.kind_cache import KindCache
 from pybernetes.apiserver.objects import Form
@@ -82,6 +84,7 @@ class ApiServer:
         self.admission = Chain(admission)
         self.gate: Gate | None = None
         """Who lets requests in when there are many; None lets in all."""
+        self.access_figures = AccessFigures()
         self.stopping = False
         """No new requests are wanted: the server is about to end."""
         self.routes = Routes()
@@ -98,6 +101,11 @@ class ApiServer:
         builtin = frozenset(resource.info.group for resource in served) | VIRTUAL_GROUPS
         self._routing = Routing(self.routes, self.endpoints, builtin)
         self._on_served_change: list[Callable[[], None]] = []
+
+    @property
+    def reservations(self) -> tuple[Reservations, ...]:
+        """What kinds take for their objects: addresses, ports."""
+        return tuple(self._reservations)
 
     @property
     def resources(self) -> tuple[Resource, ...]:
@@ -202,14 +210,25 @@ class ApiServer:
         return user if self.impersonation is None else await self.impersonation.act_as(user, info, request)
 
     async def _authenticate(self, request: ApiRequest) -> User:
-        user = await self.authenticator.authenticate(request)
+        figures, began = self.access_figures, time.perf_counter()
+        try:
+            user = await self.authenticator.authenticate(request)
+        except errors.ApiError:
+            figures.refused.observe(time.perf_counter() - began)
+            raise
         if user is None:
+            figures.unknown.observe(time.perf_counter() - began)
             raise errors.unauthorized("Unauthorized")
+        figures.knows(user.name, time.perf_counter() - began)
         return user
 
     async def _authorize(self, user: User, info: RequestInfo, request: ApiRequest) -> None:
         for attributes in attributes_of(info, request):
+            began = time.perf_counter()
             decision = await self.authorizer.authorize(user, attributes)
+            figures = self.access_figures
+            outcome = figures.allowed if decision.allowed else figures.denied if decision.denied else figures.no_opinion
+            outcome.observe(time.perf_counter() - began)
             if request.audited is not None:
                 request.audited.annotate("authorization.k8s.io/decision", "allow" if decision.allowed else "forbid")
                 request.audited.annotate("authorization.k8s.io/reason", decision.reason)

@@ -11,8 +11,8 @@ Follows k8s.io/apiserver/pkg/registry/generic/registry/store.go.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import replace
 from functools import cached_property, partial
 from random import Random
 from typing import Any
@@ -27,6 +27,7 @@ from pybernetes.api.patch.parts import kind_of
 from pybernetes.api.schema import Shape, shape_of
 from pybernetes.apiserver.admission.contract import Attributes, Chain
 from pybernetes.apiserver.kind_cache import KindCache
+from pybernetes.apiserver.figures import REQUEST_SECONDS, Histograms
 from pybernetes.apiserver.objects import Form, StoredObject
 from pybernetes.apiserver.reset_fields import Keep, kept_through
 from pybernetes.apiserver.resource import (
@@ -39,7 +40,7 @@ from pybernetes.apiserver.resource import (
 )
 from pybernetes.apiserver.versions import converted
 from pybernetes.apiserver.watch_cache import ROOT, WatchCache
-from pybernetes.store.contract import Committed, Delete, Entry, ModRevisionIs, Store, Write
+from pybernetes.store.contract import Committed, Condition, Delete, Entry, ModRevisionIs, Refused, Store, Write
 
 MOST_RACES = 100
 """How often a write that was overtaken is made again."""
@@ -77,6 +78,8 @@ class Storage:
         self._custom = resource.custom
         self._kept: dict[str, Keep] = {}
         self._read = resource.stored.from_storage if resource.stored else None
+        self.commits = Histograms(REQUEST_SECONDS)
+        """How long the store took, by operation."""
         self._write = resource.stored.to_storage if resource.stored else None
         self.rules = resource.rules
         self._judges_stored = self.rules is not resource
@@ -260,14 +263,22 @@ class Storage:
         return removed
 
     async def _delete(self, current: StoredObject, more: Sequence[Write] = ()) -> StoredObject | None:
-        outcome = await self.store.transact(
-            require=(ModRevisionIs(current.key, current.revision),), write=(Delete(current.key), *more)
-        )
+        unchanged = (ModRevisionIs(current.key, current.revision),)
+        outcome = await self._commit("delete", unchanged, (Delete(current.key), *more))
         if not isinstance(outcome, Committed):
             return None
         return current.at(outcome.revision)
 
     def _reject(self, name: str, problems: Iterable[FieldError]) -> None:
+    async def _commit(
+        self, operation: str, require: Sequence[Condition], write: Sequence[Write]
+    ) -> Committed | Refused:
+        """The store's answer; how long it took is kept under the operation's name."""
+        began = time.perf_counter()
+        outcome = await self.store.transact(require=require, write=write)
+        self.commits[(operation,)].observe(time.perf_counter() - began)
+        return outcome
+
         """Raises 422 with every problem, if there is one."""
         found = list(problems)
         if found:

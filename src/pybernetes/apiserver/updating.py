@@ -179,9 +179,8 @@ class Updating(Storage):
             return StoredObject(self.form, self.prefix, current.key, value, current.revision)
         unchanged = ModRevisionIs(current.key, current.revision)
         while True:
-            outcome = await self.store.transact(
-                require=(unchanged, *reservation.require), write=(Put(current.key, value), *reservation.write)
-            )
+            writes = (Put(current.key, value), *reservation.write)
+            outcome = await self._commit("update", (unchanged, *reservation.require), writes)
             if isinstance(outcome, Committed):
                 break
             if not reservation.overtaken(outcome.failed):

@@ -9,8 +9,9 @@ Guarantees
 from __future__ import annotations
 
 import asyncio
+from bisect import bisect_left
 
-from pybernetes.apiserver.metrics import Watching
+from pybernetes.apiserver.metrics import EVENT_BYTES, Watching
 from pybernetes.apiserver.watching import MOST_PENDING, WatchStream
 
 
@@ -21,6 +22,8 @@ class Turns:
         self._waiting: list[WatchWriter] = []
         self._line = b""
         self._chunk = b""
+        self.size_class = 0
+        """Among the bounds of the sizes that are counted, of the line of the last chunk."""
 
     def add(self, writer: WatchWriter) -> None:
         if not self._waiting:
@@ -30,7 +33,9 @@ class Turns:
     def chunk(self, line: bytes) -> bytes:
         """An event comes to all its watchers one after the other."""
         if line is not self._line:
-            self._line, self._chunk = line, b"%x\r\n%b\r\n" % (len(line), line)
+            size = len(line)
+            self._line, self._chunk = line, b"%x\r\n%b\r\n" % (size, line)
+            self.size_class = bisect_left(EVENT_BYTES, size)
         return self._chunk
 
     def _flush(self) -> None:
@@ -54,12 +59,13 @@ class WatchWriter:
 
     def __call__(self, line: bytes) -> None:
         counted = self._counted
-        counted.events += 1
-        counted.bytes += len(line)
+        turns = self._turns
         pending = self._pending
         if not pending:
-            self._turns.add(self)
-        pending.append(self._turns.chunk(line))
+            turns.add(self)
+        pending.append(turns.chunk(line))
+        counted.sizes[turns.size_class] += 1
+        counted.bytes += len(line)
 
     def flush(self) -> None:
         pending = self._pending

@@ -29,6 +29,7 @@ import orjson
 from pybernetes.api import errors, go_json
 from pybernetes.apiserver import server_errors
 from pybernetes.apiserver.admission.contract import Reader
+from pybernetes.apiserver.admission.figures import WebhookFigures
 from pybernetes.apiserver.http import JSON
 from pybernetes.apiserver.network_errors import wording
 from pybernetes.apiserver.proxy.locate import Address
@@ -64,6 +65,8 @@ class WebhookClients:
         self._reader = reader
         self._random = random
         self._session: aiohttp.ClientSession | None = None
+        self.figures = WebhookFigures()
+        """What admission has asked."""
 
     async def close(self) -> None:
         if self._session is not None:

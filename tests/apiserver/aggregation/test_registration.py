@@ -10,7 +10,7 @@ from apiserver.serving import Talk
 from pybernetes.apiserver.aggregation.records import AUTOMANAGED
 from pybernetes.apiserver.aggregation.registration import Act, History, built_in, decide
 from pybernetes.apiserver.health import DONE_WITH_AGGREGATION, Health
-from pybernetes.apiserver.state_metrics import StateMetrics
+from pybernetes.apiserver.metrics_storage import StorageMetrics
 from pybernetes.store.memory import MemoryStore
 
 NEW, RESTARTED, SETTLED = History(False, False), History(True, False), History(True, True)
@@ -88,7 +88,7 @@ async def test_metrics_tell_which_ones_cannot_be_had() -> None:
     async with aggregating() as talk:
         await talk.register(AUTOMANAGED_BY_HAND)
         await talk.condition("ServiceNotFound", AUTOMANAGED_BY_HAND)
-        metrics = {one.name: one for one in StateMetrics(talk.server).collect()}
+        metrics = {one.name: one for one in StorageMetrics(talk.server).collect()}
         samples = metrics["aggregator_unavailable_apiservice"].samples
         told = {sample.labels["name"]: sample.value for sample in samples}
         assert (told["v1.apps"], told[AUTOMANAGED_BY_HAND]) == (0, 1)

@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from time import perf_counter
 from typing import TYPE_CHECKING, Protocol, Self
 
 if TYPE_CHECKING:
@@ -200,23 +201,57 @@ class Chain:
 
     def __init__(self, plugins: Sequence[Plugin] = ()) -> None:
         self.use(plugins)
+Timed = tuple[Plugin, Histogram]
+"""A plugin, and how long it has taken to let writes through."""
+
+
+def _spent(seconds: Histogram, since: float) -> float:
+    """Nearly all plugins are done before the first bound."""
+    now = perf_counter()
+    taken = now - since
+    if taken < FIRST_BOUND:
+        seconds.counts[0] += 1
+        seconds.total += taken
+    else:
+        seconds.observe(taken)
+    return now
+
+
 
     def use(self, plugins: Sequence[Plugin]) -> None:
         """Replaces the plugins."""
         self.plugins = tuple(plugins)
-        self._mutating: dict[tuple[Operation, str, str], tuple[Plugin, ...]] = {}
-        self._validating: dict[tuple[Operation, str, str], tuple[Plugin, ...]] = {}
+        self._mutating: dict[tuple[Operation, str, str], tuple[Timed, ...]] = {}
+        self._validating: dict[tuple[Operation, str, str], tuple[Timed, ...]] = {}
+        self.figures = ChainFigures()
 
     async def mutate(self, attributes: Attributes) -> None:
-        plugins = self._of(self._mutating, "mutate", attributes)
-        outcomes = [await plugin.mutate(attributes) for plugin in plugins]
-        if any(outcomes) and any(outcome.changed for outcome in outcomes if outcome is not None):
-            for plugin, outcome in zip(plugins, outcomes, strict=True):
-                await (plugin.mutate(attributes) if outcome is None else outcome.again())
+        timed = self._of(self._mutating, "mutate", attributes)
+        began = at = perf_counter()
+        outcomes: list[Mutated | None] = []
+        try:
+            for plugin, seconds in timed:
+                outcomes.append(await plugin.mutate(attributes))
+                at = _spent(seconds, at)
+            if any(outcomes) and any(outcome.changed for outcome in outcomes if outcome is not None):
+                for (plugin, seconds), outcome in zip(timed, outcomes, strict=True):
+                    await (plugin.mutate(attributes) if outcome is None else outcome.again())
+                    at = _spent(seconds, at)
+        except ApiError:
+            self.figures.refused(ADMIT, attributes.operation, plugin.name, began, at)
+            raise
+        self.figures.passed(ADMIT, attributes.operation, began, at)
 
     async def validate(self, attributes: Attributes) -> None:
-        for plugin in self._of(self._validating, "validate", attributes):
-            await plugin.validate(attributes)
+        began = at = perf_counter()
+        try:
+            for plugin, seconds in self._of(self._validating, "validate", attributes):
+                await plugin.validate(attributes)
+                at = _spent(seconds, at)
+        except ApiError:
+            self.figures.refused(VALIDATE, attributes.operation, plugin.name, began, at)
+            raise
+        self.figures.passed(VALIDATE, attributes.operation, began, at)
 
     async def admit(self, attributes: Attributes) -> None:
         """Both, one after the other: for what is not stored (connections, reviews, bindings)."""
@@ -224,15 +259,16 @@ class Chain:
         await self.validate(attributes)
 
     def _of(
-        self, known: dict[tuple[Operation, str, str], tuple[Plugin, ...]], method: str, attributes: Attributes
-    ) -> tuple[Plugin, ...]:
+        self, known: dict[tuple[Operation, str, str], tuple[Timed, ...]], method: str, attributes: Attributes
+    ) -> tuple[Timed, ...]:
         group_resource = attributes.resource.info.group_resource
         key = (attributes.operation, group_resource, attributes.subresource)
         found = known.get(key)
         if found is None:
             found = known[key] = tuple(
-                plugin
+                (plugin, self.figures.plugin(plugin.name, step, attributes.operation))
                 for plugin in self.plugins
                 if plugin.handles(*key) and getattr(type(plugin), method) is not getattr(Plugin, method)
             )
+            step = ADMIT if method == "mutate" else VALIDATE
         return found

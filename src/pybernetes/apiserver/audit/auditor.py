@@ -28,6 +28,11 @@ class Auditor:
         self._policy = policy
         self._sink = sink
         self._now = now
+        self.events = 0
+        self.rejected = 0
+        self.levels: dict[str, int] = {}
+        self.lost: dict[str, int] = {}
+        """By where they should have gone."""
 
     def begin(self, user: User, info: RequestInfo, request: ApiRequest) -> Audited | None:
         """Of a request whose user is known; None where the policy does not want it told."""

@@ -16,12 +16,23 @@ _SMOOTHING = 0.977
 class Integrator:
     """``add`` is on the path of every request, so it does no more than it must."""
 
-    __slots__ = ("_area", "_began", "_highest", "_last", "_squares", "average", "deviation", "smoothed", "value")
+    __slots__ = (
+        "_area",
+        "_began",
+        "_highest",
+        "_last",
+        "_squares",
+        "average",
+        "deviation",
+        "highest",
+        "smoothed",
+        "value",
+    )
 
     def __init__(self, now: float) -> None:
         self._began = self._last = now
         self._area = self._squares = 0.0
-        self._highest = self.value = 0
+        self._highest = self.highest = self.value = 0
         self.average = self.deviation = self.smoothed = 0.0
 
     def add(self, delta: int, now: float) -> None:
@@ -39,7 +50,7 @@ class Integrator:
         """What was wanted since the last time, and begins a new period."""
         self.add(0, now)
         seconds = now - self._began
-        highest = self._highest
+        highest = self.highest = self._highest
         if seconds > 0:
             self.average = self._area / seconds
             self.deviation = sqrt(max(0.0, self._squares / seconds - self.average**2))

@@ -10,7 +10,6 @@ Follows k8s.io/apiserver/pkg/server/filters/priority-and-fairness.go.
 from __future__ import annotations
 
 import asyncio
-from bisect import bisect_left
 from collections.abc import Callable, Mapping
 from time import monotonic
 
@@ -23,11 +22,13 @@ from pybernetes.apiserver.fairness.level import Level, Reason
 from pybernetes.apiserver.fairness.queues import Waiter
 from pybernetes.apiserver.fairness.shuffle import flow_hash
 from pybernetes.apiserver.fairness.width import ONE_SEAT, Width
+from pybernetes.apiserver.figures import Histogram
 from pybernetes.apiserver.http import ApiRequest, ClassifiedAs
 from pybernetes.apiserver.request_info import RequestInfo
 
 PATIENCE = 15.0
 """Seconds that a request waits at most: a quarter of the time that it has."""
+LENGTHS = (0, 10, 25, 50, 100, 250, 500, 1000)
 BUCKETS = (0.0, 0.005, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30)
 
 Endpoints = Mapping[tuple[str, str, str], Endpoint]
@@ -36,13 +37,35 @@ Endpoints = Mapping[tuple[str, str, str], Endpoint]
 class Tally:
     """What happened to the requests of one flow schema."""
 
-    __slots__ = ("buckets", "dispatched", "executing", "rejected", "seats", "seconds", "waited", "waiting")
+    __slots__ = (
+        "abandoned",
+        "dispatched",
+        "executing",
+        "lengths",
+        "regular",
+        "rejected",
+        "seats",
+        "waited",
+        "waiting",
+        "waiting_seats",
+        "watches",
+        "wide",
+    )
 
     def __init__(self) -> None:
-        self.dispatched = self.executing = self.seats = self.waiting = 0
+        self.dispatched = self.executing = self.seats = self.waiting = self.waiting_seats = 0
         self.rejected: dict[str, int] = {}
-        self.seconds = self.waited = 0.0
-        self.buckets = [0] * (len(BUCKETS) + 1)
+        self.regular = Histogram(BUCKETS)
+        """How long those had a seat that are no watches."""
+        self.watches = Histogram(BUCKETS)
+        self.waited = Histogram(BUCKETS)
+        """How long those waited that were let in; most do not wait, and are not among them."""
+        self.abandoned = Histogram(BUCKETS)
+        """How long those waited that were turned away."""
+        self.lengths = Histogram(LENGTHS)
+        """How many waited, when somebody began to."""
+        self.wide: dict[int, int] = {}
+        """Requests that took more than one seat, by seats."""
 
 
 class FairGate:
@@ -66,7 +89,7 @@ class FairGate:
         now = self.now()
         tally = self._tally(flow)
         if flow.level.try_start(wide.widest, now):
-            return _Seated(self, flow, tally, wide, verb in READ_ONLY, now, None)
+            return _Seated(self, flow, tally, wide, verb, now, None)
         return await self._wait(flow, tally, wide, user, info, now)
 
     async def _wait(self, flow: Flow, tally: Tally, wide: Width, user: User, info: RequestInfo, now: float) -> Pass:
@@ -74,19 +97,23 @@ class FairGate:
         value = flow_hash(flow.schema, flow.distinguisher(user, info))
         kind = "readOnly" if info.verb in READ_ONLY else "mutating"
         tally.waiting += 1
+        tally.waiting_seats += wide.widest
+        tally.lengths.observe(level.waiting + 1)
         self.waiting[kind] += 1
         try:
             outcome = await level.wait(value, wide, now, PATIENCE)
         finally:
             tally.waiting -= 1
+            tally.waiting_seats -= wide.widest
             self.waiting[kind] -= 1
         started = self.now()
         if isinstance(outcome, Reason):
+            tally.abandoned.observe(started - now)
             tally.rejected[outcome.value] = tally.rejected.get(outcome.value, 0) + 1
             level.drops.note(int(started))
             raise TurnedAway(level.drops.retry_after, flow.classified)
-        tally.waited += started - now
-        return _Seated(self, flow, tally, wide, info.verb in READ_ONLY, started, outcome)
+        tally.waited.observe(started - now)
+        return _Seated(self, flow, tally, wide, info.verb, started, outcome)
 
     def _tally(self, flow: Flow) -> Tally:
         key = (flow.level.name, flow.schema)
@@ -118,7 +145,7 @@ class FairGate:
 class _Seated:
     """A request that runs."""
 
-    __slots__ = ("_flow", "_gate", "_reading", "_started", "_tally", "_waiter", "_width")
+    __slots__ = ("_flow", "_gate", "_reading", "_started", "_tally", "_timed", "_waiter", "_width")
 
     def __init__(
         self,
@@ -126,7 +153,7 @@ class _Seated:
         flow: Flow,
         tally: Tally,
         wide: Width,
-        reading: bool,
+        verb: str,
         started: float,
         waiter: Waiter | None,
     ) -> None:
@@ -134,12 +161,15 @@ class _Seated:
         self._flow = flow
         self._tally = tally
         self._width = wide
-        self._reading = reading
+        self._reading = reading = verb in READ_ONLY
+        self._timed = tally.watches if verb == "watch" else tally.regular
         self._started = started
         self._waiter = waiter
         tally.dispatched += 1
         tally.executing += 1
         tally.seats += wide.widest
+        if wide is not ONE_SEAT:
+            tally.wide[wide.widest] = tally.wide.get(wide.widest, 0) + 1
         if reading:
             gate.reading += 1
         else:
@@ -154,8 +184,7 @@ class _Seated:
         now = gate.now()
         seconds = now - self._started
         tally.executing -= 1
-        tally.seconds += seconds
-        tally.buckets[bisect_left(BUCKETS, seconds)] += 1
+        self._timed.observe(seconds)
         if self._reading:
             gate.reading -= 1
         else:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from random import Random
+from time import perf_counter
 
 from pybernetes.api import errors
 from pybernetes.api.fields import quoted
@@ -40,9 +41,12 @@ class Caller:
         """``index`` is the webhook's place among those concerned."""
         if asked.dry_run and not hook.dry_run_safe:
             raise errors.bad_request(f"admission webhook {quoted(hook.name)} does not support dry run")
+        figures, began = self._clients.figures, perf_counter()
+        about = (hook.name, "admit" if self._mutating else "validating", asked.operation.value)
         try:
             answer = await self._answer(hook, seen, asked)
         except _Failure as failure:
+            figures.failed(about, perf_counter() - began, failure.code, open=hook.ignores_failure)
             told = f"failed calling webhook {quoted(hook.name)}: {failure}"
             if not hook.ignores_failure:
                 raise errors.internal_error(told) from failure
@@ -54,7 +58,10 @@ class Caller:
         for warning in answer.warnings:
             asked.warn(warning)
         if not answer.allowed:
-            raise review.denial(hook.name, answer.result)
+            denial = review.denial(hook.name, answer.result)
+            figures.denied(about, perf_counter() - began, denial.code)
+            raise denial
+        figures.allowed(about, perf_counter() - began)
         return answer
 
     async def _answer(self, hook: Hook, seen: Attributes, asked: Attributes) -> review.Answer:
@@ -62,14 +69,17 @@ class Caller:
         if not version:
             raise _Failure(
                 "could not create admission objects: "
-                "webhook does not accept known AdmissionReview versions (v1, v1beta1)"
+                "webhook does not accept known AdmissionReview versions (v1, v1beta1)",
+                400,
             )
         uid = new_uid(self._random)
         question = review.request(seen, asked, version, uid)
         try:
             document = await self._clients.call(hook.client_config, question, hook.timeout)
             return review.read(document, version, uid, mutating=self._mutating)
-        except (CallFailed, review.Unreadable) as error:
+        except CallFailed as error:
+            raise _Failure(f"failed to call webhook: {error}", error.status.code) from error
+        except review.Unreadable as error:
             raise _Failure(f"failed to call webhook: {error}") from error
         except review.UndecodablePatch as error:
             raise _Failure(f"received undecodable patch in webhook response: {error}") from error
@@ -80,4 +90,8 @@ class Caller:
 
 
 class _Failure(Exception):
-    """The webhook could not be asked, or its answer is none."""
+    """The webhook could not be asked, or its answer is none. ``code`` is what it would be as an answer."""
+
+    def __init__(self, message: str, code: int = 503) -> None:
+        super().__init__(message)
+        self.code = code
