@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pybernetes.apiserver.auth.bootstrap_controller_policy import CONTROLLER_ROLES
+from pybernetes.apiserver.auth.bootstrap_policy import ROLES
 from pybernetes.apiserver.auth.bootstrap_roles import defaults
 from pybernetes.controllers import CONTROLLERS
 from pybernetes.controllers.accounts import ACCOUNTS, account_of
 
 
 def test_every_controller_has_a_role() -> None:
-    assert {account_of(each.name) for each in CONTROLLERS} <= CONTROLLER_ROLES.keys()
+    in_namespaces = {name.removeprefix("system:controller:") for _, name in ROLES}
+    assert {account_of(each.name) for each in CONTROLLERS} <= CONTROLLER_ROLES.keys() | in_namespaces
 
 
 def test_only_controllers_that_exist_are_listed() -> None:

@@ -9,22 +9,34 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from controllers.make import template
 from pybernetes.api.models import apps_v1, core_v1, meta_v1
-from pybernetes.controllers import CONTROLLERS, REGISTRY, UnknownController, select
+from pybernetes.controllers import CONTROLLERS, REGISTRY, UnknownController, not_running, select
 from pybernetes.controllers.aliases import ALIASES
 from pybernetes.controllers.health import FAILURES, health_of, metrics_of
+from pybernetes.controllers.not_run import NOT_RUN
 from pybernetes.testing.cluster import Cluster
 
 
 def test_controllers_are_chosen_by_upstreams_short_names_too() -> None:
     names = {one.name for one in select(CONTROLLERS, ("*", "-cronjob", "-endpoint"))}
-    assert names == set(REGISTRY) - {"cronjob-controller", "endpoints-controller"}
+    by_default = {name for name, controller in REGISTRY.items() if controller.enabled_by_default}
+    assert names == by_default - {"cronjob-controller", "endpoints-controller"}
     assert [one.name for one in select(CONTROLLERS, ("garbagecollector",))] == ["garbage-collector-controller"]
     with pytest.raises(UnknownController, match="'cronjobs' is not in the list of known controllers"):
         select(CONTROLLERS, ("*", "-cronjobs"))
 
 
-def test_an_alias_is_no_controllers_proper_name() -> None:
-    assert not set(ALIASES) & set(REGISTRY)
+def test_an_alias_is_no_controllers_proper_name_and_stands_for_one() -> None:
+    known = set(REGISTRY) | set(NOT_RUN)
+    assert not set(ALIASES) & known
+    assert set(ALIASES.values()) <= known
+
+
+def test_names_of_controllers_that_do_not_run_are_known_and_told() -> None:
+    assert not set(NOT_RUN) & set(REGISTRY)
+    assert select(CONTROLLERS, ("csrsigning", "-node-route-controller")) == []
+    assert not_running(("*", "svm", "-route", "job")) == {
+        "storage-version-migrator-controller": NOT_RUN["storage-version-migrator-controller"]
+    }
 
 
 async def test_queues_are_told_of_under_upstreams_names(cluster: Cluster) -> None:

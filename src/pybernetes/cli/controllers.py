@@ -44,7 +44,11 @@ def chosen_controllers(settings: Settings) -> list[type[Controller]]:
     """Raises UnknownController."""
     from pybernetes.controllers import CONTROLLERS, select
 
-    return select(CONTROLLERS, [word.strip() for word in settings.controllers.split(",") if word.strip()])
+    return select(CONTROLLERS, wanted_controllers(settings))
+
+
+def wanted_controllers(settings: Settings) -> list[str]:
+    return [word.strip() for word in settings.controllers.split(",") if word.strip()]
 
 
 def check_controllers(settings: Settings) -> None:

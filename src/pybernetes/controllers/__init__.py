@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pybernetes.controllers.attach_detach import AttachDetachController
+from pybernetes.controllers.bootstrap_signer import BootstrapSigner
 from pybernetes.controllers.cluster_role_aggregation import ClusterRoleAggregationController
 from pybernetes.controllers.controller import Controller
 from pybernetes.controllers.cronjob import CronJobController
@@ -19,7 +20,8 @@ from pybernetes.controllers.ephemeral_volume import EphemeralVolumeController
 from pybernetes.controllers.garbagecollector import GarbageCollector
 from pybernetes.controllers.horizontal_pod_autoscaler import HorizontalPodAutoscalerController
 from pybernetes.controllers.job import JobController
-from pybernetes.controllers.manager import ControllerManager, UnknownController, select
+from pybernetes.controllers.legacy_token_cleaner import LegacyTokenCleaner
+from pybernetes.controllers.manager import ControllerManager, UnknownController, not_running, select
 from pybernetes.controllers.namespace import NamespaceController
 from pybernetes.controllers.node_ipam import NodeIpamController
 from pybernetes.controllers.node_ttl import NodeTtlController
@@ -39,6 +41,7 @@ from pybernetes.controllers.serviceaccount import ServiceAccountController
 from pybernetes.controllers.servicecidrs import ServiceCIDRController
 from pybernetes.controllers.statefulset import StatefulSetController
 from pybernetes.controllers.tainteviction import TaintEvictionController
+from pybernetes.controllers.token_cleaner import TokenCleaner
 from pybernetes.controllers.ttl_after_finished import TtlAfterFinishedController
 from pybernetes.controllers.vac_protection import VacProtectionController
 
@@ -78,8 +81,11 @@ CONTROLLERS: tuple[type[Controller], ...] = (
     ClusterRoleAggregationController,
     ServiceCIDRController,
     ServiceLoadBalancerController,
+    LegacyTokenCleaner,
+    BootstrapSigner,
+    TokenCleaner,
 )
 
 REGISTRY: Mapping[str, type[Controller]] = {controller.name: controller for controller in CONTROLLERS}
 
-__all__ = ["CONTROLLERS", "REGISTRY", "Controller", "ControllerManager", "UnknownController", "select"]
+__all__ = ["CONTROLLERS", "REGISTRY", "Controller", "ControllerManager", "UnknownController", "not_running", "select"]

@@ -19,12 +19,14 @@ ClientOf = Callable[[str], Client]
 """From a controller's name to the client it acts through."""
 
 ACCOUNTS = {
+    "bootstrap-signer-controller": "bootstrap-signer",
     "certificatesigningrequest-cleaner-controller": "certificate-controller",
     "daemonset-controller": "daemon-set-controller",
     "endpoints-controller": "endpoint-controller",
     "endpointslice-mirroring-controller": "endpointslicemirroring-controller",
     "garbage-collector-controller": "generic-garbage-collector",
     "horizontal-pod-autoscaler-controller": "horizontal-pod-autoscaler",
+    "legacy-serviceaccount-token-cleaner-controller": "legacy-service-account-token-cleaner",
     "node-ipam-controller": "node-controller",
     "node-lifecycle-controller": "node-controller",
     "persistentvolume-attach-detach-controller": "attachdetach-controller",
@@ -40,6 +42,7 @@ ACCOUNTS = {
     "service-lb-controller": "service-controller",
     "serviceaccount-controller": "service-account-controller",
     "taint-eviction-controller": "node-controller",
+    "token-cleaner-controller": "token-cleaner",
 }
 """By the controller's name, where the account has another."""
 

@@ -18,7 +18,6 @@ ALIASES: Mapping[str, str] = {
     "csrapproving": "certificatesigningrequest-approving-controller",
     "csrcleaner": "certificatesigningrequest-cleaner-controller",
     "root-ca-cert-publisher": "root-ca-certificate-publisher-controller",
-    "service-ca-cert-publisher": "service-ca-certificate-publisher-controller",
     "nodeipam": "node-ipam-controller",
     "nodelifecycle": "node-lifecycle-controller",
     "persistentvolume-binder": "persistentvolume-binder-controller",
@@ -45,4 +44,7 @@ ALIASES: Mapping[str, str] = {
     "resource-claim-controller": "resourceclaim-controller",
     "serviceaccount-token": "serviceaccount-token-controller",
     "svm": "storage-version-migrator-controller",
+    "service": "service-lb-controller",
+    "route": "node-route-controller",
+    "cloud-node-lifecycle": "cloud-node-lifecycle-controller",
 }

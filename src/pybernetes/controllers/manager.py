@@ -18,6 +18,7 @@ from pybernetes.controllers.accounts import ClientOf
 from pybernetes.controllers.aliases import ALIASES
 from pybernetes.controllers.controller import Context, Controller, DefectReport, log_defect
 from pybernetes.controllers.network_options import NetworkOptions
+from pybernetes.controllers.not_run import NOT_RUN
 
 
 class UnknownController(ValueError):
@@ -27,15 +28,21 @@ class UnknownController(ValueError):
 def select(table: Iterable[type[Controller]], wanted: Sequence[str] = ("*",)) -> list[type[Controller]]:
     """The controllers that a list such as `*,-job-controller` names, as upstream's --controllers.
 
-    `*` is all that are enabled by default, `name` enables one, `-name` disables one.
+    `*` is all that are enabled by default, `name` enables one, `-name` disables one. Names of upstream's that none of
+    ours stands for are known too (`not_running`). Raises UnknownController.
     """
     classes = list(table)
     wanted = [_proper(item) for item in wanted]
-    known = {controller.name for controller in classes}
+    known = {controller.name for controller in classes} | NOT_RUN.keys()
     for item in wanted:
         if item != "*" and item.removeprefix("-") not in known:
             raise UnknownController(f"{item.removeprefix('-')!r} is not in the list of known controllers")
     return [controller for controller in classes if _enabled(controller, wanted)]
+
+
+def not_running(wanted: Sequence[str]) -> dict[str, str]:
+    """Those asked for by name that do not run, and why."""
+    return {name: NOT_RUN[name] for name in map(_proper, wanted) if name in NOT_RUN}
 
 
 def _proper(item: str) -> str:

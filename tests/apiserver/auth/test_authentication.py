@@ -213,6 +213,7 @@ async def test_who_may_impersonate_is_whom_they_ask_to_be(access: Access, tmp_pa
 
 async def test_a_bootstrap_secret_is_a_token_until_it_expires(access: Access, clock: StoppedClock) -> None:
     data = {
+        "token-id": "abcdef",
         "token-secret": "0123456789abcdef",
         "usage-bootstrap-authentication": "true",
         "expiration": "2026-01-01T01:00:00Z",
@@ -257,6 +258,14 @@ async def test_a_secret_of_the_token_type_is_filled_and_its_token_lives_as_long_
     user = await user_of(access, token)
     assert user is not None
     assert user.name == "system:serviceaccount:default:robot"
+    entry = await access.store.get("/registry/secrets/default/long")
+    assert entry is not None
+    noted = orjson.loads(entry.value)
+    assert noted["metadata"]["labels"] == {"kubernetes.io/legacy-token-last-used": "2026-01-01"}
+    noted["metadata"]["labels"]["kubernetes.io/legacy-token-invalid-since"] = "2025-01-01"
+    await access.store.transact(write=[Put("/registry/secrets/default/long", orjson.dumps(noted))])
+    with pytest.raises(ApiError):
+        await user_of(access, token)
     await access.store.transact(write=[Delete("/registry/secrets/default/long")])
     with pytest.raises(ApiError):
         await user_of(access, token)

@@ -7,9 +7,10 @@ from typing import Any
 import orjson
 import pytest
 
+from pybernetes.api.pod_references import references
 from pybernetes.apiserver.auth.authorizers import ClusterAuthorizer
 from pybernetes.apiserver.auth.contract import Attributes, User
-from pybernetes.apiserver.auth.node_graph import NodeGraph, references
+from pybernetes.apiserver.auth.node_graph import NodeGraph
 from pybernetes.apiserver.auth.rbac import Rbac
 from pybernetes.apiserver.resource import Context
 from pybernetes.store.contract import Delete, Put

@@ -13,14 +13,13 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from hashlib import sha256
 from hmac import compare_digest
 from typing import TYPE_CHECKING, Protocol
 
 import orjson
 
-from pybernetes.api import errors
+from pybernetes.api import bootstrap_tokens, errors
 from pybernetes.api.clock import Clock, SystemClock
 from pybernetes.apiserver.auth.contract import (
     ANONYMOUS_USER,
@@ -30,7 +29,7 @@ from pybernetes.apiserver.auth.contract import (
 )
 from pybernetes.apiserver.auth.request_header import FrontProxies
 from pybernetes.apiserver.auth.service_accounts import InvalidToken, ServiceAccountTokens
-from pybernetes.apiserver.auth.tokens import BOOTSTRAPPERS, TokenFile
+from pybernetes.apiserver.auth.tokens import TokenFile
 from pybernetes.apiserver.http import ApiRequest
 from pybernetes.store.contract import Store
 
@@ -88,34 +87,38 @@ class AccountTokens:
 
 @dataclass(frozen=True, slots=True)
 class BootstrapTokens:
-    """Tokens `id.secret` kept as Secrets `kube-system/bootstrap-token-ID`, as upstream's kubeadm makes them."""
+    """Tokens `id.secret` kept as Secrets `kube-system/bootstrap-token-ID`, as upstream's kubeadm makes them.
+
+    Follows plugin/pkg/auth/authenticator/token/bootstrap.
+    """
 
     store: Store
     clock: Clock = field(default_factory=SystemClock)
 
     async def find(self, token: str) -> User | None:
-        identity, dot, secret = token.partition(".")
-        if not dot or len(identity) != 6 or len(secret) != 16 or not token.replace(".", "").isalnum():
+        asked = bootstrap_tokens.parse(token)
+        if asked is None:
             return None
-        entry = await self.store.get(f"/registry/secrets/kube-system/bootstrap-token-{identity}")
+        name = bootstrap_tokens.secret_name(asked.id)
+        entry = await self.store.get(f"/registry/secrets/{bootstrap_tokens.NAMESPACE}/{name}")
         if entry is None:
             return None
         document = orjson.loads(entry.value)
-        try:
-            data = {key: base64.b64decode(value).decode() for key, value in (document.get("data") or {}).items()}
-            expired = self._expired(data.get("expiration", ""))
-        except ValueError:
+        if document["metadata"].get("deletionTimestamp") or document.get("type") != bootstrap_tokens.SECRET_TYPE:
             return None
-        known = data.get("token-secret", "").encode()
-        if document.get("type") != "bootstrap.kubernetes.io/token" or not compare_digest(known, secret.encode()):
+        data = {key: base64.b64decode(value) for key, value in (document.get("data") or {}).items()}
+        groups = bootstrap_tokens.groups_of(data)
+        if groups is None or not self._is_good(asked, data):
             return None
-        if data.get("usage-bootstrap-authentication") != "true" or expired:
-            return None
-        extra_groups = [group for group in data.get("auth-extra-groups", "").split(",") if group]
-        return User(f"system:bootstrap:{identity}", groups=(BOOTSTRAPPERS, *extra_groups))
+        return User(bootstrap_tokens.USER_PREFIX + asked.id, groups=groups)
 
-    def _expired(self, expiration: str) -> bool:
-        return bool(expiration) and datetime.fromisoformat(expiration) <= self.clock.now()
+    def _is_good(self, asked: bootstrap_tokens.Token, data: bootstrap_tokens.Data) -> bool:
+        return (
+            compare_digest(data.get(bootstrap_tokens.SECRET, b""), asked.secret.encode())
+            and bootstrap_tokens.text_of(data, bootstrap_tokens.ID) == asked.id
+            and not bootstrap_tokens.has_expired(data, self.clock.now())
+            and bootstrap_tokens.serves(data, bootstrap_tokens.Usage.AUTHENTICATION)
+        )
 
 
 @dataclass(frozen=True, slots=True)

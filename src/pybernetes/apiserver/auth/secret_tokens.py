@@ -3,8 +3,10 @@
 Guarantees
   A Secret of that type is filled when it is written: token, `ca.crt` and namespace, for the account that its annotation
   names; an account that does not exist is refused.
-  The token counts while the Secret holds it and the account has the uid it was issued for. It has no end.
+  The token counts while the Secret holds it and the account has the uid it was issued for. It has no end, but it is
+  refused while its Secret is labelled as invalid. The day of its last use is noted in a label of the Secret.
 
+Not built: the warning and the audit annotations about tokens of this kind.
 Follows pkg/serviceaccount/legacy.go and pkg/controller/serviceaccount/tokens_controller.go (which fills later).
 """
 
@@ -13,6 +15,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from hmac import compare_digest
 from typing import Any
 
@@ -28,11 +31,14 @@ from pybernetes.apiserver.auth.service_accounts import (
     groups_of,
     user_name,
 )
+from pybernetes.store.contract import Entry, ModRevisionIs, Put
 
 ISSUER = "kubernetes/serviceaccount"
 SECRET_TYPE = "kubernetes.io/service-account-token"
 ACCOUNT_NAME = "kubernetes.io/service-account.name"
 ACCOUNT_UID = "kubernetes.io/service-account.uid"
+LAST_USED = "kubernetes.io/legacy-token-last-used"
+INVALID_SINCE = "kubernetes.io/legacy-token-invalid-since"
 _CLAIM = "kubernetes.io/serviceaccount/"
 
 
@@ -51,19 +57,36 @@ class SecretTokens:
             name, uid = claims[_CLAIM + "service-account.name"], claims[_CLAIM + "service-account.uid"]
         except KeyError as error:
             raise InvalidToken(f"the token lacks the claim {error}") from error
-        await self._must_be_held(token, namespace, secret)
+        entry, document = await self._held(token, namespace, secret)
         account = {"name": name, "uid": uid}
         await self.tokens.must_live("ServiceAccount", f"/registry/serviceaccounts/{namespace}/", account)
+        await self._note_use(entry, document)
+        if (document["metadata"].get("labels") or {}).get(INVALID_SINCE):
+            raise InvalidToken(f"the token in secret {namespace}/{secret} has been marked invalid")
         return User(user_name(namespace, name), uid, groups_of(namespace))
 
-    async def _must_be_held(self, token: str, namespace: str, secret: str) -> None:
+    async def _note_use(self, entry: Entry, document: dict[str, Any]) -> None:
+        """Once a day. A Secret that was changed meanwhile is left alone: the next use comes."""
+        now = self.tokens.clock.now()
+        labels = document["metadata"].get("labels") or {}
+        days = [f"{now + timedelta(days=ahead):%Y-%m-%d}" for ahead in (0, 1)]
+        if labels.get(LAST_USED) in days:
+            return
+        metadata = document["metadata"] | {"labels": labels | {LAST_USED: days[0]}}
+        await self.tokens.store.transact(
+            require=[ModRevisionIs(entry.key, entry.mod_revision)],
+            write=[Put(entry.key, orjson.dumps(document | {"metadata": metadata}))],
+        )
+
+    async def _held(self, token: str, namespace: str, secret: str) -> tuple[Entry, dict[str, Any]]:
         entry = await self.tokens.store.get(f"/registry/secrets/{namespace}/{secret}")
         if entry is None:
             raise InvalidToken("the token has been invalidated: its secret is gone")
-        document = orjson.loads(entry.value)
+        document: dict[str, Any] = orjson.loads(entry.value)
         held = base64.b64decode((document.get("data") or {}).get("token", ""))
         if document["metadata"].get("deletionTimestamp") or not compare_digest(held, token.encode()):
             raise InvalidToken("the token does not match the server's copy")
+        return entry, document
 
 
 class TokenSecrets(Plugin):
