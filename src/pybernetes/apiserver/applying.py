@@ -7,10 +7,11 @@ lastappliedupdater.go of k8s.io/apimachinery/pkg/util/managedfields.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 
+import msgspec
 import orjson
+from msgspec.structs import replace
 
 from pybernetes.api import errors
 from pybernetes.api.kinds import KindInfo
@@ -35,8 +36,7 @@ KUBECTL = "kubectl"
 LARGEST_ANNOTATIONS = 256 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Configuration:
+class Configuration(msgspec.Struct, frozen=True):
     """What an apply wants. ``force`` takes fields from other managers."""
 
     document: Document

@@ -7,8 +7,9 @@ Follows pkg/registry/core/pod/storage/storage.go.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from functools import cache
+
+from msgspec.structs import replace
 
 from pybernetes.api import errors
 from pybernetes.api.clock import Clock

@@ -9,7 +9,8 @@ Follows k8s.io/apiserver/pkg/registry/rest/create.go.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from pybernetes.api import errors
 from pybernetes.api.fields import FieldError, is_path_segment

@@ -8,8 +8,9 @@ Follows decodeErrors and field validation in k8s.io/apiserver/pkg/endpoints/hand
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from pybernetes.api import errors, go_json
 from pybernetes.api.kinds import ALL, KindInfo, by_gvk
@@ -23,8 +24,7 @@ from pybernetes.apiserver.write_options import FieldValidation, check_options, f
 from pybernetes.apiserver.yaml_body import UnreadableYaml, read_yaml, repeated_keys
 
 
-@dataclass(frozen=True, slots=True)
-class Decoded:
+class Decoded(msgspec.Struct, frozen=True):
     document: Document
     warnings: Sequence[str] = ()
 

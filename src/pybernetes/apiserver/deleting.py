@@ -6,7 +6,9 @@ Follows k8s.io/apiserver/pkg/registry/generic/registry/store.go.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from pybernetes.api import errors
 from pybernetes.api.kinds import KindInfo

@@ -6,8 +6,10 @@ Assumes  Header names are asked for in lower case: ``ApiRequest.headers`` is cas
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 if TYPE_CHECKING:
     from pybernetes.apiserver.audit.event import Audited
@@ -44,12 +46,11 @@ class ClassifiedAs:
         return cls(headers, "".join(f"{name}: {value}\r\n" for name, value in headers.items()).encode())
 
 
-@dataclass(slots=True)
-class ApiRequest:
+class ApiRequest(msgspec.Struct):
     method: str
     path: str
-    query: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    headers: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, Sequence[str]] = msgspec.field(default_factory=dict)
+    headers: Mapping[str, str] = msgspec.field(default_factory=dict)
     body: bytes = b""
     peer: PeerCertificate | None = None
     remote: str = ""
@@ -61,7 +62,7 @@ class ApiRequest:
     """Where those who serve the request leave what the audit log shall tell of it; None where it tells nothing."""
     info: RequestInfo | None = None
     """What the path asks for, once it has been parsed."""
-    warnings: list[str] = field(default_factory=list)
+    warnings: list[str] = msgspec.field(default_factory=list)
     """What admission tells the client, whatever the answer is."""
 
     def param(self, name: str, default: str = "") -> str:
@@ -75,8 +76,7 @@ class ApiRequest:
         return values is not None and (not values or values[0].lower() not in ("0", "false"))
 
 
-@dataclass(slots=True)
-class ApiResponse:
+class ApiResponse(msgspec.Struct):
     """``body`` is the whole answer, or a stream that the edge sends piece by piece and closes when the client goes.
 
     With ``upgrade`` the edge hands over the connection and ``status`` and ``body`` do not count.
@@ -84,7 +84,7 @@ class ApiResponse:
 
     status: int
     body: bytes | AsyncIterator[bytes] = b""
-    headers: dict[str, str] = field(default_factory=dict)
+    headers: dict[str, str] = msgspec.field(default_factory=dict)
     warnings: Sequence[str] = ()
     upgrade: Upgrade | None = None
     classified: ClassifiedAs | None = None

@@ -6,7 +6,7 @@ Follows NewRequestInfo in k8s.io/apiserver/pkg/endpoints/request/requestinfo.go:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from pybernetes.apiserver.http import ApiRequest
 
@@ -17,8 +17,7 @@ INDETERMINATE = ""
 _VERBS = {"POST": "create", "GET": "get", "HEAD": "get", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 
 
-@dataclass(frozen=True, slots=True)
-class RequestInfo:
+class RequestInfo(msgspec.Struct, frozen=True):
     """``parts`` is what follows the namespace: resource, name, subresource, and any further path of a proxy."""
 
     path: str

@@ -16,6 +16,8 @@ from datetime import datetime
 from random import Random
 from typing import TYPE_CHECKING, Any, Protocol
 
+import msgspec
+
 if TYPE_CHECKING:
     from pybernetes.api.clock import Clock
     from pybernetes.api.fields import FieldError
@@ -39,8 +41,7 @@ Document = dict[str, Any]
 ALL_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(msgspec.Struct, frozen=True):
     """What a hook may ask about the request it serves."""
 
     user: User
@@ -51,7 +52,7 @@ class Context:
     options: Document | None = None
     """What the client stated beside the object (fieldManager, dryRun …; of a deletion all of DeleteOptions); None for
     the server's own writes."""
-    warnings: list[str] = field(default_factory=list)
+    warnings: list[str] = msgspec.field(default_factory=list)
     """Where those who look at the write leave warnings for the client."""
     verb: str = ""
     """How the request is authorized: create, update, patch …; "" for the server's own writes."""

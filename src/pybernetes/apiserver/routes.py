@@ -6,15 +6,15 @@ Each room registers its own: discovery `/api`, `/apis` …, health `/healthz`, a
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+
+import msgspec
 
 from pybernetes.apiserver.auth.contract import User
 from pybernetes.apiserver.http import ApiRequest, ApiResponse
 from pybernetes.apiserver.request_info import RequestInfo
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(msgspec.Struct, frozen=True):
     """A request that has been authenticated and authorized."""
 
     request: ApiRequest

@@ -10,8 +10,10 @@ k8s.io/apimachinery/pkg/util/managedfields.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache
+
+from msgspec.structs import replace
 
 from pybernetes.api.clock import Clock
 from pybernetes.api.kinds import KindInfo

@@ -18,6 +18,7 @@ from random import Random
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from pybernetes.api import errors
 from pybernetes.api.fields import FieldError

@@ -11,7 +11,9 @@ Follows k8s.io/apiserver/pkg/registry/rest/update.go.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+
+import msgspec
+from msgspec.structs import replace
 
 from pybernetes.api import errors
 from pybernetes.api.fields import FieldError, FieldPath, invalid, quoted
@@ -30,8 +32,7 @@ from pybernetes.store.contract import Committed, ModRevisionIs, Put
 STATUS = "status"
 
 
-@dataclass(frozen=True, slots=True)
-class Proposal:
+class Proposal(msgspec.Struct, frozen=True):
     """What an object shall be: a document of the registry's own."""
 
     document: Document

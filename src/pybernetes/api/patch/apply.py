@@ -11,8 +11,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
+from msgspec.structs import replace
 
 from pybernetes.api.fields import quoted
 from pybernetes.api.patch.field_set import (
@@ -46,8 +49,7 @@ Keep = Callable[[Fields], Fields]
 """What of a set can be managed through a door: the rest it resets."""
 
 
-@dataclass(frozen=True, slots=True)
-class Author:
+class Author(msgspec.Struct, frozen=True):
     """Who makes a change, and when (a Time's text)."""
 
     manager: str
@@ -81,8 +83,7 @@ class Typed:
     """By apiVersion; what is not there looks like the version at hand."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Change:
+class _Change(msgspec.Struct, frozen=True):
     """What a write changes, in every version that a manager may have used."""
 
     live: Document
@@ -115,8 +116,7 @@ class Conflict:
         return f"{text} using {self.manager.api_version}" if self.manager.operation == UPDATE else text
 
 
-@dataclass(frozen=True, slots=True)
-class Applied:
+class Applied(msgspec.Struct, frozen=True):
     """``document`` has no managedFields, and may have nulls where the configuration has them."""
 
     document: Document

@@ -6,8 +6,10 @@ Follows k8s.io/apimachinery/pkg/util/managedfields.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
+
+import msgspec
+from msgspec.structs import replace
 
 from pybernetes.api.patch.field_set import SELF, Fields, fields_at, union
 
@@ -30,8 +32,7 @@ class Manager(NamedTuple):
     subresource: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True):
     api_version: str
     fields: Fields
     time: str = ""

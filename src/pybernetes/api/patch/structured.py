@@ -8,8 +8,9 @@ Follows sigs.k8s.io/structured-merge-diff/typed.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from pybernetes.api.patch.error import PatchError
 from pybernetes.api.patch.field_set import EMPTY, LEAF, SELF, Fields, Step, ordered, shown_step, union
@@ -27,8 +28,7 @@ def fields_of(value: Any, kind: Kind) -> Fields:
 # -- comparing -------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
+class Difference(msgspec.Struct, frozen=True):
     added: Fields
     modified: Fields
     removed: Fields

@@ -18,6 +18,8 @@ from enum import StrEnum
 from time import perf_counter
 from typing import TYPE_CHECKING, Protocol, Self
 
+import msgspec
+
 if TYPE_CHECKING:
     from pybernetes.apiserver.admission.host import Host
     from pybernetes.apiserver.auth.contract import User
@@ -43,8 +45,7 @@ class Kind:
     kind: str
 
 
-@dataclass(frozen=True, slots=True)
-class Attributes:
+class Attributes(msgspec.Struct, frozen=True):
     """One write as admission sees it.
 
     ``document`` is None on DELETE, the options of the connection (`PodExecOptions` …) on CONNECT; ``old`` is None on

@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import unquote
 
+from msgspec import structs
+
 from pybernetes.api import errors
 from pybernetes.api.fields import FieldPath, invalid, is_dns_label, is_dns_subdomain, is_domain_prefixed_path, quoted
 from pybernetes.apiserver.access import attributes_of, forbidden
@@ -97,7 +99,7 @@ class Impersonator:
                 continue
             try:
                 if mode is not None:
-                    await self._require(user, replace(asked, verb=f"impersonate-on:{mode.name}:{asked.verb}"))
+                    await self._require(user, structs.replace(asked, verb=f"impersonate-on:{mode.name}:{asked.verb}"))
                 await self._require_parts(user, wanted, mode)
             except errors.ApiError as error:
                 refusal = refusal or error
@@ -121,17 +123,17 @@ class Impersonator:
         await self._require(user, _naming(wanted, verb, group, mode))
         if wanted.uid:
             await self._require(user, _part(verb, "uids", wanted.uid))
-        groups = [replace(_part(verb, "groups", one), group=group) for one in wanted.groups]
+        groups = [structs.replace(_part(verb, "groups", one), group=group) for one in wanted.groups]
         if mode is not None:
-            _check_groups(user, wanted, replace(_part(verb, "groups", ""), group=group))
+            _check_groups(user, wanted, structs.replace(_part(verb, "groups", ""), group=group))
             _check_extra(user, wanted, _part(verb, "userextras", ""))
-        await self._require_all(user, groups, mode, replace(_part(verb, "groups", "*"), group=group))
+        await self._require_all(user, groups, mode, structs.replace(_part(verb, "groups", "*"), group=group))
         extras = [
-            replace(_part(verb, "userextras", value), subresource=key)
+            structs.replace(_part(verb, "userextras", value), subresource=key)
             for key, values in sorted(wanted.extra.items())
             for value in values
         ]
-        await self._require_all(user, extras, mode, replace(_part(verb, "userextras", "*"), subresource="*"))
+        await self._require_all(user, extras, mode, structs.replace(_part(verb, "userextras", "*"), subresource="*"))
 
     async def _require_all(self, user: User, parts: list[Attributes], mode: Mode | None, whole: Attributes) -> None:
         if mode is not None and len(parts) >= MANY and (await self._authorizer.authorize(user, whole)).allowed:
@@ -210,9 +212,9 @@ def _naming(wanted: User, verb: str, group: str, mode: Mode | None) -> Attribute
     asked = Attributes(verb, group=group, version="v1", resource="users", name=wanted.name)
     account, node = account_name(wanted.name), node_name(wanted.name)
     if account is not None:
-        return replace(asked, resource="serviceaccounts", namespace=account[0], name=account[1])
+        return structs.replace(asked, resource="serviceaccounts", namespace=account[0], name=account[1])
     if mode is not None and node:
-        return replace(asked, resource="nodes", name="*" if mode.name == "associated-node" else node)
+        return structs.replace(asked, resource="nodes", name="*" if mode.name == "associated-node" else node)
     return asked
 
 
@@ -221,7 +223,7 @@ def _check_groups(user: User, wanted: User, asked: Attributes) -> None:
         raise forbidden(user, asked, Decision(False, "impersonating the empty string group is not allowed"))
     if MASTERS_GROUP in wanted.groups:
         why = f"impersonating the {MASTERS_GROUP} group is not allowed"
-        raise forbidden(user, replace(asked, name=MASTERS_GROUP), Decision(False, why))
+        raise forbidden(user, structs.replace(asked, name=MASTERS_GROUP), Decision(False, why))
 
 
 def _check_extra(user: User, wanted: User, asked: Attributes) -> None:

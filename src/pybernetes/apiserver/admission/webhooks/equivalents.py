@@ -6,7 +6,8 @@ Follows k8s.io/apimachinery/pkg/runtime/mapper.go (EquivalentResourceRegistry): 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from pybernetes.apiserver.admission.contract import Attributes, Kind
 from pybernetes.apiserver.admission.host import Host
