@@ -141,7 +141,7 @@ async def test_checks_go_by_upstreams_names() -> None:
         verbose = (await talk.get("/readyz", verbose="")).response.content.decode()
         assert verbose.startswith("[+]ping ok\n[+]log ok\n[+]informer-sync ok\n[+]poststarthook/")
         assert verbose.endswith("[+]shutdown ok\nreadyz check passed\n")
-        for path in ("/livez/etcd", "/healthz/poststarthook/rbac/bootstrap-roles", "/readyz/informer-sync"):
+        for path in ("/livez/etcd", "/healthz/poststarthook/bootstrap-controller", "/readyz/informer-sync"):
             answer = await talk.get(path)
             assert (answer.status, answer.response.content) == (200, b"ok")
         indicators = (await talk.get("/metrics/slis")).response.content

@@ -6,10 +6,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from random import Random
 
 from pybernetes.api.clock import Clock, SystemClock
-from pybernetes.apiserver import bootstrap, resources
+from pybernetes.apiserver import bootstrap, resources, start_hooks
 from pybernetes.apiserver.admission import catalog
 from pybernetes.apiserver.admission.contract import Plugin
 from pybernetes.apiserver.admission.host import Host
@@ -24,7 +25,7 @@ from pybernetes.apiserver.default_service_cidr import DefaultServiceCIDR
 from pybernetes.apiserver.eviction import Evictor
 from pybernetes.apiserver.fairness.configuration import GROUP, FairnessConfiguration
 from pybernetes.apiserver.fairness.in_flight import InFlightGate
-from pybernetes.apiserver.health import DONE_AT_START, Health
+from pybernetes.apiserver.health import Health
 from pybernetes.apiserver.maintenance import Maintenance
 from pybernetes.apiserver.options import ServerOptions
 from pybernetes.apiserver.resource import Resource
@@ -48,19 +49,39 @@ class Assembled:
         self._policies = _policies(server)
         health.live["etcd"] = self._following
         health.ready["informer-sync"] = self._synced
-        for name in DONE_AT_START:
-            health.live[name] = health.ready[name] = self._done
-        health.ready["shutdown"] = self._wanted
+        health.ready[start_hooks.LAST] = self._wanted
+        self._add_hooks(health)
+
+    def _add_hooks(self, health: Health) -> None:
+        add = partial(start_hooks.add_hook, health)
+        self._store_read = add(start_hooks.STORE, lambda: self.server.watch_cache.following)
+        self._objects_there = add(start_hooks.OBJECTS)
+        self._range_kept = add(start_hooks.SERVICE_RANGE, lambda: self._service_range.is_running)
+        self._services_repaired = add(start_hooks.SERVICE_REPAIR, lambda: self._service_repair.is_running)
+        custom, fairness = self._custom, self._fairness
+        if custom is not None:
+            self._custom_served = add(start_hooks.CUSTOM_RESOURCES, lambda: custom.is_running)
+        if fairness is not None:
+            self._fairness_configured = add(start_hooks.FAIRNESS_CONFIGURED)
+            self._fairness_followed = add(start_hooks.FAIRNESS_FOLLOWED, lambda: fairness.is_running)
 
     async def start(self) -> None:
         await self.server.start()
+        self._store_read.done()
         if self._custom is not None:
             await self._custom.start()
+            self._custom_served.done()
         await self._service_range.start()
+        self._range_kept.done()
         await bootstrap.ensure(self.server)
+        self._objects_there.done()
         await self._service_repair.start()
+        self._services_repaired.done()
         if self._fairness is not None:
+            await self._fairness.ensure()
+            self._fairness_configured.done()
             await self._fairness.start()
+            self._fairness_followed.done()
         self._maintenance.start()
         if self._policies is not None:
             self._policies.start()
@@ -90,9 +111,6 @@ class Assembled:
         if not self._started:
             return "the objects of the first moment are not there yet"
         return await self._following()
-
-    async def _done(self) -> str | None:
-        return None if self._started else "not finished"
 
 
 def _custom(server: ApiServer) -> CustomResources | None:

@@ -50,6 +50,13 @@ class DefaultServiceCIDR:
         await self._server.watch_cache.at_least(self._server.store.revision)
         self._task = background.repeat(self.sync, SECONDS, "default-service-cidr")
 
+    @property
+    def is_running(self) -> bool:
+        """True, too, where there is nothing to be kept."""
+        if _KIND not in self._server.endpoints:
+            return True
+        return self._task is not None and not self._task.done()
+
     async def stop(self) -> None:
         if self._task is not None:
             await background.stop(self._task)

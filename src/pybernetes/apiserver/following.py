@@ -69,7 +69,7 @@ class Follower:
 
     @property
     def is_running(self) -> bool:
-        return self._task is not None
+        return self._task is not None and not self._task.done()
 
     async def stop(self) -> None:
         if self._task is not None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import platform
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import orjson
 
@@ -28,50 +28,6 @@ GIT_VERSION = f"v{MAJOR}.{MINOR}.0+pybernetes"
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
-DONE_AT_START = tuple(
-    f"poststarthook/{name}"
-    for name in (
-        "start-apiserver-admission-initializer",
-        "generic-apiserver-start-informers",
-        "priority-and-fairness-config-consumer",
-        "priority-and-fairness-filter",
-        "start-apiextensions-informers",
-        "start-apiextensions-controllers",
-        "crd-informer-synced",
-        "start-system-namespaces-controller",
-        "start-kube-apiserver-identity-lease-controller",
-        "start-legacy-token-tracking-controller",
-        "start-service-ip-repair-controllers",
-        "rbac/bootstrap-roles",
-        "scheduling/bootstrap-system-priority-classes",
-        "priority-and-fairness-config-producer",
-        "bootstrap-controller",
-        "start-kubernetes-service-cidr-controller",
-    )
-)
-"""Upstream's names of what this server has done, or begun, once it has started."""
-DONE_WITH_AGGREGATION = (
-    *(
-        f"poststarthook/{name}"
-        for name in (
-            "start-cluster-authentication-info-controller",
-            "aggregator-reload-proxy-client-cert",
-            "start-kube-aggregator-informers",
-            "apiservice-status-local-available-controller",
-            "apiservice-status-remote-available-controller",
-            "apiservice-registration-controller",
-            "apiservice-wait-for-first-sync",
-            "apiservice-discovery-controller",
-            "kube-apiserver-autoregistration",
-        )
-    ),
-    "autoregister-completion",
-    "poststarthook/apiservice-openapi-controller",
-    "poststarthook/apiservice-openapiv3-controller",
-)
-"""The same of what is there once APIServices are followed."""
-
-
 async def ping() -> str | None:
     return None
 
@@ -79,20 +35,12 @@ async def ping() -> str | None:
 class Health:
     """``live`` checks say whether to restart the server, ``ready`` ones whether to send it requests.
 
-    Checks are told in the order in which they were added.
+    Checks are told in the order in which they were added; ``start_hooks`` puts its own in upstream's.
     """
 
     def __init__(self) -> None:
         self.live: dict[str, Check] = {"ping": ping, "log": ping}
         self.ready: dict[str, Check] = {"ping": ping, "log": ping}
-
-    def add(self, names: Iterable[str], check: Check) -> None:
-        """One check under several names; whether the server is about to end stays the last that is told."""
-        last = self.ready.pop("shutdown", None)
-        for name in names:
-            self.live[name] = self.ready[name] = check
-        if last is not None:
-            self.ready["shutdown"] = last
 
     def register(self, routes: Routes) -> None:
         for root, checks in (("healthz", self.live), ("livez", self.live), ("readyz", self.ready)):

@@ -46,6 +46,10 @@ class IdentityLease:
         await self._renew()
         self._task = background.repeat(self._renew, RENEW_SECONDS, "identity-lease")
 
+    @property
+    def is_running(self) -> bool:
+        return self._task is not None and not self._task.done()
+
     async def stop(self) -> None:
         if self._task is not None:
             await background.stop(self._task)

@@ -66,6 +66,11 @@ class ServiceRepair:
             self._follower.start()
             await self._look_at_services()
 
+    @property
+    def is_running(self) -> bool:
+        """True, too, where there is nothing to be repaired."""
+        return self._follower is None or self._follower.is_running
+
     async def stop(self) -> None:
         if self._follower is not None:
             await self._follower.stop()

@@ -9,8 +9,9 @@ from apiserver.custom.definitions import DEFINITIONS, definition, version
 from apiserver.serving import Talk
 from pybernetes.apiserver.aggregation.records import AUTOMANAGED
 from pybernetes.apiserver.aggregation.registration import Act, History, built_in, decide
-from pybernetes.apiserver.health import DONE_WITH_AGGREGATION, Health
+from pybernetes.apiserver.health import Health
 from pybernetes.apiserver.metrics_storage import StorageMetrics
+from pybernetes.apiserver.start_hooks import AGGREGATION, add_checks, add_hook
 from pybernetes.store.memory import MemoryStore
 
 NEW, RESTARTED, SETTLED = History(False, False), History(True, False), History(True, True)
@@ -100,7 +101,8 @@ def test_what_aggregation_does_is_told_before_the_end_of_the_server() -> None:
 
     health = Health()
     health.ready["shutdown"] = check
-    health.add(DONE_WITH_AGGREGATION, check)
+    hook = add_hook(health, AGGREGATION)
+    add_checks(health, ("autoregister-completion",), hook)
     assert list(health.ready)[-2:] == ["poststarthook/apiservice-openapiv3-controller", "shutdown"]
     assert "autoregister-completion" in health.live
     assert "shutdown" not in health.live

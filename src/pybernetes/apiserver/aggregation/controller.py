@@ -64,9 +64,9 @@ class Aggregation:
         self._discovery.overlay(self._told)
         await self._follower.start_with({*self._at_start, *self._desired})
 
-    async def done(self) -> str | None:
-        """A health check."""
-        return None if self._follower.is_running else "the APIServices are not registered yet"
+    @property
+    def is_running(self) -> bool:
+        return self._follower.is_running
 
     async def stop(self) -> None:
         self._following = False

@@ -65,6 +65,10 @@ class Trust:
         self._registry.cache.subscribers.add(self)
         self._task = asyncio.create_task(self._keep(), name="extension servers' trust")
 
+    @property
+    def is_running(self) -> bool:
+        return self._task is not None and not self._task.done()
+
     async def stop(self) -> None:
         self._registry.cache.subscribers.remove(self)
         if self._task is not None:

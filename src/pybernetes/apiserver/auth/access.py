@@ -122,6 +122,11 @@ class Access:
         if self._signer is not None:
             await self._signer.start()
 
+    @property
+    def is_running(self) -> bool:
+        """Whether changes of the roles still come in."""
+        return self._feed.is_running
+
     async def close(self) -> None:
         if self._signer is not None:
             await self._signer.close()

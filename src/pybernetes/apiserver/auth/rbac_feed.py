@@ -33,6 +33,10 @@ class RbacFeed:
             revision = await self._load(prefix)
             self._tasks.append(background.start(self._follow(prefix, revision), f"rbac {prefix}"))
 
+    @property
+    def is_running(self) -> bool:
+        return bool(self._tasks) and not any(task.done() for task in self._tasks)
+
     async def close(self) -> None:
         await background.stop(*self._tasks)
         self._tasks.clear()

@@ -57,6 +57,10 @@ class CustomResources:
         self._follower.mark_all()
         self._follower.start()
 
+    @property
+    def is_running(self) -> bool:
+        return self._follower.is_running
+
     async def stop(self) -> None:
         await self._follower.stop()
         await background.stop(*self._ending.values())

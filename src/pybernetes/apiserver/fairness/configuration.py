@@ -68,8 +68,7 @@ class FairnessConfiguration:
         return self._levels
 
     async def start(self) -> None:
-        """After the server's own start: brings the objects into the store and follows them."""
-        await self.ensure()
+        """After the server's own start and ``ensure``: follows the objects."""
         self._follow()
         await self._server.watch_cache.at_least(self._server.store.revision)
         self._read()
@@ -79,6 +78,10 @@ class FairnessConfiguration:
             asyncio.create_task(self._keep(), name="flow schemas' upkeep"),
             asyncio.create_task(self._judge(), name="flow schemas' conditions"),
         ]
+
+    @property
+    def is_running(self) -> bool:
+        return bool(self._tasks) and not any(task.done() for task in self._tasks)
 
     async def stop(self) -> None:
         for task in self._tasks:

@@ -10,7 +10,7 @@ import asyncio
 import ipaddress
 
 from pybernetes import KUBERNETES_VERSION
-from pybernetes.apiserver import binding, component_statuses, metrics_api
+from pybernetes.apiserver import binding, component_statuses, metrics_api, start_hooks
 from pybernetes.apiserver.admission.host import ConfigurationError
 from pybernetes.apiserver.aggregation.controller import Aggregation
 from pybernetes.apiserver.aggregation.trust import Required, Trust
@@ -19,7 +19,6 @@ from pybernetes.apiserver.auth import kubeconfig, reviews
 from pybernetes.apiserver.auth.access import Access, AccessOptions
 from pybernetes.apiserver.auth.pki import KeyPair, Pki, client_context
 from pybernetes.apiserver.describe import describe
-from pybernetes.apiserver.health import DONE_WITH_AGGREGATION
 from pybernetes.apiserver.identity_lease import IdentityLease
 from pybernetes.apiserver.options import ServerOptions
 from pybernetes.apiserver.proxy import install as proxies
@@ -94,16 +93,24 @@ async def _serve(layout: Layout, settings: Settings, pki: Pki, serving: KeyPair,
     behind = proxies.install(assembled.server, client_context(pki.apiserver_kubelet_client(), pki.ca_file))
     tls = tls_context(serving.certificate, serving.key, pki.ca_file, proxies_before.client_ca)
     aggregation = Aggregation(assembled.server, description, proxy_client(settings, pki))
-    assembled.health.add(DONE_WITH_AGGREGATION, aggregation.done)
+    aggregating = start_hooks.add_hook(assembled.health, start_hooks.AGGREGATION, lambda: aggregation.is_running)
+    start_hooks.add_checks(assembled.health, ("autoregister-completion",), aggregating)
     trust = Trust(assembled.server, Required(pki.ca_file, proxies_before))
+    known = start_hooks.add_hook(assembled.health, start_hooks.ROLES, lambda: access.is_running)
+    trusted = start_hooks.add_hook(assembled.health, start_hooks.TRUST, lambda: trust.is_running)
+    identified = start_hooks.add_hook(assembled.health, start_hooks.IDENTITY, lambda: identity.is_running)
     edge = Edge(assembled.server, host=settings.bind, port=settings.port, tls=tls)
     assembled.server.routes.exact("/metrics", edge.metrics.serve)
     await access.start()
+    known.done()
     try:
         await assembled.start()
         await trust.start()
+        trusted.done()
         await aggregation.start()
+        aggregating.done()
         await identity.start()
+        identified.done()
         await edge.start()
         settle_process()
         try:
