@@ -71,7 +71,7 @@ async def begin(world: World) -> None:
     await hands.add_node(world)
 
 
-test_a_cron_job_converges, test_a_cron_job_converges_nightly = properties(
+test_a_cron_job_converges, test_a_cron_job_converges_nightly, test_a_cron_job_converges_in_all_troubles = properties(
     History(
         controllers=("cronjob-controller", "job-controller"),
         begin=begin,

@@ -96,23 +96,25 @@ async def begin(world: World) -> None:
         await hands.add_node(world)
 
 
-test_a_daemon_set_converges, test_a_daemon_set_converges_nightly = properties(
-    History(
-        controllers=("daemonset-controller",),
-        begin=begin,
-        actions={
-            create: 3,
-            roll: 2,
-            delete: 1,
-            label_node: 2,
-            taint_node: 1,
-            hands.add_node: 2,
-            hands.lose_node: 1,
-            hands.strip_labels: 1,
-            **hands.PODS_LIVES,
-        },
-        always=always,
-        at_rest=at_rest,
-        drive=hands.with_pods_of_lost_nodes,
+test_a_daemon_set_converges, test_a_daemon_set_converges_nightly, test_a_daemon_set_converges_in_all_troubles = (
+    properties(
+        History(
+            controllers=("daemonset-controller",),
+            begin=begin,
+            actions={
+                create: 3,
+                roll: 2,
+                delete: 1,
+                label_node: 2,
+                taint_node: 1,
+                hands.add_node: 2,
+                hands.lose_node: 1,
+                hands.strip_labels: 1,
+                **hands.PODS_LIVES,
+            },
+            always=always,
+            at_rest=at_rest,
+            drive=hands.with_pods_of_lost_nodes,
+        )
     )
 )

@@ -195,18 +195,24 @@ async def begin_full(world: World) -> None:
         await world.clock.advance(10)
 
 
-test_a_deployment_converges, test_a_deployment_converges_nightly = properties(
-    History(
-        controllers=CONTROLLERS,
-        begin=begin,
-        actions={create: 3, scale: 3, roll: 4, pause: 1, delete: 1, delete_replica_set: 1, **hands.PODS_LIVES},
-        always=always,
-        at_rest=at_rest,
-        drive=resume_all,
+test_a_deployment_converges, test_a_deployment_converges_nightly, test_a_deployment_converges_in_all_troubles = (
+    properties(
+        History(
+            controllers=CONTROLLERS,
+            begin=begin,
+            actions={create: 3, scale: 3, roll: 4, pause: 1, delete: 1, delete_replica_set: 1, **hands.PODS_LIVES},
+            always=always,
+            at_rest=at_rest,
+            drive=resume_all,
+        )
     )
 )
 
-test_a_rolling_deployment_keeps_enough_pods, test_a_rolling_deployment_keeps_enough_pods_nightly = properties(
+(
+    test_a_rolling_deployment_keeps_enough_pods,
+    test_a_rolling_deployment_keeps_enough_pods_nightly,
+    test_a_rolling_deployment_keeps_enough_pods_in_all_troubles,
+) = properties(
     History(
         controllers=CONTROLLERS,
         begin=begin_full,

@@ -81,7 +81,7 @@ async def begin(world: World) -> None:
     await create_service(world)
 
 
-test_endpoints_converge, test_endpoints_converge_nightly = properties(
+test_endpoints_converge, test_endpoints_converge_nightly, test_endpoints_converge_in_all_troubles = properties(
     History(
         controllers=("endpoints-controller", "endpointslice-controller"),
         begin=begin,

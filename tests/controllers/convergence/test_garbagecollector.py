@@ -51,7 +51,7 @@ async def nothing(_: World) -> bool:
     return False
 
 
-test_garbage_is_collected, test_garbage_is_collected_nightly = properties(
+test_garbage_is_collected, test_garbage_is_collected_nightly, test_garbage_is_collected_in_all_troubles = properties(
     History(
         controllers=("garbage-collector-controller",),
         actions={create: 10, create_with_absent_owner: 1, delete: 3},

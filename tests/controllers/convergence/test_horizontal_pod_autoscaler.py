@@ -59,7 +59,11 @@ async def begin(world: World) -> None:
     await create(world)
 
 
-test_an_autoscaler_keeps_its_bounds, test_an_autoscaler_keeps_its_bounds_nightly = properties(
+(
+    test_an_autoscaler_keeps_its_bounds,
+    test_an_autoscaler_keeps_its_bounds_nightly,
+    test_an_autoscaler_keeps_its_bounds_in_all_troubles,
+) = properties(
     History(
         controllers=("horizontal-pod-autoscaler-controller", "replicaset-controller"),
         begin=begin,

@@ -78,7 +78,7 @@ def at_rest(world: World) -> Iterable[str]:
                 yield f"{key} is in no namespace"
 
 
-test_namespaces_converge, test_namespaces_converge_nightly = properties(
+test_namespaces_converge, test_namespaces_converge_nightly, test_namespaces_converge_in_all_troubles = properties(
     History(
         controllers=(
             "namespace-controller",

@@ -117,7 +117,11 @@ def _wrong_with_volume(volume: Volume, claims: dict[str, Claim]) -> Iterable[str
         yield f"{name} was to go"
 
 
-test_claims_and_volumes_converge, test_claims_and_volumes_converge_nightly = properties(
+(
+    test_claims_and_volumes_converge,
+    test_claims_and_volumes_converge_nightly,
+    test_claims_and_volumes_converge_in_all_troubles,
+) = properties(
     History(
         controllers=(
             "persistentvolume-binder-controller",

@@ -47,7 +47,7 @@ def quota_is_right(world: World) -> Iterable[str]:
             yield f"the quota says {quota.status.used}, used is {used}"
 
 
-test_quotas_converge, test_quotas_converge_nightly = properties(
+test_quotas_converge, test_quotas_converge_nightly, test_quotas_converge_in_all_troubles = properties(
     History(
         controllers=("resourcequota-controller",),
         begin=begin,
@@ -83,7 +83,7 @@ def budget_is_right(world: World) -> Iterable[str]:
             yield "the budget has not observed its last change"
 
 
-test_budgets_converge, test_budgets_converge_nightly = properties(
+test_budgets_converge, test_budgets_converge_nightly, test_budgets_converge_in_all_troubles = properties(
     History(
         controllers=("disruption-controller",),
         begin=begin,
@@ -137,7 +137,7 @@ def used_claims_stay(world: World, step: Step) -> None:
                 world.complain(f"{name} went while {pod.metadata.name} used it")
 
 
-test_claims_converge, test_claims_converge_nightly = properties(
+test_claims_converge, test_claims_converge_nightly, test_claims_converge_in_all_troubles = properties(
     History(
         controllers=("persistentvolumeclaim-protection-controller", "ephemeral-volume-controller"),
         begin=begin,
@@ -171,7 +171,7 @@ def finished_jobs_are_gone(world: World) -> Iterable[str]:
             yield f"{job.metadata.name} is still there: {[one.type for one in job.status.conditions]}"
 
 
-test_finished_jobs_go, test_finished_jobs_go_nightly = properties(
+test_finished_jobs_go, test_finished_jobs_go_nightly, test_finished_jobs_go_in_all_troubles = properties(
     History(
         controllers=("ttl-after-finished-controller", "job-controller"),
         begin=begin,
@@ -220,7 +220,7 @@ def roles_are_gathered(world: World) -> Iterable[str]:
         yield f"gathered are {got} of {wanted}"
 
 
-test_roles_are_gathered, test_roles_are_gathered_nightly = properties(
+test_roles_are_gathered, test_roles_are_gathered_nightly, test_roles_are_gathered_in_all_troubles = properties(
     History(
         controllers=("clusterrole-aggregation-controller",),
         actions={create_role: 5, create_gathering_role: 1, change_role: 2, delete_role: 1},
@@ -247,7 +247,7 @@ async def slowly(world: World) -> bool:
     return moved
 
 
-test_pods_of_lost_nodes_go, test_pods_of_lost_nodes_go_nightly = properties(
+test_pods_of_lost_nodes_go, test_pods_of_lost_nodes_go_nightly, test_pods_of_lost_nodes_go_in_all_troubles = properties(
     History(
         controllers=("pod-garbage-collector-controller",),
         begin=begin,

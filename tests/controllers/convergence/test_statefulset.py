@@ -104,17 +104,23 @@ async def begin(world: World) -> None:
 
 CALM = {hands.steps: 12, hands.collect_now: 1}
 
-test_a_stateful_set_converges, test_a_stateful_set_converges_nightly = properties(
-    History(
-        controllers=("statefulset-controller", "persistentvolumeclaim-protection-controller"),
-        begin=begin,
-        actions={create: 3, scale: 4, roll: 2, delete: 1, **hands.PODS_LIVES},
-        always=always,
-        at_rest=at_rest,
+test_a_stateful_set_converges, test_a_stateful_set_converges_nightly, test_a_stateful_set_converges_in_all_troubles = (
+    properties(
+        History(
+            controllers=("statefulset-controller", "persistentvolumeclaim-protection-controller"),
+            begin=begin,
+            actions={create: 3, scale: 4, roll: 2, delete: 1, **hands.PODS_LIVES},
+            always=always,
+            at_rest=at_rest,
+        )
     )
 )
 
-test_a_stateful_set_makes_pods_in_order, test_a_stateful_set_makes_pods_in_order_nightly = properties(
+(
+    test_a_stateful_set_makes_pods_in_order,
+    test_a_stateful_set_makes_pods_in_order_nightly,
+    test_a_stateful_set_makes_pods_in_order_in_all_troubles,
+) = properties(
     History(
         controllers=("statefulset-controller", "persistentvolumeclaim-protection-controller"),
         begin=begin,

@@ -65,7 +65,7 @@ async def begin(world: World) -> None:
         await hands.add_node(world)
 
 
-test_taints_send_pods_away, test_taints_send_pods_away_nightly = properties(
+test_taints_send_pods_away, test_taints_send_pods_away_nightly, test_taints_send_pods_away_in_all_troubles = properties(
     History(
         controllers=("taint-eviction-controller",),
         begin=begin,

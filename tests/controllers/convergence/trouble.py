@@ -1,4 +1,7 @@
-"""The way from one life of a controller manager to the API server: late, lossy, and ending where it pleases."""
+"""The way from one life of a controller manager to the API server: late, lossy, and ending where it pleases.
+
+Whatever goes wrong is counted in `Weather.troubles`: what never happens tests nothing.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from enum import Enum
 from random import Random
 
 from pybernetes.client import Request, Response, Stream, Transport, Unreachable
@@ -17,12 +21,42 @@ BACKGROUND = {"leases", "events"}
 """What is written all the time and says nothing of convergence."""
 
 
+class Fate(Enum):
+    """How a life ends, after so many calls."""
+
+    CRASH = "crash"
+    """Nothing reaches the server any more, in the midst of whatever was under way. The lease stays taken."""
+    LEAVE = "leave"
+    """It is told to end, and gives the lease back."""
+    CUT_OFF = "cut off"
+    """The lease cannot be renewed, though all other calls get through."""
+
+
+ONE_SIDED = (
+    "request lost",
+    "answer lost",
+    "answer 500",
+    "answer 429",
+    "conflict",
+    "watch dropped",
+    "watch expired",
+    "event repeated",
+    "create unknown",
+)
+TROUBLES = (*ONE_SIDED, *(fate.value for fate in Fate), "takeover")
+"""All that a number of histories of one kind must have seen."""
+CAUSE = {"conflict": ("PUT", "PATCH"), "create unknown": ("POST",)}
+"""What can only happen to calls of these methods."""
+
+
 @dataclass
 class Weather:
     """Shared by all lives of all managers of a history; seeded, so that the same seed gives the same faults."""
 
     random: Random
     loss: float = 0.04
+    troubles: Counter[str] = field(default_factory=Counter)
+    """What happened to calls of controllers, and how many calls of each method there were."""
     writes: Counter[str] = field(default_factory=Counter)
     reads: Counter[str] = field(default_factory=Counter)
     lost_creates: int = 0
@@ -37,15 +71,18 @@ class Weather:
 
 
 class Trouble:
-    """One life's transport. After `calls_to_live` calls it calls `die`, and nothing reaches the server any more."""
+    """One life's transport. What `fate` says happens after `calls_to_live` calls; `end` ends the life."""
 
-    def __init__(self, inner: Transport, weather: Weather, *, calls_to_live: int, die: Callable[[], None]) -> None:
+    def __init__(
+        self, inner: Transport, weather: Weather, *, calls_to_live: int, fate: Fate, end: Callable[[], None]
+    ) -> None:
         self._inner = inner
         self._weather = weather
         self._random = weather.random
         self._left = calls_to_live
-        self._die = die
-        self.dead = False
+        self._fate = fate
+        self._end = end
+        self._fulfilled = False
 
     async def send(self, request: Request) -> Response:
         self._count(request)
@@ -55,46 +92,73 @@ class Trouble:
             if refused is not None:
                 return refused
         response = await self._inner.send(request)
-        await self._delay(request, lost_creates=int(request.method == "POST" and response.status == 201))
-        if self._random.random() < self._weather.loss:
-            self._weather.lost_creates += request.method == "POST" and response.status == 201
-            raise Unreachable(request, "lost on the way back")
+        created = request.method == "POST" and response.status == 201 and not _is_background(request)
+        await self._delay(request, lost_creates=int(created))
+        if self._happens():
+            self._lose_create(int(created))
+            raise self._lost(request, "answer lost")
         return response
 
     def _count(self, request: Request) -> None:
         self._left -= 1
-        words = request.path.strip("/").split("/")
-        if not BACKGROUND & set(words) and not _is_discovery(words):
+        if not _is_background(request):
             counter = self._weather.reads if request.method in READS else self._weather.writes
             counter[str(request)] += 1
+            self._weather.troubles[request.method] += 1
 
     async def _delay(self, request: Request, lost_creates: int = 0) -> None:
         if self._weather.loss:
             await asyncio.sleep(self._random.uniform(0.001, 0.05))
-        if self._left <= 0 and not self.dead and self._weather.loss and self._random.random() < 0.5:
-            self.dead = True
-            self._die()
-        if self.dead:
-            self._weather.lost_creates += lost_creates
+        if self._left <= 0 and not self._fulfilled and self._weather.loss and self._random.random() < 0.5:
+            self._fulfilled = True
+            self._weather.troubles[self._fate.value] += 1
+            if self._fate is not Fate.CUT_OFF:
+                self._end()
+        if not self._fulfilled:
+            return
+        if self._fate is Fate.CRASH:
+            self._lose_create(lost_creates)
             raise Unreachable(request, "its process has ended")
+        if self._fate is Fate.CUT_OFF and "leases" in request.path:
+            raise Unreachable(request, "cut off")
+
+    def _lose_create(self, lost: int) -> None:
+        self._weather.lost_creates += lost
+        self._weather.troubles["create unknown"] += lost
 
     def _refusal(self, request: Request) -> Response | None:
         chance = self._random.random() / self._weather.loss
         if chance < 1:
-            raise Unreachable(request, "lost on the way there")
+            raise self._lost(request, "request lost")
         if chance < 1.5:
-            return _status(500, "InternalError", {})
+            return self._answer(request, "answer 500", _status(500, "InternalError", {}))
         if chance < 2:
-            return _status(429, "TooManyRequests", {"Retry-After": "1"})
+            return self._answer(request, "answer 429", _status(429, "TooManyRequests", {"Retry-After": "1"}))
         if chance < 2.5 and request.method in ("PUT", "PATCH"):
-            return _status(409, "Conflict", {})
+            return self._answer(request, "conflict", _status(409, "Conflict", {}))
         return None
+
+    def _answer(self, request: Request, trouble: str, response: Response) -> Response:
+        self._note(request, trouble)
+        return response
+
+    def _note(self, request: Request, trouble: str) -> None:
+        if not _is_background(request):
+            self._weather.troubles[trouble] += 1
+
+    def _happens(self) -> bool:
+        return self._random.random() < self._weather.loss
+
+    def _lost(self, request: Request, trouble: str) -> Unreachable:
+        self._note(request, trouble)
+        return Unreachable(request, trouble)
 
     @asynccontextmanager
     async def stream(self, request: Request) -> AsyncIterator[Stream]:
         await self._delay(request)
-        if self._random.random() < self._weather.loss:
+        if self._happens():
             # The history the watch was to go on from is forgotten: what happened meanwhile is seen only in a new list.
+            self._note(request, "watch expired")
             gone = json.dumps({"kind": "Status", "code": 410, "reason": "Expired", "message": "too old"}).encode()
             yield Stream(410, {}, _once(gone))
             return
@@ -104,19 +168,21 @@ class Trouble:
     async def _late(self, request: Request, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         async for chunk in chunks:
             await self._delay(request)
-            if self._random.random() < self._weather.loss:
-                raise Unreachable(request, "watch dropped")
+            if self._happens():
+                raise self._lost(request, "watch dropped")
             yield chunk
-            if self._random.random() < self._weather.loss:
+            if self._happens():
+                self._note(request, "event repeated")
                 yield chunk
 
     async def close(self) -> None:
         """The way is everybody's: nothing to let go of."""
 
 
-def _is_discovery(words: list[str]) -> bool:
-    """`api`, `api/v1`, `apis`, `apis/<group>/<version>`."""
-    return len(words) <= (2 if words[0] == "api" else 3)
+def _is_background(request: Request) -> bool:
+    """Leases, events, and discovery: `api`, `api/v1`, `apis`, `apis/<group>/<version>`."""
+    words = request.path.strip("/").split("/")
+    return bool(BACKGROUND & set(words)) or len(words) <= (2 if words[0] == "api" else 3)
 
 
 def _status(code: int, reason: str, headers: dict[str, str]) -> Response:

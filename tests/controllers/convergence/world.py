@@ -16,7 +16,7 @@ from typing import Any, TypeVar, cast
 import msgspec
 import orjson
 
-from controllers.convergence.trouble import Trouble, Weather
+from controllers.convergence.trouble import Fate, Trouble, Weather
 from pybernetes.api import codec, kinds
 from pybernetes.api.errors import ApiError
 from pybernetes.api.meta import Key
@@ -24,6 +24,7 @@ from pybernetes.api.models import core_v1
 from pybernetes.client import Client, PatchType, key_of
 from pybernetes.client.leader import LeaderElector, LeadershipLost, Timing
 from pybernetes.controllers import CONTROLLERS, ControllerManager, select
+from pybernetes.controllers.network_options import NetworkOptions
 from pybernetes.store.contract import Change, Committed, Condition, Refused, Write
 from pybernetes.store.memory import MemoryStore
 from pybernetes.testing.control_plane import direct_transport, start_server
@@ -31,8 +32,10 @@ from pybernetes.testing.loop import LoopClock, virtual_loop
 
 T = TypeVar("T")
 
-UNHURRIED = Timing(lease=30.0, renew=20.0, retry=10.0)
+LEASE = "/registry/leases/kube-system/kube-controller-manager"
+UNHURRIED = Timing(lease=24.0, renew=12.0, retry=8.0)
 MANAGERS = 2
+CALLS_TO_LIVE = (8, 16, 24, 40, 80, 200)
 QUIET, PATIENCE, ROUNDS = 1100.0, 10_000.0, 600
 """Longer than any wait of a controller: after five minutes expectations lapse, back-off ends at 1000 s."""
 
@@ -64,6 +67,7 @@ class ObservedStore(MemoryStore):
 class World:
     random: Random
     controllers: Sequence[str]
+    network: NetworkOptions = NetworkOptions()
     observers: list[Callable[[World, Step], None]] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
     slack: int = 0
@@ -77,6 +81,8 @@ class World:
         self.changed_at = 0.0
         self.defects: list[Exception] = []
         self._lives: dict[int, asyncio.Task[None]] = {}
+        self._births = 0
+        self._holder = ""
 
     @property
     def allowance(self) -> int:
@@ -159,6 +165,8 @@ class World:
 
     def _observe(self, change: Change) -> None:
         key = change.entry.key
+        if key == LEASE and change.entry.value:
+            self._note_holder(change.entry.value)
         if not key.startswith("/registry/") or key.startswith(("/registry/leases/", "/registry/events/")):
             return
         self.changed_at = self.clock.monotonic()
@@ -172,6 +180,12 @@ class World:
             stored[key] = new
         for observer in self.observers:
             observer(self, Step(old, new))
+
+    def _note_holder(self, lease: bytes) -> None:
+        holder = orjson.loads(lease)["spec"].get("holderIdentity", "")
+        if holder and self._holder and holder != self._holder:
+            self.weather.troubles["takeover"] += 1
+        self._holder = holder or self._holder
 
     async def start(self) -> None:
         self.plane = await start_server(self.store, self.clock, Random(0))
@@ -210,12 +224,18 @@ class World:
         random = Random(self.random.random())
         me = asyncio.current_task()
         assert me is not None
+        self._births += 1
         trouble = Trouble(
-            self.client.transport, self.weather, calls_to_live=random.choice((60, 150, 400, 1000)), die=me.cancel
+            self.client.transport,
+            self.weather,
+            calls_to_live=random.choice(CALLS_TO_LIVE) + random.randrange(12),
+            fate=random.choice((Fate.CRASH, Fate.CRASH, Fate.LEAVE, Fate.CUT_OFF)),
+            end=me.cancel,
         )
         client = Client(trouble)
+        identity = f"{number}-{self._births}"
         elector = LeaderElector(
-            client, self.clock, random, name="kube-controller-manager", identity=str(number), timing=UNHURRIED
+            client, self.clock, random, name="kube-controller-manager", identity=identity, timing=UNHURRIED
         )
         manager = ControllerManager(
             client,
@@ -225,6 +245,7 @@ class World:
             elector=elector,
             report_defect=lambda controller, key, error: self.defects.append(error),
             root_ca="hollow",
+            network=self.network,
         )
         try:
             await manager.run()
@@ -246,8 +267,12 @@ def _model_of(value: bytes) -> type[Any] | None:
 
 
 @asynccontextmanager
-async def world(seed: int, controllers: Sequence[str]) -> AsyncIterator[World]:
-    made = World(Random(seed), controllers)
+async def world(
+    seed: int,
+    controllers: Sequence[str],
+    network: NetworkOptions = NetworkOptions(),  # noqa: B008 - frozen
+) -> AsyncIterator[World]:
+    made = World(Random(seed), controllers, network)
     await made.start()
     try:
         await made.create(core_v1.Namespace, "default")
