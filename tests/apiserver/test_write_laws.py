@@ -21,7 +21,7 @@ from apiserver.serving import (
 from pybernetes.api.patch import PatchError, merge, strategic
 from pybernetes.api.patch.apply import Applied, Author, Typed, apply, created, updated
 from pybernetes.api.patch.field_set import canonical, difference, fields_at, intersection, paths, union
-from pybernetes.api.patch.managed import Managers
+from pybernetes.api.patch.managed import UNMANAGED, Managers
 from pybernetes.api.patch.newcomers import Newcomers
 from pybernetes.api.patch.parts import kind_of
 from pybernetes.api.patch.structured import compare
@@ -122,6 +122,18 @@ def test_an_update_gives_its_author_what_it_changed_and_takes_it_from_others(old
         assert list(canonical(entry.fields)) == list(entry.fields)
         if manager.name == "maker":
             assert not intersection(entry.fields, union(found.set, found.removed))
+
+
+@given(CONFIGS, CONFIGS)
+def test_who_changes_what_he_has_has_what_he_had_and_what_he_changed(old: Document, new: Document) -> None:
+    live, changed = SHAPE.read(old).document, SHAPE.read(new).document
+    managers = created(live, TYPED, _author("me"))
+    after = updated(live, changed, managers, TYPED, _author("me", 2))
+    found = compare(live, changed, TYPED.kind)
+    had = next((entry.fields for entry in managers.values()), {})
+    left = difference(difference(had, found.set), found.removed)
+    expected = union(left, difference(found.set, UNMANAGED))
+    assert orjson.dumps([entry.fields for entry in after.values()]) == orjson.dumps([expected] if expected else [])
 
 
 @given(CONFIGS)

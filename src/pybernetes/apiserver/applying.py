@@ -145,9 +145,7 @@ def _client_applied(live: Document | None, typed: Typed, api_version: str) -> Fi
         return EMPTY
     found = compare(last, live, typed.kind)
     fields = fields_of(last, typed.kind)
-    for changed in (found.modified, found.added, found.removed):
-        fields = difference(fields, changed)
-    return fields
+    return difference(difference(fields, found.set), found.removed)
 
 
 def _with_last_applied(document: Document, config: Document) -> Document:

@@ -77,9 +77,13 @@ def _read(stated: Any) -> Managers:
 
 
 def record(document: Document, managers: Managers) -> None:
+    put(document, entries_of(managers) if managers else None)
+
+
+def put(document: Document, entries: list[Document] | None) -> None:
     metadata = document["metadata"]
-    if managers:
-        metadata[_FIELD] = entries_of(managers)
+    if entries is not None:
+        metadata[_FIELD] = entries
     else:
         metadata.pop(_FIELD, None)
 
@@ -95,6 +99,8 @@ def keep_times(new: Document, old: Document) -> None:
     """A write that changes nothing but the times of its managers changes nothing."""
     mine, before = new["metadata"].get(_FIELD), old["metadata"].get(_FIELD)
     if not mine or not before or len(mine) != len(before) or mine == before:
+        return
+    if any(name != "metadata" and new.get(name) != value for name, value in old.items()):
         return
     if [_timeless(one) for one in mine] != [_timeless(one) for one in before]:
         return

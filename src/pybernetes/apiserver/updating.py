@@ -138,13 +138,14 @@ class Updating(Storage):
         if proposal.managers is not None:
             tracking.record(new, proposal.managers)
             return
-        stated = new["metadata"].pop("managedFields", None)
+        stated = new["metadata"].get("managedFields")
         managers = tracking.stated_or_live(stated, before, subresource)
         if managers and context.manager:
             author = tracking.author_of(self.info, context, subresource)
             keep = self.kept_through(subresource)
+            tracking.put(new, before)
             try:
-                managers = updated(tracking.unmanaged(old), new, managers, self.typed, author, keep)
+                managers = updated(old, new, managers, self.typed, author, keep)
             except PatchError:
                 managers = {}
         tracking.record(new, managers)

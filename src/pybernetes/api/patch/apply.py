@@ -24,6 +24,7 @@ from pybernetes.api.patch.field_set import (
     Path,
     difference,
     has,
+    includes,
     intersection,
     paths,
     shown,
@@ -177,10 +178,16 @@ def updated(
 
 def _updated(managers: Managers, change: _Change, author: Author) -> Managers:
     found = change.seen_in(author.api_version)
-    result = _after(managers, change.by_version(managers, found))
     taken = difference(found.set, UNMANAGED)
+    me = author.updating()
+    mine = managers.get(me)
+    if mine is not None and taken is found.set and not found.removed and includes(mine.fields, taken):
+        others = {one: entry for one, entry in managers.items() if one != me} if len(managers) > 1 else {}
+        result = _after(others, change.by_version(others, found)) if others else {}
+        result[me] = Entry(mine.api_version, mine.fields, author.time) if taken else mine
+        return capped(result)
+    result = _after(managers, change.by_version(managers, found))
     if taken:
-        me = author.updating()
         fields = union(result[me].fields, taken) if me in result else taken
         result[me] = Entry(author.api_version, fields, author.time)
     return capped(result)

@@ -53,12 +53,15 @@ def _check(value: Any, kind: Kind, path: str) -> Iterator[str]:
 
 
 def _check_map(value: Document, kind: MapKind, path: str) -> Iterator[str]:
-    for name in value:
-        if kind.is_struct and not kind.declares(name):
-            yield f"{path}.{name}: field not declared in schema"
-            return
+    if kind.is_struct:
+        for name in value:
+            if not kind.declares(name):
+                yield f"{path}.{name}: field not declared in schema"
+                return
     for name, item in value.items():
-        yield from _check(item, kind.child(name), f"{path}.{name}")
+        inside = kind.child(name)
+        if not (isinstance(item, str) and isinstance(inside, Scalar) and inside.type in _TEXT):
+            yield from _check(item, inside, f"{path}.{name}")
 
 
 def _check_list(value: list[Any], kind: ListKind, path: str, *, granular: bool) -> Iterator[str]:

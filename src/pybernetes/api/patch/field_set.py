@@ -218,6 +218,15 @@ def _check_value(step: str) -> None:
         raise MalformedFields(f"{quoted(step)} has a value of a wrong type")
 
 
+def includes(one: Fields, other: Fields) -> bool:
+    """Whether all members of `other` are members of `one`; False where that takes a closer look to tell."""
+    for step, there in other.items():
+        here = one.get(step)
+        if here is None or (there and not includes(here, there)) or not (there or _is_member(here)):
+            return False
+    return True
+
+
 def _is_member(node: Fields) -> bool:
     return not node or SELF in node
 

@@ -14,7 +14,7 @@ from functools import cache
 from typing import Any
 
 from pybernetes.api.patch.error import PatchError
-from pybernetes.api.patch.field_set import LEAF, SELF, Fields, Step, field_step, key_step, ordered, value_step
+from pybernetes.api.patch.field_set import EMPTY, LEAF, SELF, Fields, Step, field_step, key_step, ordered, value_step
 from pybernetes.api.schema import Definition, FieldFacts, definition
 
 MOST_REMEMBERED = 4096
@@ -57,10 +57,14 @@ class Atomic(Kind):
         self.inside = inside
 
 
+Form = tuple[Fields, tuple[tuple[Step, str, Kind], ...]]
+"""The node of all maps with certain names, and the parts of it that depend on what is below."""
+
+
 class MapKind(Kind):
     """A map whose values are all of one kind, or a struct (``fields``)."""
 
-    __slots__ = ("_children", "_fields", "_forms", "_item")
+    __slots__ = ("_children", "_element", "_fields", "_forms", "_item", "_owned_forms")
     takes_anything = False
     """A value that is no map is right, too."""
 
@@ -68,7 +72,9 @@ class MapKind(Kind):
         self._item = item
         self._fields = fields
         self._children: dict[str, Kind] = {}
-        self._forms: dict[tuple[str, ...], tuple[Fields, tuple[tuple[Step, str, Kind], ...]]] = {}
+        self._forms: dict[tuple[str, ...], Form] = {}
+        self._owned_forms: dict[tuple[str, ...], Form] = {}
+        self._element: Kind | None = None
 
     def declares(self, name: str) -> bool:
         """A field of a struct, not a key of a map."""
@@ -80,7 +86,9 @@ class MapKind(Kind):
 
     def child(self, name: str) -> Kind:
         if self._fields is None:
-            return self._item()
+            if self._element is None:
+                self._element = self._item()
+            return self._element
         found = self._children.get(name)
         if found is None:
             found = self._children[name] = _of_field(self._fields.get(name))
@@ -98,43 +106,62 @@ class MapKind(Kind):
                 node[step] = kind.whole(value[name])
         return node
 
-    def _form(self, names: tuple[str, ...]) -> tuple[Fields, tuple[tuple[Step, str, Kind], ...]]:
-        """The node of all maps with these names, and the parts of it that depend on what is below."""
-        kinds = [(field_step(name), name, self.child(name)) for name in names]
-        node = ordered({SELF: LEAF, **{step: LEAF for step, _, _ in kinds}})
+    def _form(self, names: tuple[str, ...]) -> Form:
+        form = self._form_of(names, {SELF: LEAF})
         if len(self._forms) >= MOST_REMEMBERED:
             self._forms.clear()
-        form = self._forms[names] = node, tuple(row for row in kinds if isinstance(row[2], MapKind | ListKind))
+        self._forms[names] = form
         return form
+
+    def _form_of(self, names: tuple[str, ...], node: Fields) -> Form:
+        kinds = [(field_step(name), name, self.child(name)) for name in names]
+        node = ordered({**node, **{step: LEAF for step, _, _ in kinds}})
+        return node, tuple(row for row in kinds if isinstance(row[2], MapKind | ListKind))
 
     def owned(self, value: Any) -> Fields | None:
         if value.__class__ is not dict:
             return None if value is None else LEAF
-        below: Fields = {}
-        for name, item in value.items():
-            kind = self.child(name)
-            node = kind.owned(item)
-            if item is None or item == {} or not self.declares(name):
-                node = {SELF: LEAF, **node} if node and SELF not in node else node or LEAF
-            if node is not None:
-                below["f:" + name] = node
-        return ordered(below) if below else None
+        names = tuple(value)
+        form = self._owned_forms.get(names)
+        if form is None:
+            if len(self._owned_forms) >= MOST_REMEMBERED:
+                self._owned_forms.clear()
+            form = self._owned_forms[names] = self._form_of(names, EMPTY)
+        node, nested = form
+        if nested:
+            node = node.copy()
+            for step, name, kind in nested:
+                below = self._owned_below(name, value[name], kind)
+                if below is None:
+                    del node[step]
+                else:
+                    node[step] = below
+        return node or None
+
+    def _owned_below(self, name: str, item: Any, kind: Kind) -> Fields | None:
+        node = kind.owned(item)
+        if item is None or item == {} or not self.declares(name):
+            return {SELF: LEAF, **node} if node and SELF not in node else node or LEAF
+        return node
 
 
 class ListKind(Kind):
     """A list whose elements have identities: by some of their fields, or (without keys) by their values."""
 
-    __slots__ = ("_defaults", "_item", "_steps", "keys")
+    __slots__ = ("_defaults", "_element", "_item", "_steps", "keys")
 
     def __init__(self, item: Callable[[], Kind], keys: tuple[str, ...], defaults: tuple[Any, ...]) -> None:
         self._item = item
         self.keys = keys
         self._defaults = defaults
         self._steps: dict[Any, Step] = {}
+        self._element: Kind | None = None
 
     @property
     def element(self) -> Kind:
-        return self._item()
+        if self._element is None:
+            self._element = self._item()
+        return self._element
 
     def step_of(self, element: Any) -> Step:
         """Raises PatchError for what can be no element."""
@@ -178,7 +205,7 @@ class ListKind(Kind):
         if value.__class__ is not list or not value:
             return LEAF
         if len(value) == 1:
-            return {SELF: LEAF, self.step_of(value[0]): self._item().whole(value[0])}
+            return {SELF: LEAF, self.step_of(value[0]): self.element.whole(value[0])}
         return ordered({SELF: LEAF, **self._elements(value, self.element.whole)})
 
     def owned(self, value: Any) -> Fields | None:

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from pybernetes.api.patch.error import PatchError
-from pybernetes.api.patch.field_set import EMPTY, LEAF, SELF, Fields, Step, ordered, shown_step, union
+from pybernetes.api.patch.field_set import EMPTY, LEAF, SELF, Fields, Step, ordered, shown_step
 from pybernetes.api.patch.parts import ANYTHING, Kind, ListKind, MapKind
 
 Document = dict[str, Any]
@@ -29,65 +29,58 @@ def fields_of(value: Any, kind: Kind) -> Fields:
 
 
 class Difference(msgspec.Struct, frozen=True):
-    added: Fields
-    modified: Fields
+    set: Fields
+    """What was added or modified."""
     removed: Fields
 
-    @property
-    def set(self) -> Fields:
-        return union(self.added, self.modified)
-
     def filtered(self, keep: Callable[[Fields], Fields]) -> Difference:
-        return Difference(keep(self.added), keep(self.modified), keep(self.removed))
+        return Difference(keep(self.set), keep(self.removed) if self.removed else EMPTY)
 
 
-NO_DIFFERENCE = Difference(EMPTY, EMPTY, EMPTY)
+def compare(old: Document, new: Document, kind: Kind) -> Difference:
+    """Whole sets of what was set and removed."""
+    found, removed = _compared(old, new, kind)
+    return Difference(found, removed)
 
 
-def compare(old: Any, new: Any, kind: Kind) -> Difference:
-    """Whole sets of what was added, modified and removed."""
-    if old is new or old == new:
-        return NO_DIFFERENCE
-    return _compare(old, new, kind)
-
-
-def _compare(old: Any, new: Any, kind: Kind) -> Difference:
-    into: tuple[Fields, Fields, Fields] = ({}, {}, {})
+def _compared(old: Any, new: Any, kind: Kind) -> tuple[Fields, Fields]:
+    found: Fields = {}
+    removed: Fields = {}
     if isinstance(kind, MapKind):
-        _compare_maps(old, new, kind, into)
+        _compare_maps(old, new, kind, found, removed)
     elif isinstance(kind, ListKind):
-        _compare_lists(old, new, kind, into)
-    return Difference(*map(ordered, into))
+        _compare_lists(old, new, kind, found, removed)
+    return ordered(found), ordered(removed)
 
 
-Into = tuple[Fields, Fields, Fields]
-_ADDED, _MODIFIED, _REMOVED = 0, 1, 2
-
-
-def _compare_maps(old: Mapping[str, Any], new: Mapping[str, Any], kind: MapKind, into: Into) -> None:
+def _compare_maps(
+    old: Mapping[str, Any], new: Mapping[str, Any], kind: MapKind, found: Fields, removed: Fields
+) -> None:
     for name, item in new.items():
         before = old.get(name, _ABSENT)
         if before is item:
             continue
         if before is _ABSENT:
-            into[_ADDED]["f:" + name] = kind.child(name).whole(item)
+            found["f:" + name] = kind.child(name).whole(item)
         elif before != item:
-            _compare_parts("f:" + name, before, item, kind.child(name), into)
-    for name, item in old.items():
-        if name not in new:
-            into[_REMOVED]["f:" + name] = kind.child(name).whole(item)
+            _compare_parts("f:" + name, before, item, kind.child(name), found, removed)
+    if not old.keys() <= new.keys():
+        for name, item in old.items():
+            if name not in new:
+                removed["f:" + name] = kind.child(name).whole(item)
 
 
-def _compare_parts(step: Step, old: Any, new: Any, kind: Kind, into: Into) -> None:
+def _compare_parts(step: Step, old: Any, new: Any, kind: Kind, found: Fields, removed: Fields) -> None:
     """Two values that are not equal. An empty or null one is as if it had no parts."""
     if (not (old or new)) or not _is_granular(old, kind) or not _is_granular(new, kind):
-        into[_MODIFIED][step] = LEAF
+        found[step] = LEAF
         return
     nothing: Any = {} if isinstance(kind, MapKind) else []
-    found = _compare(old or nothing, new or nothing, kind)
-    for parts, node in zip(into, (found.added, found.modified, found.removed), strict=True):
-        if node:
-            parts[step] = node
+    set_below, removed_below = _compared(old or nothing, new or nothing, kind)
+    if set_below:
+        found[step] = set_below
+    if removed_below:
+        removed[step] = removed_below
 
 
 def _is_granular(value: Any, kind: Kind) -> bool:
@@ -96,24 +89,23 @@ def _is_granular(value: Any, kind: Kind) -> bool:
     return isinstance(kind, ListKind) and (value is None or isinstance(value, list))
 
 
-def _compare_lists(old: Sequence[Any], new: Sequence[Any], kind: ListKind, into: Into) -> None:
+def _compare_lists(old: Sequence[Any], new: Sequence[Any], kind: ListKind, found: Fields, removed: Fields) -> None:
     before, after = _by_step(old, kind), _by_step(new, kind)
     element = kind.element
-    added, modified, removed = into
     for step, items in after.items():
         others = before.get(step, ())
         if len(items) == 1 and len(others) == 1:
             if others[0] != items[0]:
-                _compare_parts(step, others[0], items[0], element, into)
+                _compare_parts(step, others[0], items[0], element, found, removed)
         elif len(items) == 1:
-            added[step] = element.whole(items[0])
+            found[step] = element.whole(items[0])
             if others:
                 removed[step] = LEAF
         elif len(others) > 1:
             if list(others) != items:
-                modified[step] = LEAF
+                found[step] = LEAF
         else:
-            added[step] = LEAF
+            found[step] = LEAF
             if others:
                 removed[step] = element.whole(others[0])
     for step, items in before.items():
@@ -137,7 +129,9 @@ def merge(live: Any, config: Any, kind: Kind) -> Any:
         merged = dict(live)
         for name, item in config.items():
             before = live.get(name)
-            merged[name] = item if before is None else merge(before, item, kind.child(name))
+            if before is not None and isinstance(item, dict | list):
+                item = merge(before, item, kind.child(name))
+            merged[name] = item
         return merged
     if isinstance(kind, ListKind) and isinstance(live, list) and isinstance(config, list):
         return _merge_lists(live, config, kind) if live or config else config
