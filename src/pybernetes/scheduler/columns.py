@@ -205,7 +205,9 @@ class NodeColumns:
 
     def _count_pod(self, row: int, pod: PodInfo, sign: int) -> None:
         for resource, amount in pod.requests.items():
-            self.requested[self.resource_index(resource), row] += sign * amount
+            # Asked first: a resource that nothing has named yet makes ``requested`` another array.
+            index = self.resource_index(resource)
+            self.requested[index, row] += sign * amount
         self.requested[self.resources[POD_SLOTS], row] += sign
         self.scored_cpu[row] += sign * pod.scored_cpu
         self.scored_memory[row] += sign * pod.scored_memory

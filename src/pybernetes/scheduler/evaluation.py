@@ -18,6 +18,7 @@ from pybernetes.scheduler.cluster import ClusterState
 from pybernetes.scheduler.columns import NodeColumns
 from pybernetes.scheduler.explaining.trace import Template, Trace
 from pybernetes.scheduler.framework import Code, Profile, Refusal, Rejection, Scope, Weighted
+from pybernetes.scheduler.narrowing import InQuestion, in_question, narrowing
 from pybernetes.scheduler.pod_info import PodInfo
 
 REASON_PROMISED = "node(s) were promised to pods that preempted there"
@@ -56,6 +57,7 @@ class Evaluator:
         self._templates: dict[bytes, Template] = {}
         self._node_filters = [one for one in profile.filters if one.scope is Scope.NODE]
         self._cluster_filters = [one for one in profile.filters if one.scope is Scope.CLUSTER]
+        self._narrowing = narrowing(profile.filters)
         self._in_template: dict[str, tuple[Weighted, None]] = {one.plugin.name: (one, None) for one in profile.scores}
         self.trace: Trace | None = None
         """What the last decision was made from; whoever wants to keep it takes it."""
@@ -99,7 +101,13 @@ class Evaluator:
         undecided = nodes.present.copy()
         resolvable: Mask = np.zeros(nodes.capacity, np.bool_)
         reasons: dict[str, int] = {}
-        rejected_by = set()
+        rejected_by: set[str] = set()
+        if (asked := in_question(self._narrowing, pod)) is not None:
+            rejected_by.update(asked.plugins)
+            outside = undecided & ~nodes.mask_of(_rows_of(asked, nodes))
+            undecided &= ~outside
+            if count := int(outside.sum()):
+                reasons[asked.reason] = count
         for plugin in self._profile.filters:
             if not plugin.concerns(pod, nodes):
                 continue
@@ -178,6 +186,8 @@ class Evaluator:
 
     def _current(self, pod: PodInfo) -> Template:
         nodes = self._state.nodes
+        if (asked := in_question(self._narrowing, pod)) is not None:
+            return self._about(pod, nodes, asked)
         template = self._templates.pop(pod.template, None)
         changed = nodes.changes.since(template.position) if template is not None else None
         if template is not None and changed and len(changed) * 2 <= nodes.size and template.covers(nodes):
@@ -190,6 +200,19 @@ class Evaluator:
         if len(self._templates) >= _MOST_TEMPLATES:
             del self._templates[next(iter(self._templates))]
         self._templates[pod.template] = template
+        return template
+
+    def _about(self, pod: PodInfo, nodes: NodeColumns, asked: InQuestion) -> Template:
+        """A template for a few nodes, which is not kept: the next pod is about others."""
+        rows = np.array(_rows_of(asked, nodes), np.intp)
+        template = Template(nodes.capacity)
+        template.position = nodes.changes.position
+        outside = nodes.present.copy()
+        outside[rows] = False
+        refusal = Refusal(outside, asked.reason, Code.UNRESOLVABLE)
+        template.set_verdicts(EVERY_ROW, outside * template.bit_of(asked.plugins[0], refusal))
+        if len(rows):
+            self._refresh(pod, nodes, template, rows)
         return template
 
     def _refresh(self, pod: PodInfo, nodes: NodeColumns, template: Template, rows: Rows) -> None:
@@ -238,6 +261,10 @@ class Evaluator:
                 trace.scores.append(self._in_template[plugin.name])
             total += weighted.weight * plugin.normalise(pod, nodes, raw, feasible)
         return total
+
+
+def _rows_of(asked: InQuestion, nodes: NodeColumns) -> list[int]:
+    return [row for name in asked.nodes if (row := nodes.row(name)) is not None]
 
 
 def _rejected(nodes: NodeColumns, plugin: str, rejection: Rejection) -> Diagnosis:

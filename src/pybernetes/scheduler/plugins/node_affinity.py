@@ -107,13 +107,24 @@ class NodeAffinity:
         self._added = added.preferred_during_scheduling_ignored_during_execution if added is not None else []
 
     def rejection(self, pod: PodInfo) -> Rejection | None:
+        return Rejection(REASON_CONFLICT) if self._named(pod) == frozenset() else None
+
+    def nodes_for(self, pod: PodInfo) -> frozenset[str] | None:
+        return self._named(pod)
+
+    def _named(self, pod: PodInfo) -> frozenset[str] | None:
+        """The nodes that required terms allow by name; None where one of them, or no term at all, names none."""
         affinity = pod.spec.affinity.node_affinity if pod.spec.affinity else None
         required = affinity.required_during_scheduling_ignored_during_execution if affinity else None
-        terms = required.node_selector_terms if required is not None else ()
-        named = [_named_nodes(term) for term in terms]
-        if named and all(names is not None and not names for names in named):
-            return Rejection(REASON_CONFLICT)
-        return None
+        if required is None or not required.node_selector_terms:
+            return None
+        named: frozenset[str] = frozenset()
+        for term in required.node_selector_terms:
+            names = _named_nodes(term)
+            if names is None:
+                return None
+            named |= names
+        return named
 
     def concerns(self, pod: PodInfo, nodes: NodeColumns) -> bool:
         if self._enforced is not None:

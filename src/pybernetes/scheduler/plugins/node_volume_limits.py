@@ -40,7 +40,7 @@ class NodeVolumeLimits:
         self._storage = state.storage
 
     def concerns(self, pod: PodInfo, nodes: NodeColumns) -> bool:
-        return bool(pod.claims) and bool(self._storage.csi_nodes)
+        return bool(pod.claims)
 
     def filter(self, pod: PodInfo, nodes: NodeColumns, rows: Rows) -> Sequence[Refusal]:
         for name in pod.claims:
@@ -63,22 +63,22 @@ class NodeVolumeLimits:
         }
         if not any(driver in limits for driver in wanted.values()):
             return False
-        held = self._held(row, node)
-        present = Counter(held.values())
-        further = Counter(driver for volume, driver in wanted.items() if volume not in held)
+        used: Attached = {}
+        for user in self._state.placed_volumes.on(row):
+            used.update(_volumes_of(user, self._storage))
+        present = Counter({**self._attached(node), **used}.values())
+        # As upstream counts: a volume that is attached, but that no pod uses any more, counts beside the pod's own.
+        further = Counter(driver for volume, driver in wanted.items() if volume not in used)
         return any(present[driver] + count > limits[driver] for driver, count in further.items() if driver in limits)
 
-    def _held(self, row: int, node: str) -> Attached:
-        """What the node's pods use, and what is still attached."""
-        held: Attached = {}
+    def _attached(self, node: str) -> Attached:
+        attached: Attached = {}
         for attachment in self._storage.attachments_of(node):
             source = self._storage.volumes.get(attachment.spec.source.persistent_volume_name or "")
             if attachment.spec.attacher and source is not None and source.spec.csi is not None:
                 driver = attachment.spec.attacher
-                held[f"{driver}/{source.spec.csi.volume_handle}"] = driver
-        for user in self._state.placed_volumes.on(row):
-            held.update(_volumes_of(user, self._storage))
-        return held
+                attached[f"{driver}/{source.spec.csi.volume_handle}"] = driver
+        return attached
 
 
 def _volumes_of(pod: PodInfo, storage: StorageObjects) -> Iterator[tuple[str, str]]:

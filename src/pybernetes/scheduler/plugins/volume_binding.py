@@ -70,27 +70,27 @@ class VolumeBinding:
 
     def filter(self, pod: PodInfo, nodes: NodeColumns, rows: Rows) -> Sequence[Refusal]:
         claims = claims_of(pod, self._volumes)
+        outside, missing = self._bound_elsewhere(claims, nodes, rows)
         masks = {
-            NODE_CONFLICT: self._out_of_reach(claims, nodes, rows),
+            NODE_CONFLICT: outside,
             BIND_CONFLICT: self._without_volumes(claims, nodes, rows),
-            VOLUME_MISSING: self._missing(claims, nodes, rows),
+            VOLUME_MISSING: missing,
         }
         return [Refusal(mask, reason, Code.UNRESOLVABLE) for reason, mask in masks.items() if mask is not None]
 
-    def _out_of_reach(self, claims: PodClaims, nodes: NodeColumns, rows: Rows) -> Mask | None:
-        refused: Mask | None = None
+    def _bound_elsewhere(self, claims: PodClaims, nodes: NodeColumns, rows: Rows) -> tuple[Mask | None, Mask | None]:
+        """Where a bound volume cannot be reached, and where one is missing: of a node's claims the first tells."""
+        outside: Mask | None = None
         for claim in claims.bound:
             volume = self._volumes.volume(claim.spec.volume_name)
-            affinity = volume.spec.node_affinity if volume is not None else None
+            if volume is None:
+                everywhere: Mask = np.ones(len(nodes.present[rows]), np.bool_)
+                return outside, everywhere if outside is None else ~outside
+            affinity = volume.spec.node_affinity
             if affinity is not None and affinity.required is not None:
-                outside = ~any_term(nodes, affinity.required.node_selector_terms, rows)
-                refused = outside if refused is None else refused | outside
-        return refused
-
-    def _missing(self, claims: PodClaims, nodes: NodeColumns, rows: Rows) -> Mask | None:
-        if all(self._volumes.volume(claim.spec.volume_name) is not None for claim in claims.bound):
-            return None
-        return np.ones(len(nodes.present[rows]), np.bool_)
+                unreached = ~any_term(nodes, affinity.required.node_selector_terms, rows)
+                outside = unreached if outside is None else outside | unreached
+        return outside, None
 
     def _without_volumes(self, claims: PodClaims, nodes: NodeColumns, rows: Rows) -> Mask | None:
         if not claims.delayed:
@@ -154,6 +154,9 @@ class _Reserved:
             self.state.assume_volume(volume)
         for claim in self.wanted.provisions:
             self.state.assume_claim(claim)
+
+    async def undo(self, client: Client) -> None:
+        """Claims keep the node that was selected for them: whoever provisions them may have begun."""
 
     def release(self) -> None:
         for volume, _ in self.wanted.bindings:
