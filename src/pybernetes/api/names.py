@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 _LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
@@ -224,7 +224,8 @@ def is_relaxed_env_name(text: str) -> list[str]:
     return []
 
 
-def is_config_key(text: str) -> list[str]:
+@lru_cache(maxsize=4096)
+def is_config_key(text: str) -> Sequence[str]:
     """A key of a ConfigMap or Secret, which may become the name of a file."""
     messages = [max_length_error(SUBDOMAIN_LENGTH)] if len(text) > SUBDOMAIN_LENGTH else []
     if not _is_config_key(text):

@@ -10,7 +10,6 @@ from datetime import datetime
 
 from pybernetes.api.fields import (
     FieldError,
-    FieldPath,
     at,
     forbidden,
     invalid,
@@ -37,19 +36,17 @@ def validate(config_map: ConfigMap) -> Iterator[FieldError]:
     yield from check_metadata(config_map.metadata, is_dns_subdomain)
     size = 0
     for key, text in config_map.data.items():
-        yield from _check_key(key, at.data[key])
+        for message in is_config_key(key):
+            yield invalid(at.data[key], key, message)
         if key in config_map.binary_data:
             yield invalid(at.data[key], key, "duplicate of key present in binaryData")
-        size += len(text.encode())
+        size += len(text) if text.isascii() else len(text.encode())
     for key, encoded in config_map.binary_data.items():
-        yield from _check_key(key, at.binaryData[key])
+        for message in is_config_key(key):
+            yield invalid(at.binaryData[key], key, message)
         size += base64_size(encoded)
     if size > MAXIMUM_SIZE:
         yield too_long("[]", "", MAXIMUM_SIZE)
-
-
-def _check_key(key: str, path: FieldPath) -> Iterator[FieldError]:
-    yield from (invalid(path, key, message) for message in is_config_key(key))
 
 
 def validate_update(new: ConfigMap, old: ConfigMap) -> Iterator[FieldError]:

@@ -49,7 +49,8 @@ def validate(secret: Secret) -> Iterator[FieldError]:
     yield from check_metadata(secret.metadata, is_dns_subdomain)
     size = 0
     for key, encoded in secret.data.items():
-        yield from (invalid(at.data[key], key, message) for message in is_config_key(key))
+        for message in is_config_key(key):
+            yield invalid(at.data[key], key, message)
         size += base64_size(encoded)
     if size > MAXIMUM_SIZE:
         yield too_long(at.data, "", MAXIMUM_SIZE)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
+from operator import attrgetter
 from typing import Protocol
 
 from pybernetes.api.fields import (
@@ -66,8 +67,9 @@ def check_metadata(
 def check_metadata_update(new: ObjectMeta, old: ObjectMeta, path: FieldPath = at.metadata) -> Iterator[FieldError]:
     yield from _check_identity(new, old, path)
     yield from _check_maps(new, path)
-    for index, finalizer in enumerate(new.finalizers):
-        yield from _check_known(finalizer, path.finalizers[index])
+    if new.finalizers:
+        for index, finalizer in enumerate(new.finalizers):
+            yield from _check_known(finalizer, path.finalizers[index])
 
 
 def check_any_update(new: ObjectMeta, old: ObjectMeta, path: FieldPath = at.metadata) -> Iterator[FieldError]:
@@ -88,16 +90,23 @@ def _check_identity(new: ObjectMeta, old: ObjectMeta, path: FieldPath) -> Iterat
             listing = ", ".join(f'"{finalizer}"' for finalizer in sorted(added))
             message = "no new finalizers can be added if the object is being deleted, found new finalizers "
             yield forbidden(path.finalizers, f"{message}[]string{{{listing}}}")
-    for field, before, after in (
-        ("name", old.name, new.name),
-        ("namespace", old.namespace, new.namespace),
-        ("uid", old.uid, new.uid),
-        ("creationTimestamp", old.creation_timestamp, new.creation_timestamp),
-        ("deletionTimestamp", old.deletion_timestamp, new.deletion_timestamp),
-        ("deletionGracePeriodSeconds", old.deletion_grace_period_seconds, new.deletion_grace_period_seconds),
-    ):
-        if before != after:
-            yield invalid(getattr(path, field), after, IMMUTABLE)
+    before, after = _identity(old), _identity(new)
+    if before != after:
+        for field, known, fresh in zip(_IDENTITY.values(), before, after, strict=True):
+            if known != fresh:
+                yield invalid(path.child(field), fresh, IMMUTABLE)
+
+
+_IDENTITY = {
+    "name": "name",
+    "namespace": "namespace",
+    "uid": "uid",
+    "creation_timestamp": "creationTimestamp",
+    "deletion_timestamp": "deletionTimestamp",
+    "deletion_grace_period_seconds": "deletionGracePeriodSeconds",
+}
+"""What no update changes."""
+_identity = attrgetter(*_IDENTITY)
 
 
 def _check_maps(metadata: ObjectMeta, path: FieldPath) -> Iterator[FieldError]:
@@ -127,7 +136,8 @@ def check_labels(labels: Mapping[str, str], path: FieldPath) -> Iterator[FieldEr
 def check_annotations(annotations: Mapping[str, str], path: FieldPath) -> Iterator[FieldError]:
     size = 0
     for key, value in annotations.items():
-        yield from (invalid(path, key, message) for message in label_key_messages(key.lower()))
+        for message in label_key_messages(key.lower()):
+            yield invalid(path, key, message)
         size += len(key.encode()) + len(value.encode())
     if size > ANNOTATIONS_SIZE_LIMIT:
         yield too_long(path, "", ANNOTATIONS_SIZE_LIMIT)

@@ -78,11 +78,12 @@ def _check_deadline(new: int | None, old: int | None) -> Iterator[FieldError]:
 
 
 def _check_only_added(new: Sequence[Toleration], old: Sequence[Toleration], path: FieldPath) -> Iterator[FieldError]:
-    kept = [_timeless(toleration) for toleration in new]
-    if any(_timeless(toleration) not in kept for toleration in old):
-        yield forbidden(path, "existing toleration can not be modified except its tolerationSeconds")
-    else:
-        yield from check_tolerations(new, path)
+    if new != old:
+        kept = [_timeless(toleration) for toleration in new]
+        if any(_timeless(toleration) not in kept for toleration in old):
+            yield forbidden(path, "existing toleration can not be modified except its tolerationSeconds")
+            return
+    yield from check_tolerations(new, path)
 
 
 def _timeless(toleration: Toleration) -> Toleration:

@@ -160,7 +160,8 @@ def check_tolerations(tolerations: Sequence[Toleration], path: FieldPath) -> Ite
         each = path[index]
         operator = toleration.operator or ""
         if toleration.key:
-            yield from _check_label_key(toleration.key, each.key)
+            for message in label_key_messages(toleration.key):
+                yield invalid(each.key, toleration.key, message)
         elif operator != "Exists":
             message = 'operator must be Exists when `key` is empty, which means "match all values and all keys"'
             yield invalid(each.operator, operator, message)
