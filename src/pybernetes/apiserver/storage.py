@@ -27,8 +27,8 @@ from pybernetes.api.patch.newcomers import Newcomers
 from pybernetes.api.patch.parts import kind_of
 from pybernetes.api.schema import Shape, shape_of
 from pybernetes.apiserver.admission.contract import Attributes, Chain
-from pybernetes.apiserver.kind_cache import KindCache
 from pybernetes.apiserver.figures import REQUEST_SECONDS, Histograms
+from pybernetes.apiserver.kind_cache import KindCache
 from pybernetes.apiserver.objects import Form, StoredObject
 from pybernetes.apiserver.reset_fields import Keep, kept_through
 from pybernetes.apiserver.resource import (
@@ -78,9 +78,9 @@ class Storage:
         self._namespaces = namespaces if resource.info.namespaced else ""
         self._custom = resource.custom
         self._kept: dict[str, Keep] = {}
-        self._read = resource.stored.from_storage if resource.stored else None
         self.commits = Histograms(REQUEST_SECONDS)
         """How long the store took, by operation."""
+        self._read = resource.stored.from_storage if resource.stored else None
         self._write = resource.stored.to_storage if resource.stored else None
         self.rules = resource.rules
         self._judges_stored = self.rules is not resource
@@ -270,7 +270,6 @@ class Storage:
             return None
         return current.at(outcome.revision)
 
-    def _reject(self, name: str, problems: Iterable[FieldError]) -> None:
     async def _commit(
         self, operation: str, require: Sequence[Condition], write: Sequence[Write]
     ) -> Committed | Refused:
@@ -280,6 +279,7 @@ class Storage:
         self.commits[(operation,)].observe(time.perf_counter() - began)
         return outcome
 
+    def _reject(self, name: str, problems: Iterable[FieldError]) -> None:
         """Raises 422 with every problem, if there is one."""
         found = list(problems)
         if found:

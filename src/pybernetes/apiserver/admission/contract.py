@@ -20,6 +20,10 @@ from typing import TYPE_CHECKING, Protocol, Self
 
 import msgspec
 
+from pybernetes.api.errors import ApiError
+from pybernetes.apiserver.admission.figures import ADMIT, FIRST_BOUND, VALIDATE, ChainFigures
+from pybernetes.apiserver.figures import Histogram
+
 if TYPE_CHECKING:
     from pybernetes.apiserver.admission.host import Host
     from pybernetes.apiserver.auth.contract import User
@@ -197,11 +201,6 @@ class Judged:
 JUDGED = Judged()
 
 
-class Chain:
-    """Plugins in order. Which of them care about a kind of write is worked out once."""
-
-    def __init__(self, plugins: Sequence[Plugin] = ()) -> None:
-        self.use(plugins)
 Timed = tuple[Plugin, Histogram]
 """A plugin, and how long it has taken to let writes through."""
 
@@ -218,6 +217,11 @@ def _spent(seconds: Histogram, since: float) -> float:
     return now
 
 
+class Chain:
+    """Plugins in order. Which of them care about a kind of write is worked out once."""
+
+    def __init__(self, plugins: Sequence[Plugin] = ()) -> None:
+        self.use(plugins)
 
     def use(self, plugins: Sequence[Plugin]) -> None:
         """Replaces the plugins."""
@@ -266,10 +270,10 @@ def _spent(seconds: Histogram, since: float) -> float:
         key = (attributes.operation, group_resource, attributes.subresource)
         found = known.get(key)
         if found is None:
+            step = ADMIT if method == "mutate" else VALIDATE
             found = known[key] = tuple(
                 (plugin, self.figures.plugin(plugin.name, step, attributes.operation))
                 for plugin in self.plugins
                 if plugin.handles(*key) and getattr(type(plugin), method) is not getattr(Plugin, method)
             )
-            step = ADMIT if method == "mutate" else VALIDATE
         return found
