@@ -5,9 +5,10 @@ from random import Random
 
 import pytest
 
-from client.fake_server import FakeServer, status
+from client.fake_server import Answer, FakeServer, status
 from pybernetes.client import Client, DirectTransport
-from pybernetes.client.leader import LeaderElector, LeadershipLost
+from pybernetes.client.leader import LeaderElector, LeadershipLost, Timing
+from pybernetes.client.transport import Request
 from pybernetes.testing.loop import LoopClock
 
 pytestmark = pytest.mark.virtual_time
@@ -72,3 +73,26 @@ async def test_work_is_cancelled_when_the_lease_cannot_be_renewed() -> None:
     assert not leader.leading
     with pytest.raises(LeadershipLost):
         await leader.task
+
+
+class Mute(FakeServer):
+    """Answers until it is told not to, and then keeps everybody waiting."""
+
+    silent = False
+
+    async def handle(self, request: Request) -> Answer:
+        if self.silent:
+            await asyncio.Event().wait()
+        return await super().handle(request)
+
+
+async def test_a_server_that_does_not_answer_keeps_nobody_from_ending() -> None:
+    server = Mute()
+    leader = Candidate(server, "leader")
+    await asyncio.sleep(1)
+    assert leader.leading
+    server.silent = True
+    told = asyncio.get_running_loop().time()
+    await leader.stop()
+    assert asyncio.get_running_loop().time() - told == Timing().release
+    assert server.objects[LEASE]["spec"]["holderIdentity"] == "leader"

@@ -45,6 +45,7 @@ class Timing:
     lease: float = 15.0
     renew: float = 10.0
     retry: float = 2.0
+    release: float = 2.0
 
 
 class LeaderElector:
@@ -153,10 +154,14 @@ class LeaderElector:
 
     async def _release(self) -> None:
         try:
-            lease = await self._leases.get(self._name, self._namespace)
-            if lease.spec is None or lease.spec.holder_identity != self.identity:
-                return
-            spec = msgspec.structs.replace(lease.spec, holder_identity="", lease_duration_seconds=1)
-            await self._leases.update(msgspec.structs.replace(lease, spec=spec))
-        except (ApiError, Unreachable) as error:
-            log.debug("lease not given back", lease=self._name, error=str(error))
+            async with asyncio.timeout(self._timing.release):
+                await self._give_back()
+        except (ApiError, Unreachable, TimeoutError) as error:
+            log.debug("lease not given back", lease=self._name, error=str(error) or type(error).__name__)
+
+    async def _give_back(self) -> None:
+        lease = await self._leases.get(self._name, self._namespace)
+        if lease.spec is None or lease.spec.holder_identity != self.identity:
+            return
+        spec = msgspec.structs.replace(lease.spec, holder_identity="", lease_duration_seconds=1)
+        await self._leases.update(msgspec.structs.replace(lease, spec=spec))
