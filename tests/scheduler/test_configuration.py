@@ -50,6 +50,7 @@ def test_the_default_profile_has_upstreams_order_and_weights() -> None:
         "VolumeZone",
         "PodTopologySpread",
         "InterPodAffinity",
+        "DynamicResources",
     ]
     assert scores(world) == {
         "TaintToleration": 3,
@@ -57,6 +58,7 @@ def test_the_default_profile_has_upstreams_order_and_weights() -> None:
         "NodeResourcesFit": 1,
         "PodTopologySpread": 2,
         "InterPodAffinity": 2,
+        "DynamicResources": 2,
         "NodeResourcesBalancedAllocation": 1,
         "ImageLocality": 1,
     }

@@ -57,7 +57,7 @@ def test_equal_or_higher_priority_is_never_a_victim() -> None:
     diagnosis = world.evaluator.diagnose(one)
     assert unschedulable(diagnosis, preemption_failed(diagnosis.nodes, plan.reasons)) == (
         "0/2 nodes are available: 1 Insufficient cpu, 1 node(s) didn't match Pod's node affinity/selector. "
-        "no new claims to deallocate, preemption: 0/2 nodes are available: "
+        "preemption: 0/2 nodes are available: "
         "1 No preemption victims found for incoming pod, 1 Preemption is not helpful for scheduling."
     )
 

@@ -8,7 +8,8 @@ Guarantees
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -19,14 +20,28 @@ from pybernetes.api.errors import ApiError
 from pybernetes.api.meta import format_time
 from pybernetes.api.models import core_v1, meta_v1
 from pybernetes.client import Client, PatchType, Unreachable
-from pybernetes.scheduler.framework import NotPrepared, Reservation
+from pybernetes.scheduler.framework import NotPrepared, Profile, Reservation
 from pybernetes.scheduler.pod_info import PodInfo
 from pybernetes.scheduler.preemption import BY_SCHEDULER, DISRUPTION_TARGET
 from pybernetes.scheduler.queue import Waiting
+from pybernetes.scheduler.waiting_pods import NotPermitted, WaitingPod
 from pybernetes.scheduler.wording import making_room
 
 CONCURRENCY = 64
 log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """What comes before and about a binding; ``profile`` is given where its plugins have something to do."""
+
+    reservations: Sequence[Reservation] = ()
+    permission: WaitingPod | None = None
+    profile: Profile | None = None
+
+    @property
+    def is_plain(self) -> bool:
+        return not self.reservations and self.permission is None and self.profile is None
 
 
 class Binder:
@@ -47,10 +62,10 @@ class Binder:
         self._on_preempted = on_preempted
         self._slots = asyncio.Semaphore(CONCURRENCY)
 
-    async def bind(self, waiting: Waiting, node: str, reservations: Sequence[Reservation] = ()) -> None:
+    async def bind(self, waiting: Waiting, node: str, steps: Steps = Steps()) -> None:
         """Returns once the request is under way, or what must precede it is."""
-        if reservations:
-            self._tasks.create_task(self._prepare_and_bind(waiting, node, reservations))
+        if not steps.is_plain:
+            self._tasks.create_task(self._prepare_and_bind(waiting, node, steps))
             return
         await self._slots.acquire()
         self._start(self._bind(waiting, node))
@@ -62,6 +77,9 @@ class Binder:
             return
         await self._slots.acquire()
         self._start(self._patch_condition(pod, reason, message))
+
+    def report_soon(self, pod: PodInfo, reason: str, message: str) -> None:
+        self._tasks.create_task(self.report_failure(pod, reason, message))
 
     async def clear_nomination(self, pod: PodInfo) -> None:
         await self._slots.acquire()
@@ -75,32 +93,68 @@ class Binder:
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         self._tasks.create_task(work).add_done_callback(lambda _: self._slots.release())
 
-    async def _prepare_and_bind(self, waiting: Waiting, node: str, reservations: Sequence[Reservation]) -> None:
+    async def _prepare_and_bind(self, waiting: Waiting, node: str, steps: Steps) -> None:
         """Preparing may take minutes and holds no slot."""
         try:
-            for one in reservations:
+            if steps.permission is not None:
+                await steps.permission.verdict()
+            for one in steps.reservations:
                 await one.prepare(self._client)
-        except NotPrepared as error:
+            for plugin in steps.profile.pre_binds if steps.profile is not None else ():
+                await plugin.pre_bind(self._client, waiting.pod, node)
+            async with self._slots:
+                await self._send(waiting, node, steps)
+        except (NotPermitted, NotPrepared, ApiError, Unreachable) as error:
+            await self._undo(waiting, steps)
             self._on_refused(waiting, node, error)
         else:
-            async with self._slots:
-                await self._bind(waiting, node)
+            self._on_bound(waiting, node)
         finally:
-            for one in reservations:
+            for one in reversed(steps.reservations):
                 one.release()
 
+    async def _undo(self, waiting: Waiting, steps: Steps) -> None:
+        for one in reversed(steps.reservations):
+            try:
+                await one.undo(self._client)
+            except (ApiError, Unreachable) as error:
+                log.warning("what was reserved was not given back", pod=str(waiting.pod.key), error=str(error))
+
+    async def _send(self, waiting: Waiting, node: str, steps: Steps) -> None:
+        """Raises NotPrepared, ApiError and Unreachable."""
+        if steps.profile is not None:
+            for plugin in steps.profile.binds:
+                if await plugin.bind(self._client, waiting.pod, node):
+                    return
+            if not steps.profile.binds_itself:
+                raise NotPrepared(f"binding {waiting.pod.key} to {node}: no bind plugin did it")
+        await self._post(waiting.pod, node)
+
     async def _bind(self, waiting: Waiting, node: str) -> None:
-        pod = waiting.pod
-        binding = core_v1.Binding(
-            metadata=meta_v1.ObjectMeta(name=pod.key.name, namespace=pod.key.namespace, uid=pod.pod.metadata.uid),
-            target=core_v1.ObjectReference(kind="Node", name=node),
-        )
         try:
-            await self._client.post(core_v1.Pod, pod.key.name, pod.key.namespace, subresource="binding", body=binding)
+            await self._post(waiting.pod, node)
         except (ApiError, Unreachable) as error:
             self._on_refused(waiting, node, error)
         else:
             self._on_bound(waiting, node)
+
+    async def _post(self, pod: PodInfo, node: str) -> None:
+        binding = core_v1.Binding(
+            metadata=meta_v1.ObjectMeta(name=pod.key.name, namespace=pod.key.namespace, uid=pod.pod.metadata.uid),
+            target=core_v1.ObjectReference(kind="Node", name=node),
+        )
+        await self._client.post(core_v1.Pod, pod.key.name, pod.key.namespace, subresource="binding", body=binding)
+
+    async def act(self, pod: PodInfo, work: Callable[[Client], Awaitable[None]]) -> None:
+        """What a plugin does about a pod that has no node."""
+        await self._slots.acquire()
+        self._start(self._act(pod, work))
+
+    async def _act(self, pod: PodInfo, work: Callable[[Client], Awaitable[None]]) -> None:
+        try:
+            await work(self._client)
+        except (ApiError, Unreachable) as error:
+            log.warning("nothing was done for a pod without a node", pod=str(pod.key), error=str(error))
 
     async def _patch_condition(self, pod: PodInfo, reason: str, message: str) -> None:
         known = pod_scheduled_condition(pod.pod)

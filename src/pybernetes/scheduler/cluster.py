@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pybernetes.api.meta import Key
 from pybernetes.api.models import core_v1, policy_v1
 from pybernetes.scheduler.columns import NodeColumns
+from pybernetes.scheduler.device_objects import DeviceObjects
 from pybernetes.scheduler.nominations import Nominations
 from pybernetes.scheduler.placed_volumes import PlacedVolumes
 from pybernetes.scheduler.pod_counts import PodCounts
@@ -27,6 +28,7 @@ class ClusterState:
         self.placed_terms = PlacedTerms()
         self.placed_volumes = PlacedVolumes()
         self.storage = StorageObjects()
+        self.devices = DeviceObjects()
         self.nominations = Nominations()
         self.budgets: dict[Key, policy_v1.PodDisruptionBudget] = {}
         self.namespaces: dict[str, Mapping[str, str]] = {}

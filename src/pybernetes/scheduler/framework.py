@@ -15,10 +15,10 @@ Follows kube-scheduler's framework (https://kubernetes.io/docs/concepts/scheduli
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -62,6 +62,14 @@ class ClusterEvent(Enum):
     STORAGE_CLASS_ADDED = auto()
     CSI_NODE_CHANGED = auto()
     ATTACHMENT_REMOVED = auto()
+    CAPACITY_CHANGED = auto()
+    CSI_DRIVER_CHANGED = auto()
+    RESOURCE_CLAIM_CHANGED = auto()
+    DEVICE_CLASS_CHANGED = auto()
+    RESOURCE_SLICE_CHANGED = auto()
+    POD_GROUP_CHANGED = auto()
+    POD_ADDED = auto()
+    """A pod that has no node yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,13 +126,69 @@ class Reservation(Protocol):
     async def prepare(self, client: Client) -> None:
         """Makes it so. Raises NotPrepared."""
 
+    async def undo(self, client: Client) -> None:
+        """The pod does not go there after all: takes back what was written for it."""
+
     def release(self) -> None:
-        """The pod does not go there after all."""
+        """The pod is bound, or does not go there after all: what was kept in memory for it ends."""
 
 
 class ReservePlugin(Plugin, Protocol):
     def reserve(self, pod: PodInfo, node: str) -> Reservation | None:
-        """Asked once for each decision; None when the pod needs nothing."""
+        """Asked once for each decision; None when the pod needs nothing. Raises NotPrepared."""
+
+
+class GatePlugin(Plugin, Protocol):
+    """Upstream's PreEnqueue: a pod that is held back is not tried before one of the plugin's events."""
+
+    def holds_back(self, pod: PodInfo) -> str:
+        """Why; empty when it does not."""
+
+
+class QueueSortPlugin(Plugin, Protocol):
+    def sort_key(self, pod: PodInfo, added: float) -> Any:
+        """Pods with a lower key are tried first; ``added`` is when it came into the queue."""
+
+
+@dataclass(frozen=True, slots=True)
+class Aftermath:
+    """What a plugin has to say about a pod that no node will do for, and what it does about it."""
+
+    message: str
+    node: str = ""
+    """Where the pod may go soon: it is nominated there, and no other plugin is asked."""
+    act: Callable[[Client], Awaitable[None]] | None = None
+
+
+class PostFilterPlugin(Plugin, Protocol):
+    def no_node_for(self, pod: PodInfo, refusals: Callable[[], Mapping[str, str]]) -> Aftermath | None:
+        """``refusals`` works out the reason of each node."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """The pod keeps its node and is bound when the plugin allows it, or rejected after so many seconds."""
+
+    seconds: float
+
+
+class PermitPlugin(Plugin, Protocol):
+    def permit(self, pod: PodInfo, node: str) -> Rejection | Wait | None:
+        """None lets the pod be bound. Whoever waits is found in ``WaitingPods``."""
+
+
+class PreBindPlugin(Plugin, Protocol):
+    async def pre_bind(self, client: Client, pod: PodInfo, node: str) -> None:
+        """Raises NotPrepared."""
+
+
+class BindPlugin(Plugin, Protocol):
+    async def bind(self, client: Client, pod: PodInfo, node: str) -> bool:
+        """False: another plugin is to do it. Raises NotPrepared, ApiError and Unreachable."""
+
+
+class PostBindPlugin(Plugin, Protocol):
+    def post_bind(self, pod: PodInfo, node: str) -> None: ...
 
 
 class ScorePlugin(Plugin, Protocol):
@@ -151,6 +215,16 @@ class Profile:
     scores: tuple[Weighted, ...]
     admitting: tuple[AdmittingPlugin, ...] = ()
     reserves: tuple[ReservePlugin, ...] = ()
+    gates: tuple[GatePlugin, ...] = ()
+    sort: QueueSortPlugin | None = None
+    """None: by priority, then by age."""
+    post_filters: tuple[PostFilterPlugin, ...] = ()
+    permits: tuple[PermitPlugin, ...] = ()
+    pre_binds: tuple[PreBindPlugin, ...] = ()
+    binds: tuple[BindPlugin, ...] = ()
+    """Asked before the scheduler binds a pod itself."""
+    post_binds: tuple[PostBindPlugin, ...] = ()
+    binds_itself: bool = True
     preemption: DefaultPreemptionArgs | None = None
     """None: pods of this profile preempt nobody."""
     holds_gated: bool = True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from pybernetes.scheduler.assumed_volumes import AssumedVolumes
@@ -12,7 +12,7 @@ from pybernetes.scheduler.configuration.documents import Plugin as ChosenPlugin
 from pybernetes.scheduler.configuration.documents import Plugins, PluginSet, SchedulerProfile
 from pybernetes.scheduler.configuration.loading import Configuration, default_configuration
 from pybernetes.scheduler.configuration.merging import ConfigurationError, Point, choose, merge
-from pybernetes.scheduler.framework import AdmittingPlugin, FilterPlugin, Plugin, Profile, ReservePlugin, ScorePlugin
+from pybernetes.scheduler.framework import Profile
 from pybernetes.scheduler.framework import Weighted as WeightedPlugin
 from pybernetes.scheduler.pod_info import DEFAULT_SCHEDULER
 from pybernetes.scheduler.registry import DEFAULT_PLUGINS, NOT_BUILT, ROWS, Parts, Row
@@ -44,9 +44,9 @@ def default_profile(state: ClusterState, workloads: Workloads) -> Profile:
 def build_profile(
     name: str, given: SchedulerProfile, arguments: Mapping[str, Arguments], parts: Parts, rows: Mapping[str, Row]
 ) -> Profile:
-    plugins = _with_defaults(given.plugins, [one for one, row in rows.items() if row.added])
-    _check_built(plugins)
-    chosen = choose(plugins, {one: row.points for one, row in rows.items()})
+    chosen_plugins = _with_defaults(given.plugins, [one for one, row in rows.items() if row.added])
+    _check_built(chosen_plugins)
+    chosen = choose(chosen_plugins, {one: row.points for one, row in rows.items()})
     at = chosen.at
     sorts = at[Point.QUEUE_SORT]
     if len(sorts) != 1:
@@ -58,26 +58,30 @@ def build_profile(
     made = {
         one: row.make(parts, arguments.get(one) or row.arguments())
         for one, row in rows.items()
-        if row.make is not None and any(one in at[point] for point in (Point.FILTER, Point.SCORE, Point.RESERVE))
+        if row.make is not None and any(one in names for names in at.values())
     }
+
+    def plugins_at(point: Point) -> tuple[Any, ...]:
+        return tuple(made[one] for one in at[point] if one in made)
+
     preemption = arguments.get("DefaultPreemption") or DefaultPreemptionArgs()
     return Profile(
         scheduler_name=name,
-        filters=tuple(cast(FilterPlugin, one) for one in _chosen(at[Point.FILTER], made)),
-        scores=tuple(
-            WeightedPlugin(cast(ScorePlugin, one), chosen.weights[one.name]) for one in _chosen(at[Point.SCORE], made)
-        ),
-        admitting=tuple(
-            cast(AdmittingPlugin, one) for one in _chosen(at[Point.FILTER], made) if hasattr(one, "rejection")
-        ),
-        reserves=tuple(cast(ReservePlugin, one) for one in _chosen(at[Point.RESERVE], made)),
+        filters=plugins_at(Point.FILTER),
+        scores=tuple(WeightedPlugin(one, chosen.weights[one.name]) for one in plugins_at(Point.SCORE)),
+        admitting=tuple(one for one in plugins_at(Point.FILTER) if hasattr(one, "rejection")),
+        reserves=plugins_at(Point.RESERVE),
+        gates=plugins_at(Point.PRE_ENQUEUE),
+        sort=next(iter(plugins_at(Point.QUEUE_SORT)), None),
+        post_filters=plugins_at(Point.POST_FILTER),
+        permits=plugins_at(Point.PERMIT),
+        pre_binds=tuple(one for one in plugins_at(Point.PRE_BIND) if hasattr(one, "pre_bind")),
+        binds=plugins_at(Point.BIND),
+        post_binds=plugins_at(Point.POST_BIND),
+        binds_itself="DefaultBinder" in at[Point.BIND],
         preemption=cast(DefaultPreemptionArgs, preemption) if "DefaultPreemption" in at[Point.POST_FILTER] else None,
         holds_gated="SchedulingGates" in at[Point.PRE_ENQUEUE],
     )
-
-
-def _chosen(names: tuple[str, ...], made: Mapping[str, Plugin]) -> Iterator[Plugin]:
-    return (made[name] for name in names if name in made)
 
 
 def _with_defaults(given: Plugins | None, added: Sequence[str]) -> Plugins:

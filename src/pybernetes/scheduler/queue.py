@@ -1,8 +1,9 @@
 """SchedulingQueue: pods that wait for a node.
 
 Guarantees
-  A pod is in exactly one place: active (to be tried now), backing off (to be tried at a known time) or unschedulable
-  (to be tried when something happens that could help it, or after five minutes at the latest).
+  A pod is in exactly one place: active (to be tried now), backing off (to be tried at a known time), unschedulable
+  (to be tried when something happens that could help it, or after five minutes at the latest) or held back (by a plugin
+  that is asked again when it changes or something happens that the plugin cares about).
   ``pop`` gives the highest priority first, and within one priority the one that has waited longest.
   A pod that failed n times waits 2^(n-1) seconds, at most 10 (or as configured), before it is tried again.
 
@@ -13,9 +14,10 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import count
+from typing import Any
 
 from pybernetes.api.clock import Clock
 from pybernetes.api.meta import Key
@@ -45,20 +47,37 @@ class Waiting:
     attempts: int = 0
     failed_at: float = 0.0
     rejected_by: frozenset[str] = frozenset()
+    gated_by: str = ""
+    """The plugin that holds it back, so that it is not even tried."""
 
 
 _UPSTREAM = Backoff()
 
 
+def by_priority(pod: PodInfo, added: float) -> tuple[int, float]:
+    return -pod.priority, added
+
+
 class SchedulingQueue:
-    def __init__(self, clock: Clock, plugins: Iterable[Plugin], backoff: Backoff = _UPSTREAM) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        plugins: Iterable[Plugin],
+        backoff: Backoff = _UPSTREAM,
+        gate: Callable[[PodInfo], str] = lambda pod: "",
+        sort_key: Callable[[PodInfo, float], Any] = by_priority,
+    ) -> None:
+        """``gate`` names the plugin that holds a pod back, if one does."""
+        self._gate = gate
+        self._sort_key = sort_key
         self._clock = clock
         self._backoffs = backoff
         self._woken_by: dict[ClusterEvent, frozenset[str]] = _by_event(plugins)
         self._order = count()
-        self._active: list[tuple[int, float, int, Waiting]] = []
+        self._active: list[tuple[Any, int, Waiting]] = []
         self._backoff: list[tuple[float, int, Waiting]] = []
         self._unschedulable: dict[Key, Waiting] = {}
+        self._held_back: dict[Key, Waiting] = {}
         self._waiting: dict[Key, Waiting] = {}
         self._wake = asyncio.Event()
 
@@ -70,6 +89,7 @@ class SchedulingQueue:
         waiting = Waiting(pod, self._clock.monotonic())
         self._waiting[pod.key] = waiting
         self._unschedulable.pop(pod.key, None)
+        self._held_back.pop(pod.key, None)
         self._activate(waiting)
 
     def update(self, pod: PodInfo) -> None:
@@ -83,10 +103,13 @@ class SchedulingQueue:
         if changed and pod.key in self._unschedulable:
             del self._unschedulable[pod.key]
             self._requeue(waiting)
+        elif self._held_back.pop(pod.key, None) is not None:
+            self._requeue(waiting)
 
     def remove(self, key: Key) -> None:
         self._waiting.pop(key, None)
         self._unschedulable.pop(key, None)
+        self._held_back.pop(key, None)
 
     async def pop(self) -> Waiting:
         """The next pod to try; the caller answers with ``remove``, ``park`` or ``retry``."""
@@ -100,7 +123,7 @@ class SchedulingQueue:
     def pop_now(self) -> Waiting | None:
         self._advance()
         while self._active:
-            waiting = heapq.heappop(self._active)[3]
+            waiting = heapq.heappop(self._active)[2]
             if self._waiting.get(waiting.pod.key) is waiting:
                 waiting.attempts += 1
                 return waiting
@@ -121,15 +144,20 @@ class SchedulingQueue:
 
     def move(self, event: ClusterEvent) -> None:
         """Something happened: whoever it could help is tried again, after the rest of its back-off."""
-        if not self._unschedulable:
+        if not self._unschedulable and not self._held_back:
             return
         interested = self._woken_by.get(event, frozenset())
+        for key in [key for key, waiting in self._held_back.items() if waiting.gated_by in interested]:
+            self._requeue(self._held_back.pop(key))
         for key, waiting in list(self._unschedulable.items()):
             if not waiting.rejected_by or waiting.rejected_by & interested:
                 del self._unschedulable[key]
                 self._requeue(waiting)
 
     def _requeue(self, waiting: Waiting) -> None:
+        if not waiting.attempts:
+            self._activate(waiting)
+            return
         ready_at = waiting.failed_at + self._backoffs.after(waiting.attempts)
         if ready_at <= self._clock.monotonic():
             self._activate(waiting)
@@ -138,7 +166,11 @@ class SchedulingQueue:
             self._wake.set()
 
     def _activate(self, waiting: Waiting) -> None:
-        heapq.heappush(self._active, (-waiting.pod.priority, waiting.added, next(self._order), waiting))
+        waiting.gated_by = self._gate(waiting.pod)
+        if waiting.gated_by:
+            self._held_back[waiting.pod.key] = waiting
+            return
+        heapq.heappush(self._active, (self._sort_key(waiting.pod, waiting.added), next(self._order), waiting))
         self._wake.set()
 
     def _advance(self) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from pybernetes.api.clock import Clock, SystemClock
 from pybernetes.scheduler.assumed_volumes import AssumedVolumes
 from pybernetes.scheduler.cluster import ClusterState
 from pybernetes.scheduler.configuration import arguments as args
@@ -18,6 +19,7 @@ from pybernetes.scheduler.configuration.documents import Plugins, PluginSet
 from pybernetes.scheduler.configuration.merging import Point
 from pybernetes.scheduler.framework import Plugin
 from pybernetes.scheduler.plugins.classic_volume_limits import ClassicVolumeLimits, ebs_volume, gce_disk
+from pybernetes.scheduler.plugins.dynamic_resources import DynamicResources
 from pybernetes.scheduler.plugins.equal_priority import EqualPriority
 from pybernetes.scheduler.plugins.image_locality import ImageLocality
 from pybernetes.scheduler.plugins.inter_pod_affinity import InterPodAffinity
@@ -34,6 +36,7 @@ from pybernetes.scheduler.plugins.taint_toleration import TaintToleration
 from pybernetes.scheduler.plugins.volume_binding import VolumeBinding
 from pybernetes.scheduler.plugins.volume_restrictions import VolumeRestrictions
 from pybernetes.scheduler.plugins.volume_zone import VolumeZone
+from pybernetes.scheduler.waiting_pods import WaitingPods
 from pybernetes.scheduler.workloads import Workloads
 
 
@@ -44,6 +47,8 @@ class Parts:
     state: ClusterState
     workloads: Workloads
     assumed_volumes: AssumedVolumes
+    clock: Clock = field(default_factory=SystemClock)
+    waiting: WaitingPods = field(default_factory=WaitingPods)
 
 
 Make = Callable[[Parts, Any], Plugin]
@@ -86,6 +91,11 @@ ROWS: Mapping[str, Row] = {
         lambda parts, given: PodTopologySpread(parts.state, parts.workloads, given), BOTH, args.PodTopologySpreadArgs
     ),
     "InterPodAffinity": Row(lambda parts, given: InterPodAffinity(parts.state, given), BOTH, args.InterPodAffinityArgs),
+    "DynamicResources": Row(
+        lambda parts, given: DynamicResources(parts.state, parts.clock, given),
+        (Point.PRE_ENQUEUE, *PRE_FILTER, Point.POST_FILTER, *SCORE, Point.RESERVE, Point.PRE_BIND),
+        args.DynamicResourcesArgs,
+    ),
     "DefaultPreemption": Row(None, (Point.POST_FILTER,), args.DefaultPreemptionArgs),
     "NodeResourcesBalancedAllocation": Row(
         lambda parts, given: NodeResourcesBalancedAllocation(given),
@@ -117,12 +127,16 @@ ROWS: Mapping[str, Row] = {
     ),
 }
 
-NOT_BUILT = frozenset(
-    ["DynamicResources", "GangScheduling", "NodeDeclaredFeatures", "TopologyPlacementGenerator", "PodGroupPodsCount"]
-)
+NOT_BUILT = frozenset(["GangScheduling", "NodeDeclaredFeatures", "TopologyPlacementGenerator", "PodGroupPodsCount"])
 """Upstream's plugins that a configuration may turn off but not on."""
 
-_WEIGHTS = {"TaintToleration": 3, "NodeAffinity": 2, "PodTopologySpread": 2, "InterPodAffinity": 2}
+_WEIGHTS = {
+    "TaintToleration": 3,
+    "NodeAffinity": 2,
+    "PodTopologySpread": 2,
+    "InterPodAffinity": 2,
+    "DynamicResources": 2,
+}
 _CLASSIC = frozenset(
     ["SelectorSpread", "ServiceSpreading", "EqualPriority", "MaxEBSVolumeCount", "MaxGCEPDVolumeCount"]
 )

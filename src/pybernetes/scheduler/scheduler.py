@@ -22,19 +22,31 @@ from pybernetes.client import Client, Informers, Unreachable
 from pybernetes.client.events import NORMAL, WARNING, EventBroadcaster
 from pybernetes.scheduler import wording
 from pybernetes.scheduler.assumed_volumes import AssumedVolumes
-from pybernetes.scheduler.binding import Binder
+from pybernetes.scheduler.binding import Binder, Steps
 from pybernetes.scheduler.cluster import ClusterState
 from pybernetes.scheduler.configuration.loading import Configuration, default_configuration
+from pybernetes.scheduler.device_feed import DeviceFeed
 from pybernetes.scheduler.evaluation import Diagnosis, Evaluator, Placement
+from pybernetes.scheduler.explaining.explain import refusals_by_node
 from pybernetes.scheduler.explaining.explainer import Explainer
 from pybernetes.scheduler.explaining.memory import DecisionMemory
 from pybernetes.scheduler.feed import LIVE_PODS, Feed
-from pybernetes.scheduler.framework import ClusterEvent, NotPrepared, Plugin, PluginFailed
+from pybernetes.scheduler.framework import (
+    ClusterEvent,
+    NotPrepared,
+    Plugin,
+    PluginFailed,
+    Profile,
+    Rejection,
+    Reservation,
+    Wait,
+)
 from pybernetes.scheduler.pod_info import PodInfo
 from pybernetes.scheduler.preemption import NoPreemption, Preemption, plan_preemption
 from pybernetes.scheduler.profiles import build_profiles
-from pybernetes.scheduler.queue import Backoff, SchedulingQueue, Waiting
+from pybernetes.scheduler.queue import Backoff, SchedulingQueue, Waiting, by_priority
 from pybernetes.scheduler.registry import ROWS, Parts, Row
+from pybernetes.scheduler.waiting_pods import NotPermitted, WaitingPod, WaitingPods
 from pybernetes.scheduler.workloads import Workloads
 
 UNSCHEDULABLE, SCHEDULER_ERROR = "Unschedulable", "SchedulerError"
@@ -60,19 +72,25 @@ class Scheduler:
         self._random = random
         self._state = ClusterState()
         workloads = Workloads()
-        parts = Parts(self._state, workloads, AssumedVolumes(self._state.storage))
+        self._permissions = WaitingPods()
+        parts = Parts(self._state, workloads, AssumedVolumes(self._state.storage), clock, self._permissions)
         profiles = self._profiles = build_profiles(configuration, parts, rows)
         self._evaluators = {name: Evaluator(self._state, one, random) for name, one in profiles.items()}
-        plugins: list[Plugin] = [plugin for one in profiles.values() for plugin in one.filters]
+        plugins: list[Plugin] = [
+            plugin for one in profiles.values() for plugin in (*one.filters, *one.gates, *one.permits)
+        ]
+        sort = next((one.sort.sort_key for one in profiles.values() if one.sort is not None), by_priority)
         document = configuration.document
         backoff = Backoff(document.pod_initial_backoff_seconds, document.pod_max_backoff_seconds)
-        self.queue = SchedulingQueue(clock, plugins, backoff)
+        self.queue = SchedulingQueue(clock, plugins, backoff, self._holder_of, sort)
         self._informers = Informers(client, random)
         self._feed = Feed(self._informers, self._state, workloads, self.queue, frozenset(profiles))
+        self._device_feed = DeviceFeed(self._informers, self._state.devices, self.queue)
         self._events = EventBroadcaster(client, clock, random)
         self._recorders = {name: self._events.recorder(name) for name in profiles}
         self._memory = DecisionMemory()
         pods = self._informers.get(core_v1.Pod, field_selector=LIVE_PODS)
+        pods.on_change(self._pod_changed)
         self.explainer = Explainer(self._state, self._evaluators, self._memory, pods.get, clock)
 
     async def run(self) -> None:
@@ -110,10 +128,50 @@ class Scheduler:
             case Placement(node):
                 self._state.nominations.remove(waiting.pod.key)
                 self._state.assume(waiting.pod, node)
-                found = (plugin.reserve(waiting.pod, node) for plugin in self._profiles[name].reserves)
-                await self._binder.bind(waiting, node, [one for one in found if one is not None])
+                await self._bind(waiting, node, self._profiles[name])
             case Diagnosis() as diagnosis:
                 await self._reject(waiting, diagnosis, plan)
+
+    async def _bind(self, waiting: Waiting, node: str, profile: Profile) -> None:
+        reservations: list[Reservation] = []
+        try:
+            for plugin in profile.reserves:
+                reservation = plugin.reserve(waiting.pod, node)
+                if reservation is not None:
+                    reservations.append(reservation)
+            permission = self._permission(waiting.pod, node, profile)
+        except (NotPrepared, NotPermitted, PluginFailed) as error:
+            for one in reversed(reservations):
+                one.release()
+            self._refused(waiting, node, error)
+            return
+        busy = profile if profile.pre_binds or profile.binds or not profile.binds_itself else None
+        await self._binder.bind(waiting, node, Steps(reservations, permission, busy))
+
+    def _permission(self, pod: PodInfo, node: str, profile: Profile) -> WaitingPod | None:
+        """What the pod has to wait for. Raises NotPermitted."""
+        waits: dict[str, float] = {}
+        for plugin in profile.permits:
+            match plugin.permit(pod, node):
+                case Rejection(reason):
+                    raise NotPermitted(plugin.name, reason)
+                case Wait(seconds):
+                    waits[plugin.name] = seconds
+        if not waits:
+            return None
+        waiting = WaitingPod(pod, node, waits)
+        self._permissions.add(waiting)
+        return waiting
+
+    def _holder_of(self, pod: PodInfo) -> str:
+        """The plugin that does not even let a pod be tried."""
+        profile = self._profiles[pod.scheduler_name]
+        return next((one.name for one in profile.gates if one.holds_back(pod)), "")
+
+    def _pod_changed(self, old: core_v1.Pod | None, new: core_v1.Pod | None) -> None:
+        """A pod that is gone waits for no permission."""
+        if new is None and old is not None and (waiting := self._permissions.get(old.metadata.uid)) is not None:
+            waiting.reject("", "pod was deleted")
 
     def _plan(self, pod: PodInfo, diagnosis: Diagnosis) -> Preemption | NoPreemption | None:
         """None where the profile preempts nobody."""
@@ -151,27 +209,60 @@ class Scheduler:
     async def _reject(self, waiting: Waiting, diagnosis: Diagnosis, plan: Preemption | NoPreemption | None) -> None:
         pod = waiting.pod
         self.queue.park(waiting, diagnosis.rejected_by)
-        match plan:
-            case None:
-                message = wording.unschedulable(diagnosis, wording.NOTHING_TO_DEALLOCATE)
-            case NoPreemption(_, not_eligible) if not_eligible:
-                message = wording.unschedulable(diagnosis, wording.preemption_not_eligible(not_eligible))
-            case NoPreemption(reasons):
-                message = wording.unschedulable(diagnosis, wording.preemption_failed(diagnosis.nodes, reasons))
-                if pod.pod.status.nominated_node_name:
-                    await self._release([pod])
-            case Preemption(node, victims):
-                message = wording.unschedulable(diagnosis, "")
-                await self._preempt(pod, node, victims)
+        before = await self._ask_post_filters(pod)
+        if before is None:
+            message = wording.unschedulable(diagnosis, "")
+        else:
+            message = await self._after_preemption(pod, diagnosis, plan, before)
         recorder = self._recorders[pod.scheduler_name]
         recorder.event(pod.pod, WARNING, "FailedScheduling", message)
         await self._binder.report_failure(pod, UNSCHEDULABLE, message)
 
+    async def _ask_post_filters(self, pod: PodInfo) -> list[str] | None:
+        """What plugins say about a pod without a node; None when one of them has found a node for it."""
+        said = []
+        trace = self._evaluators[pod.scheduler_name].trace
+
+        def refusals() -> Mapping[str, str]:
+            return refusals_by_node(trace, self._state.nodes) if trace is not None else {}
+
+        for plugin in self._profiles[pod.scheduler_name].post_filters:
+            aftermath = plugin.no_node_for(pod, refusals)
+            if aftermath is None:
+                continue
+            if aftermath.act is not None:
+                await self._binder.act(pod, aftermath.act)
+            if aftermath.node:
+                await self._preempt(pod, aftermath.node, ())
+                return None
+            said.append(aftermath.message)
+        return said
+
+    async def _after_preemption(
+        self, pod: PodInfo, diagnosis: Diagnosis, plan: Preemption | NoPreemption | None, before: Sequence[str]
+    ) -> str:
+        """Does what was planned; gives what there is to say."""
+        match plan:
+            case None:
+                return wording.unschedulable(diagnosis, ", ".join(before))
+            case NoPreemption(_, not_eligible) if not_eligible:
+                after = wording.preemption_not_eligible(not_eligible)
+            case NoPreemption(reasons):
+                after = wording.preemption_failed(diagnosis.nodes, reasons)
+                if pod.pod.status.nominated_node_name:
+                    await self._release([pod])
+            case Preemption(node, victims):
+                await self._preempt(pod, node, victims)
+                return wording.unschedulable(diagnosis, "")
+        return wording.unschedulable(diagnosis, ", ".join((*before, after)))
+
     def _bound(self, waiting: Waiting, node: str) -> None:
-        key = waiting.pod.key
-        self.queue.remove(key)
-        recorder = self._recorders[waiting.pod.scheduler_name]
-        recorder.event(waiting.pod.pod, NORMAL, "Scheduled", wording.scheduled(key.namespace, key.name, node))
+        pod = waiting.pod
+        self.queue.remove(pod.key)
+        recorder = self._recorders[pod.scheduler_name]
+        recorder.event(pod.pod, NORMAL, "Scheduled", wording.scheduled(pod.key.namespace, pod.key.name, node))
+        for plugin in self._profiles[pod.scheduler_name].post_binds:
+            plugin.post_bind(pod, node)
 
     def _refused(self, waiting: Waiting, node: str, error: Exception) -> None:
         pod = waiting.pod
@@ -183,7 +274,19 @@ class Scheduler:
             return
         if isinstance(error, Unreachable):
             log.warning("binding got no answer", pod=str(pod.key), node=node, error=str(error))
-        message = str(error) if isinstance(error, NotPrepared) else f"binding rejected: {error}"
+        reason, message = self._told(error)
         self._memory.note(pod.key, failure=message)
         self._recorders[pod.scheduler_name].event(pod.pod, WARNING, "FailedScheduling", message)
-        self.queue.retry(waiting)
+        self._binder.report_soon(pod, reason, message)
+        if isinstance(error, NotPermitted):
+            self.queue.park(waiting, frozenset((error.plugin,)) if error.plugin else frozenset())
+        else:
+            self.queue.retry(waiting)
+
+    def _told(self, error: Exception) -> tuple[str, str]:
+        match error:
+            case NotPermitted():
+                return UNSCHEDULABLE, wording.not_permitted(str(error))
+            case NotPrepared() | PluginFailed():
+                return SCHEDULER_ERROR, str(error)
+        return SCHEDULER_ERROR, f"binding rejected: {error}"

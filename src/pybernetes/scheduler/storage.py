@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 
 from pybernetes.api.meta import Key
 from pybernetes.api.models import core_v1, storage_v1
+from pybernetes.scheduler.wakes import Wakes
 
 
-class StorageObjects:
+class StorageObjects(Wakes):
     def __init__(self) -> None:
+        super().__init__()
         self.claims: dict[Key, core_v1.PersistentVolumeClaim] = {}
         self.volumes: dict[str, core_v1.PersistentVolume] = {}
         self.classes: dict[str, storage_v1.StorageClass] = {}
         self.csi_nodes: dict[str, storage_v1.CSINode] = {}
         self.csi_drivers: dict[str, storage_v1.CSIDriver] = {}
         self._attachments: dict[str, dict[str, storage_v1.VolumeAttachment]] = {}
-        self._waiting: dict[Key, set[asyncio.Event]] = {}
 
     def set_attachment(self, old: storage_v1.VolumeAttachment | None, new: storage_v1.VolumeAttachment | None) -> None:
         if old is not None:
@@ -27,24 +27,3 @@ class StorageObjects:
 
     def attachments_of(self, node: str) -> Iterator[storage_v1.VolumeAttachment]:
         return iter(self._attachments.get(node, {}).values())
-
-    def wake(self, key: Key) -> None:
-        """Something changed there: whoever waits for it looks again."""
-        for event in self._waiting.get(key, ()):
-            event.set()
-
-    async def until(self, is_so: Callable[[], bool], keys: Iterable[Key]) -> None:
-        """Returns when it is so, which is asked after each change of what the keys name; what it raises is raised."""
-        event = asyncio.Event()
-        watched = set(keys)
-        for key in watched:
-            self._waiting.setdefault(key, set()).add(event)
-        try:
-            while not is_so():
-                event.clear()
-                await event.wait()
-        finally:
-            for key in watched:
-                self._waiting[key].discard(event)
-                if not self._waiting[key]:
-                    del self._waiting[key]

@@ -26,11 +26,16 @@ def unschedulable(diagnosis: Diagnosis, preemption: str) -> str:
 
 
 def preemption_failed(nodes: int, reasons: Mapping[str, int]) -> str:
-    return f"{NOTHING_TO_DEALLOCATE}, preemption: 0/{nodes} nodes are available: {_histogram(reasons)}."
+    return f"preemption: 0/{nodes} nodes are available: {_histogram(reasons)}."
 
 
 def preemption_not_eligible(why: str) -> str:
-    return f"{NOTHING_TO_DEALLOCATE}, preemption: {why}"
+    return f"preemption: {why}"
+
+
+def not_permitted(why: str) -> str:
+    """The one node that was chosen counts."""
+    return f"0/1 nodes are available: 1 {why}."
 
 
 def _histogram(reasons: Mapping[str, int]) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import singledispatch
 
+from pybernetes.api.durations import parse_duration
 from pybernetes.api.fields import (
     FieldError,
     FieldPath,
@@ -22,6 +23,7 @@ from pybernetes.api.models import core_v1
 from pybernetes.scheduler.configuration.arguments import (
     Arguments,
     DefaultPreemptionArgs,
+    DynamicResourcesArgs,
     InterPodAffinityArgs,
     NodeAffinityArgs,
     NodeResourcesBalancedAllocationArgs,
@@ -187,6 +189,14 @@ def _node_selector_term(term: core_v1.NodeSelectorTerm, path: FieldPath) -> Iter
             yield not_supported(each.operator, one.operator, _FIELD_OPERATORS)
         elif len(one.values) != 1:
             yield invalid(each.child("values"), one.values, "must have one element")
+
+
+@validate_arguments.register
+def _dynamic_resources(arguments: DynamicResourcesArgs, path: FieldPath) -> Iterator[FieldError]:
+    if arguments.filter_timeout is not None and parse_duration(arguments.filter_timeout) < 0:
+        yield invalid(path.filterTimeout, arguments.filter_timeout, "must be zero or positive")
+    if arguments.binding_timeout is not None and parse_duration(arguments.binding_timeout) < 1:
+        yield invalid(path.bindingTimeout, arguments.binding_timeout, "must be at least 1 second")
 
 
 def _label_name(name: str, path: FieldPath) -> Iterator[FieldError]:

@@ -5,8 +5,11 @@ Follows staging/src/k8s.io/kube-scheduler/config/v1/types_pluginargs.go and pkg/
 
 from __future__ import annotations
 
+import sys
+
 import msgspec
 
+from pybernetes.api.durations import parse_duration
 from pybernetes.api.models import core_v1
 from pybernetes.scheduler.resource_allocation import ResourceWeight
 
@@ -93,3 +96,22 @@ class DefaultPreemptionArgs(Arguments, frozen=True):
 class VolumeBindingArgs(Arguments, frozen=True):
     bind_timeout_seconds: int = 600
     shape: tuple[UtilizationShapePoint, ...] | None = None
+
+
+_STEPS_PER_SECOND = 10_000
+"""Of a search for devices, which is given steps and not time so that it gives the same answer everywhere."""
+
+
+class DynamicResourcesArgs(Arguments, frozen=True):
+    filter_timeout: str | None = None
+    binding_timeout: str | None = None
+
+    @property
+    def most_steps(self) -> int:
+        """0 is no limit."""
+        seconds = 10.0 if self.filter_timeout is None else parse_duration(self.filter_timeout)
+        return int(seconds * _STEPS_PER_SECOND) or sys.maxsize
+
+    @property
+    def binding_seconds(self) -> float:
+        return 600.0 if self.binding_timeout is None else parse_duration(self.binding_timeout)

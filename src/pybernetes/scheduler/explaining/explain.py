@@ -75,6 +75,19 @@ def unfold(trace: Trace, nodes: NodeColumns) -> Unfolded:
     return Unfolded(names, feasible, tuple(refused), tuple(scores), total)
 
 
+def refusals_by_node(trace: Trace, nodes: NodeColumns) -> dict[str, str]:
+    """Why each node will not do, as the first plugin that refuses it says."""
+    if trace.rejection is not None:
+        return dict.fromkeys(filter(None, nodes.names), trace.rejection[1].reason)
+    seen = unfold(trace, nodes)
+    why: dict[str, str] = {}
+    for credited, mask in seen.refused:
+        for row in np.flatnonzero(mask):
+            if (name := seen.names.get(int(row))) is not None:
+                why.setdefault(name, credited.reason)
+    return why
+
+
 def explain(
     trace: Trace,
     state: ClusterState,

@@ -1,0 +1,41 @@
+"""What informers tell about devices → ``DeviceObjects`` and wake-up events."""
+
+from __future__ import annotations
+
+from pybernetes.api.models import resource_v1
+from pybernetes.client import Informers, key_of
+from pybernetes.scheduler.device_objects import DeviceObjects
+from pybernetes.scheduler.framework import ClusterEvent
+from pybernetes.scheduler.queue import SchedulingQueue
+
+
+class DeviceFeed:
+    def __init__(self, informers: Informers, devices: DeviceObjects, queue: SchedulingQueue) -> None:
+        self._devices = devices
+        self._queue = queue
+        informers.get(resource_v1.DeviceClass).on_change(self._class)
+        informers.get(resource_v1.ResourceSlice).on_change(self._slice)
+        informers.get(resource_v1.ResourceClaim).on_change(self._claim)
+
+    def _claim(self, old: resource_v1.ResourceClaim | None, new: resource_v1.ResourceClaim | None) -> None:
+        """A claim whose status is as before, or that is gone, helps nobody; its controller deallocates it first."""
+        if new is None:
+            assert old is not None
+            self._devices.remove_claim(key_of(old))
+        elif self._devices.set_claim(new) and (old is None or old.status != new.status):
+            self._queue.move(ClusterEvent.RESOURCE_CLAIM_CHANGED)
+
+    def _class(self, old: resource_v1.DeviceClass | None, new: resource_v1.DeviceClass | None) -> None:
+        if new is None:
+            assert old is not None
+            self._devices.classes.pop(old.metadata.name, None)
+            return
+        self._devices.classes[new.metadata.name] = new
+        self._queue.move(ClusterEvent.DEVICE_CLASS_CHANGED)
+
+    def _slice(self, old: resource_v1.ResourceSlice | None, new: resource_v1.ResourceSlice | None) -> None:
+        one = new or old
+        assert one is not None
+        self._devices.slices.set(one.metadata.name, new)
+        if new is not None:
+            self._queue.move(ClusterEvent.RESOURCE_SLICE_CHANGED)
