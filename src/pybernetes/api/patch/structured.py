@@ -129,7 +129,7 @@ def merge(live: Any, config: Any, kind: Kind) -> Any:
         merged = dict(live)
         for name, item in config.items():
             before = live.get(name)
-            if before is not None and isinstance(item, dict | list):
+            if before is not None and (item is None or isinstance(item, dict | list)):
                 item = merge(before, item, kind.child(name))
             merged[name] = item
         return merged
