@@ -40,6 +40,10 @@ class CacheReader:
         found: list[StoredObject] = list(kind.under(namespace))
         return (stored.document for stored in found)
 
+    def has_any(self, group_resource: str) -> bool:
+        kind = self._kinds.get(group_resource)
+        return kind is not None and bool(kind.objects)
+
     def version(self, group_resource: str) -> int:
         """Another number whenever an object of the kind has changed."""
         kind = self._kinds.get(group_resource)

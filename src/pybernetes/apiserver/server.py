@@ -81,7 +81,6 @@ class ApiServer:
         """Who may act as somebody else; None: nobody is asked to."""
         self.auditor: Auditor | None = None
         """Who tells of requests; None: nobody does."""
-        self.admission = Chain(admission)
         self.gate: Gate | None = None
         """Who lets requests in when there are many; None lets in all."""
         self.access_figures = AccessFigures()
@@ -91,6 +90,7 @@ class ApiServer:
         self.watch_cache = WatchCache(store)
         self.endpoints: dict[GroupVersionResource, Endpoint] = {}
         self.reader = CacheReader(self.watch_cache)
+        self.admission = Chain(admission, self.reader.has_any)
         self.webhooks = WebhookClients(self.reader, self.random)
         self._reservations: list[Reservations] = []
         self._caches: dict[str, KindCache] = {}

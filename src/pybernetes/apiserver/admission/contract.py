@@ -149,6 +149,8 @@ class Plugin:
     operations: frozenset[Operation] = EVERY_WRITE
     resources: frozenset[str] = frozenset()
     subresources: frozenset[str] = frozenset({""})
+    needs: str = ""
+    """A group resource: as long as there is no object of it, the plugin has nothing to do and is not asked."""
 
     @classmethod
     def build(cls, host: Host) -> Self:
@@ -220,7 +222,9 @@ def _spent(seconds: Histogram, since: float) -> float:
 class Chain:
     """Plugins in order. Which of them care about a kind of write is worked out once."""
 
-    def __init__(self, plugins: Sequence[Plugin] = ()) -> None:
+    def __init__(self, plugins: Sequence[Plugin] = (), has_any: Callable[[str], bool] = lambda kind: True) -> None:
+        """``has_any``: whether there is an object of a group resource."""
+        self._has_any = has_any
         self.use(plugins)
 
     def use(self, plugins: Sequence[Plugin]) -> None:
@@ -236,6 +240,10 @@ class Chain:
         outcomes: list[Mutated | None] = []
         try:
             for plugin, seconds in timed:
+                if plugin.needs and not self._has_any(plugin.needs):
+                    seconds.counts[0] += 1
+                    outcomes.append(None)
+                    continue
                 outcomes.append(await plugin.mutate(attributes))
                 at = _spent(seconds, at)
             if any(outcomes) and any(outcome.changed for outcome in outcomes if outcome is not None):
@@ -251,6 +259,9 @@ class Chain:
         began = at = perf_counter()
         try:
             for plugin, seconds in self._of(self._validating, "validate", attributes):
+                if plugin.needs and not self._has_any(plugin.needs):
+                    seconds.counts[0] += 1
+                    continue
                 await plugin.validate(attributes)
                 at = _spent(seconds, at)
         except ApiError:

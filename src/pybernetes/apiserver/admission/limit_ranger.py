@@ -31,6 +31,7 @@ _JUDGED = frozenset(
 
 class LimitRanger(ReadingPlugin):
     name = "LimitRanger"
+    needs = LIMIT_RANGES
 
     def handles(self, operation: Operation, group_resource: str, subresource: str) -> bool:
         return (operation, group_resource, subresource) in _JUDGED

@@ -69,6 +69,7 @@ class ResourceQuota(Plugin):
         self._store = store
         self._clock = clock
         self._limited = limited
+        self.needs = "" if limited else QUOTAS
         self._lines: dict[str, Line] = {}
 
     def handles(self, operation: Operation, group_resource: str, subresource: str) -> bool:

@@ -52,6 +52,7 @@ class _Turn:
 
 class MutatingAdmissionPolicy(Plugin):
     name = "MutatingAdmissionPolicy"
+    needs = BINDINGS
 
     def __init__(self, host: Host) -> None:
         self._invocations: Invocations[Mutations] = Invocations(host, POLICIES, BINDINGS, _mutations)

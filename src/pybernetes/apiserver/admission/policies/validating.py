@@ -45,6 +45,7 @@ class _Denial:
 
 class ValidatingAdmissionPolicy(Plugin):
     name = "ValidatingAdmissionPolicy"
+    needs = BINDINGS
 
     def __init__(self, host: Host) -> None:
         self._invocations: Invocations[Rules] = Invocations(host, POLICIES, BINDINGS, _rules)

@@ -34,6 +34,7 @@ CONFIGURATIONS = "mutatingwebhookconfigurations.admissionregistration.k8s.io"
 
 class MutatingAdmissionWebhook(Plugin):
     name = "MutatingAdmissionWebhook"
+    needs = CONFIGURATIONS
 
     def __init__(self, host: Host) -> None:
         self._hooks = Compiled(host.reader, CONFIGURATIONS, partial(compile_hooks, host.authorizer))

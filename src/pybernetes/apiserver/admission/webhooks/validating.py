@@ -25,6 +25,7 @@ class ValidatingAdmissionWebhook(Plugin):
     """Guarantees  Everybody who is concerned is asked; of several refusals the first webhook's is told."""
 
     name = "ValidatingAdmissionWebhook"
+    needs = CONFIGURATIONS
 
     def __init__(self, host: Host) -> None:
         self._hooks = Compiled(host.reader, CONFIGURATIONS, partial(compile_hooks, host.authorizer))
