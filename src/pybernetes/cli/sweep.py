@@ -19,6 +19,8 @@ from pybernetes.cli import claims, neighbours, processes
 from pybernetes.cli.layout import PARTS, Layout, Settings, default_directory
 
 PATIENCE = 12.0
+LAST_PATIENCE = 3.0
+"""For those whom the supervisor has asked already."""
 CGROUPS = Path("/sys/fs/cgroup")
 
 
@@ -29,7 +31,8 @@ def stop_parts(layout: Layout) -> int:
     count = sum(one is not None for one in (supervisor, *known))
     if supervisor is not None:
         processes.end([supervisor], patience=PATIENCE)
-    processes.end([one for one in known if one is not None], patience=PATIENCE)
+    patience = PATIENCE if supervisor is None else LAST_PATIENCE
+    processes.end([one for one in known if one is not None], patience=patience)
     rest = [one for one in processes.marked(layout.root) if _is_part(one.pid)]
     processes.end(rest, patience=2.0)
     for part in ("supervisor", *PARTS):
