@@ -38,3 +38,5 @@ class Decision:
     reason: str = ""
     denied: bool = False
     """Whoever is asked next is not asked."""
+    error: str = ""
+    """Why nobody allows it, where somebody could not say."""

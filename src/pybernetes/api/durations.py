@@ -36,3 +36,19 @@ def parse_duration(text: str) -> float:
         seconds += float(number.group()) * _UNITS[unit.group()]
         rest = rest[unit.end() :]
     return -seconds if text.startswith("-") else seconds
+
+
+def shown_duration(seconds: float) -> str:
+    """As Go prints it: `1h0m0s`, `1m30s`, `500ms`, `0s`."""
+    if not seconds:
+        return "0s"
+    sign, rest = ("-", -seconds) if seconds < 0 else ("", seconds)
+    if rest < 1:
+        unit, factor = ("ms", 1e3) if rest >= 1e-3 else ("µs", 1e6) if rest >= 1e-6 else ("ns", 1e9)
+        return f"{sign}{round(rest * factor, 6):g}{unit}"
+    hours, rest = divmod(rest, 3600)
+    minutes, rest = divmod(rest, 60)
+    shown = f"{round(rest, 9):.9f}".rstrip("0").rstrip(".") + "s"
+    if hours or minutes:
+        shown = f"{minutes:.0f}m{shown}"
+    return sign + (f"{hours:.0f}h{shown}" if hours else shown)

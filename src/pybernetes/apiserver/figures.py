@@ -8,11 +8,13 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 
 Labels = tuple[str, ...]
+Values = Mapping[Any, float]
+"""By labels, of whatever number."""
 Family = TypeVar("Family", CounterMetricFamily, GaugeMetricFamily)
 
 REQUEST_SECONDS = (
@@ -99,15 +101,15 @@ def cumulative(bounds: Sequence[float], counts: Sequence[int]) -> list[tuple[str
     return list(zip((*(f"{bound:g}" for bound in bounds), "+Inf"), accumulate(counts), strict=True))
 
 
-def counter(name: str, text: str, labels: Sequence[str], values: Mapping[Labels, float]) -> CounterMetricFamily:
+def counter(name: str, text: str, labels: Sequence[str], values: Values) -> CounterMetricFamily:
     return _filled(CounterMetricFamily(name.removesuffix("_total"), text, labels=labels), values)
 
 
-def gauge(name: str, text: str, labels: Sequence[str], values: Mapping[Labels, float]) -> GaugeMetricFamily:
+def gauge(name: str, text: str, labels: Sequence[str], values: Values) -> GaugeMetricFamily:
     return _filled(GaugeMetricFamily(name, text, labels=labels), values)
 
 
-def histogram(name: str, text: str, labels: Sequence[str], values: Mapping[Labels, Histogram]) -> HistogramMetricFamily:
+def histogram(name: str, text: str, labels: Sequence[str], values: Mapping[Any, Histogram]) -> HistogramMetricFamily:
     found = HistogramMetricFamily(name, text, labels=labels)
     for one, value in values.items():
         found.add_metric(one, buckets=cumulative(value.bounds, value.counts), sum_value=value.total)
@@ -119,7 +121,7 @@ def single(number: float) -> Mapping[Labels, float]:
     return {(): number}
 
 
-def _filled(family: Family, values: Mapping[Labels, float]) -> Family:
+def _filled(family: Family, values: Values) -> Family:
     for labels, number in values.items():
         family.add_metric(labels, number)
     return family

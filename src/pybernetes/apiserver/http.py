@@ -115,8 +115,11 @@ def no_such_page() -> ApiResponse:
 
 def indeterminate(path: str) -> ApiResponse:
     """What upstream says about a path of which it cannot tell what it asks for."""
-    return text_response(
-        f'Internal Server Error: "{path}": failed to create RequestInfo: '
-        f"unable to determine kind and namespace from url, {path}\n",
-        500,
+    return internal_error(
+        path, f"failed to create RequestInfo: unable to determine kind and namespace from url, {path}"
     )
+
+
+def internal_error(path: str, why: str) -> ApiResponse:
+    """What upstream says where it has not yet come to speak of objects."""
+    return text_response(f'Internal Server Error: "{path}": {why}\n', 500)

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
-from pybernetes.apiserver.figures import Histogram, counter, histogram, single
+from pybernetes.apiserver.figures import Counts, Histogram, Histograms, counter, gauge, histogram, single
 from pybernetes.apiserver.server import ApiServer
 
 if TYPE_CHECKING:
-    from pybernetes.apiserver.auth.figures import IdentityFigures
+    from pybernetes.apiserver.auth.access import Access
+    from pybernetes.apiserver.auth.figures import ChainFigures
+    from pybernetes.apiserver.auth.reloading import FileReloader
 
 _RESULT = ("result",)
 
@@ -75,16 +77,21 @@ def _timed(subject: str, attempts: str, text: str, found: dict[str, Histogram]) 
 
 
 class IdentityMetrics(Collector):
-    """What the authenticators of a cluster have seen."""
+    """What the authenticators and authorizers of a cluster have seen, and which of the operator's files they follow."""
 
-    def __init__(self, figures: IdentityFigures) -> None:
-        self._figures = figures
+    def __init__(self, access: Access) -> None:
+        self._figures = access.account_tokens.figures
+        self._chain = access.authorization.figures
+        self._reloaders = access.reloaders
 
     def describe(self) -> list[Metric]:
         """Nothing is collected before somebody asks."""
         return []
 
     def collect(self) -> Iterator[Metric]:
+        yield from _chain(self._chain)
+        for reloader in self._reloaders:
+            yield from reloads(reloader)
         figures = self._figures
         yield histogram(
             "apiserver_client_certificate_expiration_seconds",
@@ -101,3 +108,48 @@ class IdentityMetrics(Collector):
             ("invalid_legacy_auto_token_uses", "those of them that no longer count", figures.legacy_invalid),
         ):
             yield counter(f"serviceaccount_{name}_total", f"[ALPHA] How often was used: {text}.", (), single(number))
+
+
+def _chain(figures: ChainFigures) -> Iterator[Metric]:
+    start = "apiserver_authorization"
+    if figures.decisions:
+        by = ("type", "name", "decision")
+        yield counter(f"{start}_decisions_total", "[ALPHA] What authorizers decided.", by, figures.decisions)
+    if not figures.webhooks:
+        return
+    seconds, asked, evaluated = Histograms(()), Counts(), Histograms(())
+    for name, one in figures.webhooks.items():
+        for (result,), taken in one.seconds.items():
+            seconds[name, result] = taken
+            asked[name, result] = taken.count
+        evaluated["Webhook", name] = one.evaluations
+    labels = ("name", "result")
+    yield counter(f"{start}_webhook_evaluations_total", "[ALPHA] Questions to authorization webhooks.", labels, asked)
+    text = "[ALPHA] Time until an authorization webhook answered."
+    yield histogram(f"{start}_webhook_duration_seconds", text, labels, seconds)
+    opened = {(name, "error"): one.open for name, one in figures.webhooks.items()}
+    text = "[ALPHA] Failures of authorization webhooks that were ignored."
+    yield counter(f"{start}_webhook_evaluations_fail_open_total", text, labels, opened)
+    text = "[ALPHA] Time of the conditions under which a webhook is asked."
+    yield histogram(f"{start}_match_condition_evaluation_seconds", text, ("type", "name"), evaluated)
+    kept_out = {("Webhook", name): one.excluded for name, one in figures.webhooks.items()}
+    text = "[ALPHA] Requests that a webhook was not asked about."
+    yield counter(f"{start}_match_condition_exclusions_total", text, ("type", "name"), kept_out)
+    failed = {("Webhook", name): one.unevaluated for name, one in figures.webhooks.items()}
+    text = "[ALPHA] Conditions that could not be evaluated."
+    yield counter(f"{start}_match_condition_evaluation_errors_total", text, ("type", "name"), failed)
+
+
+def reloads(reloader: FileReloader) -> Iterator[Metric]:
+    """How often a changed file was taken in. Upstream's label for one server among several is empty here."""
+    start = f"apiserver_{reloader.subject}_config_controller"
+    labels = ("status", "apiserver_id_hash")
+    times = {"success": reloader.successes, "failure": reloader.failures}
+    found = {(status, ""): number for status, number in times.items() if number}
+    yield counter(f"{start}_automatic_reloads_total", "[ALPHA] Changes of the file.", labels, found)
+    last = {"success": reloader.last_success, "failure": reloader.last_failure}
+    moments = {(status, ""): moment for status, moment in last.items() if moment}
+    text = "[ALPHA] When the file was last taken in."
+    yield gauge(f"{start}_automatic_reload_last_timestamp_seconds", text, labels, moments)
+    text = "[ALPHA] The content that is in use."
+    yield gauge(f"{start}_last_config_info", text, ("apiserver_id_hash", "hash"), {("", reloader.hash): 1})

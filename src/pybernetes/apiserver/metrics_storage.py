@@ -6,7 +6,7 @@ portallocator, and pkg/controllers/status/metrics of kube-aggregator.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -59,15 +59,12 @@ class StorageMetrics(Collector):
             ("resource",),
             {(".".join(filter(None, (plural, group))),): len(one.objects) for (group, plural), one in kinds.items()},
         )
-        for name, text, read in (
-            ("resource_objects", "Objects that are stored", lambda one: len(one.objects)),
-            ("resource_size_estimate_bytes", "Bytes of the objects that are stored", _bytes_of),
-            ("watch_cache_resource_version", "What watchers have been told up to", self._version),
-        ):
-            yield _of_kinds(f"apiserver_{name}", text, kinds, read, gauge)
-
-    def _version(self, cache: KindCache) -> int:
-        return self._server.watch_cache.revision % _SHOWN_DIGITS
+        counts = {labels: len(one.objects) for labels, one in kinds.items()}
+        yield gauge("apiserver_resource_objects", "[ALPHA] Objects that are stored.", _KIND, counts)
+        sizes = {labels: _bytes_of(one) for labels, one in kinds.items()}
+        yield gauge("apiserver_resource_size_estimate_bytes", "[ALPHA] Bytes of objects.", _KIND, sizes)
+        versions = dict.fromkeys(kinds, self._server.watch_cache.revision % _SHOWN_DIGITS)
+        yield gauge("apiserver_watch_cache_resource_version", "[ALPHA] What watchers know.", _KIND, versions)
 
     def _commits(self) -> Iterator[Metric]:
         found: dict[Labels, Histogram] = {}
@@ -114,43 +111,34 @@ def _lists(kinds: Mapping[tuple[str, str], KindCache]) -> Iterator[Metric]:
     indexed = ("group", "resource", "index")
     seen = {(group, plural, ""): one.lists for (group, plural), one in kinds.items() if one.lists.served}
     start = "apiserver_cache_list"
-    served = {labels: one.served for labels, one in seen.items()}
-    yield counter(f"{start}_total", "[ALPHA] Lists served from memory.", indexed, served)
+    from_memory = {labels: one.served for labels, one in seen.items()}
+    yield counter(f"{start}_total", "[ALPHA] Lists served from memory.", indexed, from_memory)
     looked_at = {labels: one.looked_at for labels, one in seen.items()}
     yield counter(f"{start}_fetched_objects_total", "[ALPHA] Objects looked at for lists.", indexed, looked_at)
     shown = {labels[:2]: one.shown for labels, one in seen.items()}
     yield counter(f"{start}_returned_objects_total", "[ALPHA] Objects in lists.", _KIND, shown)
     past = {labels: one.lists_of_the_past for labels, one in kinds.items() if one.lists_of_the_past.served}
     start = "apiserver_storage_list"
-    for name, text, read in (
-        ("total", "Lists of the past, read from the store", lambda one: one.served),
-        ("fetched_objects_total", "Objects read from the store for them", lambda one: one.looked_at),
-        ("evaluated_objects_total", "Objects looked at for them", lambda one: one.looked_at),
-        ("returned_objects_total", "Objects in them", lambda one: one.shown),
-    ):
-        yield counter(f"{start}_{name}", f"[ALPHA] {text}.", _KIND, {key: read(one) for key, one in past.items()})
+    served = {kind: one.served for kind, one in past.items()}
+    yield counter(f"{start}_total", "[ALPHA] Lists of the past, read from the store.", _KIND, served)
+    evaluated = {kind: one.looked_at for kind, one in past.items()}
+    yield counter(f"{start}_fetched_objects_total", "[ALPHA] Objects read from the store for lists.", _KIND, evaluated)
+    yield counter(f"{start}_evaluated_objects_total", "[ALPHA] Objects looked at for them.", _KIND, evaluated)
+    returned = {kind: one.shown for kind, one in past.items()}
+    yield counter(f"{start}_returned_objects_total", "[ALPHA] Objects in them.", _KIND, returned)
 
 
 def _followed(kinds: Mapping[tuple[str, str], KindCache]) -> Iterator[Metric]:
     seen = {labels: one for labels, one in kinds.items() if one.fillings}
-    for name, text, read in (
-        ("apiserver_storage_events_received_total", "[BETA] Changes told by the store.", lambda one: one.received),
-        ("apiserver_watch_cache_events_received_total", "[ALPHA] Changes taken in.", lambda one: one.received),
-        ("apiserver_watch_cache_events_dispatched_total", "[ALPHA] Changes passed on.", lambda one: one.received),
-        ("apiserver_watch_cache_initializations_total", "[ALPHA] Readings from scratch.", lambda one: one.fillings),
-        ("apiserver_init_events_total", "[ALPHA] Objects read from scratch.", lambda one: one.filled),
-    ):
-        yield counter(name, text, _KIND, {labels: read(one) for labels, one in seen.items()})
-
-
-def _of_kinds(
-    name: str,
-    text: str,
-    kinds: Mapping[tuple[str, str], KindCache],
-    read: Callable[[KindCache], float],
-    family: Callable[[str, str, Iterable[str], Mapping[Labels, float]], Metric],
-) -> Metric:
-    return family(name, f"[ALPHA] {text}.", _KIND, {labels: read(one) for labels, one in kinds.items()})
+    received = {labels: one.received for labels, one in seen.items()}
+    yield counter("apiserver_storage_events_received_total", "[BETA] Changes told by the store.", _KIND, received)
+    start = "apiserver_watch_cache"
+    yield counter(f"{start}_events_received_total", "[ALPHA] Changes taken in.", _KIND, received)
+    yield counter(f"{start}_events_dispatched_total", "[ALPHA] Changes passed on.", _KIND, received)
+    fillings = {labels: one.fillings for labels, one in seen.items()}
+    yield counter(f"{start}_initializations_total", "[ALPHA] Readings from scratch.", _KIND, fillings)
+    filled = {labels: one.filled for labels, one in seen.items()}
+    yield counter("apiserver_init_events_total", "[ALPHA] Objects read from scratch.", _KIND, filled)
 
 
 def _bytes_of(cache: KindCache) -> int:

@@ -32,7 +32,7 @@ from pybernetes.apiserver.auth.contract import (
 from pybernetes.apiserver.endpoint import Endpoint
 from pybernetes.apiserver.fairness.contract import Gate, TurnedAway
 from pybernetes.apiserver.figures import AccessFigures
-from pybernetes.apiserver.http import ApiRequest, ApiResponse, indeterminate
+from pybernetes.apiserver.http import ApiRequest, ApiResponse, indeterminate, internal_error
 from pybernetes.apiserver.kind_cache import KindCache
 from pybernetes.apiserver.objects import Form
 from pybernetes.apiserver.options import ServerOptions
@@ -55,6 +55,10 @@ log = logging.getLogger(__name__)
 GroupVersionResource = tuple[str, str, str]
 VIRTUAL_GROUPS = frozenset({"", "authentication.k8s.io", "authorization.k8s.io"})
 """Groups of upstream's own that are served without a stored kind."""
+
+
+class Undecided(Exception):
+    """Nobody could say whether a request is allowed."""
 
 
 class ApiServer:
@@ -134,6 +138,8 @@ class ApiServer:
                 answer = await self._serve_in_turn(self.gate, user, info, request)
         except errors.ApiError as error:
             answer = error_answer(request, error)
+        except Undecided as error:
+            answer = internal_error(request.uri or request.path, str(error))
         except StoreError as error:
             log.exception("the store failed", extra={"path": request.path})
             answer = error_answer(request, errors.internal_error(f"store: {error}"))
@@ -232,6 +238,8 @@ class ApiServer:
             if request.audited is not None:
                 request.audited.annotate("authorization.k8s.io/decision", "allow" if decision.allowed else "forbid")
                 request.audited.annotate("authorization.k8s.io/reason", decision.reason)
+            if not decision.allowed and decision.error:
+                raise Undecided(decision.error)
             if not decision.allowed:
                 raise forbidden(user, attributes, decision)
 

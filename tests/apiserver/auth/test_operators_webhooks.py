@@ -9,8 +9,11 @@ from aiohttp import web
 
 from apiserver.hook_server import HookServer, hook_server, pki
 from pybernetes.api.clock import SystemClock
-from pybernetes.apiserver.auth.authorization_webhook import AuthorizationWebhook, Opinion, WithWebhook
-from pybernetes.apiserver.auth.contract import MASTERS_GROUP, AlwaysAllow, AlwaysDeny, Attributes, Decision, User
+from pybernetes.apiserver.auth.authorization_webhook import BOTH, AuthorizationWebhook, Manner, Opinion
+from pybernetes.apiserver.auth.authorizer_chain import _ALLOWED, _DENIED, Always, AuthorizerChain, Named
+from pybernetes.apiserver.auth.contract import MASTERS_GROUP, Attributes, Decision, User
+from pybernetes.apiserver.auth.figures import ChainFigures, WebhookFigures
+from pybernetes.apiserver.auth.match_conditions import MatchConditions
 from pybernetes.apiserver.auth.pki import client_context
 from pybernetes.apiserver.auth.review_webhook import ReviewWebhook
 from pybernetes.apiserver.auth.service_accounts import InvalidToken
@@ -122,24 +125,60 @@ async def test_the_webhook_is_told_who_wants_what() -> None:
     [
         ({"allowed": True, "reason": "yes"}, Decision(True, "yes")),
         ({"allowed": False, "reason": "no"}, Decision(False, "Everything is forbidden.\nno")),
-        ({"allowed": True, "denied": True}, Decision(False, "Everything is forbidden.", denied=True)),
+        ({"allowed": True, "denied": True}, Decision(False, "", denied=True, error=BOTH)),
+        ({"denied": True, "reason": "never"}, Decision(False, "never", denied=True)),
         ({}, Decision(False, "Everything is forbidden.")),
     ],
 )
-async def test_the_webhook_decides_what_the_cluster_does_not_allow(status: dict[str, Any], expected: Decision) -> None:
+async def test_the_webhook_decides_what_the_others_do_not_allow(status: dict[str, Any], expected: Decision) -> None:
     async with hook_server(lambda *_: access_review(**status)) as hooks:
         asked = webhook(hooks)
-        judge = AuthorizationWebhook(asked, SystemClock())
-        assert await WithWebhook(AlwaysDeny(), judge).authorize(JANE, GET_PODS) == expected
-        assert (await WithWebhook(AlwaysAllow(), judge).authorize(JANE, GET_PODS)).allowed
-        root = User("root", groups=(MASTERS_GROUP,))
-        assert not (await WithWebhook(AlwaysDeny(), judge).authorize(root, GET_PODS)).allowed
+        last = Named("Webhook", "default", AuthorizationWebhook(asked, SystemClock()))
+        chain = AuthorizerChain((Named("AlwaysDeny", "alwaysdeny", Always(_DENIED)), last), ChainFigures())
+        assert await chain.authorize(JANE, GET_PODS) == expected
+        assert (await chain.authorize(User("root", groups=(MASTERS_GROUP,)), GET_PODS)).allowed
+        allowing = AuthorizerChain((Named("AlwaysAllow", "alwaysallow", Always(_ALLOWED)), last), ChainFigures())
+        assert (await allowing.authorize(JANE, GET_PODS)).allowed
         assert len(hooks.asked) == 1
         await asked.close()
 
 
-async def test_a_webhook_that_does_not_answer_has_no_opinion() -> None:
+async def test_a_webhook_that_does_not_answer_has_no_opinion_or_denies() -> None:
     async with hook_server(lambda *_: web.Response(status=404)) as hooks:
         asked = webhook(hooks)
-        assert await AuthorizationWebhook(asked, SystemClock()).opinion(JANE, GET_PODS) == Opinion()
+        why = "the webhook answers 404"
+        assert await AuthorizationWebhook(asked, SystemClock()).opinion(JANE, GET_PODS) == Opinion(error=why)
+        strict = AuthorizationWebhook(asked, SystemClock(), Manner(denies_on_failure=True))
+        assert await strict.opinion(JANE, GET_PODS) == Opinion(denied=True, error=why)
+        await asked.close()
+
+
+async def test_a_webhook_is_asked_only_about_what_its_conditions_match() -> None:
+    async with hook_server(lambda *_: access_review(allowed=True)) as hooks:
+        asked = webhook(hooks)
+        conditions = MatchConditions(
+            ["request.resourceAttributes.namespace == 'ns'", "'devs' in request.groups", "request.user != ''"]
+        )
+        figures = WebhookFigures()
+        judge = AuthorizationWebhook(asked, SystemClock(), Manner("v1", conditions=conditions), figures)
+        elsewhere = Attributes("get", group="apps", version="v1", resource="pods", namespace="other", name="web")
+        assert (await judge.opinion(JANE, GET_PODS)).allowed
+        assert await judge.opinion(JANE, elsewhere) == Opinion()
+        unknown = await judge.opinion(JANE, Attributes("get", "/metrics", is_resource=False))
+        assert unknown.error == (
+            "cel evaluation error: expression 'request.resourceAttributes.namespace == 'ns'' resulted in error: "
+            "no such key: resourceAttributes"
+        )
+        assert len(hooks.asked) == 1
+        assert (figures.excluded, figures.unevaluated, figures.evaluations.count) == (1, 1, 3)
+        await asked.close()
+
+
+async def test_answers_are_kept_as_long_as_the_operator_says() -> None:
+    async with hook_server(lambda *_: access_review(allowed=True)) as hooks:
+        asked = webhook(hooks)
+        judge = AuthorizationWebhook(asked, SystemClock(), Manner(allowed_seconds=0))
+        for _ in range(2):
+            await judge.opinion(JANE, GET_PODS)
+        assert len(hooks.asked) == 2
         await asked.close()

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 from pybernetes.api.clock import Clock, SystemClock
 from pybernetes.apiserver.admission.contract import Plugin
-from pybernetes.apiserver.admission.host import ConfigurationError
 from pybernetes.apiserver.auth import bootstrap_roles
 from pybernetes.apiserver.auth.authenticators import (
     AccountTokens,
@@ -23,7 +22,11 @@ from pybernetes.apiserver.auth.authenticators import (
     TokenSource,
     everywhere,
 )
-from pybernetes.apiserver.auth.authorization_webhook import AuthorizationWebhook, WithWebhook
+from pybernetes.apiserver.auth.authorization_configuration import (
+    AuthorizationConfiguration,
+    Modes,
+    from_modes,
+)
 from pybernetes.apiserver.auth.authorizers import ClusterAuthorizer
 from pybernetes.apiserver.auth.certificate_signer import CertificateSigner
 from pybernetes.apiserver.auth.contract import Authorizer
@@ -32,17 +35,22 @@ from pybernetes.apiserver.auth.device_status import DeviceStatusCheck
 from pybernetes.apiserver.auth.escalation import EscalationCheck
 from pybernetes.apiserver.auth.impersonation import Impersonator
 from pybernetes.apiserver.auth.issuer_documents import IssuerDocuments
+from pybernetes.apiserver.auth.issuer_set import ALGORITHMS, Issuers
 from pybernetes.apiserver.auth.node_graph import NodeGraph
+from pybernetes.apiserver.auth.operators_authorization import OperatorsAuthorization
 from pybernetes.apiserver.auth.pki import Pki
 from pybernetes.apiserver.auth.rbac import Rbac
 from pybernetes.apiserver.auth.rbac_feed import RbacFeed
+from pybernetes.apiserver.auth.reloading import FileReloader
 from pybernetes.apiserver.auth.request_header import FrontProxies, RequestHeaders
 from pybernetes.apiserver.auth.review_webhook import ReviewWebhook
 from pybernetes.apiserver.auth.reviews import Reviews
 from pybernetes.apiserver.auth.secret_tokens import SecretTokens, TokenSecrets
 from pybernetes.apiserver.auth.service_accounts import DEFAULT_ISSUER, ServiceAccountTokens
+from pybernetes.apiserver.auth.static_tokens import StaticTokens
 from pybernetes.apiserver.auth.token_request import TokenRequests
-from pybernetes.apiserver.auth.token_webhook import WebhookTokens
+from pybernetes.apiserver.auth.token_webhook import DEFAULT_VERSION as TOKEN_REVIEW_VERSION
+from pybernetes.apiserver.auth.token_webhook import REMEMBERED_SECONDS, WebhookTokens
 from pybernetes.apiserver.auth.tokens import TokenFile
 from pybernetes.apiserver.registry import Registry
 from pybernetes.apiserver.routes import Routes
@@ -68,9 +76,23 @@ class AccessOptions:
     """Proxies that are trusted to say whom they speak for; needs ``pki``, whose authority all others are known by."""
     authentication: AuthenticationConfiguration | None = None
     """Other issuers whose tokens count, and where one may come without credentials (everywhere, if nothing is said)."""
+    authentication_file: str = ""
+    """Where ``authentication`` comes from: other issuers count when it changes."""
+    algorithms: tuple[str, ...] = ALGORITHMS
+    """By which tokens of other issuers may be signed."""
     token_webhook: WebhookTarget | None = None
-    authorization_webhook: WebhookTarget | None = None
-    """Asked about what the cluster's roles do not allow."""
+    token_webhook_version: str = TOKEN_REVIEW_VERSION
+    token_webhook_seconds: float = REMEMBERED_SECONDS
+    """How long an answer of the webhook counts."""
+    static_tokens: str = ""
+    """A file of tokens, users, uids and groups."""
+    bootstrap_tokens: bool = True
+    authorization: AuthorizationConfiguration | None = None
+    """Who decides, in order; nodes and roles if nothing is said."""
+    authorization_file: str = ""
+    """Where ``authorization`` comes from: others decide when it changes."""
+    policy_file: str = ""
+    """The policies of the authorizer `ABAC`."""
 
 
 @dataclass
@@ -84,31 +106,48 @@ class Access:
         self.rbac = Rbac()
         self._graph = NodeGraph(self.store)
         self._cluster = ClusterAuthorizer(self.rbac, self._graph)
-        self.authorizer: Authorizer = self._cluster
         self._webhooks: list[ReviewWebhook] = []
-        if options.authorization_webhook is not None:
-            webhook = AuthorizationWebhook(self._webhook(options.authorization_webhook), self.clock)
-            self.authorizer = WithWebhook(self._cluster, webhook)
+        self.reloaders: list[FileReloader] = []
+        """Files that are taken in again when they change."""
+        wanted = options.authorization or from_modes(Modes())
+        self.authorization = OperatorsAuthorization(self._cluster, self.clock, wanted, options.policy_file)
+        self.authorizer: Authorizer = self.authorization.authorizer
+        if options.authorization_file:
+            self.reloaders.append(self.authorization.following(options.authorization_file))
         self.account_tokens = ServiceAccountTokens(
             options.service_account_key, self.store, options.issuer, options.audiences, self.clock
         )
         sources: list[TokenSource] = [
             AccountTokens(self.account_tokens),
             SecretTokens(self.account_tokens),
-            BootstrapTokens(self.store, self.clock),
         ]
+        if options.bootstrap_tokens:
+            sources.append(BootstrapTokens(self.store, self.clock))
+        if options.static_tokens:
+            sources.insert(0, StaticTokens(options.static_tokens))
         if options.token_file is not None:
             sources.insert(0, FileTokens(TokenFile(options.token_file), self.clock))
         if options.authentication is not None:
-            sources += issuers_of(options.authentication, self.clock)
+            issuers = Issuers(options.authentication, self.clock, options.algorithms)
+            sources.append(issuers)
+            if options.authentication_file:
+                self.reloaders.append(issuers.following(options.authentication_file, options.issuer))
         if options.token_webhook is not None:
             sources.append(
-                WebhookTokens(self._webhook(options.token_webhook), self.clock, self.account_tokens.audiences)
+                WebhookTokens(
+                    self._webhook(options.token_webhook),
+                    self.clock,
+                    self.account_tokens.audiences,
+                    options.token_webhook_version,
+                    options.token_webhook_seconds,
+                )
             )
         proxies = None
         if options.request_headers is not None and options.pki is not None:
             proxies = FrontProxies(options.request_headers, options.pki.ca_file)
-        self.authenticator = RequestAuthenticator(sources, proxies, _anonymous(options.authentication))
+        self.authenticator = RequestAuthenticator(
+            sources, proxies, _anonymous(options.authentication), self.account_tokens.figures
+        )
         self.impersonation = Impersonator(self.authorizer)
         self._feed = RbacFeed(self.store, self.rbac)
         self._signer: CertificateSigner | None = None
@@ -121,6 +160,8 @@ class Access:
         await self._graph.start()
         if self._signer is not None:
             await self._signer.start()
+        for reloader in self.reloaders:
+            reloader.start()
 
     @property
     def is_running(self) -> bool:
@@ -128,10 +169,13 @@ class Access:
         return self._feed.is_running
 
     async def close(self) -> None:
+        for reloader in self.reloaders:
+            await reloader.stop()
         if self._signer is not None:
             await self._signer.close()
         for webhook in self._webhooks:
             await webhook.close()
+        await self.authorization.close()
         await self._graph.close()
         await self._feed.close()
 
@@ -154,19 +198,6 @@ class Access:
         Reviews(self.authenticator, self.authorizer, self._cluster, self.account_tokens, self.clock).register(routes)
         TokenRequests(self.store, self.account_tokens, self.clock, accounts).register(routes)
         IssuerDocuments(self.account_tokens, self.options.server_url).register(routes)
-
-
-def issuers_of(configuration: AuthenticationConfiguration, clock: Clock) -> list[TokenSource]:
-    """Raises ConfigurationError for expressions that do not compile."""
-    if not configuration.jwt:
-        return []
-    from pybernetes.apiserver.auth.issuers import IssuerTokens
-    from pybernetes.cel.errors import CompileError
-
-    try:
-        return [IssuerTokens(one, clock) for one in configuration.jwt]
-    except CompileError as error:
-        raise ConfigurationError(f"an expression does not compile: {error}") from error
 
 
 def _anonymous(configuration: AuthenticationConfiguration | None) -> Callable[[str], bool]:

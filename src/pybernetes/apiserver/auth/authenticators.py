@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from hmac import compare_digest
+from time import time
 from typing import TYPE_CHECKING, Protocol
 
 import orjson
@@ -27,6 +28,7 @@ from pybernetes.apiserver.auth.contract import (
     UNAUTHENTICATED_GROUP,
     User,
 )
+from pybernetes.apiserver.auth.figures import IdentityFigures
 from pybernetes.apiserver.auth.request_header import FrontProxies
 from pybernetes.apiserver.auth.service_accounts import InvalidToken, ServiceAccountTokens
 from pybernetes.apiserver.auth.tokens import TokenFile
@@ -127,6 +129,8 @@ class Certified:
 
     user: User | None
     is_proxy: bool = False
+    expires: float = 0.0
+    """In seconds of the epoch."""
 
 
 def everywhere(path: str) -> bool:
@@ -142,11 +146,13 @@ class RequestAuthenticator:
         tokens: Sequence[TokenSource] = (),
         proxies: FrontProxies | None = None,
         anonymous: Callable[[str], bool] = everywhere,
+        figures: IdentityFigures | None = None,
     ) -> None:
         """``anonymous``: whether a path may be asked for without credentials."""
         self._sources = tuple(tokens)
         self._proxies = proxies
         self._anonymous = anonymous
+        self._figures = figures or IdentityFigures()
         self._certificates: dict[bytes, Certified] = {}
 
     async def authenticate(self, request: ApiRequest) -> User | None:
@@ -184,6 +190,7 @@ class RequestAuthenticator:
             if len(self._certificates) >= REMEMBERED_CERTIFICATES:
                 self._certificates.clear()
             certified = self._certificates[der] = self._certified(der)
+        self._figures.certificates.observe(certified.expires - time())
         if certified.is_proxy and self._proxies is not None:
             user = self._proxies.user_of(headers)
             if user is not None:
@@ -191,10 +198,11 @@ class RequestAuthenticator:
         return certified.user
 
     def _certified(self, der: bytes) -> Certified:
-        user = _known(certificate_user(der))
+        user, expires = _known(certificate_user(der)), _end_of(der)
         if self._proxies is None:
-            return Certified(user)
-        return Certified(user if self._proxies.is_user(der) else None, self._proxies.is_proxy(der, user.name))
+            return Certified(user, expires=expires)
+        of_user = user if self._proxies.is_user(der) else None
+        return Certified(of_user, self._proxies.is_proxy(der, user.name), expires)
 
 
 def bearer_token(headers: Mapping[str, str]) -> str | None:
@@ -230,6 +238,12 @@ def certificate_user(der: bytes) -> User:
         tuple(str(group.value) for group in groups),
         {CREDENTIAL_ID: (known_as,)},
     )
+
+
+def _end_of(der: bytes) -> float:
+    from cryptography import x509
+
+    return x509.load_der_x509_certificate(der).not_valid_after_utc.timestamp()
 
 
 def _stated_uid(subject: x509.Name) -> str:

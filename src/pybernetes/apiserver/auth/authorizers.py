@@ -21,6 +21,7 @@ CATCH_UP_SECONDS = 0.05
 
 _MASTER = Decision(True, "")
 _NODE = Decision(True, "")
+_NOBODY = Decision(False, "")
 _BY_PODS = frozenset(
     {
         ("", "pods", ""),
@@ -49,11 +50,23 @@ class ClusterAuthorizer:
 
     async def authorize(self, user: User, attributes: Attributes) -> Decision:
         decision = self.decide(user, attributes)
-        if not decision.allowed and node_of(user) and _key(attributes) in _BY_PODS:
-            # The kubelet may have heard of a binding a moment before the graph has.
+        if not decision.allowed and self.may_hear_late(user, attributes):
             await asyncio.sleep(CATCH_UP_SECONDS)
             decision = self.decide(user, attributes)
         return decision
+
+    def may_hear_late(self, user: User, attributes: Attributes) -> bool:
+        """Whether it may be that the kubelet has heard of a binding a moment before the graph has."""
+        return bool(node_of(user)) and _key(attributes) in _BY_PODS
+
+    def decide_of_node(self, user: User, attributes: Attributes) -> Decision:
+        """What is allowed to nodes as such, whatever roles say."""
+        if NODES_GROUP not in user.groups or not user.name.startswith(NODE_PREFIX):
+            return _NOBODY
+        refusal = self._refusal_of_node(user, attributes)
+        if not refusal:
+            return _NODE
+        return _NOBODY if refusal == NO_OPINION else Decision(False, refusal)
 
     def decide(self, user: User, attributes: Attributes) -> Decision:
         if MASTERS_GROUP in user.groups:

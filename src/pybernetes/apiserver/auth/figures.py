@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pybernetes.apiserver.figures import Histogram
+from pybernetes.apiserver.figures import Counts, Histogram, Histograms
 
 _HOUR = 3600
 _DAY = 24 * _HOUR
@@ -33,3 +33,33 @@ class IdentityFigures:
         self.certificates = Histogram(LIFETIMES)
         self.valid = self.stale = 0
         self.legacy = self.legacy_manual = self.legacy_automatic = self.legacy_invalid = 0
+
+
+EVALUATION_SECONDS = (0.001, 0.005, 0.01, 0.025, 0.1, 0.2, 0.25)
+WEBHOOK_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+
+
+class WebhookFigures:
+    """Of one authorization webhook: how long it took by `success` and `error`, what its conditions said."""
+
+    __slots__ = ("evaluations", "excluded", "open", "seconds", "unevaluated")
+
+    def __init__(self) -> None:
+        self.seconds = Histograms(WEBHOOK_SECONDS)
+        self.evaluations = Histogram(EVALUATION_SECONDS)
+        self.excluded = self.unevaluated = self.open = 0
+
+    def asked(self, result: str, seconds: float, *, open: bool = False) -> None:
+        """``open``: it failed, and that is ignored."""
+        self.seconds[(result,)].observe(seconds)
+        self.open += open
+
+
+class ChainFigures:
+    """``decisions`` by type, name and what was decided; of the webhooks by name."""
+
+    __slots__ = ("decisions", "webhooks")
+
+    def __init__(self) -> None:
+        self.decisions = Counts()
+        self.webhooks: dict[str, WebhookFigures] = {}

@@ -8,7 +8,7 @@ Follows k8s.io/apiserver/plugin/pkg/authenticator/token/oidc.
 from __future__ import annotations
 
 import ssl
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import aiohttp
@@ -16,10 +16,10 @@ import aiohttp
 from pybernetes.api.clock import Clock
 from pybernetes.apiserver.auth.claims import ClaimReader, Unsuited
 from pybernetes.apiserver.auth.contract import User
+from pybernetes.apiserver.auth.issuer_set import ALGORITHMS
 from pybernetes.apiserver.auth.jwt_configuration import JwtAuthenticator
 from pybernetes.apiserver.auth.service_accounts import InvalidToken, claimed_issuer
 
-ALGORITHMS = ("RS256", "RS384", "RS512", "ES256", "ES384", "ES512", "PS256", "PS384", "PS512")
 NOT_BEFORE_LEEWAY = 300
 SECONDS_BETWEEN_FETCHES = 10.0
 SECONDS = 30.0
@@ -28,7 +28,9 @@ SECONDS = 30.0
 class IssuerTokens:
     """Implements `TokenSource` for one issuer."""
 
-    def __init__(self, configuration: JwtAuthenticator, clock: Clock) -> None:
+    def __init__(self, configuration: JwtAuthenticator, clock: Clock, algorithms: Sequence[str] = ALGORITHMS) -> None:
+        """Raises CompileError for expressions that do not compile."""
+        self._algorithms = list(algorithms)
         self._issuer = configuration.issuer
         self._claims = ClaimReader(configuration)
         self._clock = clock
@@ -50,7 +52,7 @@ class IssuerTokens:
         key = await self._key_of(str(jwt.get_unverified_header(token).get("kid", "")))
         options: Any = {"verify_exp": False, "verify_nbf": False, "verify_iat": False, "verify_aud": False}
         try:
-            claims: dict[str, Any] = jwt.decode(token, key, algorithms=list(ALGORITHMS), options=options)
+            claims: dict[str, Any] = jwt.decode(token, key, algorithms=self._algorithms, options=options)
         except jwt.PyJWTError as error:
             raise InvalidToken(f"oidc: verify token: {error}") from error
         now = self._clock.now().timestamp()

@@ -1,6 +1,6 @@
 """The operator's file about who is known: `apiserver.config.k8s.io` AuthenticationConfiguration.
 
-Not built: discovery of distributed claims, egress selectors, and taking in a changed file while the server runs.
+Not built: discovery of distributed claims, egress selectors.
 
 Follows k8s.io/apiserver/pkg/apis/apiserver (types.go, validation/validation.go).
 """
@@ -90,9 +90,17 @@ class AuthenticationConfiguration(_Struct):
 def read_configuration(path: str, own_issuer: str) -> AuthenticationConfiguration:
     """Raises ConfigurationError; ``own_issuer`` is that of service accounts, which nobody else may be."""
     try:
-        content = yaml.safe_load(Path(path).read_bytes())
-        found = msgspec.convert(content, AuthenticationConfiguration)
-    except (OSError, yaml.YAMLError, msgspec.ValidationError) as error:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise ConfigurationError(f"cannot read authentication configuration {path}: {error}") from error
+    return parse_configuration(data, path, own_issuer)
+
+
+def parse_configuration(data: bytes, path: str, own_issuer: str) -> AuthenticationConfiguration:
+    """The content of the file ``path``. Raises ConfigurationError."""
+    try:
+        found = msgspec.convert(yaml.safe_load(data), AuthenticationConfiguration)
+    except (yaml.YAMLError, msgspec.ValidationError) as error:
         raise ConfigurationError(f"cannot read authentication configuration {path}: {error}") from error
     if found.kind != "AuthenticationConfiguration" or found.api_version not in VERSIONS:
         raise ConfigurationError(f'no kind "{found.kind}" is registered for version "{found.api_version}"')

@@ -30,9 +30,10 @@ class ReviewFailed(Exception):
 
 
 class ReviewWebhook:
-    def __init__(self, target: WebhookTarget, *, first_delay: float = FIRST_DELAY) -> None:
+    def __init__(self, target: WebhookTarget, *, first_delay: float = FIRST_DELAY, seconds: float = SECONDS) -> None:
         self._target = target
         self._first_delay = first_delay
+        self._seconds = seconds
         self._session: aiohttp.ClientSession | None = None
 
     async def ask(self, review: Document) -> Document:
@@ -53,7 +54,7 @@ class ReviewWebhook:
 
     async def _send(self, review: Document) -> Document:
         if self._session is None:
-            self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=SECONDS))
+            self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=self._seconds))
         headers = {"Content-Type": JSON, **self._target.headers}
         try:
             async with self._session.post(

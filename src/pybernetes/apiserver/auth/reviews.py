@@ -173,7 +173,7 @@ class Reviews:
             status["denied"] = True
         if decision.reason:
             status["reason"] = decision.reason
-        if problem := evaluation_error(spec):
+        if problem := decision.error or evaluation_error(spec):
             status["evaluationError"] = problem
         return {**document, "status": status}
 

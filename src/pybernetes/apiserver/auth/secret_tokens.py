@@ -61,8 +61,12 @@ class SecretTokens:
         account = {"name": name, "uid": uid}
         await self.tokens.must_live("ServiceAccount", f"/registry/serviceaccounts/{namespace}/", account)
         await self._note_use(entry, document)
+        figures = self.tokens.figures
         if (document["metadata"].get("labels") or {}).get(INVALID_SINCE):
+            figures.legacy_invalid += 1
             raise InvalidToken(f"the token in secret {namespace}/{secret} has been marked invalid")
+        figures.legacy += 1
+        figures.legacy_manual += 1
         return User(user_name(namespace, name), uid, groups_of(namespace))
 
     async def _note_use(self, entry: Entry, document: dict[str, Any]) -> None:

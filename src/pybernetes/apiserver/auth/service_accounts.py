@@ -23,6 +23,7 @@ import orjson
 
 from pybernetes.api.clock import Clock, SystemClock
 from pybernetes.apiserver.auth.contract import User
+from pybernetes.apiserver.auth.figures import IdentityFigures
 from pybernetes.apiserver.auth.rules import go_strings
 from pybernetes.store.contract import Store
 
@@ -38,6 +39,7 @@ WARN_AFTER_SECONDS = 3607
 STRETCHED = timedelta(days=365)
 LEEWAY = timedelta(seconds=60)
 LONGEST = 1 << 32
+NEVER = 1 << 62
 REMEMBERED_TOKENS = 4096
 
 _BOUND_RESOURCES = {"Pod": "pods", "Secret": "secrets"}
@@ -81,6 +83,7 @@ class ServiceAccountTokens:
     issuer: str = DEFAULT_ISSUER
     audiences: tuple[str, ...] = ()
     clock: Clock = field(default_factory=SystemClock)
+    figures: IdentityFigures = field(default_factory=IdentityFigures, init=False)
     _checked: dict[str, Mapping[str, Any]] = field(default_factory=dict, init=False)
     _live: dict[str, tuple[int, str, str]] = field(default_factory=dict, init=False)
 
@@ -149,6 +152,10 @@ class ServiceAccountTokens:
                 await self.must_live(kind, f"/registry/{resource}/{namespace}/", private[kind.lower()])
         if "node" in private and "pod" not in private:
             await self.must_live("Node", "/registry/minions/", private["node"])
+        if private.get("warnafter", NEVER) < self.clock.now().timestamp():
+            self.figures.stale += 1
+        else:
+            self.figures.valid += 1
         return _user(claims), accepted
 
     def _verified(self, token: str) -> Mapping[str, Any]:

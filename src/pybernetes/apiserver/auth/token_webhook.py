@@ -1,7 +1,7 @@
 """Bearer tokens that a webhook of the operator's knows, asked by TokenReview.
 
-Guarantees  A token that was known is not asked for again for two minutes. A webhook that does not answer leaves its
-            tokens unknown: who shows one is refused.
+Guarantees  A token that was known is not asked for again for two minutes, or as long as the operator says. A webhook
+            that does not answer leaves its tokens unknown: who shows one is refused.
 
 Follows k8s.io/apiserver/plugin/pkg/authenticator/token/webhook.
 """
@@ -28,12 +28,18 @@ class WebhookTokens:
     """Implements `TokenSource`; it is asked last."""
 
     def __init__(
-        self, webhook: ReviewWebhook, clock: Clock, audiences: Sequence[str] = (), version: str = DEFAULT_VERSION
+        self,
+        webhook: ReviewWebhook,
+        clock: Clock,
+        audiences: Sequence[str] = (),
+        version: str = DEFAULT_VERSION,
+        seconds: float = REMEMBERED_SECONDS,
     ) -> None:
         self._webhook = webhook
         self._clock = clock
         self._audiences = list(audiences)
         self._version = f"authentication.k8s.io/{version}"
+        self._seconds = seconds
         self._known: dict[bytes, tuple[User, float]] = {}
 
     async def find(self, token: str) -> User | None:
@@ -43,10 +49,10 @@ class WebhookTokens:
         if known is not None and self._clock.monotonic() < known[1]:
             return known[0]
         user = await self._asked(token)
-        if user is not None:
+        if user is not None and self._seconds:
             if len(self._known) >= REMEMBERED:
                 self._known.clear()
-            self._known[key] = (user, self._clock.monotonic() + REMEMBERED_SECONDS)
+            self._known[key] = (user, self._clock.monotonic() + self._seconds)
         return user
 
     async def _asked(self, token: str) -> User | None:

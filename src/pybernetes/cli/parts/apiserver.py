@@ -20,6 +20,8 @@ from pybernetes.apiserver.auth.access import Access, AccessOptions
 from pybernetes.apiserver.auth.pki import KeyPair, Pki, client_context
 from pybernetes.apiserver.describe import describe
 from pybernetes.apiserver.identity_lease import IdentityLease
+from pybernetes.apiserver.metrics_access import IdentityMetrics
+from pybernetes.apiserver.metrics_storage import StoreFile
 from pybernetes.apiserver.options import ServerOptions
 from pybernetes.apiserver.proxy import install as proxies
 from pybernetes.apiserver.serve import Edge, settle_process, tls_context, tune_process
@@ -100,6 +102,8 @@ async def _serve(layout: Layout, settings: Settings, pki: Pki, serving: KeyPair,
     trusted = start_hooks.add_hook(assembled.health, start_hooks.TRUST, lambda: trust.is_running)
     identified = start_hooks.add_hook(assembled.health, start_hooks.IDENTITY, lambda: identity.is_running)
     edge = Edge(assembled.server, host=settings.bind, port=settings.port, tls=tls)
+    edge.metrics.registry.register(IdentityMetrics(access))
+    edge.metrics.registry.register(StoreFile(layout.database))
     assembled.server.routes.exact("/metrics", edge.metrics.serve)
     await access.start()
     known.done()
