@@ -203,12 +203,12 @@ class Endpoint:
         about_managers = b"managedFields" in call.request.body
 
         def propose(current: StoredObject) -> Proposal:
-            live = self.registry.document_of(current)
+            live = self.registry.fresh_document_of(current)
             patched = patch(live if about_managers else unmanaged(live))
             read = self._conform_patched(patch, patched)
             call.request.warnings[:] = read.warnings
             read.document.setdefault("metadata", {})
-            return Proposal(read.document, by_patch=True)
+            return Proposal(read.document, by_patch=True, live=self._given_away(live))
 
         return await self._write(call, propose, rule)
 
@@ -244,10 +244,15 @@ class Endpoint:
         pinned = bool((configuration.document.get("metadata") or {}).get("resourceVersion"))
 
         def propose(current: StoredObject) -> Proposal:
-            document, managers = made(registry.document_of(current))
-            return Proposal(document, pinned, managers, by_patch=True)
+            live = registry.fresh_document_of(current)
+            document, managers = made(live)
+            return Proposal(document, pinned, managers, by_patch=True, live=self._given_away(live))
 
         return await self._write(call, propose, rule)
+
+    def _given_away(self, live: Document) -> Document | None:
+        """What was made of it has no part of it, but for what custom resources keep without knowing it."""
+        return live if self.resource.custom is None else None
 
     async def _write(self, call: Call, propose: Callable[[StoredObject], Proposal], rule: UpdateRule) -> ApiResponse:
         context = self._context(call)

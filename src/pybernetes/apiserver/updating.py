@@ -42,6 +42,8 @@ class Proposal(msgspec.Struct, frozen=True):
     """Those that were worked out already."""
     by_patch: bool = False
     """Its identity is a field like others: a PUT's is a precondition."""
+    live: Document | None = None
+    """The object as it was, where it has been read for the proposal: a document that is given away."""
 
 
 Propose = Callable[[StoredObject], Proposal]
@@ -60,9 +62,9 @@ class Updating(Storage):
         """Raises 404 when absent and 409 when the version that the client stated is not the current one."""
         for _ in range(MOST_RACES):
             current = await self.get(namespace, name)
-            old = self.fresh_document_of(current)
             proposal = propose(current)
             new = proposal.document
+            old = self.fresh_document_of(current) if proposal.live is None else proposal.live
             self._check_identity(proposal, old, current)
             self._keep_server_owned(new, old)
             self._default(new)
