@@ -5,7 +5,8 @@ Sources
   the definitions in the package kubernetes-validate: types, required fields, enums, list and patch facts;
   `field_facts.json` beside this file: for each field, in upstream's order, whether it is a pointer (`null`: written
   as null when it is not given), left out when it is empty (`omit`; `omitzero` also where it is a struct) or written
-  always (`kept`: as it is given, because an empty list differs from none), and the name that decode errors give its type.
+  always (`kept`: as it is given, because an empty list differs from none), and the name that decode errors give its type;
+  fields of a struct that is embedded stand in a map under the struct's name.
 
 The output depends on these alone: the same input writes the same bytes. Run it as `tools/generate_api.py`;
 with `--check` it writes nothing and fails when a file differs.
@@ -86,6 +87,8 @@ class Field:
     omit_empty: bool
     required: bool
     shown_type: str
+    embedded: str
+    """The embedded structs that it belongs to: `RuleWithOperations.Rule`."""
     facts: dict[str, Any]
 
     @property
@@ -143,21 +146,30 @@ def generate() -> dict[Path, str]:
 
 
 def read_definitions() -> Iterator[Definition]:
-    known: dict[str, dict[str, str]] = json.loads(FIELD_FACTS.read_text())
+    known: dict[str, dict[str, Any]] = json.loads(FIELD_FACTS.read_text())
     for key, schema in sorted(load_schemas().items()):
         if key in SCALARS:
             continue
-        order = known.get(key, {})
+        order = {name: (stated, within) for name, stated, within in stated_fields(known.get(key, {}))}
         properties: dict[str, Any] = schema.get("properties", {})
         names = [*order, *(name for name in properties if name not in order)]
         required = set(schema.get("required", ()))
         yield Definition(
             name=key.rsplit(".", 1)[1],
             module=module_of(key),
-            fields=tuple(read_field(n, properties[n], order.get(n, "omit"), n in required) for n in names),
+            fields=tuple(read_field(n, properties[n], order.get(n, ("omit", "")), n in required) for n in names),
             kinds=kinds_of(schema, properties),
             atomic=schema.get("x-kubernetes-map-type") == "atomic",
         )
+
+
+def stated_fields(known: dict[str, Any], within: str = "") -> Iterator[tuple[str, str, str]]:
+    """Name, what is known of it, and the embedded structs around it."""
+    for name, stated in known.items():
+        if isinstance(stated, str):
+            yield name, stated, within
+        else:
+            yield from stated_fields(stated, f"{within}.{name}" if within else name)
 
 
 def load_schemas() -> dict[str, Any]:
@@ -175,8 +187,8 @@ def kinds_of(schema: dict[str, Any], properties: dict[str, Any]) -> tuple[tuple[
     return tuple(found[:1])  # The options of a deletion are repeated for every group.
 
 
-def read_field(name: str, schema: dict[str, Any], known: str, required: bool) -> Field:
-    written, _, shown = known.partition(" ")
+def read_field(name: str, schema: dict[str, Any], known: tuple[str, str], required: bool) -> Field:
+    written, _, shown = known[0].partition(" ")
     pointer = written in ("pointer", "null")
     type_ = type_of(schema)
     is_struct = "." in type_ and not type_.startswith(("[]", "{}"))
@@ -192,9 +204,10 @@ def read_field(name: str, schema: dict[str, Any], known: str, required: bool) ->
         pointer=pointer,
         null=written == "null",
         always=written_when_empty and not pointer and type_ not in ("any", "bytes"),
-        omit_empty=not written_when_empty and not pointer and written != "kept" and type_ not in ("any", "bytes"),
+        omit_empty=not written_when_empty and not pointer and written != "kept" and type_ != "any",
         required=required,
         shown_type=shown,
+        embedded=known[1],
         facts=facts,
     )
 
@@ -388,6 +401,8 @@ def field_facts(f: Field) -> dict[str, Any]:
         facts["omit"] = True
     if f.shown_type:
         facts["go"] = f.shown_type
+    if f.embedded:
+        facts["embedded"] = f.embedded
     return facts | f.facts
 
 

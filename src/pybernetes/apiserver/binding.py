@@ -55,6 +55,9 @@ class BindingRule:
     def problems(self, models: Models) -> Iterator[FieldError]:
         return iter(())
 
+    def warnings(self, new: Document, old: Document) -> Iterator[str]:
+        return iter(())
+
 
 class Binder:
     def __init__(self, pods: Registry, clock: Clock) -> None:

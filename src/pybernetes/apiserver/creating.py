@@ -56,6 +56,8 @@ class Creating(Storage):
         try:
             self._prepare_create(document, context)
             self._reject(metadata.get("name", ""), self._problems_of_new(document))
+            if self.rules.warnings is not None:
+                context.warnings.extend(self.rules.warnings(document))
             await self.admission.validate(self._about(attributes, document))
         except BaseException:
             reservation.cancel()

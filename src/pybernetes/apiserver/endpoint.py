@@ -7,7 +7,7 @@ Follows k8s.io/apiserver/pkg/endpoints/handlers.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -151,7 +151,6 @@ class Endpoint:
         document = self._decode(call.request)
         context = self._context(call)
         created = await self.registry.create(self._namespace(call), document, context)
-        call.request.warnings.extend(self._warnings(document))
         return object_answer(call.request, self.view, created, context.now, 201)
 
     async def update(self, call: Call) -> ApiResponse:
@@ -171,7 +170,6 @@ class Endpoint:
         metadata.pop("resourceVersion", None)
         context = self._context(call)
         created = await self.registry.create(self._namespace(call), document, context)
-        call.request.warnings.extend(self._warnings(document))
         return object_answer(call.request, self.view, created, context.now, 201)
 
     async def _put(self, call: Call, rule: UpdateRule) -> ApiResponse:
@@ -238,7 +236,6 @@ class Endpoint:
             document, managers = made(None)
             document["metadata"].pop("resourceVersion", None)
             created = await registry.create(namespace, document, context, managers)
-            call.request.warnings.extend(self._warnings(document))
             return object_answer(call.request, self.view, created, context.now, 201)
 
         pinned = bool((configuration.document.get("metadata") or {}).get("resourceVersion"))
@@ -257,8 +254,6 @@ class Endpoint:
     async def _write(self, call: Call, propose: Callable[[StoredObject], Proposal], rule: UpdateRule) -> ApiResponse:
         context = self._context(call)
         written = await self.registry.update(self._namespace(call), call.info.name, propose, context, rule)
-        if warnings := self._warnings_of(rule.subresource):
-            call.request.warnings.extend(warnings(self.view.document(written)))
         return object_answer(call.request, self.view, written, context.now)
 
     def _decode(self, request: ApiRequest) -> Document:
@@ -339,16 +334,6 @@ class Endpoint:
             call.info.verb,
             request.audited,
         )
-
-    def _warnings_of(self, subresource: str) -> Callable[[Document], Iterable[str]] | None:
-        """Who looks at what was written through a door."""
-        if not subresource:
-            return self.resource.update_warnings or (self.resource.warnings if self.resource.warns_on_update else None)
-        declared = self.resource.subresource(subresource)
-        return declared.warnings if isinstance(declared, StatusSubresource) else None
-
-    def _warnings(self, document: Document) -> Sequence[str]:
-        return tuple(self.resource.warnings(document)) if self.resource.warnings else ()
 
     def _namespace(self, call: Call) -> str:
         """A namespace is in itself for the authorizer, but not for its storage."""

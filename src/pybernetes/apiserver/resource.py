@@ -290,12 +290,11 @@ class Resource:
     initial_status: Callable[[Document], Document | None] | None = None
     """The status of a new object of a kind with a status subresource; `{}` without a rule, absent if it gives None."""
     warnings: Callable[[Document], Iterable[str]] | None = None
+    """What writing it is warned of, once it is found right and before others judge it."""
     deprecation: str = ""
     """What every request for the kind is warned of, for a version that is going."""
-    warns_on_update: bool = True
-    """Whether ``warnings`` are also given with an update."""
-    update_warnings: Callable[[Document], Iterable[str]] | None = None
-    """Instead of ``warnings``, for updates."""
+    update_warnings: Callable[[Document, Document], Iterable[str]] | None = None
+    """(new, old): what updates are warned of instead of ``warnings``."""
     reservations: Callable[[Facilities], Reservations] | None = None
 
     generation: Callable[[Document, Document], bool] | None = None
@@ -350,6 +349,11 @@ class Resource:
     @property
     def has_status(self) -> bool:
         return self.subresource("status") is not None
+
+
+def no_warnings(new: Document, old: Document) -> Iterable[str]:
+    """Of an update."""
+    return ()
 
 
 def spec_changed(new: Document, old: Document) -> bool:

@@ -39,6 +39,8 @@ class UpdateRule(Protocol):
 
     def problems(self, models: Models) -> Iterator[FieldError]: ...
 
+    def warnings(self, new: Document, old: Document) -> Iterable[str]: ...
+
 
 class MainRule:
     subresource = ""
@@ -55,6 +57,12 @@ class MainRule:
 
     def problems(self, models: Models) -> Iterator[FieldError]:
         yield from with_common(models, self._own_problems(models), always=self._resource.common_metadata)
+
+    def warnings(self, new: Document, old: Document) -> Iterable[str]:
+        resource = self._resource
+        if resource.update_warnings is not None:
+            return resource.update_warnings(new, old)
+        return resource.warnings(new) if resource.warnings is not None else ()
 
     def _own_problems(self, models: Models) -> Iterator[FieldError]:
         if self._resource.validate is not None and not self._resource.judges_updates_alone:
@@ -81,6 +89,9 @@ class StatusRule:
             own = self._declared.validate(models.new, models.old)
             yield from with_common(models, own, always=self._common_metadata)
 
+    def warnings(self, new: Document, old: Document) -> Iterable[str]:
+        return self._declared.warnings(new) if self._declared.warnings is not None else ()
+
 
 class SpecialRule:
     def __init__(self, declared: SpecialSubresource) -> None:
@@ -94,6 +105,9 @@ class SpecialRule:
     def problems(self, models: Models) -> Iterator[FieldError]:
         if self._declared.validate is not None:
             yield from with_common(models, self._declared.validate(models.new, models.old))
+
+    def warnings(self, new: Document, old: Document) -> Iterable[str]:
+        return ()
 
 
 def with_common(models: Models, own: Iterable[FieldError], *, always: bool = False) -> Iterator[FieldError]:

@@ -60,6 +60,7 @@ class ScaleRule:
     def __init__(self, main: MainRule) -> None:
         self.prepare = main.prepare
         self.problems = main.problems
+        self.warnings = main.warnings
 
 
 @dataclass(slots=True)

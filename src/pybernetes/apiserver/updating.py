@@ -88,6 +88,7 @@ class Updating(Storage):
                 if rule.subresource != STATUS:
                     self._raise_generation(new, old)
                 self._reject(name, rule.problems(Models(new, old, self._model)))
+                context.warnings.extend(rule.warnings(new, old))
                 await judge.validate(self._about(attributes, new))
             except BaseException:
                 reservation.cancel()

@@ -17,6 +17,7 @@ from pybernetes.api.patch.parts import Atomic, Kind, ListKind, MapKind, Scalar
 Document = dict[str, Any]
 _NUMERIC = ("int32", "int64", "double")
 _TEXT = ("string", "bytes")
+_OF_ANY_FORM = ("intstr",)
 
 
 def problems(config: Any, kind: Kind) -> list[str]:
@@ -92,7 +93,9 @@ def _wrong_scalar(value: Any, type_: str) -> str:
         )
     if type_ == "boolean":
         return "" if isinstance(value, bool) else f"expected boolean, got &{{{go_text(value)}}}"
-    return f"expected any scalar, got &{{{go_text(value)}}}" if isinstance(value, dict | list) else ""
+    if type_ in _OF_ANY_FORM or not isinstance(value, dict | list):
+        return ""
+    return f"expected any scalar, got &{{{go_text(value)}}}"
 
 
 def go_type(value: Any) -> str:

@@ -297,4 +297,12 @@ def shown_step(step: Step) -> str:
 
 
 def _shown_value(value: Any) -> str:
-    return quoted(value) if isinstance(value, str) else json.dumps(value)
+    match value:
+        case str():
+            return quoted(value)
+        case list():
+            return f"[{','.join(map(_shown_value, value))}]"
+        case dict():
+            return "".join(f"{name}={_shown_value(item)}" for name, item in sorted(value.items()))
+        case _:
+            return json.dumps(value)

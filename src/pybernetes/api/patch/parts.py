@@ -188,11 +188,12 @@ class ListKind(Kind):
     def _named(self, identity: Any) -> Step:
         if not self.keys:
             return value_step(identity)
+        stated = zip(self.keys, identity, self._defaults, strict=True)
         values = {
             key: default if value is _ABSENT else value
-            for key, value, default in zip(self.keys, identity, self._defaults, strict=True)
+            for key, value, default in stated
+            if value is not _ABSENT or default is not None
         }
-        values = {key: value for key, value in values.items() if value is not None}
         if not values:
             keys = " ".join(f'"{key}"' for key in self.keys)
             raise PatchError(

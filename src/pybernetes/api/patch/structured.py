@@ -124,7 +124,9 @@ def _by_step(items: Sequence[Any], kind: ListKind) -> dict[Step, list[Any]]:
 
 
 def merge(live: Any, config: Any, kind: Kind) -> Any:
-    """The live value with all that the configuration says laid over it. Raises PatchError."""
+    """The live value with all that the configuration says laid over it: a null says nothing about a value that has
+    parts. Raises PatchError.
+    """
     if isinstance(kind, MapKind) and isinstance(live, dict) and isinstance(config, dict):
         merged = dict(live)
         for name, item in config.items():
@@ -135,6 +137,8 @@ def merge(live: Any, config: Any, kind: Kind) -> Any:
         return merged
     if isinstance(kind, ListKind) and isinstance(live, list) and isinstance(config, list):
         return _merge_lists(live, config, kind) if live or config else config
+    if config is None and live and isinstance(kind, MapKind | ListKind):
+        return live
     return config
 
 

@@ -33,6 +33,8 @@ def convert(document: Document, read: Callable[[Document], Reading]) -> Reading:
         except DecodeError as error:
             if "base64" in str(error):
                 raise DecodeError(f"error decoding from json: {error}") from error
+            if error.alone:
+                raise DecodeError(error.alone) from error
             raise
 
 

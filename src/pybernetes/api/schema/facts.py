@@ -49,6 +49,8 @@ class FieldFacts:
     """How strategic merge patches treat it: `merge`, `replace`, `retainKeys`."""
     enum: tuple[str, ...] = ()
     go: str = ""
+    embedded: str = ""
+    """The structs that upstream has between its owner and the field: `RuleWithOperations.Rule`."""
 
     @property
     def is_list(self) -> bool:
@@ -101,6 +103,7 @@ def _field(name: str, raw: Mapping[str, Any]) -> FieldFacts:
         strategies=tuple(raw["strategy"].split(",")) if "strategy" in raw else (),
         enum=tuple(one for one in raw.get("enum", ()) if one is not None),
         go=raw.get("go", ""),
+        embedded=raw.get("embedded", ""),
     )
 
 

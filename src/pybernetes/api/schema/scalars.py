@@ -23,10 +23,14 @@ from pybernetes.api.fields import quoted
 class DecodeError(ValueError):
     """The document cannot be the kind: the text is upstream's decode error, without the kind it was meant for."""
 
+    alone = ""
+    """What is said where the value was read by itself and not within a document, if that differs."""
+
 
 Place = tuple[Any, str | int | tuple[str], str]
 """A step into a document: the place it starts from (or None), the step (a field's name, an index, or a map's key in a
-tuple), the name of the struct it leaves. A plain tuple, for one is made for each value that is looked into."""
+tuple), the name of the struct it leaves with those of the embedded ones it goes through. A plain tuple, for one is made
+for each value that is looked into."""
 
 Reader = Callable[[Any, Place | None, list[str]], Any]
 
@@ -65,11 +69,19 @@ def mismatch(value: Any, place: Place | None, go_type: str) -> Mismatch:
         place, step, left = place
         path.insert(0, step[0] if isinstance(step, tuple) else step)
         if isinstance(step, str):
-            fields.append(step)
-            struct = struct or left
+            owner, _, embedded = left.partition(".")
+            fields += [step, *reversed(embedded.split("."))] if embedded else [step]
+            struct = struct or owner
     into = f"Go struct field {struct}.{'.'.join(reversed(fields))} of" if fields else "Go value of"
     why = f"json: cannot unmarshal {_kind(value, go_type)} into {into} type {go_type}"
     return Mismatch(why, path, value, go_type)
+
+
+def not_unmarshalled(value: Any, place: Place | None, go_type: str) -> DecodeError:
+    """The type reads its values itself, from another JSON type than this."""
+    error = DecodeError(str(mismatch(value, place, go_type)))
+    error.alone = str(mismatch(value, None, go_type))
+    return error
 
 
 def _kind(value: Any, go_type: str) -> str:
@@ -122,14 +134,16 @@ def amount(value: Any, place: Place | None, unknown: list[str]) -> str:
 def int_or_string(value: Any, place: Place | None, unknown: list[str]) -> Any:
     if value.__class__ is str or (value.__class__ is int and -(2**31) <= value < 2**31):
         return value
-    raise DecodeError(str(mismatch(value, place, "int32")))
+    raise not_unmarshalled(value, place, "int32")
 
 
 _RFC3339 = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(\.\d+)?(Z|[+-]\d\d:\d\d)")
 
 
 def time(value: Any, place: Place | None, unknown: list[str]) -> str:
-    return _whole_seconds(_text(value))
+    if isinstance(value, str):
+        return _whole_seconds(value)
+    raise not_unmarshalled(value, place, "string")
 
 
 @lru_cache(maxsize=8192)
@@ -138,13 +152,9 @@ def _whole_seconds(value: str) -> str:
 
 
 def micro_time(value: Any, place: Place | None, unknown: list[str]) -> str:
-    return _moment(_text(value)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
-def _text(value: Any) -> str:
     if isinstance(value, str):
-        return value
-    raise DecodeError(f"json: cannot unmarshal {_kind(value, 'string')} into Go value of type string")
+        return _moment(value).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    raise not_unmarshalled(value, place, "string")
 
 
 @lru_cache(maxsize=8192)

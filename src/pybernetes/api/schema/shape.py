@@ -77,9 +77,9 @@ def _struct(id: str, form: Form) -> Reader:
 
 
 def _compile(facts: Definition, form: Form) -> Reader:
-    fields: dict[str, tuple[type | None, bool, Reader]] = {}
+    fields: dict[str, tuple[type | None, bool, Reader, str]] = {}
     always: list[tuple[str, Callable[[], Any]]] = []
-    name, go_type = facts.name, _go_struct(facts.id)
+    go_type = _go_struct(facts.id)
 
     def read(value: Any, place: Place | None, unknown: list[str]) -> Any:
         if value.__class__ is not dict:
@@ -94,9 +94,9 @@ def _compile(facts: Definition, form: Form) -> Reader:
             if field is None:
                 unknown.append(path_of(place, key))
                 continue
-            plain, omit, reader = field
+            plain, omit, reader, left = field
             if item.__class__ is not plain:
-                item = reader(item, (place, key, name), unknown)
+                item = reader(item, (place, key, left), unknown)
             if item or not omit:
                 kept[key] = item
         for key, make in always:
@@ -108,7 +108,8 @@ def _compile(facts: Definition, form: Form) -> Reader:
     for field in facts.fields.values():
         plain = _PLAIN.get(field.type)
         whole = form is Form.WHOLE
-        fields[field.name] = (plain, field.omit and whole, _reader(field.type, field, facts, form))
+        reader = _reader(field.type, _go_name(field, facts), form)
+        fields[field.name] = (plain, field.omit and whole, reader, _left(field, facts))
         if field.always and whole:
             always.append((field.name, _zero(field.type)))
         elif field.null and whole:
@@ -120,26 +121,30 @@ _SEEN_OFTEN = "core_v1.PodSpec"
 _PLAIN: dict[str, type] = {"string": str, "boolean": bool}
 
 
-def _reader(type_: str, field: FieldFacts, owner: Definition, form: Form) -> Reader:
+def _left(field: FieldFacts, owner: Definition) -> str:
+    """The struct that a step to the field leaves, and the embedded ones it goes through."""
+    embedded = "TypeMeta" if owner.kind and field.name in ("kind", "apiVersion") else field.embedded
+    return f"{owner.name}.{embedded}" if embedded else owner.name
+
+
+def _reader(type_: str, go: str, form: Form) -> Reader:
+    """``go`` is what Go calls the type."""
     if type_.startswith("[]"):
-        return _list(type_[2:], field, owner, form)
+        return _list(type_[2:], go, form)
     if type_.startswith("{}"):
-        return _map(type_[2:], field, owner, form)
+        return _map(type_[2:], go, form)
     if "." in type_:
         read = _struct(type_, form)
         return remembering(read) if type_ == _SEEN_OFTEN and form is Form.WHOLE else read
-    if field.go and type_ == field.type and type_ in _PLAIN:
-        return exactly(_PLAIN[type_], _go_name(field, owner))
-    return READERS[type_]
+    return exactly(_PLAIN[type_], go) if type_ in _PLAIN else READERS[type_]
 
 
-def _list(item: str, field: FieldFacts, owner: Definition, form: Form) -> Reader:
-    read_item, zero, plain = _reader(item, field, owner, form), _zero(item), _PLAIN.get(item)
-    go_type = _go_name(field, owner) if field.go else f"[]{_go_type(item)}"
+def _list(item: str, go: str, form: Form) -> Reader:
+    read_item, zero, plain = _reader(item, _go_item(go, item), form), _zero(item), _PLAIN.get(item)
 
     def read(value: Any, place: Place | None, unknown: list[str]) -> Any:
         if value.__class__ is not list:
-            raise mismatch(value, place, go_type)
+            raise mismatch(value, place, go)
         return [
             one if one.__class__ is plain else zero() if one is None else read_item(one, (place, index, ""), unknown)
             for index, one in enumerate(value)
@@ -148,13 +153,12 @@ def _list(item: str, field: FieldFacts, owner: Definition, form: Form) -> Reader
     return read
 
 
-def _map(item: str, field: FieldFacts, owner: Definition, form: Form) -> Reader:
-    read_item, zero, plain = _reader(item, field, owner, form), _zero(item), _PLAIN.get(item)
-    go_type = _go_name(field, owner) if field.go else f"map[string]{_go_type(item)}"
+def _map(item: str, go: str, form: Form) -> Reader:
+    read_item, zero, plain = _reader(item, _go_item(go, item), form), _zero(item), _PLAIN.get(item)
 
     def read(value: Any, place: Place | None, unknown: list[str]) -> Any:
         if value.__class__ is not dict:
-            raise mismatch(value, place, go_type)
+            raise mismatch(value, place, go)
         return {
             key: one
             if one.__class__ is plain
@@ -193,10 +197,26 @@ def _go_struct(id: str) -> str:
 
 
 def _go_name(field: FieldFacts, owner: Definition) -> str:
-    """Go's name of the field's own type; aliases of imports are not part of it."""
+    """Go's name of the field's type."""
     version = owner.id.partition(".")[0].rpartition("_")[2]
-    prefix, dot, name = field.go.rpartition(".")
+    return _qualified(field.go, version) if field.go else _go_type(field.type)
+
+
+def _go_item(go: str, item: str) -> str:
+    """Go's name of the elements of a list or map; those of one with a name of its own have none that is known."""
+    if go.startswith("[]"):
+        return go[2:]
+    return go.partition("]")[2] if go.startswith("map[") else _go_type(item)
+
+
+def _qualified(go: str, version: str) -> str:
+    """As Go prints a type that is written so in a package: aliases of imports are not part of it."""
+    if go.startswith("[]"):
+        return "[]" + _qualified(go[2:], version)
+    if go.startswith("map["):
+        key, _, item = go[4:].partition("]")
+        return f"map[{_qualified(key, version)}]{_qualified(item, version)}"
+    package, dot, name = go.rpartition(".")
     if not dot:
-        name = field.go.replace("[]byte", "[]uint8")
-        return name if name.startswith(("[", "map")) else f"{version}.{name}"
-    return f"v1.{name}" if prefix.endswith("v1") and not prefix.startswith(("[", "map")) else field.go
+        return f"{version}.{name}" if name[0].isupper() else "uint8" if name == "byte" else name
+    return f"v1.{name}" if package.endswith("v1") else go

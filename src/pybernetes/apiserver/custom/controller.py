@@ -170,3 +170,6 @@ class _AsProposed:
 
     def problems(self, models: Models) -> Iterator[FieldError]:
         return iter(())
+
+    def warnings(self, new: Document, old: Document) -> Iterator[str]:
+        return iter(())

@@ -5,7 +5,6 @@ Follows pkg/apiserver/customresource_handler.go of apiextensions-apiserver.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any
 
@@ -15,7 +14,6 @@ from pybernetes.api import errors
 from pybernetes.api.clock import Clock
 from pybernetes.api.fields import invalid
 from pybernetes.apiserver.answers import list_answer
-from pybernetes.apiserver.custom.metadata import finalizer_warnings
 from pybernetes.apiserver.custom.scales import at
 from pybernetes.apiserver.custom.version import CustomVersion
 from pybernetes.apiserver.custom.watching import ConvertedWatch
@@ -25,15 +23,12 @@ from pybernetes.apiserver.endpoint import Endpoint
 from pybernetes.apiserver.http import ApiRequest, ApiResponse, no_such_page
 from pybernetes.apiserver.list_options import read_options
 from pybernetes.apiserver.negotiation import watch_media_of
-from pybernetes.apiserver.objects import StoredObject
 from pybernetes.apiserver.options import ServerOptions
 from pybernetes.apiserver.patching import Patch, PatchType
 from pybernetes.apiserver.registry import Registry
 from pybernetes.apiserver.resource import Document
 from pybernetes.apiserver.routes import Call, Handler
-from pybernetes.apiserver.rules import UpdateRule
 from pybernetes.apiserver.selection import Selection, candidates, select
-from pybernetes.apiserver.updating import Proposal
 from pybernetes.apiserver.watch_lines import lines_for
 
 _PATCHES = (PatchType.JSON, PatchType.MERGE, PatchType.APPLY)
@@ -174,24 +169,6 @@ class CustomEndpoint(Endpoint):
             name = (self._decode(call.request).get("metadata") or {}).get("name") or ""
             raise errors.forbidden(self.info.group_resource, name, _TERMINATING)
         return await super().create(call)
-
-    def _warnings(self, document: Document) -> Sequence[str]:
-        """Of a new object."""
-        return tuple(finalizer_warnings(document["metadata"].get("finalizers") or (), ()))
-
-    async def _write(self, call: Call, propose: Callable[[StoredObject], Proposal], rule: UpdateRule) -> ApiResponse:
-        finalizers: dict[str, tuple[str, ...]] = {}
-
-        def noting(current: StoredObject) -> Proposal:
-            proposal = propose(current)
-            for key, document in (("old", self.view.document(current)), ("new", proposal.document)):
-                finalizers[key] = tuple((document.get("metadata") or {}).get("finalizers") or ())
-            return proposal
-
-        answer = await super()._write(call, noting, rule)
-        if not rule.subresource:
-            call.request.warnings.extend(finalizer_warnings(finalizers["new"], finalizers["old"]))
-        return answer
 
     # scale
 

@@ -31,6 +31,7 @@ from pybernetes.apiserver.custom.conversion import WebhookConversion
 from pybernetes.apiserver.custom.definition import CustomKind, schema_of
 from pybernetes.apiserver.custom.forms import VersionForm, forms_of
 from pybernetes.apiserver.custom.jsonpath import compile_path
+from pybernetes.apiserver.custom.metadata import finalizer_warnings
 from pybernetes.apiserver.custom.openapi import CustomDefinitions
 from pybernetes.apiserver.custom.scales import ScalePaths
 from pybernetes.apiserver.custom.validation import CustomValidation
@@ -238,7 +239,8 @@ class CustomVersion:
             selectable=dict(_selectable(self.declared.get("selectableFields") or ())),
             subresources=tuple(self._subresources()),
             allows_unconditional_update=False,
-            warns_on_update=False,
+            warnings=lambda new: finalizer_warnings(_finalizers(new), ()),
+            update_warnings=lambda new, old: finalizer_warnings(_finalizers(new), _finalizers(old)),
             refuses_field=_refuses_field,
         )
 
@@ -253,6 +255,10 @@ class CustomVersion:
 
     def _status_problems(self, new: Document, old: Document) -> Iterator[FieldError]:
         return self.validation.of_status_update(new, old)
+
+
+def _finalizers(document: Document) -> Sequence[str]:
+    return document["metadata"].get("finalizers") or ()
 
 
 def scale_of(declared: Document) -> ScalePaths | None:

@@ -20,8 +20,9 @@ from pybernetes.apiserver.resources.defaults import compile_defaults, under
 from pybernetes.apiserver.resources.pod_defaults import POD_SPEC
 from pybernetes.apiserver.validation.internal_form import internal_form
 from pybernetes.apiserver.validation.job import check_template_spec
+from pybernetes.apiserver.validation.job_warnings import job_warnings
 from pybernetes.apiserver.validation.metadata import check_metadata, check_metadata_update, check_only_metadata
-from pybernetes.apiserver.validation.pod_warnings import template_warnings
+from pybernetes.apiserver.validation.pod_warnings import if_generation_differs, with_name
 from pybernetes.apiserver.validation.simple import check_choice, check_not_negative
 
 NAME_LIMIT = 52
@@ -103,6 +104,19 @@ def _selector(cron_job: Document, now: datetime) -> str:
     return format_selector(at_path(cron_job, "spec.jobTemplate.spec.selector"))
 
 
+_job_warnings = job_warnings("spec.jobTemplate.spec")
+_changed_job_warnings = if_generation_differs(_job_warnings)
+
+
+def update_warnings(new: Document, old: Document) -> Iterator[str]:
+    yield from _changed_job_warnings(new, old)
+    if "TZ" in new["spec"].get("schedule", ""):
+        yield (
+            "cannot use TZ or CRON_TZ in spec.spec.schedule, use timeZone instead, "
+            "see https://kubernetes.io/docs/concepts/workloads/controllers/cron-jobs/ for more details"
+        )
+
+
 CRON_JOBS = Resource(
     info=info_of(CronJob),
     short_names=("cj",),
@@ -118,7 +132,8 @@ CRON_JOBS = Resource(
         under("spec.jobTemplate.spec.template.spec", POD_SPEC),
     ),
     validate=validate,
-    warnings=template_warnings("spec.jobTemplate.spec.template", named=True),
+    warnings=with_name(_job_warnings),
+    update_warnings=update_warnings,
     null_lists=("spec.jobTemplate.spec.podFailurePolicy.rules",),
     validate_update=validate_update,
     judges_updates_alone=True,

@@ -6,7 +6,7 @@ Follows pkg/registry/apps/daemonset and pkg/apis/apps/validation.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from pybernetes.api import errors
@@ -79,6 +79,10 @@ def prepare_create(daemon_set: Document, context: Context) -> None:
 def prepare_update(new: Document, old: Document, context: Context) -> None:
     changed = at_path(new, "spec.template") != at_path(old, "spec.template")
     new["metadata"]["annotations"][TEMPLATE_GENERATION] = str(_count(old) + changed)
+
+
+def update_warnings(new: Document, old: Document) -> Iterable[str]:
+    return () if _count(new) == _count(old) else template_warnings()(new)
 
 
 def prepare_status(new: Document, old: Document, context: Context) -> None:
@@ -177,6 +181,7 @@ DAEMON_SETS = Resource(
     validate_update=validate_update,
     judges_updates_alone=True,
     warnings=template_warnings(),
+    update_warnings=update_warnings,
     prepare_create=prepare_create,
     prepare_update=prepare_update,
     initial_status=initial_status,

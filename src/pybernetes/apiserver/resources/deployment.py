@@ -33,7 +33,7 @@ from pybernetes.apiserver.resources.defaults import Rule, compile_defaults, unde
 from pybernetes.apiserver.resources.pod_defaults import POD_SPEC
 from pybernetes.apiserver.validation.internal_form import internal_form
 from pybernetes.apiserver.validation.metadata import check_metadata, check_metadata_update
-from pybernetes.apiserver.validation.pod_warnings import template_warnings
+from pybernetes.apiserver.validation.pod_warnings import if_generation_differs, template_warnings, with_name
 from pybernetes.apiserver.validation.workload import (
     check_at_most_all,
     check_not_decremented,
@@ -165,7 +165,8 @@ DEPLOYMENTS = Resource(
     validate=validate,
     validate_update=validate_update,
     judges_updates_alone=True,
-    warnings=template_warnings(named=True),
+    warnings=with_name(template_warnings()),
+    update_warnings=if_generation_differs(template_warnings()),
     generation=generation_rises,
     columns=(
         NAME,

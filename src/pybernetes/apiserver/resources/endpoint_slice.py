@@ -216,7 +216,7 @@ ENDPOINT_SLICES = Resource(
     prepare_create=prepare_create,
     prepare_update=prepare_update,
     warnings=warnings,
-    update_warnings=address_warnings,
+    update_warnings=lambda new, old: address_warnings(new),
     generation=raised_already,
     columns=(
         NAME,

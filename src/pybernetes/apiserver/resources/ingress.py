@@ -12,7 +12,7 @@ from pybernetes.api.fields import FieldError, at, invalid, is_dns_subdomain, quo
 from pybernetes.api.kinds import info_of
 from pybernetes.api.models.networking_v1 import Ingress
 from pybernetes.apiserver.columns import AGE, NAME, NONE
-from pybernetes.apiserver.resource import Column, Document, Resource, StatusSubresource, spec_changed
+from pybernetes.apiserver.resource import Column, Document, Resource, StatusSubresource, no_warnings, spec_changed
 from pybernetes.apiserver.resources.cells import at_path
 from pybernetes.apiserver.validation.addresses import ip_warnings
 from pybernetes.apiserver.validation.ingress import check_balanced, check_ingress_spec, leniency_for
@@ -88,7 +88,7 @@ INGRESSES = Resource(
     validate_update=validate_update,
     judges_updates_alone=True,
     warnings=warnings,
-    warns_on_update=False,
+    update_warnings=no_warnings,
     initial_status=lambda ingress: {"loadBalancer": {}},
     generation=spec_changed,
     columns=(

@@ -27,8 +27,9 @@ from pybernetes.apiserver.validation.job import (
 )
 from pybernetes.apiserver.validation.job_status import check_job_status
 from pybernetes.apiserver.validation.job_update import check_job_update
+from pybernetes.apiserver.validation.job_warnings import job_warnings
 from pybernetes.apiserver.validation.metadata import check_metadata, check_metadata_update
-from pybernetes.apiserver.validation.pod_warnings import template_warnings
+from pybernetes.apiserver.validation.pod_warnings import if_generation_differs, with_name
 
 NO_LIMIT = 2147483647
 
@@ -127,7 +128,8 @@ JOBS = Resource(
         under("spec.template.spec", POD_SPEC),
     ),
     validate=validate,
-    warnings=template_warnings(named=True),
+    warnings=with_name(job_warnings("spec")),
+    update_warnings=if_generation_differs(job_warnings("spec")),
     null_lists=("spec.podFailurePolicy.rules",),
     validate_update=validate_update,
     judges_updates_alone=True,

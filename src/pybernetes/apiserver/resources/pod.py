@@ -18,6 +18,7 @@ from pybernetes.apiserver.resource import (
     Resource,
     SpecialSubresource,
     StatusSubresource,
+    no_warnings,
 )
 from pybernetes.apiserver.resources.cells import text_at
 from pybernetes.apiserver.resources.defaults import compile_defaults, in_order, under
@@ -169,7 +170,7 @@ PODS = Resource(
     validate_update=validate_update,
     prepare_create=prepare_create,
     warnings=pod_warnings,
-    warns_on_update=False,
+    update_warnings=no_warnings,
     initial_status=initial_status,
     generation=generation_rises,
     grace=grace_of,

@@ -18,7 +18,7 @@ from pybernetes.apiserver.resources.defaults import compile_defaults, under
 from pybernetes.apiserver.resources.pod_defaults import POD_SPEC
 from pybernetes.apiserver.validation.metadata import check_metadata, check_metadata_update
 from pybernetes.apiserver.validation.pod_spec import check_pod_template
-from pybernetes.apiserver.validation.pod_warnings import template_warnings
+from pybernetes.apiserver.validation.pod_warnings import if_generation_differs, template_warnings
 
 
 def validate(template: PodTemplate) -> Iterator[FieldError]:
@@ -47,6 +47,7 @@ POD_TEMPLATES = Resource(
     validate_update=validate_update,
     judges_updates_alone=True,
     warnings=template_warnings("template"),
+    update_warnings=if_generation_differs(template_warnings("template")),
     generation=lambda new, old: bool(new.get("template") != old.get("template")),
     columns=(
         NAME,

@@ -21,7 +21,7 @@ from pybernetes.apiserver.resources.cells import (
 from pybernetes.apiserver.resources.defaults import compile_defaults, under
 from pybernetes.apiserver.resources.pod_defaults import POD_SPEC
 from pybernetes.apiserver.validation.metadata import check_metadata, check_metadata_update
-from pybernetes.apiserver.validation.pod_warnings import template_warnings
+from pybernetes.apiserver.validation.pod_warnings import if_generation_differs, template_warnings, with_name
 from pybernetes.apiserver.validation.workload import (
     check_not_negatives,
     check_part_counts,
@@ -74,7 +74,8 @@ REPLICA_SETS = Resource(
     validate=validate,
     validate_update=validate_update,
     judges_updates_alone=True,
-    warnings=template_warnings(named=True),
+    warnings=with_name(template_warnings()),
+    update_warnings=if_generation_differs(template_warnings()),
     initial_status=lambda replica_set: {"replicas": 0},
     generation=spec_changed,
     columns=(

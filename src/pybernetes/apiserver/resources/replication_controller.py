@@ -5,7 +5,7 @@ Follows pkg/registry/core/replicationcontroller and ValidateReplicationControlle
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
@@ -27,7 +27,7 @@ from pybernetes.apiserver.resources.pod_defaults import POD_SPEC
 from pybernetes.apiserver.validation.internal_form import internal_form
 from pybernetes.apiserver.validation.metadata import check_metadata, check_metadata_update
 from pybernetes.apiserver.validation.pod_spec import check_workload_template
-from pybernetes.apiserver.validation.pod_warnings import template_warnings
+from pybernetes.apiserver.validation.pod_warnings import template_warnings, with_name
 from pybernetes.apiserver.validation.workload import check_not_negatives, check_part_counts
 
 
@@ -94,6 +94,12 @@ def validate_status(new: ReplicationController, old: ReplicationController) -> I
     yield from check_part_counts(at.status, status.replicas, counts)
 
 
+def update_warnings(new: Document, old: Document) -> Iterable[str]:
+    """About the template as it was, as upstream's."""
+    same = new["metadata"].get("generation") == old["metadata"].get("generation")
+    return () if same else template_warnings()(old)
+
+
 REPLICATION_CONTROLLERS = Resource(
     info=info_of(ReplicationController),
     short_names=("rc",),
@@ -105,7 +111,8 @@ REPLICATION_CONTROLLERS = Resource(
     validate=validate,
     validate_update=validate_update,
     judges_updates_alone=True,
-    warnings=template_warnings(named=True),
+    warnings=with_name(template_warnings()),
+    update_warnings=update_warnings,
     initial_status=lambda controller: {"replicas": 0},
     generation=spec_changed,
     orphans_by_default=True,

@@ -46,7 +46,7 @@ from pybernetes.apiserver.validation.metadata import (
 )
 from pybernetes.apiserver.validation.pod_annotations import check_pod_annotations
 from pybernetes.apiserver.validation.pod_spec import check_pod_template, check_runs_for_ever
-from pybernetes.apiserver.validation.pod_warnings import template_warnings
+from pybernetes.apiserver.validation.pod_warnings import if_generation_differs, template_warnings
 from pybernetes.apiserver.validation.selectors import (
     check_convertible,
     check_matches_template,
@@ -213,15 +213,26 @@ def validate_status(new: StatefulSet, old: StatefulSet) -> Iterator[FieldError]:
 
 def warnings(stateful_set: Document) -> Iterator[str]:
     yield from _template_warnings(stateful_set)
+    yield from _own_warnings(stateful_set, "")
+
+
+def update_warnings(new: Document, old: Document) -> Iterator[str]:
+    yield from _changed_template_warnings(new, old)
+    yield from _own_warnings(new, ".Spec")
+
+
+def _own_warnings(stateful_set: Document, part: str) -> Iterator[str]:
+    """``part`` of a claim's template is what upstream names."""
     spec = stateful_set.get("spec") or {}
     for index, claim in enumerate(spec.get("volumeClaimTemplates") or ()):
-        yield from claim_warnings(claim.get("spec") or {}, f"spec.volumeClaimTemplates[{index}]")
+        yield from claim_warnings(claim.get("spec") or {}, f"spec.volumeClaimTemplates[{index}]{part}")
     if spec.get("revisionHistoryLimit", 0) < 0:
         what = "a negative value retains all historical revisions; a value >= 0 is recommended"
         yield f"spec.revisionHistoryLimit: {what}"
 
 
 _template_warnings = template_warnings()
+_changed_template_warnings = if_generation_differs(_template_warnings)
 
 
 def _ready(stateful_set: Document, now: datetime) -> str:
@@ -247,6 +258,7 @@ STATEFUL_SETS = Resource(
     validate_update=validate_update,
     judges_updates_alone=True,
     warnings=warnings,
+    update_warnings=update_warnings,
     prepare_create=prepare_create,
     prepare_update=prepare_update,
     initial_status=lambda stateful_set: {"replicas": 0, "availableReplicas": 0},

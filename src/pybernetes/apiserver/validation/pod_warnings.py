@@ -75,14 +75,21 @@ def name_warnings(new: Document, used: str) -> Iterator[str]:
         )
 
 
-def template_warnings(path: str = "spec.template", *, named: bool = False) -> Callable[[Document], Iterable[str]]:
-    """``named``: the workload's name becomes part of its pods' names."""
+def with_name(warnings: Callable[[Document], Iterable[str]]) -> Callable[[Document], Iterable[str]]:
+    """Of new workloads whose name becomes part of their pods' names."""
+
+    def of_new(workload: Document) -> Iterator[str]:
+        yield from name_warnings(workload, "Pod names and hostnames")
+        yield from warnings(workload)
+
+    return of_new
+
+
+def template_warnings(path: str = "spec.template") -> Callable[[Document], Iterable[str]]:
     names = path.split(".")
     place = Place(f"{path}.spec", f"{path}.metadata.annotations", in_template=True)
 
     def warnings(workload: Document) -> Iterator[str]:
-        if named:
-            yield from name_warnings(workload, "Pod names and hostnames")
         template = workload
         for name in names:
             template = template.get(name) or {}
@@ -90,6 +97,18 @@ def template_warnings(path: str = "spec.template", *, named: bool = False) -> Ca
         yield from spec_warnings(template.get("spec") or {}, annotations, place)
 
     return warnings
+
+
+def if_generation_differs(
+    warnings: Callable[[Document], Iterable[str]],
+) -> Callable[[Document, Document], Iterable[str]]:
+    """For updates."""
+
+    def of_update(new: Document, old: Document) -> Iterable[str]:
+        same = new["metadata"].get("generation") == old["metadata"].get("generation")
+        return () if same else warnings(new)
+
+    return of_update
 
 
 def spec_warnings(spec: Document, annotations: Mapping[str, str], place: Place) -> Iterator[str]:
