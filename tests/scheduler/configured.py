@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from random import Random
 from typing import Any
 
@@ -12,6 +14,8 @@ from pybernetes.scheduler.configuration.loading import read
 from pybernetes.scheduler.evaluation import Evaluator
 from pybernetes.scheduler.profiles import build_profiles
 from pybernetes.scheduler.registry import ROWS, Parts, Row, argument_types
+from pybernetes.scheduler.scheduler import Scheduler
+from pybernetes.testing.cluster import Cluster
 from scheduler.objects import World
 
 
@@ -39,3 +43,15 @@ class ConfiguredWorld(World):
         self.profiles = build_profiles(read(document, argument_types(rows)), parts, rows)
         self.evaluators = {name: Evaluator(self.state, one, Random(1)) for name, one in self.profiles.items()}
         self.evaluator = next(iter(self.evaluators.values()))
+
+
+@asynccontextmanager
+async def scheduled(document: Mapping[str, Any], rows: Mapping[str, Row] = ROWS) -> AsyncIterator[Cluster]:
+    async with Cluster(nodes=2, scheduler=False) as cluster:
+        chosen = read(document, argument_types(rows))
+        running = asyncio.create_task(Scheduler(cluster.client, cluster.clock, Random(1), chosen, rows).run())
+        try:
+            yield cluster
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)

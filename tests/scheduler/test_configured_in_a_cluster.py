@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
-from random import Random
 from typing import Any
 
 import msgspec
@@ -13,24 +9,9 @@ import pytest
 
 from pybernetes.api import meta
 from pybernetes.api.models import core_v1
-from pybernetes.scheduler.configuration.loading import read
 from pybernetes.scheduler.plain_plugins import row_of
-from pybernetes.scheduler.registry import ROWS, Row, argument_types
-from pybernetes.scheduler.scheduler import Scheduler
-from pybernetes.testing.cluster import Cluster
-from scheduler.configured import configuration
-
-
-@asynccontextmanager
-async def scheduled(document: Mapping[str, Any], rows: Mapping[str, Row] = ROWS) -> AsyncIterator[Cluster]:
-    async with Cluster(nodes=2, scheduler=False) as cluster:
-        chosen = read(document, argument_types(rows))
-        running = asyncio.create_task(Scheduler(cluster.client, cluster.clock, Random(1), chosen, rows).run())
-        try:
-            yield cluster
-        finally:
-            running.cancel()
-            await asyncio.gather(running, return_exceptions=True)
+from pybernetes.scheduler.registry import ROWS
+from scheduler.configured import configuration, scheduled
 
 
 def pod(name: str, scheduler: str = "", **metadata: Any) -> core_v1.Pod:

@@ -76,7 +76,11 @@ def test_a_function_is_a_filter_and_its_failure_names_it(monkeypatch: pytest.Mon
     [
         ("nonsense", "scheduler plugin 'nonsense': want MODULE:NAME"),
         ("no_such_module:x", "scheduler plugin no_such_module:x: No module named 'no_such_module'"),
-        ("json:decoder", "scheduler plugin decoder has neither filter nor score"),
+        (
+            "json:decoder",
+            "scheduler plugin decoder has none of the methods pre_enqueue, less, pre_filter, filter, post_filter, pre_score, "
+            "score, normalise, reserve, unreserve, permit, pre_bind, bind, post_bind",
+        ),
     ],
 )
 def test_what_is_no_plugin_is_told(reference: str, message: str) -> None:

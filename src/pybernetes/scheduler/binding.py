@@ -105,7 +105,7 @@ class Binder:
             async with self._slots:
                 await self._send(waiting, node, steps)
         except (NotPermitted, NotPrepared, ApiError, Unreachable) as error:
-            await self._undo(waiting, steps)
+            await self._undo(waiting, steps.reservations)
             self._on_refused(waiting, node, error)
         else:
             self._on_bound(waiting, node)
@@ -113,8 +113,15 @@ class Binder:
             for one in reversed(steps.reservations):
                 one.release()
 
-    async def _undo(self, waiting: Waiting, steps: Steps) -> None:
-        for one in reversed(steps.reservations):
+    def give_back(self, waiting: Waiting, reservations: Sequence[Reservation]) -> None:
+        """Of a pod that is not to be bound after all."""
+        for one in reversed(reservations):
+            one.release()
+        if reservations:
+            self._tasks.create_task(self._undo(waiting, reservations))
+
+    async def _undo(self, waiting: Waiting, reservations: Sequence[Reservation]) -> None:
+        for one in reversed(reservations):
             try:
                 await one.undo(self._client)
             except (ApiError, Unreachable) as error:

@@ -151,6 +151,8 @@ class Feed:
 
     def _waiting_pod(self, old: core_v1.Pod | None, pod: PodInfo) -> None:
         """What this scheduler has promised a moment ago stands until the API server tells of another promise."""
+        if old is None:
+            self._queue.move(ClusterEvent.POD_ADDED)
         self._queue.update(pod)
         if node := pod.pod.status.nominated_node_name:
             self._state.nominations.nominate(pod, node)

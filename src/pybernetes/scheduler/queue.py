@@ -147,6 +147,8 @@ class SchedulingQueue:
         if not self._unschedulable and not self._held_back:
             return
         interested = self._woken_by.get(event, frozenset())
+        if event is ClusterEvent.POD_ADDED and not interested:
+            return
         for key in [key for key, waiting in self._held_back.items() if waiting.gated_by in interested]:
             self._requeue(self._held_back.pop(key))
         for key, waiting in list(self._unschedulable.items()):

@@ -141,8 +141,7 @@ class Scheduler:
                     reservations.append(reservation)
             permission = self._permission(waiting.pod, node, profile)
         except (NotPrepared, NotPermitted, PluginFailed) as error:
-            for one in reversed(reservations):
-                one.release()
+            self._binder.give_back(waiting, reservations)
             self._refused(waiting, node, error)
             return
         busy = profile if profile.pre_binds or profile.binds or not profile.binds_itself else None
@@ -235,7 +234,8 @@ class Scheduler:
             if aftermath.node:
                 await self._preempt(pod, aftermath.node, ())
                 return None
-            said.append(aftermath.message)
+            if aftermath.message:
+                said.append(aftermath.message)
         return said
 
     async def _after_preemption(
