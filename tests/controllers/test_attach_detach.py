@@ -116,6 +116,17 @@ async def test_a_volume_of_one_node_is_not_attached_to_another(cluster: Cluster)
     assert [one.spec.node_name for one in await attachments(cluster)] == ["node-1"]
 
 
+async def test_a_volume_of_one_node_goes_to_one_of_two_that_ask_at_once(cluster: Cluster) -> None:
+    cluster.add_node(1)
+    await cluster.apply(user("first", "node-0"))
+    await cluster.apply(user("second", "node-1"))
+    await cluster.apply(disk())
+    await cluster.settle()
+    await cluster.apply(claim())
+    await cluster.settle()
+    assert len(await attachments(cluster)) == 1
+
+
 async def test_what_the_driver_says_of_a_failure_is_told_to_the_pod(cluster: Cluster) -> None:
     await cluster.apply(disk())
     await cluster.apply(claim())

@@ -33,6 +33,7 @@ pytestmark = pytest.mark.virtual_time
 
 SETS = "/apis/apps/v1/namespaces/default/replicasets"
 PODS = "/api/v1/namespaces/default/pods"
+REVISIONS = "/apis/apps/v1/namespaces/default/controllerrevisions"
 WEB = Key("default", "web")
 
 
@@ -43,6 +44,7 @@ class Recorder(Controller):
     watches = (
         For(apps_v1.ReplicaSet),
         Owns(core_v1.Pod),
+        Owns(apps_v1.ControllerRevision, expected=False),
         Maps(core_v1.Node, lambda controller, node: [Key("nodes", node.metadata.name)]),
     )
     answer: Callable[[Key], Result] = staticmethod(lambda key: DONE)
@@ -163,6 +165,17 @@ async def test_owned_objects_fulfil_expectations(world: World) -> None:
     world.server.remove(f"{PODS}/p")
     await asyncio.sleep(1)
     assert controller.expectations.satisfied(WEB)
+
+
+async def test_objects_that_are_not_expected_fulfil_nothing(world: World) -> None:
+    await asyncio.sleep(1)
+    (controller,) = world.manager.controllers
+    controller.expectations.expect_creations(WEB, 1)
+    owner = {"kind": "ReplicaSet", "apiVersion": "apps/v1", "name": "web", "uid": "uid-web", "controller": True}
+    world.server.put(f"{REVISIONS}/web-1", {"metadata": {"uid": "uid-r", "ownerReferences": [owner]}})
+    await asyncio.sleep(1)
+    assert WEB in [key for _, key in world.calls]
+    assert not controller.expectations.satisfied(WEB)
 
 
 async def test_expectations_that_are_never_met_are_given_up_after_five_minutes(world: World) -> None:

@@ -12,7 +12,7 @@ Keys are nodes. Follows pkg/controller/volume/attachdetach; `attach_plan` decide
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from pybernetes.api import storage
 from pybernetes.api.errors import ApiError
@@ -24,6 +24,7 @@ from pybernetes.controllers.attach_plan import (
     FORCE_DETACH_SECONDS,
     AttachPlan,
     Wanted,
+    allows_several_nodes,
     attachment_for,
     is_forced,
     multi_attach,
@@ -32,7 +33,7 @@ from pybernetes.controllers.attach_plan import (
     unique_name,
 )
 from pybernetes.controllers.claim_users import USERS, claims_of_pod, is_over
-from pybernetes.controllers.controller import DONE, Context, Controller, Maps, Reads, Requeue, Result
+from pybernetes.controllers.controller import DONE, Context, Controller, Maps, Requeue, Result, Retry
 
 ATTACHING = "attaching-pods-of-node"
 OF_NODE = "attachments-of-node"
@@ -64,9 +65,22 @@ def _nodes_using(controller: Controller, claim: Key) -> Iterable[Key]:
         yield from node_of_pod(controller, pod)
 
 
-def with_volumes(_: Controller, node: core_v1.Node) -> Iterable[Key]:
-    if node.status.volumes_attached or node.status.volumes_in_use:
+def with_volumes(controller: Controller, node: core_v1.Node) -> Iterable[Key]:
+    pods = controller.informer(core_v1.Pod)
+    if node.status.volumes_attached or node.status.volumes_in_use or pods.by_index(ATTACHING, node.metadata.name):
         yield key_of(node)
+
+
+def nodes_of_volume(controller: Controller, volume: core_v1.PersistentVolume) -> Iterable[Key]:
+    """The informer may show a volume after the claim that is bound to it."""
+    reference = volume.spec.claim_ref
+    return _nodes_using(controller, Key(reference.namespace, reference.name)) if reference is not None else ()
+
+
+def nodes_of_driver(controller: Controller, driver: storage_v1.CSIDriver) -> Iterable[Key]:
+    for volume in controller.informer(core_v1.PersistentVolume).list():
+        if volume.spec.csi is not None and volume.spec.csi.driver == driver.metadata.name:
+            yield from nodes_of_volume(controller, volume)
 
 
 def _attaching(pod: core_v1.Pod) -> Iterable[str]:
@@ -80,8 +94,8 @@ class AttachDetachController(Controller):
         Maps(storage_v1.VolumeAttachment, node_of_attachment),
         Maps(core_v1.PersistentVolumeClaim, nodes_of_claim),
         Maps(core_v1.Node, with_volumes),
-        Reads(core_v1.PersistentVolume),
-        Reads(storage_v1.CSIDriver),
+        Maps(core_v1.PersistentVolume, nodes_of_volume),
+        Maps(storage_v1.CSIDriver, nodes_of_driver),
     )
 
     def __init__(self, context: Context) -> None:
@@ -95,6 +109,9 @@ class AttachDetachController(Controller):
         self.recorder = context.recorder("attachdetach-controller")
         self.volumes = self.informer(core_v1.PersistentVolume)
         self._unwanted_since: dict[str, float] = {}
+        self._placed: dict[str, str] = {}
+        """The node of each volume for one node only, from the decision until the informer shows the attachment."""
+        self.attachments.on_change(self._attachment_shown)
 
     async def reconcile(self, key: Key) -> Result:
         node = self.informer(core_v1.Node).get(key)
@@ -102,6 +119,7 @@ class AttachDetachController(Controller):
             return DONE
         attachments = self.attachments.by_index(OF_NODE, key.name)
         wanted = self._wanted(key.name) if node is not None else []
+        await self._give_up_places(key.name, {one.volume.metadata.name for one in wanted})
         if not wanted and not attachments and (node is None or not node.status.volumes_attached):
             return DONE
         planned = self._plan(key.name, node, wanted, attachments)
@@ -166,11 +184,41 @@ class AttachDetachController(Controller):
 
     def _other_nodes(self, volume: core_v1.PersistentVolume, node: str) -> set[str]:
         found = self.attachments.by_index(OF_VOLUME, volume.metadata.name)
-        return {one.spec.node_name for one in found} - {node}
+        placed = self._placed.get(volume.metadata.name)
+        there = {one.spec.node_name for one in found}
+        return (there if placed is None else there | {placed}) - {node}
+
+    def _attachment_shown(self, _: storage_v1.VolumeAttachment | None, new: storage_v1.VolumeAttachment | None) -> None:
+        name = new.spec.source.persistent_volume_name or "" if new is not None else ""
+        if new is not None and self._placed.get(name) == new.spec.node_name:
+            del self._placed[name]
+
+    async def _give_up_places(self, node: str, wanted: Collection[str]) -> None:
+        """Those of attachments that are not wanted any more and were never made."""
+        for name in [name for name, place in self._placed.items() if place == node and name not in wanted]:
+            volume = self.volumes.get(Key("", name))
+            if volume is None or not await self._is_made(name_of(volume, node)):
+                del self._placed[name]
+            if volume is not None:
+                for key in nodes_of_volume(self, volume):
+                    self.queue.add(key)
+
+    async def _is_made(self, attachment: str) -> bool:
+        try:
+            await self.client.get(storage_v1.VolumeAttachment, attachment)
+        except ApiError as error:
+            if error.code != 404:
+                raise
+            return False
+        return True
 
     # ---- what is done
 
     async def _attach(self, one: Wanted, node: str) -> None:
+        if not allows_several_nodes(one.volume):
+            if self._other_nodes(one.volume, node):
+                raise Retry(f"{one.volume.metadata.name} is just being attached to another node")
+            self._placed[one.volume.metadata.name] = node
         try:
             await self.client.create(attachment_for(one.volume, node))
         except ApiError as error:

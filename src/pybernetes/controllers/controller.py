@@ -118,6 +118,8 @@ class Owns:
     """
 
     model: type[Any]
+    expected: bool = True
+    """Whether objects of this kind are what the controller's expectations are about."""
 
     def connect(self, controller: Controller) -> None:
         first = controller.watches[0]
@@ -130,18 +132,26 @@ class Owns:
 
         def changed(old: Any | None, new: Any | None) -> None:
             before, after = _owner_key(old, owner_kind.kind), _owner_key(new, owner_kind.kind)
-            if after is not None and new is not None:
-                if new.metadata.deletion_timestamp is not None:
-                    controller.expectations.deletion_observed(after, new.metadata.uid)
-                elif old is None:
-                    controller.expectations.creation_observed(after)
-            if before is not None and before != after and old is not None:
-                controller.expectations.deletion_observed(before, old.metadata.uid)
+            if self.expected:
+                _fulfil(controller.expectations, old, new, before, after)
             for key in {before, after}:
                 if key is not None:
                     controller.queue.add(key)
 
         informer.on_change(changed)
+
+
+def _fulfil(
+    expectations: Expectations, old: Any | None, new: Any | None, before: Key | None, after: Key | None
+) -> None:
+    """`before` and `after` are the keys of the controllers that the object had and has."""
+    if after is not None and new is not None:
+        if new.metadata.deletion_timestamp is not None:
+            expectations.deletion_observed(after, new.metadata.uid)
+        elif old is None:
+            expectations.creation_observed(after)
+    if before is not None and before != after and old is not None:
+        expectations.deletion_observed(before, old.metadata.uid)
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,7 +52,7 @@ class DaemonSetController(Controller):
     watches = (
         For(apps_v1.DaemonSet),
         Owns(core_v1.Pod),
-        Owns(apps_v1.ControllerRevision),
+        Owns(apps_v1.ControllerRevision, expected=False),
         Maps(core_v1.Pod, adopting),
         Maps(core_v1.Node, every_daemon_set),
     )

@@ -56,7 +56,7 @@ class StatefulSetController(Controller):
     watches = (
         For(apps_v1.StatefulSet),
         Owns(core_v1.Pod),
-        Owns(apps_v1.ControllerRevision),
+        Owns(apps_v1.ControllerRevision, expected=False),
         Maps(core_v1.Pod, adopting),
         Maps(core_v1.PersistentVolumeClaim, claiming),
     )

@@ -122,9 +122,9 @@ def always(world: World, step: Step) -> None:
         return
     name = step.new.metadata.name
     heard = silence_in(world).heard_since.get(name)
-    if _executing(step.new) - _executing(step.old) and heard is not None:
-        if world.clock.monotonic() - heard > LONG_HEARD:
-            world.complain(f"{name} was heard of and is to lose its pods: {step.new.spec.taints}")
+    long_heard = heard is not None and world.clock.monotonic() - heard > LONG_HEARD
+    if long_heard and _executing(step.new) - _executing(step.old):
+        world.complain(f"{name} was heard of and is to lose its pods: {step.new.spec.taints}")
 
 
 def _executing(node: Node) -> set[str]:
