@@ -252,3 +252,32 @@ def test_sets_know_members_from_what_lies_below_them() -> None:
     assert intersection(both, child) == child
     assert [shown(path) for path in paths(both)] == [".a", ".a.b"]
     assert managers_of([{"manager": "m", "operation": "Update", "apiVersion": "v1", "fieldsType": "FieldsV1"}])
+
+
+def test_a_null_says_nothing_about_what_has_parts_and_takes_what_has_none() -> None:
+    live = made(config(), author("maker"))
+    what = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"}, "spec": {"template": None}}
+    result = applied(live, what, author("me", 2))
+    assert result.document == live.document
+    assert result.fields("me") == {"f:spec": {"f:template": {}}}
+    what["spec"] = {"template": {"spec": {"containers": None}}, "paused": None}
+    assert applied(live, what, author("me", 2)).document == live.document
+
+
+def test_an_element_whose_key_is_null_is_another_element() -> None:
+    what = config()
+    what["spec"]["template"]["spec"]["containers"] = [{"name": None, "image": "x"}]
+    live = made(config(), author("maker"))
+    merged = attempt(live, what, author("me", 2))
+    assert isinstance(merged, Applied)
+    assert [one["name"] for one in merged.document["spec"]["template"]["spec"]["containers"]] == ["web", None]
+
+
+def test_a_configuration_may_have_anything_where_a_number_or_a_text_may_stand() -> None:
+    what = {"spec": {"strategy": {"rollingUpdate": {"maxSurge": []}}}}
+    assert checking.problems(what, TYPED.kind) == []
+    what = {"spec": {"template": {"spec": {"volumes": [{"name": {"a": 1}}]}}}}
+    assert checking.problems(what, TYPED.kind) == [
+        ".spec.template.spec.volumes[name=a=1].name: expected string, got "
+        '&value.valueUnstructured{Value:map[string]interface {}{"a":1}}'
+    ]

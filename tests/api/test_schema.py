@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from pybernetes.api.schema import DecodeError, find_duplicates, shape_of
+from pybernetes.api.schema.conversion import convert
 
 POD = shape_of("", "v1", "Pod")
 DEPLOYMENT = shape_of("apps", "v1", "Deployment")
@@ -137,6 +138,29 @@ def test_a_value_of_the_wrong_type_is_refused_in_upstreams_words(document: dict[
     with pytest.raises(DecodeError) as caught:
         DEPLOYMENT.read(document)
     assert str(caught.value) == message
+
+
+def test_embedded_structs_are_part_of_the_path_and_elements_have_their_own_type() -> None:
+    with pytest.raises(DecodeError, match=r"Probe\.spec\.containers\.livenessProbe\.ProbeHandler\.exec of type v1\."):
+        POD.read(pod(livenessProbe={"exec": []}))
+    with pytest.raises(DecodeError, match=r"capabilities\.add of type v1\.Capability$"):
+        POD.read(pod(securityContext={"capabilities": {"add": [{}]}}))
+    with pytest.raises(DecodeError, match=r"capabilities\.add of type \[\]v1\.Capability$"):
+        POD.read(pod(securityContext={"capabilities": {"add": {}}}))
+
+
+def test_what_reads_its_values_itself_is_named_by_its_place_but_not_where_maps_are_converted() -> None:
+    odd = {"metadata": {"creationTimestamp": []}}
+    with pytest.raises(DecodeError, match=r"field ObjectMeta\.metadata\.creationTimestamp of type string"):
+        POD.read(odd)
+    with pytest.raises(DecodeError, match="into Go value of type string"):
+        convert(odd, POD.read)
+
+
+def test_empty_bytes_are_left_out() -> None:
+    hooks = shape_of("admissionregistration.k8s.io", "v1", "ValidatingWebhookConfiguration")
+    read = hooks.read({"webhooks": [{"clientConfig": {"caBundle": ""}}]}).document
+    assert "caBundle" not in read["webhooks"][0]["clientConfig"]
 
 
 def test_a_wrong_quantity_is_refused() -> None:
