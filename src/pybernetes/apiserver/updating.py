@@ -168,7 +168,7 @@ class Updating(Storage):
     ) -> StoredObject | None:
         """None when somebody else was faster. Ends the reservation."""
         tracking.keep_times(new, old)
-        if new == old:
+        if new == old and not self.store.is_stale(current.key):
             reservation.cancel()
             return current
         if delete_plan.is_finished(self.resource, new, old):

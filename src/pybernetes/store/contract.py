@@ -160,6 +160,9 @@ class Store(Protocol):
     def get_now(self, key: str) -> Entry | None:
         """``get`` for callers that cannot wait; raises ``NotImplementedError`` where the state is not in memory."""
 
+    def is_stale(self, key: str) -> bool:
+        """Whether the value should be written again though nothing of it has changed (it is sealed with an old key)."""
+
     async def range(
         self, prefix: str, *, start: str = "", limit: int | None = None, at: Revision | None = None
     ) -> Range:

@@ -34,6 +34,9 @@ class EmbeddedReads:
         entry: Entry | None = self._state.entries.get(key)
         return entry
 
+    def is_stale(self, key: str) -> bool:
+        return False
+
     async def range(
         self, prefix: str, *, start: str = "", limit: int | None = None, at: Revision | None = None
     ) -> Range:

@@ -1,0 +1,176 @@
+"""The operator's file about what is encrypted, with which keys: `apiserver.config.k8s.io` EncryptionConfiguration.
+
+Not built: kms providers, which are refused.
+
+Follows k8s.io/apiserver/pkg/apis/apiserver (types_encryption.go, validation/validation_encryption.go).
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import msgspec
+import yaml
+
+from pybernetes.api.fields import FieldError, FieldPath, aggregate, invalid, required
+from pybernetes.apiserver.admission.host import ConfigurationError
+
+KIND = "EncryptionConfiguration"
+VERSION = "apiserver.config.k8s.io/v1"
+AES_KEY_SIZES = (16, 24, 32)
+SECRETBOX_KEY_SIZES = (32,)
+ANY = "*"
+_HIDDEN = "REDACTED"
+_AT_LEAST_ONE = "at least one {} is required"
+_NOT_OBJECTS = frozenset(("apiserveripinfo", "serviceipallocations", "servicenodeportallocations"))
+
+GroupResource = tuple[str, str]
+"""Group and plural."""
+
+
+class _Struct(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    pass
+
+
+class Key(_Struct):
+    name: str = ""
+    secret: str = ""
+
+
+class Keys(_Struct):
+    keys: list[Key] = []
+
+
+class Provider(_Struct):
+    aesgcm: Keys | None = None
+    aescbc: Keys | None = None
+    secretbox: Keys | None = None
+    identity: dict[str, Any] | None = None
+    kms: dict[str, Any] | None = None
+
+
+class ResourceConfiguration(_Struct):
+    resources: list[str] = []
+    providers: list[Provider] = []
+
+
+class EncryptionConfiguration(_Struct):
+    api_version: str = ""
+    kind: str = ""
+    resources: list[ResourceConfiguration] = []
+
+
+def parse_group_resource(text: str) -> GroupResource:
+    resource, _, group = text.partition(".")
+    return group, resource
+
+
+def read_configuration(data: bytes, path: str) -> EncryptionConfiguration:
+    """Raises ConfigurationError."""
+    if not data:
+        raise ConfigurationError(f'error while loading file: encryption provider configuration file "{path}" is empty')
+    try:
+        found = msgspec.convert(yaml.safe_load(data), EncryptionConfiguration)
+    except (yaml.YAMLError, msgspec.ValidationError) as error:
+        raise ConfigurationError(f'error decoding encryption provider configuration file "{path}": {error}') from error
+    if (found.kind, found.api_version) != (KIND, VERSION):
+        raise ConfigurationError(
+            f'error decoding encryption provider configuration file "{path}": no kind "{found.kind}" is registered '
+            f'for version "{found.api_version}"'
+        )
+    problems = list(validate(found))
+    if problems:
+        raise ConfigurationError(aggregate(problems))
+    return found
+
+
+def validate(configuration: EncryptionConfiguration) -> Iterator[FieldError]:
+    root = FieldPath("resources")
+    if not configuration.resources:
+        yield required(root, _AT_LEAST_ONE.format(root))
+    for index, one in enumerate(configuration.resources):
+        at = root[index].resources
+        if not one.resources:
+            yield required(at, _AT_LEAST_ONE.format(at))
+        yield from _check_overlap(one.resources, at)
+        for place, name in enumerate(one.resources):
+            if problem := _problem_of_name(name):
+                yield invalid(at[place], name, problem)
+        providers = root[index].providers
+        if not one.providers:
+            yield required(providers, _AT_LEAST_ONE.format(providers))
+        for place, provider in enumerate(one.providers):
+            yield from _check_provider(provider, providers[place])
+
+
+def _check_overlap(names: Sequence[str], path: FieldPath) -> Iterator[FieldError]:
+    found = [parse_group_resource(name) for name in names]
+    if len(set(found)) < len(found):
+        yield invalid(path, list(names), "the same resource cannot be specified multiple times")
+    several = set(found)
+    everything = (ANY, ANY) in several and len(several) > 1
+    groups = [group for group, resource in several if resource == ANY]
+    if everything or any(sum(group == other for other, _ in several) > 1 for group in groups):
+        masked = "using overlapping resources such as 'secrets' and '*.' in the same resource list is not allowed"
+        yield invalid(path, list(names), f"{masked} as they will be masked")
+
+
+def _problem_of_name(name: str) -> str:
+    group, resource = parse_group_resource(name)
+    if name != name.lower():
+        return "resource name should not contain capital letters"
+    if name == ANY:
+        return "use '*.' to encrypt all the resources from core API group or *.* to encrypt all resources"
+    if name in _NOT_OBJECTS:
+        return "resources which do not have REST API/s cannot be encrypted"
+    if group == "events.k8s.io":
+        stored_as = "objects are stored using the 'events' API group in etcd"
+        return f"'*.events.k8s.io' {stored_as}. Use 'events' instead in the config file"
+    if group == "extensions":
+        return "'extensions' group has been removed and cannot be used for encryption"
+    if group == ANY and resource != ANY:
+        return "encrypting the same resource across groups is not supported"
+    return ""
+
+
+def _check_provider(provider: Provider, path: FieldPath) -> Iterator[FieldError]:
+    stated = [name for name in provider.__struct_fields__ if getattr(provider, name) is not None]
+    if not stated:
+        expected = "provider does not contain any of the expected providers: KMS, AESGCM, AESCBC, Secretbox, Identity"
+        yield invalid(path, {}, expected)
+    elif len(stated) > 1:
+        several = "more than one provider specified in a single element, should split into different list elements"
+        yield invalid(path, stated, several)
+    if provider.kms is not None:
+        yield invalid(path.kms, provider.kms.get("name", ""), "kms providers are not built here")
+    for name, keys, sizes in (
+        ("aesgcm", provider.aesgcm, AES_KEY_SIZES),
+        ("aescbc", provider.aescbc, AES_KEY_SIZES),
+        ("secretbox", provider.secretbox, SECRETBOX_KEY_SIZES),
+    ):
+        if keys is not None:
+            yield from _check_keys(keys.keys, getattr(path, name).keys, sizes)
+
+
+def _check_keys(keys: Sequence[Key], path: FieldPath, sizes: Sequence[int]) -> Iterator[FieldError]:
+    if not keys:
+        yield required(path, _AT_LEAST_ONE.format("keys"))
+    for index, key in enumerate(keys):
+        at = path[index]
+        if not key.name:
+            yield required(at.name, "name is a mandatory field for a key")
+        if not key.secret:
+            yield required(at.secret, "secret is a mandatory field for a key")
+            continue
+        try:
+            secret = base64.b64decode(key.secret, validate=True)
+        except binascii.Error:
+            yield invalid(at.secret, _HIDDEN, "secrets must be base64 encoded")
+            continue
+        if len(secret) not in sizes:
+            wanted = " ".join(map(str, sizes))
+            told = f"secret is not of the expected length, got {len(secret)}, expected one of [{wanted}]"
+            yield invalid(at.secret, _HIDDEN, told)
