@@ -1,11 +1,11 @@
 """The edge: HTTPS in, ``ApiRequest`` and ``ApiResponse`` inside.
 
 Guarantees
-  One handler serves every path; a body over the limit is refused with 413 before it is read whole.
-  A watch's lines go from the cache to the connection without a task in between; a client that does not read is cut off.
+  Every request gets an answer, in time; every answer is counted.
   ``stop`` lets no new request in, ends all watches, and waits for the requests under way.
 
-Assumes  aiohttp; uvloop if the caller installed it.
+Assumes  httptools parses (``connection.py``); aiohttp has the connections that speak something else (``upgrades.py``);
+uvloop if the caller installed it.
 """
 
 from __future__ import annotations
@@ -16,36 +16,30 @@ import ssl
 import sys
 import time
 import zlib
-from collections.abc import AsyncIterator
-from contextlib import aclosing
-from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 from random import Random
-from typing import Any
-from urllib.parse import parse_qs, unquote
-
-from aiohttp import web
-from aiohttp.web_request import BaseRequest
-from multidict import CIMultiDict
 
 from pybernetes.api import errors
 from pybernetes.apiserver.answers import error_answer
+from pybernetes.apiserver.connection import LONGEST_HEAD, Connection
 from pybernetes.apiserver.deadlines import Deadlines
-from pybernetes.apiserver.http import ApiRequest, ApiResponse, PeerCertificate
-from pybernetes.apiserver.metrics import Metrics
-from pybernetes.apiserver.quick_response import QuickResponse, headers_of, is_quick
+from pybernetes.apiserver.http import ApiRequest, ApiResponse
+from pybernetes.apiserver.metrics import Metrics, Watching
 from pybernetes.apiserver.server import ApiServer
-from pybernetes.apiserver.watch_writing import Turns, WatchWriter
+from pybernetes.apiserver.upgrades import Upgrades
+from pybernetes.apiserver.watch_writing import Turns
 from pybernetes.apiserver.watching import WatchStream
 
 GZIP_FROM = 128 * 1024
-LONGEST_LINE = 256 * 1024
-"""Of a request's first line, which holds selectors, and of one header, which holds tokens."""
 LONGEST_AUDIT_ID = 64
 OVERDUE = 504
 _GZIP_WINDOW = 31
-_WITH_BODY = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+_LISTENING = 1024
+"""Connections that may wait to be accepted."""
+_SWEEP_SECONDS = 8.0
+_CLOSING_SECONDS = 5.0
+_TLS_CLOSING_SECONDS = 5.0
 
 
 def tls_context(
@@ -92,66 +86,63 @@ class Edge:
         self._host = host
         self._port = port
         self._tls = tls
-        self._runner: web.ServerRunner | None = None
+        self._listener: asyncio.Server | None = None
+        self._connections: set[Connection] = set()
         self._streams: set[WatchStream] = set()
-        self._turns = Turns()
+        self._upgrades: Upgrades | None = None
+        self._all_gone: asyncio.Future[None] | None = None
+        self._sweeping: asyncio.TimerHandle | None = None
         self._deadlines = Deadlines(server.options.request_timeout)
         self._random = Random()
+        self.max_body = server.options.max_body
+        self.turns = Turns()
         self.metrics = Metrics(server)
         server.routes.exact("/metrics", self.metrics.serve)
 
     @property
     def address(self) -> tuple[str, int]:
-        if self._runner is None or not self._runner.addresses:
+        if self._listener is None or not self._listener.sockets:
             raise RuntimeError("the edge is not listening")
-        host, port, *_ = self._runner.addresses[0]
+        host, port, *_ = self._listener.sockets[0].getsockname()
         return str(host), int(port)
 
     async def start(self) -> None:
         """Raises ``OSError`` when the port is taken."""
-        handler = web.Server(
-            self._handle,
-            request_factory=partial(_sized_request, self._server.options.max_body),
-            handler_cancellation=True,
-            access_log=None,
-            max_line_size=LONGEST_LINE,
-            max_field_size=LONGEST_LINE,
+        loop = asyncio.get_running_loop()
+        self._listener = await loop.create_server(
+            lambda: Connection(self),
+            self._host,
+            self._port,
+            ssl=self._tls,
+            ssl_shutdown_timeout=_TLS_CLOSING_SECONDS if self._tls else None,
+            backlog=_LISTENING,
         )
-        self._runner = web.ServerRunner(handler, shutdown_timeout=5.0)
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, self._host, self._port, ssl_context=self._tls, backlog=1024)
-        await site.start()
+        self._sweep()
 
     async def stop(self) -> None:
         self._server.stopping = True
+        if self._sweeping is not None:
+            self._sweeping.cancel()
+        if self._listener is not None:
+            self._listener.close()
+            self._listener = None
         for stream in tuple(self._streams):
             stream.end()
-        if self._runner is not None:
-            await self._runner.cleanup()
-            self._runner = None
+        await self._end_connections()
+        if self._upgrades is not None:
+            await self._upgrades.stop()
         self._deadlines.stop()
 
-    async def _handle(self, incoming: BaseRequest) -> web.StreamResponse:
+    async def serve(self, request: ApiRequest, *, oversized: bool = False) -> ApiResponse:
         started = time.perf_counter()
-        request = _request_of(incoming)
-        request.audit_id = _audit_id(incoming, self._random)
+        request.audit_id = self._audit_id(request)
         try:
-            return await self._serve(incoming, request, started)
-        finally:
-            if request.audited is not None:
-                request.audited.over()
-
-    async def _serve(self, incoming: BaseRequest, request: ApiRequest, started: float) -> web.StreamResponse:
-        try:
-            if incoming.method in _WITH_BODY:
-                request.body = await incoming.read()
+            if oversized:
+                raise errors.request_too_large(f"limit is {self.max_body}")
             answer = await self._deadlines.serve(request, self._server.handle)
         except asyncio.CancelledError:
             self.metrics.aborted(request)
             raise
-        except web.HTTPRequestEntityTooLarge:
-            limit = self._server.options.max_body
-            answer = error_answer(request, errors.request_too_large(f"limit is {limit}"))
         except errors.ApiError as error:
             answer = error_answer(request, error)
             if answer.status == OVERDUE:
@@ -159,112 +150,61 @@ class Edge:
             if request.audited is not None:
                 request.audited.answered(answer)
         self.metrics.count(request, answer, time.perf_counter() - started)
-        if answer.upgrade is not None:
-            upgraded: web.StreamResponse = await answer.upgrade(incoming)
-            return upgraded
         body = answer.body
-        if isinstance(body, bytes):
-            if len(body) > GZIP_FROM and _wants_gzip(request):
-                await _compress(answer, body)
-            if is_quick(incoming):
-                return QuickResponse(incoming, answer, request.audit_id)
-            return web.Response(status=answer.status, body=answer.content, headers=_headers(answer, request))
-        if isinstance(body, WatchStream):
-            return await self._watch(incoming, answer, body, request)
-        return await _stream(incoming, answer, body, request)
+        if isinstance(body, bytes) and len(body) > GZIP_FROM and _wants_gzip(request):
+            await _compress(answer, body)
+        return answer
 
-    async def _watch(
-        self, incoming: BaseRequest, answer: ApiResponse, stream: WatchStream, request: ApiRequest
-    ) -> web.StreamResponse:
-        response = _streaming(answer, request)
+    def over(self, request: ApiRequest) -> None:
+        if request.audited is not None:
+            request.audited.over()
+
+    def watching(self, request: ApiRequest, stream: WatchStream) -> Watching:
         self._streams.add(stream)
-        counted = self.metrics.watching(request)
-        try:
-            await response.prepare(incoming)
-            transport = incoming.transport
-            if transport is None:
-                return response
-            await response.write(b"")
-            writer = WatchWriter(self._turns, transport, stream, counted)
-            stream.take(writer)
-            async for _ in stream:
-                pass
-            writer.flush()
-            if not transport.is_closing():
-                await response.write_eof()
-        finally:
-            stream.end()
-            counted.end()
-            self._streams.discard(stream)
-        return response
+        return self.metrics.watching(request)
 
+    def watched(self, stream: WatchStream) -> None:
+        self._streams.discard(stream)
 
-def _sized_request(limit: int, message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> BaseRequest:
-    return BaseRequest(message, payload, protocol, writer, task, task.get_loop(), client_max_size=limit)
+    def made(self, connection: Connection) -> None:
+        self._connections.add(connection)
 
+    def lost(self, connection: Connection) -> None:
+        self._connections.discard(connection)
+        if self._all_gone is not None and not self._connections and not self._all_gone.done():
+            self._all_gone.set_result(None)
 
-def _request_of(incoming: BaseRequest) -> ApiRequest:
-    raw_path, _, raw_query = incoming.raw_path.partition("?")
-    return ApiRequest(
-        incoming.method,
-        unquote(raw_path) if "%" in raw_path else raw_path,
-        parse_qs(raw_query, keep_blank_values=True) if raw_query else {},
-        incoming.headers,
-        b"",
-        _peer_of(incoming),
-        incoming.remote or "",
-        uri=incoming.raw_path,
-    )
+    def hand_over(self, connection: Connection, transport: asyncio.Transport, received: bytes) -> None:
+        if self._upgrades is None:
+            self._upgrades = Upgrades(self, LONGEST_HEAD)
+        self._upgrades.take(transport, received)
+        self.lost(connection)
 
+    async def _end_connections(self) -> None:
+        for connection in tuple(self._connections):
+            connection.finish()
+        if not self._connections:
+            return
+        self._all_gone = asyncio.get_running_loop().create_future()
+        await asyncio.wait((self._all_gone,), timeout=_CLOSING_SECONDS)
+        for connection in tuple(self._connections):
+            connection.abort()
 
-def _peer_of(incoming: BaseRequest) -> PeerCertificate | None:
-    transport = incoming.transport
-    tls = transport.get_extra_info("ssl_object") if transport is not None else None
-    der = tls.getpeercert(binary_form=True) if tls is not None else None
-    return PeerCertificate(der) if der else None
+    def _sweep(self) -> None:
+        """One timer for all connections."""
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        for connection in tuple(self._connections):
+            connection.close_if_silent(now)
+        self._sweeping = loop.call_later(_SWEEP_SECONDS, self._sweep)
 
-
-def _audit_id(incoming: BaseRequest, random: Random) -> str:
-    """The client's, or a new one: what a request is found by in logs."""
-    stated = incoming.headers.get("Audit-Id")
-    if stated:
-        return stated[:LONGEST_AUDIT_ID]
-    digits = f"{random.getrandbits(128):032x}"
-    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-a{digits[17:20]}-{digits[20:]}"
-
-
-def _headers(answer: ApiResponse, request: ApiRequest) -> CIMultiDict[str]:
-    headers = CIMultiDict(headers_of(answer))
-    headers["Audit-Id"] = request.audit_id
-    if answer.classified is not None:
-        headers.update(answer.classified.headers)
-    return headers
-
-
-class _Streaming(web.StreamResponse):
-    """Chunked, and silent about the library that sends it."""
-
-    async def _prepare_headers(self) -> None:
-        await super()._prepare_headers()
-        self.headers.pop("Server", None)
-
-
-def _streaming(answer: ApiResponse, request: ApiRequest) -> web.StreamResponse:
-    response = _Streaming(status=answer.status, headers=_headers(answer, request))
-    response.enable_chunked_encoding()
-    return response
-
-
-async def _stream(
-    incoming: BaseRequest, answer: ApiResponse, body: AsyncIterator[bytes], request: ApiRequest
-) -> web.StreamResponse:
-    response = _streaming(answer, request)
-    await response.prepare(incoming)
-    async with aclosing(body) as pieces:  # type: ignore[type-var]
-        async for piece in pieces:
-            await response.write(piece)
-    await response.write_eof()
-    return response
+    def _audit_id(self, request: ApiRequest) -> str:
+        """The client's, or a new one: what a request is found by in logs."""
+        stated = request.headers.get("audit-id")
+        if stated:
+            return stated[:LONGEST_AUDIT_ID]
+        digits = f"{self._random.getrandbits(128):032x}"
+        return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-a{digits[17:20]}-{digits[20:]}"
 
 
 def _wants_gzip(request: ApiRequest) -> bool:

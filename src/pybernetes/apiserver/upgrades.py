@@ -1,0 +1,130 @@
+"""Connections that are to speak another protocol than HTTP: aiohttp takes them over, and with it the request.
+
+Whoever answers an upgrade (``ApiResponse.upgrade``) gets aiohttp's request: a WebSocket's server end, or the bare
+connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from functools import partial
+from typing import Any, Protocol
+from urllib.parse import parse_qs, unquote
+
+from aiohttp import web
+from aiohttp.web_request import BaseRequest
+from multidict import CIMultiDict
+
+from pybernetes.apiserver.answer_head import headers_of
+from pybernetes.apiserver.http import ApiRequest, ApiResponse, PeerCertificate
+
+_WITH_BODY = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+_CLOSING_SECONDS = 5.0
+
+
+class Serving(Protocol):
+    max_body: int
+
+    async def serve(self, request: ApiRequest, *, oversized: bool = False) -> ApiResponse: ...
+
+    def over(self, request: ApiRequest) -> None: ...
+
+
+class Upgrades:
+    """Assumes  A running loop. ``take`` comes before ``stop``."""
+
+    def __init__(self, serving: Serving, longest_line: int) -> None:
+        self._serving = serving
+        self._server = web.Server(
+            self._handle,
+            request_factory=partial(_sized_request, serving.max_body),
+            handler_cancellation=True,
+            access_log=None,
+            max_line_size=longest_line,
+            max_field_size=longest_line,
+        )
+
+    def take(self, transport: asyncio.Transport, received: bytes) -> None:
+        """``received`` is what the client has said, from its request's first line on."""
+        protocol = self._server()
+        transport.set_protocol(protocol)
+        protocol.connection_made(transport)
+        protocol.data_received(received)
+
+    async def stop(self) -> None:
+        await self._server.shutdown(_CLOSING_SECONDS)
+
+    async def _handle(self, incoming: BaseRequest) -> web.StreamResponse:
+        request, oversized = _request_of(incoming), False
+        try:
+            if incoming.method in _WITH_BODY:
+                try:
+                    request.body = await incoming.read()
+                except web.HTTPRequestEntityTooLarge:
+                    oversized = True
+            answer = await self._serving.serve(request, oversized=oversized)
+            if answer.upgrade is not None:
+                upgraded: web.StreamResponse = await answer.upgrade(incoming)
+                return upgraded
+            headers = _headers(answer, request)
+            if isinstance(answer.body, bytes):
+                return web.Response(status=answer.status, body=answer.body, headers=headers)
+            return await _stream(incoming, answer.status, headers, answer.body)
+        finally:
+            self._serving.over(request)
+
+
+def _sized_request(limit: int, message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> BaseRequest:
+    return BaseRequest(message, payload, protocol, writer, task, task.get_loop(), client_max_size=limit)
+
+
+def _request_of(incoming: BaseRequest) -> ApiRequest:
+    raw_path, _, raw_query = incoming.raw_path.partition("?")
+    return ApiRequest(
+        incoming.method,
+        unquote(raw_path) if "%" in raw_path else raw_path,
+        parse_qs(raw_query, keep_blank_values=True) if raw_query else {},
+        incoming.headers,
+        b"",
+        _peer_of(incoming),
+        incoming.remote or "",
+        uri=incoming.raw_path,
+    )
+
+
+def _peer_of(incoming: BaseRequest) -> PeerCertificate | None:
+    transport = incoming.transport
+    tls = transport.get_extra_info("ssl_object") if transport is not None else None
+    der = tls.getpeercert(binary_form=True) if tls is not None else None
+    return PeerCertificate(der) if der else None
+
+
+def _headers(answer: ApiResponse, request: ApiRequest) -> CIMultiDict[str]:
+    headers = CIMultiDict(headers_of(answer))
+    headers["Audit-Id"] = request.audit_id
+    if answer.classified is not None:
+        headers.update(answer.classified.headers)
+    return headers
+
+
+class _Streaming(web.StreamResponse):
+    """Chunked, and silent about the library that sends it."""
+
+    async def _prepare_headers(self) -> None:
+        await super()._prepare_headers()
+        self.headers.pop("Server", None)
+
+
+async def _stream(
+    incoming: BaseRequest, status: int, headers: CIMultiDict[str], body: AsyncIterator[bytes]
+) -> web.StreamResponse:
+    response = _Streaming(status=status, headers=headers)
+    response.enable_chunked_encoding()
+    await response.prepare(incoming)
+    async with aclosing(body) as pieces:  # type: ignore[type-var]
+        async for piece in pieces:
+            await response.write(piece)
+    await response.write_eof()
+    return response
