@@ -176,7 +176,8 @@ def assemble(
     health = Health()
     health.register(server.routes)
     _add_pod_subresources(server)
-    ComponentStatuses(control_plane(server.store), server.clock).register(server.routes)
+    parts = control_plane(server.store, server.options.components)
+    ComponentStatuses(parts, server.clock).register(server.routes)
     return Assembled(server, health)
 
 

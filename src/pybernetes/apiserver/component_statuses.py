@@ -23,13 +23,13 @@ from pybernetes.apiserver.http import ApiResponse
 from pybernetes.apiserver.list_options import read_options
 from pybernetes.apiserver.negotiation import media_of, require_acceptable
 from pybernetes.apiserver.objects import StoredObject
+from pybernetes.apiserver.options import ComponentPorts
 from pybernetes.apiserver.resource import Column, Document, Resource
 from pybernetes.apiserver.routes import Call, Routes
 from pybernetes.apiserver.selection import select
 from pybernetes.apiserver.view import View
 from pybernetes.store.contract import Store
 
-CONTROLLER_MANAGER_PORT, SCHEDULER_PORT = 10257, 10259
 PROBE_SECONDS = 20.0
 DEPRECATED = "v1 ComponentStatus is deprecated in v1.19+"
 _VERBS = ("get", "list")
@@ -130,11 +130,11 @@ class ComponentStatuses:
         return StoredObject(form, "/", f"/{name}", form.to_stored(document), 0)
 
 
-def control_plane(store: Store) -> Mapping[str, Check]:
-    """The parts that upstream asks, where it asks them; the store stands for its etcd."""
+def control_plane(store: Store, ports: ComponentPorts) -> Mapping[str, Check]:
+    """The parts that upstream asks, as it asks them; the store stands for its etcd."""
     return {
-        "scheduler": lambda: _probe(SCHEDULER_PORT),
-        "controller-manager": lambda: _probe(CONTROLLER_MANAGER_PORT),
+        "scheduler": lambda: _probe(ports.scheduler),
+        "controller-manager": lambda: _probe(ports.controller_manager),
         "etcd-0": lambda: _read(store),
     }
 

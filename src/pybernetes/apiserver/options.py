@@ -10,12 +10,21 @@ MEBIBYTE = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
+class ComponentPorts:
+    """Where controllers and scheduler say how they are, on this machine."""
+
+    controller_manager: int = 10257
+    scheduler: int = 10259
+
+
+@dataclass(frozen=True, slots=True)
 class ServerOptions:
     service_cidr: str = "10.96.0.0/16"
     """Where services' addresses come from: one range, or one of each family, separated by a comma."""
     node_port_range: tuple[int, int] = (30000, 32767)
     advertise_address: str = "127.0.0.1"
     port: int = 6443
+    components: ComponentPorts = ComponentPorts()
     cluster_domain: str = "cluster.local"
     max_body: int = 3 * MEBIBYTE
     min_request_timeout: int = 1800

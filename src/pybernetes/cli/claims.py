@@ -13,7 +13,7 @@ import ipaddress
 import os
 import shutil
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Container, Sequence
 from pathlib import Path
 
 from pybernetes.cli.layout import Layout, Settings
@@ -45,8 +45,26 @@ def addresses(settings: Settings, others: Sequence[Settings]) -> Settings:
 def kubelet_port(settings: Settings, others: Sequence[Settings]) -> Settings:
     """The settings with the port that they name, or the next one that is free: clients learn it from the node."""
     reserved = {one.kubelet_port for one in others}
-    port = next(port for port in range(settings.kubelet_port, 65536) if port not in reserved and _is_free_port(port))
-    return settings.with_(kubelet_port=port)
+    return settings.with_(kubelet_port=_next_port(settings.kubelet_port, reserved, _is_free_port))
+
+
+def secure_ports(
+    settings: Settings, others: Sequence[Settings], is_free: Callable[[int], bool] | None = None
+) -> Settings:
+    """Likewise the ports on which controllers and scheduler say how they are; 0 stays 0."""
+    reserved = {port for one in others for port in (one.kubelet_port, one.controller_manager_port, one.scheduler_port)}
+    reserved.add(settings.kubelet_port)
+    for name in ("controller_manager_port", "scheduler_port"):
+        wanted = getattr(settings, name)
+        if wanted:
+            port = _next_port(wanted, reserved, is_free or _is_free_port)
+            settings = settings.with_(**{name: port})
+            reserved.add(port)
+    return settings
+
+
+def _next_port(wanted: int, reserved: Container[int], is_free: Callable[[int], bool]) -> int:
+    return next(port for port in range(wanted, 65536) if port not in reserved and is_free(port))
 
 
 def _shifted(cidr: str, shift: int) -> ipaddress.IPv4Network:

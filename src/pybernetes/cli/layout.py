@@ -36,6 +36,8 @@ class Settings:
     bind: str = "0.0.0.0"
     node_address: str = "127.0.0.1"
     kubelet_port: int = 10250
+    controller_manager_port: int = 10257
+    scheduler_port: int = 10259
     service_cidr: str = DEFAULT_SERVICE_CIDR
     pod_cidr: str = DEFAULT_POD_CIDR
     service_account_issuer: str = "https://kubernetes.default.svc.cluster.local"

@@ -166,6 +166,11 @@ class Informers:
                 self._start(informer)
             await asyncio.Event().wait()
 
+    @property
+    def has_synced(self) -> bool:
+        """Whether every informer that runs knows its first list; none does before `run`."""
+        return self._tasks is None or all(informer.has_synced for informer in self._informers.values())
+
     async def synced(self) -> None:
         for informer in tuple(self._informers.values()):
             await informer.synced()

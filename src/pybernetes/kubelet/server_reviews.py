@@ -8,15 +8,13 @@ Follows pkg/kubelet/server/auth.go and staging/src/k8s.io/apiserver/plugin/pkg/{
 
 from __future__ import annotations
 
-import asyncio
-from typing import Generic, TypeVar
-
 import structlog
 
 from pybernetes.api.errors import ApiError
 from pybernetes.api.models.authentication_v1 import TokenReview, TokenReviewSpec
 from pybernetes.api.models.authorization_v1 import ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec
 from pybernetes.client import Client, Unreachable
+from pybernetes.client.remembered import Remembered
 from pybernetes.kubelet.server_access import ClusterAdministratorsOnly, User
 
 log = structlog.get_logger(__name__)
@@ -24,27 +22,6 @@ log = structlog.get_logger(__name__)
 ALLOWED_FOR = 300.0
 REFUSED_FOR = 30.0
 TOKEN_FOR = 120.0
-_MOST_ENTRIES = 1000
-
-_Value = TypeVar("_Value")
-
-
-class _Remembered(Generic[_Value]):
-    """Answers with the loop's time until which they count."""
-
-    def __init__(self) -> None:
-        self._entries: dict[object, tuple[float, _Value]] = {}
-
-    def get(self, key: object) -> _Value | None:
-        entry = self._entries.get(key)
-        if entry is None or entry[0] < asyncio.get_running_loop().time():
-            return None
-        return entry[1]
-
-    def put(self, key: object, value: _Value, seconds: float) -> None:
-        if len(self._entries) >= _MOST_ENTRIES:
-            self._entries.clear()
-        self._entries[key] = (asyncio.get_running_loop().time() + seconds, value)
 
 
 class ReviewedAccess:
@@ -52,8 +29,8 @@ class ReviewedAccess:
         self._client = client
         self._node_name = node_name
         self._trusted = ClusterAdministratorsOnly()
-        self._users: _Remembered[User] = _Remembered()
-        self._answers: _Remembered[bool] = _Remembered()
+        self._users: Remembered[User] = Remembered()
+        self._answers: Remembered[bool] = Remembered()
 
     async def user_of(self, token: str) -> User | None:
         known = self._users.get(token)

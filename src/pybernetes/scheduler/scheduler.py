@@ -93,6 +93,11 @@ class Scheduler:
         pods.on_change(self._pod_changed)
         self.explainer = Explainer(self._state, self._evaluators, self._memory, pods.get, clock)
 
+    @property
+    def has_synced(self) -> bool:
+        """Whether it knows the cluster; one that does not run yet has nothing to know."""
+        return self._informers.has_synced
+
     async def run(self) -> None:
         """Schedules until cancelled."""
         async with asyncio.TaskGroup() as tasks:

@@ -134,6 +134,10 @@ class Pki:
         request = Request(f"system:node:{name}", ("system:nodes",), names=names, server=True)
         return self.issue(f"kubelet-serving-{name}", request)
 
+    def component_serving(self) -> KeyPair:
+        """What controllers and scheduler show to those who ask them on this machine."""
+        return self.issue("component-serving", Request("localhost", names=("localhost", "127.0.0.1"), server=True))
+
     @cached_property
     def front_proxy(self) -> Pki:
         """The authority by which extension API servers know this one, and it knows proxies before it; it vouches for

@@ -18,6 +18,7 @@ from pybernetes.cli.identities import choose_identities
 from pybernetes.cli.options import find, which_cluster
 from pybernetes.cli.problems import Problem
 from pybernetes.cli.scheduling import check_scheduling, choose_scheduling
+from pybernetes.cli.secure_ports import choose_secure_ports
 
 PARTS = ("apiserver", "controllers", "scheduler")
 
@@ -44,6 +45,7 @@ PARTS = ("apiserver", "controllers", "scheduler")
 @choose_audit
 @choose_identities
 @choose_front_proxy
+@choose_secure_ports
 def server(name: str, data_dir: Path | None, only: str | None, kubeconfig: Path | None, **given: Any) -> None:
     """Run the control plane, or a part of it, in the foreground until interrupted.
 

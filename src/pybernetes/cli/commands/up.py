@@ -21,9 +21,11 @@ from pybernetes.cli.front_proxy import check_front_proxy, choose_front_proxy
 from pybernetes.cli.identities import choose_identities
 from pybernetes.cli.layout import RUNTIMES, Layout, Settings
 from pybernetes.cli.options import find, which_cluster
+from pybernetes.cli.parts.nodes import own_address
 from pybernetes.cli.probe import ApiProbe, is_ready
 from pybernetes.cli.problems import Problem
 from pybernetes.cli.scheduling import check_scheduling, choose_scheduling
+from pybernetes.cli.secure_ports import choose_secure_ports
 
 READY_SECONDS = 60.0
 NODE_SECONDS = 90.0
@@ -54,6 +56,7 @@ Examples:
 @choose_audit
 @choose_identities
 @choose_front_proxy
+@choose_secure_ports
 @click.option("--wait/--no-wait", default=True, help="Wait until the nodes are Ready. [default: wait]")
 def up(name: str, data_dir: Path | None, wait: bool, **given: Any) -> None:
     """Start a cluster on this machine, or bring it back after `down`, a crash or a reboot.
@@ -140,19 +143,8 @@ def claimed(layout: Layout, settings: Settings) -> Settings:
     neighbours.enlist(layout.root)
     if layout.read_settings() is None:
         settings = claims.addresses(settings, others)
-    return claims.claim(layout, claims.kubelet_port(settings, others))
-
-
-def own_address() -> str:
-    """The address by which others on the network reach this machine; nothing is sent to find it."""
-    import socket
-
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect(("192.0.2.1", 9))
-        except OSError:
-            return "127.0.0.1"
-        return str(probe.getsockname()[0])
+    settings = claims.secure_ports(claims.kubelet_port(settings, others), others)
+    return claims.claim(layout, settings)
 
 
 class Progress:

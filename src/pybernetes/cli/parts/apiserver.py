@@ -22,7 +22,7 @@ from pybernetes.apiserver.describe import describe
 from pybernetes.apiserver.identity_lease import IdentityLease
 from pybernetes.apiserver.metrics_access import IdentityMetrics
 from pybernetes.apiserver.metrics_storage import StoreFile
-from pybernetes.apiserver.options import ServerOptions
+from pybernetes.apiserver.options import ComponentPorts, ServerOptions
 from pybernetes.apiserver.proxy import install as proxies
 from pybernetes.apiserver.serve import Edge, settle_process, tls_context, tune_process
 from pybernetes.cli.admission import admission_options
@@ -30,7 +30,7 @@ from pybernetes.cli.auditing import auditing_of
 from pybernetes.cli.front_proxy import proxy_client, request_headers
 from pybernetes.cli.identities import with_identities
 from pybernetes.cli.layout import Layout, Settings
-from pybernetes.cli.parts.nodes import machine_name, node_names
+from pybernetes.cli.parts.nodes import advertised_address, machine_name, node_names
 from pybernetes.cli.problems import Problem
 from pybernetes.store.sqlite import SqliteStore
 
@@ -63,8 +63,9 @@ async def _serve(layout: Layout, settings: Settings, pki: Pki, serving: KeyPair,
         raise Problem(str(error), "docs/authentication.md tells what can be configured") from error
     options = ServerOptions(
         service_cidr=settings.service_cidr,
-        advertise_address=settings.node_address,
+        advertise_address=advertised_address(settings),
         port=settings.port,
+        components=ComponentPorts(settings.controller_manager_port, settings.scheduler_port),
         admission=admission_options(settings),
     )
     try:
@@ -135,8 +136,14 @@ async def _serve(layout: Layout, settings: Settings, pki: Pki, serving: KeyPair,
 def issue_all(layout: Layout, settings: Settings, pki: Pki) -> KeyPair:
     """All certificates of this machine's parts; the API server's own is the answer."""
     first = str(ipaddress.ip_network(settings.first_service_cidr)[1])
-    serving = pki.serving((settings.node_address, first, machine_name()))
-    for issue in (pki.controller_manager, pki.scheduler, pki.proxy, pki.apiserver_kubelet_client):
+    serving = pki.serving((settings.node_address, advertised_address(settings), first, machine_name()))
+    for issue in (
+        pki.controller_manager,
+        pki.scheduler,
+        pki.proxy,
+        pki.apiserver_kubelet_client,
+        pki.component_serving,
+    ):
         issue()
     for name in node_names(settings):
         pki.node(name)

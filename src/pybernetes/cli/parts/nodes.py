@@ -27,6 +27,26 @@ def machine_name() -> str:
     return cleaned or "node"
 
 
+def own_address() -> str:
+    """The address by which others on the network reach this machine; nothing is sent to find it.
+
+    A machine without a network has only its loopback address.
+    """
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))
+        except OSError:
+            return "127.0.0.1"
+        return str(probe.getsockname()[0])
+
+
+def advertised_address(settings: Settings) -> str:
+    """Where clients in the cluster find the API server: like upstream, on no loopback address if there is another."""
+    if ipaddress.ip_address(settings.node_address).is_loopback:
+        return own_address()
+    return settings.node_address
+
+
 def pod_cidr_of(settings: Settings, index: int) -> str:
     """The range of the node with that index."""
     network = ipaddress.ip_network(settings.pod_cidr)

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
+
+import msgspec
 
 from pybernetes.api.clock import SystemClock
 from pybernetes.apiserver.auth.pki import Pki
 from pybernetes.cli.layout import Layout, Settings
+from pybernetes.cli.parts import secure_port
 from pybernetes.cli.parts.clients import client_as, close
 from pybernetes.cli.parts.leadership import elector
+from pybernetes.cli.parts.secure_port import LEADER_ELECTION, Check, Component, is_up
 from pybernetes.cli.scheduler_door import door_of
 from pybernetes.cli.scheduling import scheduling_of
+from pybernetes.scheduler.configuration.loading import Configuration
 from pybernetes.scheduler.explaining.door import Door
 from pybernetes.scheduler.scheduler import Scheduler
+
+LEASE = "kube-scheduler"
 
 
 async def run(layout: Layout, settings: Settings) -> None:
@@ -20,7 +28,29 @@ async def run(layout: Layout, settings: Settings) -> None:
     try:
         configuration, rows = scheduling_of(settings)
         scheduler = Scheduler(client, SystemClock(), random.Random(), configuration, rows)
-        async with Door(scheduler.explainer, door_of(layout)):
-            await elector(client, layout, "kube-scheduler").lead(scheduler.run)
+        about = component(scheduler, configuration, settings)
+        async with (
+            Door(scheduler.explainer, door_of(layout)),
+            secure_port.served(about, client, layout, settings, settings.scheduler_port),
+        ):
+            await elector(client, layout, LEASE).lead(scheduler.run)
     finally:
         await close(client)
+
+
+def component(scheduler: Scheduler, configuration: Configuration, settings: Settings) -> Component:
+    def ready() -> Mapping[str, Check]:
+        return {LEADER_ELECTION: is_up, "shutdown": is_up, "sched-handler-sync": lambda: scheduler.has_synced}
+
+    document = msgspec.to_builtins(configuration.document)
+    return Component(
+        "kube-scheduler",
+        {
+            "/healthz": lambda: {LEADER_ELECTION: is_up},
+            "/livez": lambda: {"ping": is_up},
+            "/readyz": ready,
+        },
+        secure_port.process_metrics,
+        {"componentconfig": document | {"leaderElection": document["leaderElection"] | {"leaderElect": True}}},
+        {"config": settings.scheduler_config, "secure-port": settings.scheduler_port},
+    )
