@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from pybernetes.api import errors
 from pybernetes.api.clock import Clock, SystemClock
+from pybernetes.apiserver import shutdown
 from pybernetes.apiserver.access import attributes_of, forbidden
 from pybernetes.apiserver.admission.contract import Chain, Plugin
 from pybernetes.apiserver.answers import error_answer
@@ -49,6 +50,7 @@ from pybernetes.store.contract import Store, StoreError
 
 if TYPE_CHECKING:
     from pybernetes.apiserver.audit.auditor import Auditor
+    from pybernetes.apiserver.audit.event import Audited
 
 log = logging.getLogger(__name__)
 
@@ -57,8 +59,8 @@ VIRTUAL_GROUPS = frozenset({"", "authentication.k8s.io", "authorization.k8s.io"}
 """Groups of upstream's own that are served without a stored kind."""
 
 
-class Undecided(Exception):
-    """Nobody could say whether a request is allowed."""
+class PlainFailure(Exception):
+    """A request that came to nothing before anything was known of objects; it is told in plain text."""
 
 
 class ApiServer:
@@ -90,6 +92,8 @@ class ApiServer:
         self.access_figures = AccessFigures()
         self.stopping = False
         """No new requests are wanted: the server is about to end."""
+        self.turning_away = False
+        """New requests are told to come again: nearly all that is left is to finish the others."""
         self.routes = Routes()
         self.watch_cache = WatchCache(store)
         self.endpoints: dict[GroupVersionResource, Endpoint] = {}
@@ -127,6 +131,8 @@ class ApiServer:
         await self.webhooks.close()
 
     async def handle(self, request: ApiRequest) -> ApiResponse:
+        if self.turning_away and not shutdown.is_exempt(request):
+            return shutdown.refusal()
         info = parse(request)
         if info.verb == INDETERMINATE and not info.is_resource:
             return indeterminate(request.path)
@@ -138,7 +144,7 @@ class ApiServer:
                 answer = await self._serve_in_turn(self.gate, user, info, request)
         except errors.ApiError as error:
             answer = error_answer(request, error)
-        except Undecided as error:
+        except PlainFailure as error:
             answer = internal_error(request.uri or request.path, str(error))
         except StoreError as error:
             log.exception("the store failed", extra={"path": request.path})
@@ -150,6 +156,8 @@ class ApiServer:
             return error_answer(request, errors.internal_error(f"{type(error).__name__}: {error}"))
         if self.auditor is not None and request.audited is not None:
             self.auditor.answered(request.audited, info, answer)
+            if self.auditor.waits:
+                await self.auditor.has_taken(request.audited)
         if request.warnings or answer.warnings:
             answer.warnings = fitting((*answer.warnings, *request.warnings))
         return answer
@@ -213,7 +221,15 @@ class ApiServer:
             raise
         if self.auditor is not None:
             request.audited = self.auditor.begin(user, info, request)
+            if request.audited is not None and (self.auditor.waits or self.auditor.strict):
+                await self._must_be_told(self.auditor, request.audited)
         return user if self.impersonation is None else await self.impersonation.act_as(user, info, request)
+
+    async def _must_be_told(self, auditor: Auditor, audited: Audited) -> None:
+        """Before anything is done for the request."""
+        if not await auditor.has_taken(audited) and auditor.strict:
+            auditor.rejected += 1
+            raise PlainFailure("failed to store audit event")
 
     async def _authenticate(self, request: ApiRequest) -> User:
         figures, began = self.access_figures, time.perf_counter()
@@ -239,7 +255,7 @@ class ApiServer:
                 request.audited.annotate("authorization.k8s.io/decision", "allow" if decision.allowed else "forbid")
                 request.audited.annotate("authorization.k8s.io/reason", decision.reason)
             if not decision.allowed and decision.error:
-                raise Undecided(decision.error)
+                raise PlainFailure(decision.error)
             if not decision.allowed:
                 raise forbidden(user, attributes, decision)
 

@@ -58,6 +58,8 @@ class Settings:
     load_balancer_pool: str = ""
     scheduler_config: str = ""
     scheduler_plugins: str = ""
+    feature_gates: str = ""
+    runtime_config: str = ""
     enable_admission_plugins: str = ""
     disable_admission_plugins: str = ""
     admission_control_config_file: str = ""
@@ -94,7 +96,6 @@ class Settings:
     audit_log_maxage: int = 366
     audit_log_maxbackup: int = 100
     audit_log_maxsize: int = 100
-    audit_log_compress: bool = False
     audit_log_mode: str = "blocking"
     audit_log_batch_buffer_size: int = 10_000
     audit_log_batch_max_size: int = 1

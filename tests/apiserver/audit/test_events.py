@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -26,8 +27,9 @@ class Heard:
     def __init__(self) -> None:
         self.events: list[Event] = []
 
-    def take(self, event: bytes) -> None:
+    def take(self, event: bytes) -> bool:
         self.events.append(orjson.loads(event))
+        return True
 
     @property
     def last(self) -> Event:
@@ -274,3 +276,47 @@ async def test_a_defect_is_told_as_a_panic() -> None:
         assert (await talk.get("/broken")).status == 500
         assert heard.last["stage"] == "Panic"
         assert heard.last["responseStatus"]["message"] == "APIServer panic'd: oh no"
+
+
+class Deaf:
+    """A sink that takes nothing."""
+
+    def take(self, event: bytes) -> bool:
+        return False
+
+
+async def test_a_request_that_cannot_be_told_of_is_refused_if_that_is_wanted() -> None:
+    async with serving() as talk:
+        policy = Policy(PolicyDocument(rules=[Rule(level="Metadata")]))
+        talk.server.auditor = auditor = Auditor(policy, Deaf(), talk.server.clock.now, strict=True)
+        refused = await talk.get(CONFIG_MAPS)
+        told = f'Internal Server Error: "{CONFIG_MAPS}": failed to store audit event\n'
+        assert (refused.status, refused.response.content.decode()) == (500, told)
+        assert (auditor.rejected, auditor.levels) == (1, {"Metadata": 1})
+        talk.server.auditor = Auditor(policy, Deaf(), talk.server.clock.now)
+        assert (await talk.get(CONFIG_MAPS)).status == 200
+
+
+class Slow:
+    """A sink that says later whether it has taken something."""
+
+    def __init__(self) -> None:
+        self.asked: asyncio.Queue[asyncio.Future[bool]] = asyncio.Queue()
+
+    def take(self, event: bytes) -> asyncio.Future[bool]:
+        outcome = asyncio.get_running_loop().create_future()
+        self.asked.put_nowait(outcome)
+        return outcome
+
+
+async def test_a_request_waits_until_what_is_told_of_it_has_been_taken() -> None:
+    async with serving() as talk:
+        policy = Policy(PolicyDocument(rules=[Rule(level="Metadata")]))
+        slow = Slow()
+        talk.server.auditor = Auditor(policy, slow, talk.server.clock.now, waits=True)
+        asking = asyncio.ensure_future(talk.get(CONFIG_MAPS))
+        for _ in range(2):
+            outcome = await slow.asked.get()
+            assert not asking.done()
+            outcome.set_result(True)
+        assert (await asking).status == 200

@@ -5,14 +5,15 @@ Follows k8s.io/apiserver/pkg/endpoints/filters/audit.go and authn_audit.go.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from ipaddress import ip_address
 
 from pybernetes.api.meta import format_micro_time
 from pybernetes.apiserver.access import attributes_of
-from pybernetes.apiserver.audit.event import Audited, Sink, user_info
-from pybernetes.apiserver.audit.policy import Policy
+from pybernetes.apiserver.audit.event import Audited, Sink, Taken, user_info
+from pybernetes.apiserver.audit.policy import NAMES, Level, Policy
 from pybernetes.apiserver.auth.contract import Attributes, User
 from pybernetes.apiserver.fairness.contract import goes_on
 from pybernetes.apiserver.http import ApiRequest, ApiResponse
@@ -24,15 +25,42 @@ LONGEST_AGENT = 1024
 
 
 class Auditor:
-    def __init__(self, policy: Policy, sink: Sink, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        policy: Policy,
+        sink: Sink,
+        now: Callable[[], datetime],
+        *,
+        waits: bool = False,
+        strict: bool = False,
+        lost: dict[str, int] | None = None,
+    ) -> None:
+        """``waits``: requests go on when what was told of them has been taken in. ``strict``: one that could not be
+        told of when it came is refused."""
         self._policy = policy
         self._sink = sink
         self._now = now
+        self.waits = waits
+        self.strict = strict
         self.events = 0
         self.rejected = 0
         self.levels: dict[str, int] = {}
-        self.lost: dict[str, int] = {}
+        self.lost = {} if lost is None else lost
         """By where they should have gone."""
+
+    def take(self, event: bytes) -> Taken:
+        """Of a request: for the sink, and counted."""
+        self.events += 1
+        return self._sink.take(event)
+
+    async def has_taken(self, audited: Audited) -> bool:
+        """Whether what was told last has been taken in; waits for that where it is not known at once."""
+        taken = audited.taken
+        if isinstance(taken, asyncio.Future):
+            if not self.waits:
+                return True
+            taken = await taken
+        return taken
 
     def begin(self, user: User, info: RequestInfo, request: ApiRequest) -> Audited | None:
         """Of a request whose user is known; None where the policy does not want it told."""
@@ -61,9 +89,11 @@ class Auditor:
     def _audited(self, user: User | None, info: RequestInfo, request: ApiRequest) -> Audited | None:
         asked = next(attributes_of(info, request))
         verdict = self._policy.judge(user, asked)
+        level = NAMES[Level.NONE if verdict is None else verdict.level]
+        self.levels[level] = self.levels.get(level, 0) + 1
         if verdict is None:
             return None
-        return Audited(self._head(user, asked, request), verdict, self._sink, self._now)
+        return Audited(self._head(user, asked, request), verdict, self, self._now)
 
     def _head(self, user: User | None, asked: Attributes, request: ApiRequest) -> Document:
         agent = request.headers.get("user-agent", "")

@@ -5,8 +5,9 @@ Follows k8s.io/apiserver/pkg/audit (context.go, request.go) and k8s.io/apiserver
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -48,16 +49,37 @@ _FIELDS = (
 )
 
 
+Taken = bool | asyncio.Future[bool]
+"""Whether an event has been taken in, where that is known at once."""
+
+
 class Sink(Protocol):
     """Where events go. Never raises, never waits."""
 
-    def take(self, event: bytes) -> None: ...
+    def take(self, event: bytes) -> Taken: ...
+
+
+class All:
+    """Implements `Sink` by several."""
+
+    def __init__(self, sinks: Sequence[Sink]) -> None:
+        self._sinks = tuple(sinks)
+
+    def take(self, event: bytes) -> Taken:
+        taken = [sink.take(event) for sink in self._sinks]
+        waiting = [one for one in taken if isinstance(one, asyncio.Future)]
+        good = all(one for one in taken if isinstance(one, bool))
+        return asyncio.ensure_future(_all_of(good, waiting)) if waiting else good
+
+
+async def _all_of(good: bool, waiting: Sequence[asyncio.Future[bool]]) -> bool:
+    return all([good, *(await asyncio.gather(*waiting))])
 
 
 class Audited:
     """A request that is told of. ``head`` is what was known of it when it came."""
 
-    __slots__ = ("_annotations", "_event", "_now", "_sink", "_verdict", "ended")
+    __slots__ = ("_annotations", "_event", "_now", "_sink", "_verdict", "ended", "taken")
 
     def __init__(self, head: Document, verdict: Verdict, sink: Sink, now: Callable[[], datetime]) -> None:
         self._verdict = verdict
@@ -66,6 +88,8 @@ class Audited:
         self._event = {"kind": "Event", "apiVersion": "audit.k8s.io/v1", "level": NAMES[verdict.level], **head}
         self._annotations: dict[str, str] = {}
         self.ended = False
+        self.taken: Taken = True
+        """Whether what was told last has been taken in."""
 
     @property
     def tells_requests(self) -> bool:
@@ -163,7 +187,7 @@ class Audited:
         place = told.get("objectRef")
         if place:
             told["objectRef"] = {name: place[name] for name in _PLACE if place.get(name)}
-        self._sink.take(orjson.dumps({name: told[name] for name in _FIELDS if name in told}))
+        self.taken = self._sink.take(orjson.dumps({name: told[name] for name in _FIELDS if name in told}))
 
 
 def user_info(user: User) -> Mapping[str, Any]:

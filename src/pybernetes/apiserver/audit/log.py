@@ -1,7 +1,8 @@
 """Audit events in a file, one JSON document a line; `-` is standard output.
 
-Guarantees  A line is written before its request is answered. A file that would grow beyond its limit is put aside
-            under the time in UTC, as upstream's library does, and what was put aside is removed by age and number.
+Guarantees  A line is written before its request is answered, unless lines are batched. A file that would grow beyond
+            its limit is put aside under the time in UTC, as upstream's library does, and what was put aside is removed
+            by age and number.
 
 Follows k8s.io/apiserver/plugin/pkg/audit/log and gopkg.in/natefinch/lumberjack.v2.
 """
@@ -16,8 +17,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO
 
+from pybernetes.apiserver.audit.losses import Losses
+
 log = logging.getLogger(__name__)
 
+PLUGIN = "log"
 STANDARD_OUTPUT = "-"
 MEGABYTE = 1024 * 1024
 _STAMP = "%Y-%m-%dT%H-%M-%S"
@@ -35,9 +39,12 @@ class Rotation:
 class LogFile:
     """Implements `Sink`. Raises OSError when the file cannot be made."""
 
-    def __init__(self, path: str, rotation: Rotation, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self, path: str, rotation: Rotation, now: Callable[[], datetime], losses: Losses | None = None
+    ) -> None:
         self._rotation = rotation
         self._now = now
+        self._losses = Losses() if losses is None else losses
         self._path: Path | None = None
         self._size = 0
         self._file: BinaryIO = sys.stdout.buffer
@@ -47,7 +54,7 @@ class LogFile:
             self._path.touch(mode=0o600, exist_ok=True)
             self._file = self._open(self._path)
 
-    def take(self, event: bytes) -> None:
+    def take(self, event: bytes) -> bool:
         try:
             if self._path is not None:
                 self._make_room(self._path, len(event) + 1)
@@ -55,7 +62,14 @@ class LogFile:
             self._file.flush()
         except OSError as error:
             log.error("an audit event is lost: the log cannot be written", extra={"error": str(error)})
+            self._losses.add(PLUGIN)
+            return False
         self._size += len(event) + 1
+        return True
+
+    async def write_all(self, batch: list[bytes]) -> None:
+        for event in batch:
+            self.take(event)
 
     def close(self) -> None:
         if self._path is not None:
