@@ -220,8 +220,8 @@ FIT = "profiles[0].pluginConfig[0].args"
             START + 'at least one bind plugin is needed for profile with scheduler name "default-scheduler"',
         ),
         (
-            profile_with(multiPoint={"enabled": [{"name": "GangScheduling"}]}),
-            START + 'plugin "GangScheduling" is not built',
+            profile_with(multiPoint={"enabled": [{"name": "PodGroupPodsCount"}]}),
+            START + 'plugin "PodGroupPodsCount" is not built',
         ),
         (
             configuration({"schedulerName": "a"}, {"schedulerName": "a"}),

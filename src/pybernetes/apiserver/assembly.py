@@ -10,7 +10,7 @@ from functools import partial
 from random import Random
 
 from pybernetes.api.clock import Clock, SystemClock
-from pybernetes.apiserver import bootstrap, resources, start_hooks
+from pybernetes.apiserver import bootstrap, features, resources, start_hooks
 from pybernetes.apiserver.admission import catalog
 from pybernetes.apiserver.admission.contract import Plugin
 from pybernetes.apiserver.admission.host import Host
@@ -29,6 +29,7 @@ from pybernetes.apiserver.health import Health
 from pybernetes.apiserver.maintenance import Maintenance
 from pybernetes.apiserver.options import ServerOptions
 from pybernetes.apiserver.resource import Resource
+from pybernetes.apiserver.runtime_config import chosen_modules
 from pybernetes.apiserver.server import ApiServer
 from pybernetes.apiserver.service_repair import ServiceRepair
 from pybernetes.store.contract import Store
@@ -154,7 +155,7 @@ def assemble(
     random = random or Random()
     server = ApiServer(
         store,
-        resources.load() if kinds is None else kinds,
+        _kinds(options or ServerOptions()) if kinds is None else kinds,
         authenticator=authenticator,
         authorizer=authorizer,
         impersonation=impersonation,
@@ -188,3 +189,9 @@ def _add_pod_subresources(server: ApiServer) -> None:
     budgets = server.endpoints.get(("policy", "v1", "poddisruptionbudgets"))
     Binder(pods.registry, server.clock).register(server.routes)
     Evictor(pods.registry, budgets.registry if budgets else None, server.clock).register(server.routes)
+
+
+def _kinds(options: ServerOptions) -> tuple[Resource, ...]:
+    """Raises InvalidRuntimeConfig."""
+    features.turn_on(options.features)
+    return resources.load((*resources.MODULES, *chosen_modules(options.runtime_config, options.features)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from pybernetes.api.features import NONE, Features
 from pybernetes.apiserver.admission.catalog import AdmissionOptions
 
 MEBIBYTE = 1 << 20
@@ -35,6 +36,10 @@ class ServerOptions:
     """Without it a request only counts among the reads or writes that may be in flight."""
     max_requests_in_flight: int = 400
     max_mutating_requests_in_flight: int = 200
+    features: Features = NONE
+    """What v1.36 leaves off and this server has on."""
+    runtime_config: str = ""
+    """Versions that are served beside the usual ones: `group/version=true,…`."""
     request_timeout: float = 60.0
     """Seconds that an ordinary request may take; a client may ask for less with `?timeout=`."""
 

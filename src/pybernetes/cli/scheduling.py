@@ -11,13 +11,19 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from pybernetes.cli.flags import Flag, Kind, choose
 from pybernetes.cli.layout import Settings
 from pybernetes.cli.problems import Problem
 
 if TYPE_CHECKING:
+    from pybernetes.api.features import Features
     from pybernetes.scheduler.configuration.loading import Configuration
     from pybernetes.scheduler.registry import Row
 
+FEATURES = (
+    Flag("feature-gates", "Features that are off in v1.36 and shall be on.", Kind.PAIRS),
+    Flag("runtime-config", "Versions of the API that are not served by default.", Kind.PAIRS),
+)
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -26,7 +32,8 @@ def _joined(context: click.Context, parameter: click.Parameter, value: tuple[str
 
 
 def choose_scheduling(function: F) -> F:
-    """--config and --plugin."""
+    """--config, --plugin, and the features of v1.36 that are off."""
+    function = choose(FEATURES)(function)
     function = click.option(
         "--plugin",
         "scheduler_plugins",
@@ -43,13 +50,23 @@ def choose_scheduling(function: F) -> F:
     )(function)
 
 
+def features_of(settings: Settings) -> Features:
+    """Raises Problem."""
+    from pybernetes.api.features import InvalidFeatures, parse
+
+    try:
+        return parse(settings.feature_gates)
+    except InvalidFeatures as error:
+        raise Problem(str(error), "docs/scheduler.md tells what can be turned on") from error
+
+
 def scheduling_of(settings: Settings) -> tuple[Configuration, Mapping[str, Row]]:
     """What was configured, and the plugins that there are. Raises ConfigurationError."""
     from pybernetes.scheduler.configuration.loading import default_configuration, load
     from pybernetes.scheduler.plain_plugins import rows_with
-    from pybernetes.scheduler.registry import argument_types
+    from pybernetes.scheduler.registry import argument_types, with_features
 
-    rows = rows_with(_names(settings.scheduler_plugins))
+    rows = with_features(rows_with(_names(settings.scheduler_plugins)), features_of(settings))
     if not settings.scheduler_config:
         return default_configuration(), rows
     return load(Path(settings.scheduler_config), argument_types(rows)), rows
@@ -57,16 +74,29 @@ def scheduling_of(settings: Settings) -> tuple[Configuration, Mapping[str, Row]]
 
 def check_scheduling(settings: Settings) -> None:
     """Before anything is started. Raises Problem."""
+    features = features_of(settings)
+    _check_versions(settings, features)
     if not (settings.scheduler_config or settings.scheduler_plugins):
         return
     from pybernetes.scheduler.configuration.merging import ConfigurationError
     from pybernetes.scheduler.profiles import check
 
     try:
-        check(*scheduling_of(settings))
+        check(*scheduling_of(settings), features)
     except ConfigurationError as error:
         raise Problem(str(error), "docs/scheduler.md tells what can be configured") from error
 
 
 def _names(text: str) -> tuple[str, ...]:
     return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
+def _check_versions(settings: Settings, features: Features) -> None:
+    if not settings.runtime_config:
+        return
+    from pybernetes.apiserver.runtime_config import InvalidRuntimeConfig, chosen_modules
+
+    try:
+        chosen_modules(settings.runtime_config, features)
+    except InvalidRuntimeConfig as error:
+        raise Problem(str(error), "docs/scheduler.md tells what can be served") from error

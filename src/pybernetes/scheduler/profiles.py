@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
+from pybernetes.api.features import NONE, Features
 from pybernetes.scheduler.assumed_volumes import AssumedVolumes
 from pybernetes.scheduler.cluster import ClusterState
 from pybernetes.scheduler.configuration.arguments import Arguments, DefaultPreemptionArgs
@@ -103,7 +104,8 @@ def _check_built(plugins: Plugins) -> None:
                 raise ConfigurationError(f'plugin "{one.name}" is not built')
 
 
-def check(configuration: Configuration, rows: Mapping[str, Row]) -> None:
+def check(configuration: Configuration, rows: Mapping[str, Row], features: Features = NONE) -> None:
     """Whether a scheduler can be built from it. Raises ConfigurationError."""
     state = ClusterState()
-    build_profiles(configuration, Parts(state, Workloads(), AssumedVolumes(state.storage)), rows)
+    parts = Parts(state, Workloads(), AssumedVolumes(state.storage), features=features)
+    build_profiles(configuration, parts, rows)

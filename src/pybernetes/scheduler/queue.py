@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any
 
@@ -128,6 +128,16 @@ class SchedulingQueue:
                 waiting.attempts += 1
                 return waiting
         return None
+
+    def take(self, key: Key) -> Waiting | None:
+        """A certain pod, to be tried now wherever it waits; None for one that is unknown or held back."""
+        waiting = self._waiting.get(key)
+        if waiting is None or waiting.gated_by:
+            return None
+        # The heaps keep what they have: another object makes it void.
+        taken = self._waiting[key] = replace(waiting, attempts=waiting.attempts + 1)
+        self._unschedulable.pop(key, None)
+        return taken
 
     def park(self, waiting: Waiting, rejected_by: frozenset[str]) -> None:
         """No node would do: wait for an event that one of the plugins which refused cares about."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pybernetes.api.clock import Clock, SystemClock
+from pybernetes.api.features import GANG_SCHEDULING, NONE, Features
 from pybernetes.scheduler.assumed_volumes import AssumedVolumes
 from pybernetes.scheduler.cluster import ClusterState
 from pybernetes.scheduler.configuration import arguments as args
@@ -21,6 +22,7 @@ from pybernetes.scheduler.framework import Plugin
 from pybernetes.scheduler.plugins.classic_volume_limits import ClassicVolumeLimits, ebs_volume, gce_disk
 from pybernetes.scheduler.plugins.dynamic_resources import DynamicResources
 from pybernetes.scheduler.plugins.equal_priority import EqualPriority
+from pybernetes.scheduler.plugins.gang_scheduling import GangScheduling
 from pybernetes.scheduler.plugins.image_locality import ImageLocality
 from pybernetes.scheduler.plugins.inter_pod_affinity import InterPodAffinity
 from pybernetes.scheduler.plugins.node_affinity import NodeAffinity
@@ -36,6 +38,7 @@ from pybernetes.scheduler.plugins.taint_toleration import TaintToleration
 from pybernetes.scheduler.plugins.volume_binding import VolumeBinding
 from pybernetes.scheduler.plugins.volume_restrictions import VolumeRestrictions
 from pybernetes.scheduler.plugins.volume_zone import VolumeZone
+from pybernetes.scheduler.pod_groups import PodGroups
 from pybernetes.scheduler.waiting_pods import WaitingPods
 from pybernetes.scheduler.workloads import Workloads
 
@@ -49,6 +52,8 @@ class Parts:
     assumed_volumes: AssumedVolumes
     clock: Clock = field(default_factory=SystemClock)
     waiting: WaitingPods = field(default_factory=WaitingPods)
+    groups: PodGroups = field(default_factory=lambda: PodGroups(lambda pod: False))
+    features: Features = NONE
 
 
 Make = Callable[[Parts, Any], Plugin]
@@ -127,8 +132,19 @@ ROWS: Mapping[str, Row] = {
     ),
 }
 
-NOT_BUILT = frozenset(["GangScheduling", "NodeDeclaredFeatures", "TopologyPlacementGenerator", "PodGroupPodsCount"])
+NOT_BUILT = frozenset(["NodeDeclaredFeatures", "TopologyPlacementGenerator", "PodGroupPodsCount"])
 """Upstream's plugins that a configuration may turn off but not on."""
+
+FEATURED: Mapping[str, Mapping[str, Row]] = {
+    GANG_SCHEDULING: {
+        "GangScheduling": Row(
+            lambda parts, given: GangScheduling(parts.groups, parts.waiting),
+            (Point.PRE_ENQUEUE, Point.PERMIT),
+            added=True,
+        )
+    },
+}
+"""The plugins that there are only with a feature that v1.36 leaves off."""
 
 _WEIGHTS = {
     "TaintToleration": 3,
@@ -150,3 +166,8 @@ DEFAULT_PLUGINS = Plugins(
 
 def argument_types(rows: Mapping[str, Row] = ROWS) -> dict[str, type[args.Arguments]]:
     return {name: row.arguments for name, row in rows.items()}
+
+
+def with_features(rows: Mapping[str, Row], features: Features) -> Mapping[str, Row]:
+    """``rows`` and those that the features add."""
+    return {**rows, **{name: row for feature in sorted(features) for name, row in FEATURED.get(feature, {}).items()}}

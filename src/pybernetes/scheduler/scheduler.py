@@ -17,6 +17,8 @@ import structlog
 
 from pybernetes.api.clock import Clock
 from pybernetes.api.errors import ApiError
+from pybernetes.api.features import GANG_SCHEDULING, NONE, Features
+from pybernetes.api.meta import Key
 from pybernetes.api.models import core_v1
 from pybernetes.client import Client, Informers, Unreachable
 from pybernetes.client.events import NORMAL, WARNING, EventBroadcaster
@@ -41,11 +43,22 @@ from pybernetes.scheduler.framework import (
     Reservation,
     Wait,
 )
+from pybernetes.scheduler.group_cycle import (
+    NOT_PERMITTED,
+    PREEMPTING,
+    Attempt,
+    Verdict,
+    condition_of,
+    tell,
+    verdict_on,
+)
+from pybernetes.scheduler.plugins.gang_scheduling import GangScheduling
+from pybernetes.scheduler.pod_groups import PodGroups, follow, group_of
 from pybernetes.scheduler.pod_info import PodInfo
 from pybernetes.scheduler.preemption import NoPreemption, Preemption, plan_preemption
 from pybernetes.scheduler.profiles import build_profiles
 from pybernetes.scheduler.queue import Backoff, SchedulingQueue, Waiting, by_priority
-from pybernetes.scheduler.registry import ROWS, Parts, Row
+from pybernetes.scheduler.registry import ROWS, Parts, Row, with_features
 from pybernetes.scheduler.waiting_pods import NotPermitted, WaitingPod, WaitingPods
 from pybernetes.scheduler.workloads import Workloads
 
@@ -64,8 +77,10 @@ class Scheduler:
         random: Random,
         configuration: Configuration | None = None,
         rows: Mapping[str, Row] = ROWS,
+        features: Features = NONE,
     ) -> None:
         """``rows`` are the plugins that can be chosen. Raises ConfigurationError."""
+        rows = with_features(rows, features)
         configuration = configuration or default_configuration()
         self._client = client
         self._clock = clock
@@ -73,7 +88,10 @@ class Scheduler:
         self._state = ClusterState()
         workloads = Workloads()
         self._permissions = WaitingPods()
-        parts = Parts(self._state, workloads, AssumedVolumes(self._state.storage), clock, self._permissions)
+        self._groups = PodGroups(self._state.is_placed)
+        self._gangs = GANG_SCHEDULING in features
+        volumes = AssumedVolumes(self._state.storage)
+        parts = Parts(self._state, workloads, volumes, clock, self._permissions, self._groups, features)
         profiles = self._profiles = build_profiles(configuration, parts, rows)
         self._evaluators = {name: Evaluator(self._state, one, random) for name, one in profiles.items()}
         plugins: list[Plugin] = [
@@ -84,6 +102,8 @@ class Scheduler:
         backoff = Backoff(document.pod_initial_backoff_seconds, document.pod_max_backoff_seconds)
         self.queue = SchedulingQueue(clock, plugins, backoff, self._holder_of, sort)
         self._informers = Informers(client, random)
+        if self._gangs:
+            follow(self._informers, self._groups, LIVE_PODS, self.queue.move)
         self._feed = Feed(self._informers, self._state, workloads, self.queue, frozenset(profiles))
         self._device_feed = DeviceFeed(self._informers, self._state.devices, self.queue)
         self._events = EventBroadcaster(client, clock, random)
@@ -115,7 +135,10 @@ class Scheduler:
             if self._state.is_placed(waiting.pod.key):
                 self.queue.remove(waiting.pod.key)
                 continue
-            await self._attempt(waiting)
+            if (together := self._together_with(waiting)) is not None:
+                await self._attempt_group(*together)
+            else:
+                await self._attempt(waiting)
             if loop.time() >= turn_ends:
                 await asyncio.sleep(0)
                 turn_ends = loop.time() + YIELD_AFTER
@@ -140,32 +163,115 @@ class Scheduler:
     async def _bind(self, waiting: Waiting, node: str, profile: Profile) -> None:
         reservations: list[Reservation] = []
         try:
-            for plugin in profile.reserves:
-                reservation = plugin.reserve(waiting.pod, node)
-                if reservation is not None:
-                    reservations.append(reservation)
-            permission = self._permission(waiting.pod, node, profile)
+            waits = self._reserve(waiting.pod, node, profile, reservations)
         except (NotPrepared, NotPermitted, PluginFailed) as error:
             self._binder.give_back(waiting, reservations)
             self._refused(waiting, node, error)
             return
+        await self._send(waiting, node, profile, reservations, waits)
+
+    def _reserve(
+        self, pod: PodInfo, node: str, profile: Profile, reservations: list[Reservation]
+    ) -> Mapping[str, float]:
+        """Adds to ``reservations`` what plugins take for the pod; gives those that want it to wait, and how long.
+
+        Raises NotPrepared, NotPermitted and PluginFailed.
+        """
+        for plugin in profile.reserves:
+            reservation = plugin.reserve(pod, node)
+            if reservation is not None:
+                reservations.append(reservation)
+        waits: dict[str, float] = {}
+        for permitting in profile.permits:
+            match permitting.permit(pod, node):
+                case Rejection(reason):
+                    raise NotPermitted(permitting.name, reason)
+                case Wait(seconds):
+                    waits[permitting.name] = seconds
+        return waits
+
+    async def _send(
+        self,
+        waiting: Waiting,
+        node: str,
+        profile: Profile,
+        reservations: Sequence[Reservation],
+        waits: Mapping[str, float],
+    ) -> None:
+        permission = None
+        if waits:
+            permission = WaitingPod(waiting.pod, node, waits)
+            self._permissions.add(permission)
         busy = profile if profile.pre_binds or profile.binds or not profile.binds_itself else None
         await self._binder.bind(waiting, node, Steps(reservations, permission, busy))
 
-    def _permission(self, pod: PodInfo, node: str, profile: Profile) -> WaitingPod | None:
-        """What the pod has to wait for. Raises NotPermitted."""
-        waits: dict[str, float] = {}
-        for plugin in profile.permits:
-            match plugin.permit(pod, node):
-                case Rejection(reason):
-                    raise NotPermitted(plugin.name, reason)
-                case Wait(seconds):
-                    waits[plugin.name] = seconds
-        if not waits:
+    async def _attempt_group(self, group: Key, members: Sequence[Waiting]) -> None:
+        """All or nothing: a group that does not have its place leaves everything as it was."""
+        attempts = [self._try(one) for one in members]
+        verdict = verdict_on(attempts)
+        for one in attempts:
+            if one.node and verdict is not Verdict.PLACED:
+                self._binder.give_back(one.waiting, one.reservations)
+                self._state.forget(one.waiting.pod.key)
+        for one in attempts:
+            await self._conclude(one, verdict)
+        known = self._groups.get(group)
+        said = condition_of(known, verdict, self._clock.now()) if known is not None else None
+        if known is not None and said is not None:
+            await self._binder.act(members[0].pod, lambda client: tell(client, known, said))
+
+    def _try(self, waiting: Waiting) -> Attempt:
+        pod = waiting.pod
+        attempt = Attempt(waiting)
+        try:
+            decision = self._evaluators[pod.scheduler_name].decide(pod)
+            self._memory.remember(self._evaluators[pod.scheduler_name].trace, self._clock.now(), waiting.attempts)
+            match decision:
+                case Placement(node):
+                    attempt.node = node
+                case Diagnosis() as diagnosis:
+                    attempt.diagnosis, attempt.plan = diagnosis, self._plan(pod, diagnosis)
+                    attempt.node = attempt.plan.node if isinstance(attempt.plan, Preemption) else ""
+            if attempt.node:
+                self._state.assume(pod, attempt.node)
+                profile = self._profiles[pod.scheduler_name]
+                attempt.waits = self._reserve(pod, attempt.node, profile, attempt.reservations)
+        except (NotPrepared, NotPermitted, PluginFailed) as error:
+            self._binder.give_back(waiting, attempt.reservations)
+            self._state.forget(pod.key)
+            attempt.node, attempt.error = "", error
+        return attempt
+
+    async def _conclude(self, attempt: Attempt, verdict: Verdict) -> None:
+        waiting, pod = attempt.waiting, attempt.waiting.pod
+        if attempt.error is not None:
+            self._refused(waiting, "", attempt.error)
+        elif attempt.diagnosis is not None and (not attempt.node or verdict is Verdict.PREEMPTING):
+            await self._reject(waiting, attempt.diagnosis, attempt.plan)
+        elif verdict is Verdict.PLACED and not attempt.preempts:
+            self._state.nominations.remove(pod.key)
+            others = {name: seconds for name, seconds in attempt.waits.items() if name != GangScheduling.name}
+            profile = self._profiles[pod.scheduler_name]
+            await self._send(waiting, attempt.node, profile, attempt.reservations, others)
+        else:
+            if verdict is Verdict.PREEMPTING:
+                await self._preempt(pod, attempt.node, ())
+            self.queue.park(waiting, frozenset())
+            message = PREEMPTING if verdict is Verdict.PREEMPTING else NOT_PERMITTED
+            self._recorders[pod.scheduler_name].event(pod.pod, WARNING, "FailedScheduling", message)
+            await self._binder.report_failure(pod, UNSCHEDULABLE, message)
+
+    def _together_with(self, waiting: Waiting) -> tuple[Key, list[Waiting]] | None:
+        """The group of a pod and all of it that waits here; None for a pod that is scheduled by itself."""
+        group = group_of(waiting.pod.pod) if self._gangs else None
+        if group is None:
             return None
-        waiting = WaitingPod(pod, node, waits)
-        self._permissions.add(waiting)
-        return waiting
+        others = (self.queue.take(one) for one in self._groups.members(group) if not self._is_under_way(one, waiting))
+        members = [waiting, *(one for one in others if one is not None)]
+        return group, sorted(members, key=lambda one: by_priority(one.pod, one.added))
+
+    def _is_under_way(self, key: Key, waiting: Waiting) -> bool:
+        return key == waiting.pod.key or self._state.is_placed(key)
 
     def _holder_of(self, pod: PodInfo) -> str:
         """The plugin that does not even let a pod be tried."""

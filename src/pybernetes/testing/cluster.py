@@ -25,6 +25,7 @@ import yaml
 
 from pybernetes.api import codec, kinds, meta
 from pybernetes.api.errors import ApiError
+from pybernetes.api.features import NONE, Features
 from pybernetes.api.meta import Key
 from pybernetes.api.models import apps_v1, core_v1
 from pybernetes.client import Client, Informers, Transport, key_of
@@ -72,6 +73,9 @@ class Options:
     network: NetworkOptions = NetworkOptions()
     """Ranges and addresses that controllers give out."""
 
+    features: Features = NONE
+    """What v1.36 leaves off and this cluster has on."""
+
     seed: int = 0
     detect_mutations: bool = True
     """Whether writes to shared objects are found; large clusters are quicker without."""
@@ -97,7 +101,7 @@ class Cluster:
     async def __aenter__(self) -> Self:
         self._loop = virtual_loop()
         self._tasks_before = asyncio.all_tasks()
-        self.control_plane = await start_server(self.store, self.clock, self._random)
+        self.control_plane = await start_server(self.store, self.clock, self._random, self.options.features)
         self.server = self.control_plane.server
         self.detection = MutationDetection() if self.options.detect_mutations else None
         self.client = Client(direct_transport(self.server))
@@ -143,7 +147,7 @@ class Cluster:
             tasks.create_task(self.informers.run(), name="informers")
             tasks.create_task(self.manager.run(), name="controllers")
             if self.options.scheduler:
-                scheduler = Scheduler(self._components, self.clock, self._random)
+                scheduler = Scheduler(self._components, self.clock, self._random, features=self.options.features)
                 tasks.create_task(scheduler.run(), name="scheduler")
             tasks.create_task(self._local_volumes().run(), name="local volumes")
             self._tasks = tasks

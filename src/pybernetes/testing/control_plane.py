@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from pybernetes.api.clock import Clock
+from pybernetes.api.features import NONE, Features
 from pybernetes.apiserver import binding, component_statuses
 from pybernetes.apiserver.assembly import Assembled, assemble
 from pybernetes.apiserver.auth import reviews
@@ -32,8 +33,10 @@ ADDRESS = "192.0.2.1"
 ADMINISTRATOR = User("kubernetes-admin", groups=(MASTERS_GROUP, "system:authenticated"))
 
 
-async def start_server(store: Store, clock: Clock, random: Random) -> Assembled:
-    options = ServerOptions(advertise_address=ADDRESS)
+async def start_server(store: Store, clock: Clock, random: Random, features: Features = NONE) -> Assembled:
+    """With features, all versions of the API that they need are served."""
+    alpha = "api/alpha=true" if features else ""
+    options = ServerOptions(advertise_address=ADDRESS, features=features, runtime_config=alpha)
     assembled = assemble(store, authenticator=EveryoneIs(ADMINISTRATOR), clock=clock, random=random, options=options)
     routes = assembled.server.routes
     Access(store, AccessOptions(service_account_key=_signing_key()), clock).register(routes)

@@ -11,8 +11,10 @@ from functools import lru_cache
 
 import msgspec
 
+from pybernetes.api.features import GENERIC_WORKLOAD
 from pybernetes.api.models.core_v1 import Volume
 from pybernetes.api.quantity import ZERO, Quantity, parse
+from pybernetes.apiserver import features
 from pybernetes.apiserver.resources.defaults import Document, OverZero, Rule, Table, WhenAbsent, under
 
 _IMAGE = re.compile(
@@ -65,8 +67,9 @@ def drop_projections(source: Document) -> None:
 
 
 def drop_scheduling_group(spec: Document) -> None:
-    """A feature that is off: GenericWorkload."""
-    spec.pop("schedulingGroup", None)
+    """A feature that may be off: GenericWorkload."""
+    if not features.is_on(GENERIC_WORKLOAD):
+        spec.pop("schedulingGroup", None)
 
 
 def no_negative_grace(spec: Document) -> None:

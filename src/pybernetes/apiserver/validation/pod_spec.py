@@ -30,6 +30,7 @@ from pybernetes.apiserver.validation.resources import check_resource_list
 from pybernetes.apiserver.validation.scheduling import (
     check_affinity,
     check_scheduling_gates,
+    check_scheduling_group,
     check_tolerations,
     check_topology_spread,
 )
@@ -100,6 +101,8 @@ def _check_placement(spec: PodSpec, path: FieldPath) -> Iterator[FieldError]:
         yield from (invalid(each, gate.condition_type, message) for message in label_key_messages(gate.condition_type))
     if spec.scheduling_gates:
         yield from check_scheduling_gates(spec.scheduling_gates, path.schedulingGates)
+    if spec.scheduling_group is not None:
+        yield from check_scheduling_group(spec.scheduling_group, path.schedulingGroup)
     if spec.topology_spread_constraints:
         yield from check_topology_spread(spec.topology_spread_constraints, path.topologySpreadConstraints)
 

@@ -27,6 +27,7 @@ from pybernetes.api.models.core_v1 import (
     PodAffinityTerm,
     PodAntiAffinity,
     PodSchedulingGate,
+    PodSchedulingGroup,
     Toleration,
     TopologySpreadConstraint,
 )
@@ -208,6 +209,14 @@ def check_topology_spread(constraints: Sequence[TopologySpreadConstraint], path:
                 yield not_supported(each.child(name), policy, ("Honor", "Ignore"))
         yield from _check_label_keys(constraint.match_label_keys, (), constraint.label_selector, each)
         yield from check_label_selector(constraint.label_selector, each.labelSelector)
+
+
+def check_scheduling_group(group: PodSchedulingGroup, path: FieldPath) -> Iterator[FieldError]:
+    name = group.pod_group_name
+    if name is None:
+        yield invalid(path.podGroupName, None, "must specify one of: `podGroupName`")
+        return
+    yield from (invalid(path.podGroupName, name, message) for message in is_dns_subdomain(name))
 
 
 def check_scheduling_gates(gates: Sequence[PodSchedulingGate], path: FieldPath) -> Iterator[FieldError]:

@@ -32,6 +32,7 @@ from pybernetes.cli.identities import with_identities
 from pybernetes.cli.layout import Layout, Settings
 from pybernetes.cli.parts.nodes import advertised_address, machine_name, node_names
 from pybernetes.cli.problems import Problem
+from pybernetes.cli.scheduling import features_of
 from pybernetes.store.sqlite import SqliteStore
 
 
@@ -67,6 +68,8 @@ async def _serve(layout: Layout, settings: Settings, pki: Pki, serving: KeyPair,
         port=settings.port,
         components=ComponentPorts(settings.controller_manager_port, settings.scheduler_port),
         admission=admission_options(settings),
+        features=features_of(settings),
+        runtime_config=settings.runtime_config,
     )
     try:
         assembled = assemble(

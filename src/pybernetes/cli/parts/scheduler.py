@@ -15,7 +15,7 @@ from pybernetes.cli.parts.clients import client_as, close
 from pybernetes.cli.parts.leadership import elector
 from pybernetes.cli.parts.secure_port import LEADER_ELECTION, Check, Component, is_up
 from pybernetes.cli.scheduler_door import door_of
-from pybernetes.cli.scheduling import scheduling_of
+from pybernetes.cli.scheduling import features_of, scheduling_of
 from pybernetes.scheduler.configuration.loading import Configuration
 from pybernetes.scheduler.explaining.door import Door
 from pybernetes.scheduler.scheduler import Scheduler
@@ -27,7 +27,7 @@ async def run(layout: Layout, settings: Settings) -> None:
     client = client_as(Pki.scheduler, layout, settings, "p8s-scheduler")
     try:
         configuration, rows = scheduling_of(settings)
-        scheduler = Scheduler(client, SystemClock(), random.Random(), configuration, rows)
+        scheduler = Scheduler(client, SystemClock(), random.Random(), configuration, rows, features_of(settings))
         about = component(scheduler, configuration, settings)
         async with (
             Door(scheduler.explainer, door_of(layout)),
