@@ -29,6 +29,8 @@ def test_the_merge_patch_between_two_documents_leads_from_one_to_the_other(old: 
 
 def test_null_in_a_merge_patch_removes_at_any_depth_and_adds_nothing() -> None:
     assert merge.apply({"a": {"b": 1, "c": 2}}, {"a": {"b": None}, "x": {"y": None}}) == {"a": {"c": 2}, "x": {}}
+    lists = {"a": [{"k": None, "x": {"y": None}}, None], "b": {"c": {"d": None}}}
+    assert merge.apply({"a": [1]}, lists) == {"a": [{"x": {}}, None], "b": {"c": {}}}
 
 
 @given(documents, st.sampled_from("abc"), values)

@@ -1,4 +1,7 @@
-"""JSON merge patches (RFC 7386): maps are merged, null removes, everything else replaces."""
+"""JSON merge patches (RFC 7386): maps are merged, null removes, everything else replaces.
+
+What is new loses the nulls of its maps at any depth, those within lists too, as gopkg.in/evanphx/json-patch does it.
+"""
 
 from __future__ import annotations
 
@@ -13,15 +16,24 @@ def apply(document: Document, patch: Document) -> Document:
 
 
 def _merged(target: Any, patch: Any) -> Any:
+    if not isinstance(target, dict):
+        return _without_nulls(patch)
     if not isinstance(patch, dict):
         return patch
-    result = dict(target) if isinstance(target, dict) else {}
+    result = dict(target)
     for key, value in patch.items():
         if value is None:
             result.pop(key, None)
         else:
             result[key] = _merged(result.get(key), value)
     return result
+
+
+def _without_nulls(value: Any) -> Any:
+    """Those of maps: an element of a list stays."""
+    if isinstance(value, dict):
+        return {key: _without_nulls(item) for key, item in value.items() if item is not None}
+    return [_without_nulls(item) for item in value] if isinstance(value, list) else value
 
 
 def diff(old: Document, new: Document) -> Document:

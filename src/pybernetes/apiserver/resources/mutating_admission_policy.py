@@ -16,7 +16,7 @@ from pybernetes.apiserver.resource import Resource, spec_changed
 from pybernetes.apiserver.resources.defaults import compile_defaults
 from pybernetes.apiserver.resources.policy_tables import PARAM_KIND, POLICY_DEFAULTS, counting, warnings_of
 from pybernetes.apiserver.validation.admission_policies import MUTATING_OPERATIONS, check_expression, check_policy
-from pybernetes.apiserver.validation.metadata import check_metadata, check_metadata_update
+from pybernetes.apiserver.validation.metadata import check_metadata
 
 if TYPE_CHECKING:
     from pybernetes.apiserver.cel.composition import Composition
@@ -30,7 +30,6 @@ def validate(policy: MutatingAdmissionPolicy) -> Iterator[FieldError]:
 
 
 def validate_update(new: MutatingAdmissionPolicy, old: MutatingAdmissionPolicy) -> Iterator[FieldError]:
-    yield from check_metadata_update(new.metadata, old.metadata)
     yield from _check(new, old)
 
 
@@ -96,6 +95,7 @@ MUTATING_ADMISSION_POLICIES = Resource(
     validate=validate,
     validate_update=validate_update,
     judges_updates_alone=True,
+    common_metadata=True,
     warnings=warnings_of,
     generation=spec_changed,
     columns=(

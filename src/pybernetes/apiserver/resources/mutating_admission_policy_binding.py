@@ -15,7 +15,7 @@ from pybernetes.apiserver.resource import Resource, spec_changed
 from pybernetes.apiserver.resources.defaults import compile_defaults
 from pybernetes.apiserver.resources.policy_tables import BINDING_COLUMNS, BINDING_DEFAULTS, warnings_of
 from pybernetes.apiserver.validation.admission_policies import MUTATING_OPERATIONS, check_binding
-from pybernetes.apiserver.validation.metadata import check_metadata, check_metadata_update
+from pybernetes.apiserver.validation.metadata import check_metadata
 
 
 def validate(binding: MutatingAdmissionPolicyBinding) -> Iterator[FieldError]:
@@ -24,7 +24,6 @@ def validate(binding: MutatingAdmissionPolicyBinding) -> Iterator[FieldError]:
 
 
 def validate_update(new: MutatingAdmissionPolicyBinding, old: MutatingAdmissionPolicyBinding) -> Iterator[FieldError]:
-    yield from check_metadata_update(new.metadata, old.metadata)
     yield from validate(new)
 
 
@@ -35,6 +34,7 @@ MUTATING_ADMISSION_POLICY_BINDINGS = Resource(
     validate=validate,
     validate_update=validate_update,
     judges_updates_alone=True,
+    common_metadata=True,
     warnings=warnings_of,
     generation=spec_changed,
     columns=BINDING_COLUMNS,

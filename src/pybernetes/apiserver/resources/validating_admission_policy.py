@@ -34,7 +34,7 @@ from pybernetes.apiserver.resources.policy_tables import PARAM_KIND, POLICY_DEFA
 from pybernetes.apiserver.rules import keep_metadata
 from pybernetes.apiserver.validation.admission_policies import check_expression, check_policy
 from pybernetes.apiserver.validation.conditions import check_conditions
-from pybernetes.apiserver.validation.metadata import check_metadata, check_metadata_update
+from pybernetes.apiserver.validation.metadata import check_metadata
 
 if TYPE_CHECKING:
     from pybernetes.apiserver.cel.composition import Composition
@@ -49,7 +49,6 @@ def validate(policy: ValidatingAdmissionPolicy) -> Iterator[FieldError]:
 
 
 def validate_update(new: ValidatingAdmissionPolicy, old: ValidatingAdmissionPolicy) -> Iterator[FieldError]:
-    yield from check_metadata_update(new.metadata, old.metadata)
     yield from _check(new, old)
 
 
@@ -124,7 +123,6 @@ def _check_annotation(
 
 
 def validate_status(new: ValidatingAdmissionPolicy, old: ValidatingAdmissionPolicy) -> Iterator[FieldError]:
-    yield from check_metadata_update(new.metadata, old.metadata)
     path = at.status
     warnings: Sequence[ExpressionWarning] = (
         new.status.type_checking.expression_warnings if new.status.type_checking else ()
@@ -145,6 +143,7 @@ VALIDATING_ADMISSION_POLICIES = Resource(
     validate=validate,
     validate_update=validate_update,
     judges_updates_alone=True,
+    common_metadata=True,
     warnings=warnings_of,
     generation=spec_changed,
     columns=(
