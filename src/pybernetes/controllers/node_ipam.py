@@ -75,9 +75,16 @@ class NodeIpamController(Controller):
                     continue
                 self._tell(node, "CIDRAssignmentFailed")
                 # After a timeout nobody knows whether it was written: better to lose a part than to give it twice.
-                if error.reason != "ServerTimeout":
+                if error.reason != "ServerTimeout" and await self._has_none(name):
                     self._ranges.release(name)
                 raise
+
+    async def _has_none(self, name: str) -> bool:
+        """An earlier attempt that got no answer may have been written all the same."""
+        try:
+            return not (await self.client.get(core_v1.Node, name)).spec.pod_cidrs
+        except ApiError as error:
+            return error.code == 404
 
     def _tell(self, node: core_v1.Node, status: str) -> None:
         name = node.metadata.name

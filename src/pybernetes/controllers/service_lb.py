@@ -126,12 +126,14 @@ class ServiceLoadBalancerController(Controller):
                     self.queue.add(key_of(one))
 
     async def _set_addresses(self, key: Key, service: core_v1.Service, addresses: Sequence[str]) -> None:
-        self._given[key] = tuple(addresses)
+        # What is taken away is nobody else's before the status has said so.
+        before = self._given.get(key, addresses_of(service))
+        self._given[key] = tuple(dict.fromkeys((*addresses, *before)))
         ingress = [{"ip": address, "ipMode": "VIP"} for address in addresses]
         stated = [(one.ip, one.ip_mode) for one in service.status.load_balancer.ingress]
-        if stated == [(address, "VIP") for address in addresses]:
-            return
-        await self._patch(service, {"status": {"loadBalancer": {"ingress": ingress or None}}})
+        if stated != [(address, "VIP") for address in addresses]:
+            await self._patch(service, {"status": {"loadBalancer": {"ingress": ingress or None}}})
+        self._given[key] = tuple(addresses)
 
     async def _set_finalizers(self, service: core_v1.Service, finalizers: list[str]) -> None:
         await self._patch(service, {"metadata": {"finalizers": finalizers or None}})

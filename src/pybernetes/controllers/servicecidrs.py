@@ -1,7 +1,8 @@
 """ServiceCIDRs are ready while they stay, and go only when no service address would be left without a range.
 
 Guarantees  An address that lies in another ServiceCIDR too keeps none from going. The finalizer comes off some seconds
-            after the deletion, when no API server takes addresses from the range any more.
+            after the deletion, when no API server takes addresses from the range any more. Of several that are to go,
+            the one that was deleted last stays for what all of them hold; upstream lets each go because of the others.
 Follows pkg/controller/servicecidrs.
 """
 
@@ -59,11 +60,19 @@ def containing(address: IPAddress, cidrs: Iterable[ServiceCIDR]) -> list[str]:
 
 def judge(cidr: ServiceCIDR, cidrs: Sequence[ServiceCIDR], addresses: Iterable[IPAddress]) -> Verdict:
     """Whether an address has no other range than this one."""
-    others = [network for one in cidrs if one.metadata.name != cidr.metadata.name for network in networks(one)]
+    staying = [one for one in cidrs if one.metadata.name != cidr.metadata.name and _outlasts(one, cidr)]
+    others = [network for one in staying for network in networks(one)]
     if all(any(_within(network, other) for other in others) for network in networks(cidr)):
         return Verdict.FREE
-    alone = [cidr.metadata.name]
-    return Verdict.NEEDED if any(containing(one, cidrs) == alone for one in addresses) else Verdict.FREE
+    needed = any(containing(one, (cidr,)) and not containing(one, staying) for one in addresses)
+    return Verdict.NEEDED if needed else Verdict.FREE
+
+
+def _outlasts(one: ServiceCIDR, other: ServiceCIDR) -> bool:
+    mine, its = one.metadata.deletion_timestamp, other.metadata.deletion_timestamp
+    if mine is None or its is None:
+        return mine is None
+    return (mine, one.metadata.name) > (its, other.metadata.name)
 
 
 def _within(inner: Network, outer: Network) -> bool:
@@ -111,9 +120,14 @@ class ServiceCIDRController(Controller):
         left = GRACE_SECONDS - (self.clock.now() - cidr.metadata.deletion_timestamp).total_seconds()
         if left > 0:
             return Requeue(left)
-        if need_of(cidr.metadata, FINALIZER) is Need.JUDGE:
+        if need_of(cidr.metadata, FINALIZER) is Need.JUDGE and await self._is_free_indeed(cidr):
             await self.client.update(without_finalizer(cidr, FINALIZER))
         return DONE
+
+    async def _is_free_indeed(self, cidr: ServiceCIDR) -> bool:
+        """The informers may not have heard of the newest address. What they hear of later brings the key again."""
+        ranges, addresses = await self.client.list(ServiceCIDR), await self.client.list(IPAddress)
+        return judge(cidr, ranges.items, addresses.items) is Verdict.FREE
 
     async def _say(self, cidr: ServiceCIDR, status: str, reason: str, message: str) -> None:
         known = condition(cidr.status, "Ready")
