@@ -48,10 +48,10 @@ class Maintenance:
 
     def start(self) -> None:
         self._seen = self._server.store.revision
-        self._tasks = [
-            asyncio.create_task(_repeat(self._server.options.compact_seconds, self.compact), name="compaction"),
-            asyncio.create_task(_repeat(EVENT_SWEEP_SECONDS, self.expire_events), name="event expiry"),
-        ]
+        self._tasks = [asyncio.create_task(_repeat(EVENT_SWEEP_SECONDS, self.expire_events), name="event expiry")]
+        often = self._server.options.compact_seconds
+        if often:
+            self._tasks.append(asyncio.create_task(_repeat(often, self.compact), name="compaction"))
 
     async def stop(self) -> None:
         for task in self._tasks:

@@ -119,6 +119,15 @@ class Edge:
         )
         self._sweep()
 
+    @property
+    def under_way(self) -> int:
+        """Requests that have not been answered yet; what goes on for long is not among them."""
+        return self._deadlines.under_way
+
+    @property
+    def watches(self) -> tuple[WatchStream, ...]:
+        return tuple(self._streams)
+
     async def stop(self) -> None:
         self._server.stopping = True
         if self._sweeping is not None:

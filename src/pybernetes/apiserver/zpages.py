@@ -97,7 +97,7 @@ def _structured(wanted: Wanted, kind: str, about: Document) -> ApiResponse:
         "metadata": {"name": COMPONENT},
         **about,
     }
-    warnings = ()
+    warnings: tuple[str, ...] = ()
     if wanted.version in _DEPRECATED:
         warnings = (f"This version of the {kind.lower()} endpoint is deprecated. Please use a newer version.",)
     headers = {"Content-Type": f"{wanted.media};g={GROUP};v={wanted.version};as={kind}"}

@@ -13,24 +13,41 @@ from pybernetes.cli.admission import check_plugins, choose_plugins
 from pybernetes.cli.auditing import choose_audit
 from pybernetes.cli.cluster_network import check_network, choose_network
 from pybernetes.cli.controllers import check_controllers, choose_controllers
+from pybernetes.cli.encryption import choose_encryption
 from pybernetes.cli.front_proxy import check_front_proxy, choose_front_proxy
 from pybernetes.cli.identities import choose_identities
 from pybernetes.cli.options import find, which_cluster
 from pybernetes.cli.problems import Problem
 from pybernetes.cli.scheduling import check_scheduling, choose_scheduling
 from pybernetes.cli.secure_ports import choose_secure_ports
+from pybernetes.cli.serving import check_serving, choose_serving
+from pybernetes.cli.unbuilt_flags import choose_none_of_these
 
 PARTS = ("apiserver", "controllers", "scheduler")
 
 
-@click.command(epilog="Example:  p8s server --data-dir /tmp/demo --port 7443 --only apiserver")
+EPILOG = """\b
+Examples:
+  p8s server --data-dir /tmp/demo --port 7443                            a control plane without nodes
+  p8s server --data-dir /tmp/demo --only apiserver --audit-policy-file policy.yaml --audit-log-path audit.log
+  p8s server --data-dir /tmp/demo --authorization-config authorization.yaml --token-auth-file tokens.csv
+  p8s server --data-dir /tmp/demo --encryption-provider-config keys.yaml --shutdown-delay-duration 20s
+  p8s server --only scheduler --kubeconfig admin.conf                    a scheduler for another API server
+
+Flags have kube-apiserver's names; one that is not built is refused by name. docs/operations.md says what they do.
+"""
+
+
+@click.command(epilog=EPILOG)
 @which_cluster
-@click.option("--port", type=int, help="The API server's port. [default: 6443]")
+@click.option("--port", "--secure-port", type=int, help="The API server's port. [default: 6443]")
+@click.option("--advertise-address", "node_address", help="Where others reach the API server. [default: 127.0.0.1]")
 @click.option("--store", help="sqlite. [default: sqlite]")
 @click.option("--only", help=f"Comma-separated: {', '.join(PARTS)}. [default: all]")
 @click.option("--service-account-issuer", help="The issuer written into service-account tokens.")
 @click.option(
     "--service-cidr",
+    "--service-cluster-ip-range",
     help="The range of cluster IPs, or one of each family. [default: 10.96.0.0/16]",
 )
 @click.option(
@@ -42,9 +59,12 @@ PARTS = ("apiserver", "controllers", "scheduler")
 @choose_network
 @choose_plugins
 @choose_scheduling
+@choose_serving
 @choose_audit
 @choose_identities
+@choose_encryption
 @choose_front_proxy
+@choose_none_of_these
 @choose_secure_ports
 def server(name: str, data_dir: Path | None, only: str | None, kubeconfig: Path | None, **given: Any) -> None:
     """Run the control plane, or a part of it, in the foreground until interrupted.
@@ -63,6 +83,7 @@ def server(name: str, data_dir: Path | None, only: str | None, kubeconfig: Path 
     check_plugins(settings)
     check_scheduling(settings)
     check_front_proxy(settings)
+    check_serving(settings)
     preflight.check_disk(layout.root, preflight.SMALLEST_DISK_HOLLOW)
     if "apiserver" in wanted:
         preflight.check_port(settings.port)

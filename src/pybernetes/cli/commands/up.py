@@ -17,6 +17,7 @@ from pybernetes.cli import claims, neighbours, preflight, processes, supervisor
 from pybernetes.cli.admission import check_plugins, choose_plugins
 from pybernetes.cli.auditing import choose_audit
 from pybernetes.cli.cluster_network import check_network, choose_network
+from pybernetes.cli.encryption import choose_encryption
 from pybernetes.cli.front_proxy import check_front_proxy, choose_front_proxy
 from pybernetes.cli.identities import choose_identities
 from pybernetes.cli.layout import RUNTIMES, Layout, Settings
@@ -26,6 +27,7 @@ from pybernetes.cli.probe import ApiProbe, is_ready
 from pybernetes.cli.problems import Problem
 from pybernetes.cli.scheduling import check_scheduling, choose_scheduling
 from pybernetes.cli.secure_ports import choose_secure_ports
+from pybernetes.cli.serving import check_serving, choose_serving
 
 READY_SECONDS = 60.0
 NODE_SECONDS = 90.0
@@ -53,8 +55,10 @@ Examples:
 @choose_network
 @choose_plugins
 @choose_scheduling
+@choose_serving
 @choose_audit
 @choose_identities
+@choose_encryption
 @choose_front_proxy
 @choose_secure_ports
 @click.option("--wait/--no-wait", default=True, help="Wait until the nodes are Ready. [default: wait]")
@@ -70,6 +74,7 @@ def up(name: str, data_dir: Path | None, wait: bool, **given: Any) -> None:
     check_plugins(settings)
     check_scheduling(settings)
     check_front_proxy(settings)
+    check_serving(settings)
     since = start(layout, settings)
     report = Progress()
     probe = ApiProbe(layout, settings.port)

@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+from collections.abc import Iterable
+
+from prometheus_client.registry import Collector
 
 from pybernetes import KUBERNETES_VERSION
-from pybernetes.apiserver import binding, component_statuses, metrics_api, start_hooks
+from pybernetes.api.clock import SystemClock
+from pybernetes.apiserver import binding, component_statuses, metrics_api, start_hooks, zpages
 from pybernetes.apiserver.admission.host import ConfigurationError
 from pybernetes.apiserver.aggregation.controller import Aggregation
 from pybernetes.apiserver.aggregation.trust import Required, Trust
@@ -21,18 +25,24 @@ from pybernetes.apiserver.auth.pki import KeyPair, Pki, client_context
 from pybernetes.apiserver.describe import describe
 from pybernetes.apiserver.identity_lease import IdentityLease
 from pybernetes.apiserver.metrics_access import IdentityMetrics
+from pybernetes.apiserver.metrics_encryption import encryption_metrics
 from pybernetes.apiserver.metrics_storage import StoreFile
 from pybernetes.apiserver.options import ComponentPorts, ServerOptions
 from pybernetes.apiserver.proxy import install as proxies
 from pybernetes.apiserver.serve import Edge, settle_process, tls_context, tune_process
+from pybernetes.apiserver.shutdown import shut_down
 from pybernetes.cli.admission import admission_options
 from pybernetes.cli.auditing import auditing_of
+from pybernetes.cli.encryption import sealed
+from pybernetes.cli.flagz import flags_of
 from pybernetes.cli.front_proxy import proxy_client, request_headers
 from pybernetes.cli.identities import with_identities
 from pybernetes.cli.layout import Layout, Settings
 from pybernetes.cli.parts.nodes import advertised_address, machine_name, node_names
 from pybernetes.cli.problems import Problem
 from pybernetes.cli.scheduling import features_of
+from pybernetes.cli.serving import certificate, how_it_ends, how_it_serves
+from pybernetes.store.contract import Store
 from pybernetes.store.sqlite import SqliteStore
 
 
@@ -43,12 +53,22 @@ async def run(layout: Layout, settings: Settings) -> None:
     layout.database.parent.mkdir(parents=True, exist_ok=True)
     store = await SqliteStore.open(layout.database)
     try:
-        await _serve(layout, settings, pki, serving, store)
+        seen, following = await sealed(store, settings, SystemClock())
+        if following is not None:
+            following.start()
+        try:
+            more = encryption_metrics(seen, following)
+            await _serve(layout, settings, pki, certificate(settings, serving), seen, more)
+        finally:
+            if following is not None:
+                await following.stop()
     finally:
         await store.close()
 
 
-async def _serve(layout: Layout, settings: Settings, pki: Pki, serving: KeyPair, store: SqliteStore) -> None:
+async def _serve(
+    layout: Layout, settings: Settings, pki: Pki, serving: KeyPair, store: Store, more: Iterable[Collector]
+) -> None:
     proxies_before = request_headers(settings, pki)
     given = AccessOptions(
         service_account_key=pki.service_account_key.read_bytes(),
@@ -70,6 +90,7 @@ async def _serve(layout: Layout, settings: Settings, pki: Pki, serving: KeyPair,
         admission=admission_options(settings),
         features=features_of(settings),
         runtime_config=settings.runtime_config,
+        **how_it_serves(settings),
     )
     try:
         assembled = assemble(
@@ -106,8 +127,9 @@ async def _serve(layout: Layout, settings: Settings, pki: Pki, serving: KeyPair,
     trusted = start_hooks.add_hook(assembled.health, start_hooks.TRUST, lambda: trust.is_running)
     identified = start_hooks.add_hook(assembled.health, start_hooks.IDENTITY, lambda: identity.is_running)
     edge = Edge(assembled.server, host=settings.bind, port=settings.port, tls=tls)
-    edge.metrics.registry.register(IdentityMetrics(access))
-    edge.metrics.registry.register(StoreFile(layout.database))
+    for collector in (IdentityMetrics(access), StoreFile(layout.database), *more):
+        edge.metrics.registry.register(collector)
+    zpages.register(assembled.server.routes, assembled.server.clock, flags_of(settings))
     assembled.server.routes.exact("/metrics", edge.metrics.serve)
     await access.start()
     known.done()
@@ -124,7 +146,7 @@ async def _serve(layout: Layout, settings: Settings, pki: Pki, serving: KeyPair,
         try:
             await asyncio.Event().wait()
         finally:
-            await edge.stop()
+            await shut_down(assembled.server, edge, how_it_ends(settings))
             await identity.stop()
             await aggregation.stop()
             await trust.stop()

@@ -1,0 +1,47 @@
+"""What is sealed and opened, under upstream's names; nothing where nothing is.
+
+Follows k8s.io/apiserver/pkg/storage/value/metrics.go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from prometheus_client.core import Metric
+from prometheus_client.registry import Collector
+
+from pybernetes.apiserver.figures import counter, histogram
+from pybernetes.apiserver.metrics_access import reloads
+from pybernetes.store.contract import Store
+
+if TYPE_CHECKING:
+    from pybernetes.apiserver.auth.reloading import FileReloader
+    from pybernetes.apiserver.encryption.sealed_store import SealedStore
+
+_START = "apiserver_storage_transformation"
+
+
+class EncryptionMetrics(Collector):
+    def __init__(self, store: SealedStore, following: FileReloader | None) -> None:
+        self._store = store
+        self._following = following
+
+    def describe(self) -> list[Metric]:
+        """Nothing is collected before somebody asks."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        labels = ("resource", "transformation_type", "transformer_prefix", "status")
+        text = "[ALPHA] Values that were sealed or opened."
+        yield counter(f"{_START}_operations_total", text, labels, self._store.operations)
+        text = "[ALPHA] How long it took to seal or open a value."
+        yield histogram(f"{_START}_duration_seconds", text, labels[1:3], self._store.seconds)
+        if self._following is not None:
+            yield from reloads(self._following)
+
+
+def encryption_metrics(store: Store, following: FileReloader | None) -> tuple[Collector, ...]:
+    from pybernetes.apiserver.encryption.sealed_store import SealedStore
+
+    return (EncryptionMetrics(store, following),) if isinstance(store, SealedStore) else ()
