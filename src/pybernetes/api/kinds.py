@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 NAMESPACED = True
@@ -25,15 +25,14 @@ class KindInfo:
     plural: str
     namespaced: bool
     module: str = ""
+    api_version: str = field(init=False, repr=False, compare=False)
+    group_resource: str = field(init=False, repr=False, compare=False)
+    """`pods`, `deployments.apps`."""
 
-    @property
-    def api_version(self) -> str:
-        return f"{self.group}/{self.version}" if self.group else self.version
-
-    @property
-    def group_resource(self) -> str:
-        """`pods`, `deployments.apps`."""
-        return f"{self.plural}.{self.group}" if self.group else self.plural
+    def __post_init__(self) -> None:
+        api_version = f"{self.group}/{self.version}" if self.group else self.version
+        object.__setattr__(self, "api_version", api_version)
+        object.__setattr__(self, "group_resource", f"{self.plural}.{self.group}" if self.group else self.plural)
 
     @property
     def group_kind(self) -> str:

@@ -149,11 +149,13 @@ def canonical(text: str | int | float) -> str:
     return str(parse(text))
 
 
+@lru_cache(maxsize=4096)
 def milli(text: str | int | float) -> int:
     """In thousandths, rounded up. Raises QuantityError."""
     return parse(text).milli()
 
 
+@lru_cache(maxsize=4096)
 def value(text: str | int | float) -> int:
     """In units, rounded up. Raises QuantityError."""
     return parse(text).value()

@@ -123,9 +123,11 @@ class KindCache:
         if change.type is ChangeType.PUT:
             after = self._take(entry)
             event = Event(EventType.MODIFIED if before else EventType.ADDED, after, before)
-            if before is not None:
+            if before is None:
+                self._index(after)
+            elif before.labels is not after.labels or before.marks is not after.marks:
                 self._unindex(before)
-            self._index(after)
+                self._index(after)
         elif before is not None:
             del self.objects[entry.key]
             self._unindex(before)

@@ -54,7 +54,7 @@ MOST_MADE_BYTES = 16 * 1024 * 1024
 class Form:
     """How objects of one kind look as bytes."""
 
-    __slots__ = ("_decoded", "_made", "_made_bytes", "_nulls", "_prefix", "_start", "api_version", "head", "kind")
+    __slots__ = ("_decoded", "_made", "_made_bytes", "_nulls", "_start", "api_version", "head", "kind", "opening")
 
     def __init__(self, info: KindInfo, nulls: Iterable[str] = ()) -> None:
         """``nulls`` are the lists that are null when empty (``empty_lists``)."""
@@ -62,22 +62,23 @@ class Form:
         self.api_version = info.api_version
         self.kind = info.kind
         self.head = b'{"apiVersion":"%s","kind":"%s",' % (self.api_version.encode(), self.kind.encode())
-        self._prefix = self.head + b'"metadata":{'
-        self._start = len(self._prefix)
+        self.opening = self.head + b'"metadata":{'
+        """How what is stored begins; values that begin otherwise are put in order."""
+        self._start = len(self.opening)
         self._decoded: deque[StoredObject] = deque()
         self._made: deque[StoredObject] = deque()
         self._made_bytes = 0
 
+    varies = False
+    """Whether the kind is stored in several versions."""
+
     def of(self, value: bytes) -> Form:
-        """The form of one stored value: this one, but for kinds that are stored in several versions."""
+        """The form of one stored value: this one unless it ``varies``."""
         return self
 
     def to_stored(self, document: Document) -> bytes:
         # A copy, because what orjson returns holds on to its buffer of several times the size.
         return bytes(memoryview(orjson.dumps(self._ordered(document))))
-
-    def in_order(self, value: bytes) -> bytes:
-        return value if value.startswith(self._prefix) else self.to_stored(orjson.loads(value))
 
     def item(self, value: bytes, revision: int) -> bytes:
         """The object without apiVersion and kind, as it stands in a list, at its revision (0: not stored)."""
@@ -88,7 +89,7 @@ class Form:
     def whole_of(self, value: bytes, revision: int) -> bytes:
         if not revision:
             return value
-        return b'%b"resourceVersion":"%d",%b' % (self._prefix, revision, value[self._start :])
+        return b'%b"resourceVersion":"%d",%b' % (self.opening, revision, value[self._start :])
 
     def restamped(self, item: bytes, revision: int) -> bytes:
         """The same item at another revision."""
@@ -152,11 +153,11 @@ class StoredObject:
     )
 
     def __init__(self, form: Form, prefix: str, key: str, value: bytes, revision: int) -> None:
-        self.form = form = form.of(value)
+        self.form = form = form.of(value) if form.varies else form
         self.key = key
         self.revision = revision
         self.namespace = intern(key[len(prefix) :].rpartition("/")[0])
-        self.value = form.in_order(value)
+        self.value = value if value.startswith(form.opening) else form.to_stored(orjson.loads(value))
         self.marks = NO_MARKS
         self.made: Mapping[object, bytes | None] = NOTHING_MADE
         """What views have made of the item, by view; None: it is shown as it is stored."""

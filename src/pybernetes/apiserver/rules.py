@@ -6,7 +6,6 @@ Follows the strategies of pkg/registry: the main door keeps status, `/status` ke
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from functools import cached_property
 from typing import Any, Protocol
 
 from pybernetes.api.fields import FieldError
@@ -19,17 +18,22 @@ class Models:
     """The two objects as models, made when first asked for."""
 
     def __init__(self, new: Document, old: Document, convert: Callable[[Document], Any]) -> None:
-        self._new = new
-        self._old = old
+        self._documents = new, old
         self._convert = convert
+        self._new: Any = None
+        self._old: Any = None
 
-    @cached_property
+    @property
     def new(self) -> Any:
-        return self._convert(self._new)
+        if self._new is None:
+            self._new = self._convert(self._documents[0])
+        return self._new
 
-    @cached_property
+    @property
     def old(self) -> Any:
-        return self._convert(self._old)
+        if self._old is None:
+            self._old = self._convert(self._documents[1])
+        return self._old
 
 
 class UpdateRule(Protocol):
@@ -71,6 +75,9 @@ class MainRule:
             yield from self._resource.validate_update(models.new, models.old)
 
 
+_OWN_OF_STATUS = frozenset(("apiVersion", "kind", "metadata", "status"))
+
+
 class StatusRule:
     subresource = "status"
 
@@ -79,7 +86,7 @@ class StatusRule:
         self._common_metadata = common_metadata
 
     def prepare(self, new: Document, old: Document, context: Context) -> None:
-        for name in {*new, *old} - {"apiVersion", "kind", "metadata", "status"}:
+        for name in {*new, *old} - _OWN_OF_STATUS:
             keep(new, old, name)
         if self._declared.prepare is not None:
             self._declared.prepare(new, old, context)
@@ -115,10 +122,15 @@ def with_common(models: Models, own: Iterable[FieldError], *, always: bool = Fal
     with the metadata or has no eye for it, as the names that others are generated from: its rules imply the rest."""
     found = list(own)
     metadata = getattr(models.new, "metadata", None)
-    if isinstance(metadata, ObjectMeta):
-        suspect = always or "/" in metadata.generate_name or any(error.path.startswith("metadata") for error in found)
-        yield from check_any_update(metadata, models.old.metadata) if suspect else ()
+    if isinstance(metadata, ObjectMeta) and (
+        always or "/" in metadata.generate_name or any(map(_is_about_metadata, found))
+    ):
+        yield from check_any_update(metadata, models.old.metadata)
     yield from found
+
+
+def _is_about_metadata(error: FieldError) -> bool:
+    return error.path.startswith("metadata")
 
 
 def keep_metadata(new: Document, old: Document, context: Context) -> None:

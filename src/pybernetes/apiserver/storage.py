@@ -39,6 +39,7 @@ from pybernetes.apiserver.resource import (
     Reservations,
     Resource,
 )
+from pybernetes.apiserver.resources.defaults import concern
 from pybernetes.apiserver.versions import converted
 from pybernetes.apiserver.watch_cache import ROOT, WatchCache
 from pybernetes.store.contract import Committed, Condition, Delete, Entry, ModRevisionIs, Refused, Store, Write
@@ -84,6 +85,8 @@ class Storage:
         self._write = resource.stored.to_storage if resource.stored else None
         self.rules = resource.rules
         self._judges_stored = self.rules is not resource
+        self._as_stored = self._read is None and self._custom is None
+        self._completes_status = concern(resource.defaults, "status")
 
     @cached_property
     def shape(self) -> Shape:
@@ -136,7 +139,7 @@ class Storage:
         found = await self.find(namespace, name)
         if found is None:
             raise errors.not_found(self.info.group_resource, name)
-        return await self._prepared(found)
+        return found if self._custom is None else await self._prepared(found)
 
     def object_of(self, entry: Entry) -> StoredObject:
         cached: StoredObject | None = self.cache.objects.get(entry.key)
@@ -158,10 +161,6 @@ class Storage:
 
     def fresh_document_of(self, stored: StoredObject) -> Document:
         return stored.fresh_document() if self._as_stored else self.document_of(stored)
-
-    @property
-    def _as_stored(self) -> bool:
-        return self._read is None and self._custom is None
 
     async def _prepared(self, stored: StoredObject) -> StoredObject:
         """The object, ready to be read in the served version."""

@@ -100,8 +100,9 @@ def keep_times(new: Document, old: Document) -> None:
     mine, before = new["metadata"].get(_FIELD), old["metadata"].get(_FIELD)
     if not mine or not before or len(mine) != len(before) or mine == before:
         return
-    if any(name != "metadata" and new.get(name) != value for name, value in old.items()):
-        return
+    for name, value in old.items():
+        if name != "metadata" and new.get(name) != value:
+            return
     if [_timeless(one) for one in mine] != [_timeless(one) for one in before]:
         return
     if _rest(new) == _rest(old):

@@ -67,7 +67,8 @@ class Updating(Storage):
             old = self.fresh_document_of(current) if proposal.live is None else proposal.live
             self._check_identity(proposal, old, current)
             self._keep_server_owned(new, old)
-            self._default(new)
+            if rule.subresource != STATUS or self._completes_status:
+                self._default(new)
             if self._judges_stored:
                 new = self._shown(self._judged(new))
                 proposal = replace(proposal, document=new)

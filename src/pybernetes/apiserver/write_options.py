@@ -23,7 +23,8 @@ class FieldValidation(StrEnum):
 
 def field_validation(request: ApiRequest) -> FieldValidation:
     """Assumes checked options."""
-    return FieldValidation(request.param("fieldValidation") or FieldValidation.WARN)
+    stated = request.param("fieldValidation") if request.query else ""
+    return FieldValidation(stated) if stated else FieldValidation.WARN
 
 
 def check_options(request: ApiRequest) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
-from functools import cache
+from functools import cache, cached_property
 from typing import Any, NamedTuple
 
 from pybernetes.api.schema.facts import Definition, FieldFacts, definition, module_of
@@ -35,7 +35,11 @@ class Shape:
     def read(self, document: Document) -> Reading:
         """Raises DecodeError when a value has not its field's type."""
         unknown: list[str] = []
-        return Reading(_struct(self.definition.id, Form.WHOLE)(document, None, unknown), unknown)
+        return Reading(self._whole(document, None, unknown), unknown)
+
+    @cached_property
+    def _whole(self) -> Reader:
+        return _struct(self.definition.id, Form.WHOLE)
 
     def read_partial(self, document: Document) -> Reading:
         """As `read`, for what is only a part of an object, such as a configuration to apply: adds nothing, and keeps

@@ -22,13 +22,10 @@ class DefaultTolerationSeconds(Plugin):
         if pod is None:
             return
         tolerations = (pod.get("spec") or {}).get("tolerations") or []
-        missing = [taint for taint in TAINTS if not any(_covers(toleration, taint) for toleration in tolerations)]
+        covered = {one.get("key", "") for one in tolerations if one.get("effect", "") in ("", "NoExecute")}
+        missing = [taint for taint in TAINTS if taint not in covered] if "" not in covered else ()
         if missing:
-            pod["spec"]["tolerations"] = [*tolerations, *(_toleration(taint) for taint in missing)]
-
-
-def _covers(toleration: Document, taint: str) -> bool:
-    return toleration.get("key", "") in ("", taint) and toleration.get("effect", "") in ("", "NoExecute")
+            pod["spec"]["tolerations"] = [*tolerations, *map(_toleration, missing)]
 
 
 def _toleration(taint: str) -> Document:

@@ -20,6 +20,8 @@ _read_version = msgspec.json.Decoder(_Versioned).decode
 class VersionForm(Form):
     """The form of one version; it knows those of the others."""
 
+    varies = True
+
     __slots__ = ("_family", "_opening", "version")
 
     def __init__(self, info: KindInfo, family: Mapping[str, VersionForm]) -> None:

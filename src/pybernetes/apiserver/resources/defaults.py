@@ -51,6 +51,24 @@ def under(prefix: str, table: Table) -> dict[str, Value]:
     return {(f"{prefix}.{path}" if path else prefix): value for path, value in table.items()}
 
 
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """Compiled tables. ``parts`` are the object's fields that they are about; None where they see it whole."""
+
+    apply: Default
+    parts: frozenset[str] | None
+
+    def __call__(self, document: Document) -> None:
+        self.apply(document)
+
+
+def concern(defaults: Default | None, part: str) -> bool:
+    """Whether defaults may do something about a field of the object."""
+    if defaults is None:
+        return False
+    return not isinstance(defaults, Defaults) or defaults.parts is None or part in defaults.parts
+
+
 @dataclass(slots=True)
 class _Node:
     constants: dict[str, Value] = field(default_factory=dict)
@@ -58,22 +76,28 @@ class _Node:
     children: dict[str, _Node] = field(default_factory=dict)
 
 
-def compile_defaults(*tables: Table) -> Default:
+def compile_defaults(*tables: Table) -> Defaults:
     root = _Node()
     for table in tables:
         for path, value in table.items():
             _insert(root, path, value)
-    return _compile(root)
+    parts = {path.partition(".")[0].removesuffix("[]").removesuffix("{}") for table in tables for path in table}
+    return Defaults(_compile(root), None if "" in parts else frozenset(parts))
 
 
-def in_order(*defaults: Default) -> Default:
+def in_order(*defaults: Default) -> Defaults:
     """For rules that need what the rows below them have filled in."""
+    steps = tuple(one.apply if isinstance(one, Defaults) else one for one in defaults)
+    parts: frozenset[str] | None = frozenset()
+    for one in defaults:
+        of_one = one.parts if isinstance(one, Defaults) else None
+        parts = None if parts is None or of_one is None else parts | of_one
 
     def run(holder: Document) -> None:
-        for default in defaults:
-            default(holder)
+        for step in steps:
+            step(holder)
 
-    return run
+    return Defaults(run, parts)
 
 
 def _insert(root: _Node, path: str, value: Value) -> None:

@@ -29,8 +29,9 @@ def _all_containers(spec: Document) -> list[Document]:
 
 
 def _positive(resources: Mapping[str, str] | None) -> bool:
-    given = resources or {}
-    return any(given.get(name, "0")[0] not in "0-" for name in _COUNTED)
+    if not resources:
+        return False
+    return resources.get("cpu", "0")[0] not in "0-" or resources.get("memory", "0")[0] not in "0-"
 
 
 def _is_guaranteed(resources: Document) -> bool:
