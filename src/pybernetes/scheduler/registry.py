@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pybernetes.api.clock import Clock, SystemClock
-from pybernetes.api.features import GANG_SCHEDULING, NONE, Features
+from pybernetes.api.features import GANG_SCHEDULING, NONE, STORAGE_CAPACITY_SCORING, Features
 from pybernetes.scheduler.assumed_volumes import AssumedVolumes
 from pybernetes.scheduler.cluster import ClusterState
 from pybernetes.scheduler.configuration import arguments as args
@@ -75,6 +75,10 @@ class Row:
     """Not ours: it is in every profile that does not turn it off."""
 
 
+def _volume_binding(parts: Parts, given: Any) -> Plugin:
+    return VolumeBinding(parts.state, parts.assumed_volumes, given)
+
+
 ROWS: Mapping[str, Row] = {
     "SchedulingGates": Row(None, (Point.PRE_ENQUEUE,)),
     "PrioritySort": Row(None, (Point.QUEUE_SORT,)),
@@ -87,7 +91,7 @@ ROWS: Mapping[str, Row] = {
     "VolumeRestrictions": Row(lambda parts, given: VolumeRestrictions(parts.state), PRE_FILTER),
     "NodeVolumeLimits": Row(lambda parts, given: NodeVolumeLimits(parts.state), PRE_FILTER),
     "VolumeBinding": Row(
-        lambda parts, given: VolumeBinding(parts.state, parts.assumed_volumes, given),
+        _volume_binding,
         (*PRE_FILTER, Point.RESERVE, Point.PRE_BIND),
         args.VolumeBindingArgs,
     ),
@@ -143,8 +147,13 @@ FEATURED: Mapping[str, Mapping[str, Row]] = {
             added=True,
         )
     },
+    STORAGE_CAPACITY_SCORING: {
+        "VolumeBinding": Row(
+            _volume_binding, (*ROWS["VolumeBinding"].points, *PRE_SCORE), args.ScoringVolumeBindingArgs
+        )
+    },
 }
-"""The plugins that there are only with a feature that v1.36 leaves off."""
+"""The plugins that there are only, or that do more, with a feature that v1.36 leaves off."""
 
 _WEIGHTS = {
     "TaintToleration": 3,

@@ -39,9 +39,7 @@ from pybernetes.scheduler.framework import (
     Plugin,
     PluginFailed,
     Profile,
-    Rejection,
     Reservation,
-    Wait,
 )
 from pybernetes.scheduler.group_cycle import (
     NOT_PERMITTED,
@@ -55,15 +53,15 @@ from pybernetes.scheduler.group_cycle import (
 from pybernetes.scheduler.plugins.gang_scheduling import GangScheduling
 from pybernetes.scheduler.pod_groups import PodGroups, follow, group_of
 from pybernetes.scheduler.pod_info import PodInfo
+from pybernetes.scheduler.points import SCHEDULER_ERROR, UNSCHEDULABLE, held_back, take_place, why_not_bound
 from pybernetes.scheduler.preemption import NoPreemption, Preemption, plan_preemption
 from pybernetes.scheduler.profiles import build_profiles
 from pybernetes.scheduler.queue import Backoff, SchedulingQueue, Waiting, by_priority
 from pybernetes.scheduler.registry import ROWS, Parts, Row, with_features
+from pybernetes.scheduler.storage_space import follow_spaces
 from pybernetes.scheduler.waiting_pods import NotPermitted, WaitingPod, WaitingPods
 from pybernetes.scheduler.workloads import Workloads
 
-UNSCHEDULABLE, SCHEDULER_ERROR = "Unschedulable", "SchedulerError"
-"""Why a pod has no node, in its condition."""
 YIELD_AFTER = 0.005
 """Seconds of deciding after which other tasks get a turn."""
 log = structlog.get_logger(__name__)
@@ -105,6 +103,7 @@ class Scheduler:
         if self._gangs:
             follow(self._informers, self._groups, LIVE_PODS, self.queue.move)
         self._feed = Feed(self._informers, self._state, workloads, self.queue, frozenset(profiles))
+        follow_spaces(self._informers, self._state.storage.spaces, self.queue.move)
         self._device_feed = DeviceFeed(self._informers, self._state.devices, self.queue)
         self._events = EventBroadcaster(client, clock, random)
         self._recorders = {name: self._events.recorder(name) for name in profiles}
@@ -163,32 +162,12 @@ class Scheduler:
     async def _bind(self, waiting: Waiting, node: str, profile: Profile) -> None:
         reservations: list[Reservation] = []
         try:
-            waits = self._reserve(waiting.pod, node, profile, reservations)
+            waits = take_place(profile, waiting.pod, node, reservations)
         except (NotPrepared, NotPermitted, PluginFailed) as error:
             self._binder.give_back(waiting, reservations)
             self._refused(waiting, node, error)
             return
         await self._send(waiting, node, profile, reservations, waits)
-
-    def _reserve(
-        self, pod: PodInfo, node: str, profile: Profile, reservations: list[Reservation]
-    ) -> Mapping[str, float]:
-        """Adds to ``reservations`` what plugins take for the pod; gives those that want it to wait, and how long.
-
-        Raises NotPrepared, NotPermitted and PluginFailed.
-        """
-        for plugin in profile.reserves:
-            reservation = plugin.reserve(pod, node)
-            if reservation is not None:
-                reservations.append(reservation)
-        waits: dict[str, float] = {}
-        for permitting in profile.permits:
-            match permitting.permit(pod, node):
-                case Rejection(reason):
-                    raise NotPermitted(permitting.name, reason)
-                case Wait(seconds):
-                    waits[permitting.name] = seconds
-        return waits
 
     async def _send(
         self,
@@ -235,7 +214,7 @@ class Scheduler:
             if attempt.node:
                 self._state.assume(pod, attempt.node)
                 profile = self._profiles[pod.scheduler_name]
-                attempt.waits = self._reserve(pod, attempt.node, profile, attempt.reservations)
+                attempt.waits = take_place(profile, pod, attempt.node, attempt.reservations)
         except (NotPrepared, NotPermitted, PluginFailed) as error:
             self._binder.give_back(waiting, attempt.reservations)
             self._state.forget(pod.key)
@@ -275,8 +254,7 @@ class Scheduler:
 
     def _holder_of(self, pod: PodInfo) -> str:
         """The plugin that does not even let a pod be tried."""
-        profile = self._profiles[pod.scheduler_name]
-        return next((one.name for one in profile.gates if one.holds_back(pod)), "")
+        return held_back(self._profiles[pod.scheduler_name], pod)[0]
 
     def _pod_changed(self, old: core_v1.Pod | None, new: core_v1.Pod | None) -> None:
         """A pod that is gone waits for no permission."""
@@ -385,7 +363,7 @@ class Scheduler:
             return
         if isinstance(error, Unreachable):
             log.warning("binding got no answer", pod=str(pod.key), node=node, error=str(error))
-        reason, message = self._told(error)
+        reason, message = why_not_bound(error)
         self._memory.note(pod.key, failure=message)
         self._recorders[pod.scheduler_name].event(pod.pod, WARNING, "FailedScheduling", message)
         self._binder.report_soon(pod, reason, message)
@@ -393,11 +371,3 @@ class Scheduler:
             self.queue.park(waiting, frozenset((error.plugin,)) if error.plugin else frozenset())
         else:
             self.queue.retry(waiting)
-
-    def _told(self, error: Exception) -> tuple[str, str]:
-        match error:
-            case NotPermitted():
-                return UNSCHEDULABLE, wording.not_permitted(str(error))
-            case NotPrepared() | PluginFailed():
-                return SCHEDULER_ERROR, str(error)
-        return SCHEDULER_ERROR, f"binding rejected: {error}"

@@ -49,7 +49,7 @@ class RequestedToCapacityRatio:
     """A broken line over how full a node is; resources that score 0 do not weigh."""
 
     def __init__(self, shape: Sequence[UtilizationShapePoint]) -> None:
-        self._by_percent = np.array([_on_line(shape, percent) for percent in range(101)], np.int64)
+        self._by_percent = np.array([on_line(shape, percent) for percent in range(101)], np.int64)
 
     def score(self, uses: Iterable[Use], rows: Mask) -> Ints:
         total: Ints = np.zeros(len(rows), np.int64)
@@ -64,7 +64,7 @@ class RequestedToCapacityRatio:
         return np.floor(total / np.maximum(weights, 1) + 0.5).astype(np.int64)
 
 
-def _on_line(shape: Sequence[UtilizationShapePoint], percent: int) -> int:
+def on_line(shape: Sequence[UtilizationShapePoint], percent: int) -> int:
     scale = MAX_SCORE // _MOST_CUSTOM_SCORE
     for before, point in zip((None, *shape), shape, strict=False):
         if percent <= point.utilization:

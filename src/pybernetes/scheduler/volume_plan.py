@@ -5,8 +5,9 @@ Follows podHasPVCs in pkg/scheduler/framework/plugins/volumebinding/volume_bindi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum, auto
 
 from pybernetes.api import meta, storage
 from pybernetes.api.fields import quoted
@@ -14,6 +15,7 @@ from pybernetes.api.meta import Key
 from pybernetes.api.models import core_v1, storage_v1
 from pybernetes.scheduler.assumed_volumes import AssumedVolumes
 from pybernetes.scheduler.pod_info import PodInfo
+from pybernetes.scheduler.storage_space import Space
 
 UNBOUND_IMMEDIATE = "pod has unbound immediate PersistentVolumeClaims"
 
@@ -31,12 +33,21 @@ class PodClaims:
     """Not bound yet, which is not the scheduler's to do."""
 
 
+class Shortfall(Enum):
+    """Why a node has nothing for a claim."""
+
+    VOLUMES = auto()
+    SPACE = auto()
+
+
 @dataclass(frozen=True, slots=True)
 class PodVolumes:
     """What must be done for a pod's claims on a node."""
 
     bindings: tuple[Binding, ...] = ()
     provisions: tuple[core_v1.PersistentVolumeClaim, ...] = ()
+    space: Mapping[str, int] = field(default_factory=dict)
+    """Where drivers tell: the bytes from which volumes of a class would be taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +57,8 @@ class Choice:
     claim: core_v1.PersistentVolumeClaim
     storage_class: storage_v1.StorageClass | None
     volumes: Sequence[core_v1.PersistentVolume]
+    spaces: Sequence[Space] | None = None
+    """Where volumes of the class could be made; None when the driver does not tell."""
 
     @property
     def selected_node(self) -> str | None:
@@ -55,7 +68,8 @@ class Choice:
     @property
     def depends_on_node(self) -> bool:
         known = self.storage_class
-        return bool(self.volumes) or self.selected_node is not None or bool(known and known.allowed_topologies)
+        is_bounded = bool(known and known.allowed_topologies) or self.spaces is not None
+        return bool(self.volumes) or self.selected_node is not None or is_bounded
 
 
 def why_not_anywhere(pod: PodInfo, state: AssumedVolumes) -> str:
@@ -103,30 +117,41 @@ def claims_of(pod: PodInfo, state: AssumedVolumes) -> PodClaims:
 
 def choices_for(claims: PodClaims, state: AssumedVolumes) -> list[Choice]:
     """What the delayed claims could have somewhere, smallest claim first."""
-    return [
-        Choice(claim, _class_of(claim, state), state.candidates(claim))
-        for claim in sorted(claims.delayed, key=storage.requested)
-    ]
+    return [_choice(claim, state) for claim in sorted(claims.delayed, key=storage.requested)]
 
 
-def volumes_on(choices: Sequence[Choice], node: core_v1.Node) -> PodVolumes | None:
-    """What the claims get on a node; None when one of them gets nothing."""
+def _choice(claim: core_v1.PersistentVolumeClaim, state: AssumedVolumes) -> Choice:
+    known = _class_of(claim, state)
+    is_sized = "storage" in claim.spec.resources.requests
+    spaces = state.known.spaces_of(known) if known is not None and is_sized else None
+    return Choice(claim, known, state.candidates(claim), spaces)
+
+
+def volumes_on(choices: Sequence[Choice], node: core_v1.Node) -> PodVolumes | Shortfall:
+    """What the claims get on a node, or what it lacks for one of them."""
     provisions: list[core_v1.PersistentVolumeClaim] = []
     bindings: list[Binding] = []
     taken: set[str] = set()
+    space: dict[str, int] = {}
     for choice in choices:
         claim, selected = choice.claim, choice.selected_node
         if selected is not None and selected != node.metadata.name:
-            return None
+            return Shortfall.VOLUMES
         volume = storage.best_volume(claim, choice.volumes, node=node, taken=taken) if selected is None else None
         if volume is not None:
             taken.add(volume.metadata.name)
             bindings.append((volume, claim))
-        elif _may_provision(choice.storage_class, node):
+        elif not _may_provision(choice.storage_class, node):
+            return Shortfall.VOLUMES
+        elif choice.spaces is None:
             provisions.append(claim)
         else:
-            return None
-    return PodVolumes(tuple(bindings), tuple(provisions))
+            enough = next((one for one in choice.spaces if one.suffices(claim, node)), None)
+            if enough is None:
+                return Shortfall.SPACE
+            provisions.append(claim)
+            space[storage.class_of_claim(claim)] = enough.total
+    return PodVolumes(tuple(bindings), tuple(provisions), space)
 
 
 def _may_provision(known: storage_v1.StorageClass | None, node: core_v1.Node) -> bool:

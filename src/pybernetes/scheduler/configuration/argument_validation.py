@@ -29,6 +29,7 @@ from pybernetes.scheduler.configuration.arguments import (
     NodeResourcesBalancedAllocationArgs,
     NodeResourcesFitArgs,
     PodTopologySpreadArgs,
+    ScoringVolumeBindingArgs,
     UtilizationShapePoint,
     VolumeBindingArgs,
 )
@@ -69,7 +70,9 @@ def _volume_binding(arguments: VolumeBindingArgs, path: FieldPath) -> Iterator[F
     if arguments.bind_timeout_seconds < 0:
         detail = "invalid BindTimeoutSeconds, should not be a negative value"
         yield invalid(path.bindTimeoutSeconds, arguments.bind_timeout_seconds, detail)
-    if arguments.shape is not None:
+    if isinstance(arguments, ScoringVolumeBindingArgs):
+        yield from _shape(arguments.shape, path.shape) if arguments.shape else ()
+    elif arguments.shape is not None:
         detail = "unexpected field `shape`, remove it or turn on the feature gate StorageCapacityScoring"
         shown = [{"Utilization": one.utilization, "Score": one.score} for one in arguments.shape]
         yield invalid(path.shape, shown, detail)

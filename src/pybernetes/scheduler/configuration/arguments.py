@@ -98,6 +98,10 @@ class VolumeBindingArgs(Arguments, frozen=True):
     shape: tuple[UtilizationShapePoint, ...] | None = None
 
 
+class ScoringVolumeBindingArgs(VolumeBindingArgs, frozen=True):
+    """With the feature StorageCapacityScoring, which ``shape`` is for."""
+
+
 _STEPS_PER_SECOND = 10_000
 """Of a search for devices, which is given steps and not time so that it gives the same answer everywhere."""
 

@@ -2,7 +2,7 @@
 
 Claims of classes that wait for their first consumer are bound, or given to their provisioner, when the node is chosen;
 the pod is bound to the node when they are.
-Not built: the storage capacity that CSI drivers report (CSIStorageCapacity) and scoring by capacity.
+With the feature StorageCapacityScoring nodes are scored by how full their volumes and storage would be.
 Follows pkg/scheduler/framework/plugins/volumebinding.
 """
 
@@ -21,7 +21,7 @@ from pybernetes.api.fields import quoted
 from pybernetes.api.meta import Key
 from pybernetes.api.models import core_v1
 from pybernetes.client import Client, Unreachable, key_of
-from pybernetes.scheduler.arrays import Mask, Rows
+from pybernetes.scheduler.arrays import Ints, Mask, Rows
 from pybernetes.scheduler.assumed_volumes import AssumedVolumes
 from pybernetes.scheduler.cluster import ClusterState
 from pybernetes.scheduler.columns import NodeColumns
@@ -32,14 +32,17 @@ from pybernetes.scheduler.pod_info import PodInfo
 from pybernetes.scheduler.volume_plan import (
     PodClaims,
     PodVolumes,
+    Shortfall,
     choices_for,
     claims_of,
     volumes_on,
     why_not_anywhere,
 )
+from pybernetes.scheduler.volume_points import FULL_IS_WORST, points
 
 NODE_CONFLICT = "node(s) didn't match PersistentVolume's node affinity"
 BIND_CONFLICT = "node(s) didn't find available persistent volumes to bind"
+NOT_ENOUGH_SPACE = "node(s) did not have enough free storage"
 VOLUME_MISSING = "node(s) unavailable due to one or more pvc(s) bound to non-existent pv(s)"
 
 
@@ -53,6 +56,8 @@ class VolumeBinding:
             ClusterEvent.CLAIM_CHANGED,
             ClusterEvent.VOLUME_CHANGED,
             ClusterEvent.STORAGE_CLASS_ADDED,
+            ClusterEvent.CAPACITY_CHANGED,
+            ClusterEvent.CSI_DRIVER_CHANGED,
         )
     )
 
@@ -60,6 +65,7 @@ class VolumeBinding:
         self._cluster = cluster
         self._volumes = volumes
         self._timeout = arguments.bind_timeout_seconds
+        self._shape = arguments.shape or FULL_IS_WORST
 
     def rejection(self, pod: PodInfo) -> Rejection | None:
         why = why_not_anywhere(pod, self._volumes) if pod.claims else ""
@@ -71,11 +77,8 @@ class VolumeBinding:
     def filter(self, pod: PodInfo, nodes: NodeColumns, rows: Rows) -> Sequence[Refusal]:
         claims = claims_of(pod, self._volumes)
         outside, missing = self._bound_elsewhere(claims, nodes, rows)
-        masks = {
-            NODE_CONFLICT: outside,
-            BIND_CONFLICT: self._without_volumes(claims, nodes, rows),
-            VOLUME_MISSING: missing,
-        }
+        without, short = self._without_volumes(claims, nodes, rows)
+        masks = {NODE_CONFLICT: outside, BIND_CONFLICT: without, NOT_ENOUGH_SPACE: short, VOLUME_MISSING: missing}
         return [Refusal(mask, reason, Code.UNRESOLVABLE) for reason, mask in masks.items() if mask is not None]
 
     def _bound_elsewhere(self, claims: PodClaims, nodes: NodeColumns, rows: Rows) -> tuple[Mask | None, Mask | None]:
@@ -92,22 +95,40 @@ class VolumeBinding:
                 outside = unreached if outside is None else outside | unreached
         return outside, None
 
-    def _without_volumes(self, claims: PodClaims, nodes: NodeColumns, rows: Rows) -> Mask | None:
+    def _without_volumes(self, claims: PodClaims, nodes: NodeColumns, rows: Rows) -> tuple[Mask | None, Mask | None]:
+        """Where there are no volumes for the claims, and where there is no room for them."""
         if not claims.delayed:
-            return None
+            return None, None
         asked = np.arange(nodes.capacity)[rows]
-        refused: Mask = np.zeros(len(asked), np.bool_)
+        refused = {one: np.zeros(len(asked), np.bool_) for one in Shortfall}
         choices = choices_for(claims, self._volumes)
         same_everywhere = not any(choice.depends_on_node for choice in choices)
         for place, row in enumerate(asked):
             node = nodes.nodes[row] if row < nodes.size else None
             if node is None:
                 continue
-            refused[place] = volumes_on(choices, node) is None
+            found = volumes_on(choices, node)
+            if isinstance(found, Shortfall):
+                refused[found][slice(None) if same_everywhere else place] = True
             if same_everywhere:
-                refused[:] = refused[place]
                 break
-        return refused
+        return refused[Shortfall.VOLUMES], refused[Shortfall.SPACE]
+
+    def prefers(self, pod: PodInfo, nodes: NodeColumns) -> bool:
+        return bool(pod.claims) and bool(claims_of(pod, self._volumes).delayed)
+
+    def score(self, pod: PodInfo, nodes: NodeColumns, rows: Rows, feasible: Mask) -> Ints:
+        choices = choices_for(claims_of(pod, self._volumes), self._volumes)
+        total: Ints = np.zeros(nodes.capacity, np.int64)
+        for row in np.flatnonzero(feasible):
+            node = nodes.nodes[row]
+            found = volumes_on(choices, node) if node is not None else Shortfall.VOLUMES
+            if isinstance(found, PodVolumes):
+                total[row] = points(found, self._shape)
+        return total[rows]
+
+    def normalise(self, pod: PodInfo, nodes: NodeColumns, raw: Ints, feasible: Mask) -> Ints:
+        return raw
 
     def reserve(self, pod: PodInfo, node: str) -> Reservation | None:
         if not pod.claims:
@@ -118,7 +139,7 @@ class VolumeBinding:
         if known is None or not claims.delayed:
             return None
         planned = volumes_on(choices_for(claims, self._volumes), known)
-        if planned is None:
+        if isinstance(planned, Shortfall):
             return None
         reserved = _Reserved(self._cluster, self._volumes, pod, known, _reserved(planned, node), self._timeout)
         reserved.assume()
