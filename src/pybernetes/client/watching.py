@@ -7,7 +7,7 @@ code 410, as it is when the server refuses at once. An object that is not of the
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
@@ -28,11 +28,29 @@ class _Frame(msgspec.Struct):
 _frames = msgspec.json.Decoder(_Frame)
 
 
+class _Whole(msgspec.Struct, Generic[T]):
+    """An event with its object in one reading, which is what nearly every one allows."""
+
+    type: str
+    object: T
+
+
+_whole: dict[Any, msgspec.json.Decoder[Any]] = {}
+
+
+def _decoder_of(type_: type[T]) -> msgspec.json.Decoder[_Whole[T]]:
+    decoder = _whole.get(type_)
+    if decoder is None:
+        decoder = _whole[type_] = msgspec.json.Decoder(_Whole[type_])  # type: ignore[valid-type]
+    return decoder
+
+
 class WatchDecoder(Generic[T]):
     """Feed it chunks as they come; each call gives the events that became whole."""
 
     def __init__(self, type_: type[T]) -> None:
         self._type = type_
+        self._decoder = _decoder_of(type_)
         self._rest = b""
 
     def feed(self, chunk: bytes) -> Iterator[WatchEvent[T]]:
@@ -44,6 +62,15 @@ class WatchDecoder(Generic[T]):
                 yield event
 
     def _event(self, line: bytes) -> WatchEvent[T] | None:
+        try:
+            whole = self._decoder.decode(line)
+        except msgspec.ValidationError:
+            return self._by_parts(line)
+        kind = _TYPES.get(whole.type)
+        return self._by_parts(line) if kind is None else WatchEvent(kind, whole.object)
+
+    def _by_parts(self, line: bytes) -> WatchEvent[T] | None:
+        """An error, or an object that is not at once of the wanted type."""
         frame = _frames.decode(line)
         if frame.type == "ERROR":
             raise error_of(500, bytes(frame.object))

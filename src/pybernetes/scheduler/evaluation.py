@@ -192,7 +192,7 @@ class Evaluator:
         changed = nodes.changes.since(template.position) if template is not None else None
         if template is not None and changed and len(changed) * 2 <= nodes.size and template.covers(nodes):
             template = template.forked() if template.is_long else template
-            self._refresh(pod, nodes, template, np.unique(np.array(changed, np.intp)))
+            self._refresh(pod, nodes, template, np.array(list(set(changed)), np.intp))
         elif template is None or changed is None or changed or not template.covers(nodes):
             template = Template(nodes.capacity)
             self._refresh(pod, nodes, template, EVERY_ROW)
