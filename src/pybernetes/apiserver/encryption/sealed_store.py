@@ -172,7 +172,7 @@ class SealedStore:
         try:
             value = sealer.open(entry.value, entry.key)
         except Unopened as error:
-            self.operations.add(_kind_text(entry.key), "from_storage", "unknown", "Internal")
+            self.operations.add(_kind_text(entry.key), "from_storage", "unknown", "unknown-non-grpc")
             raise Undecipherable(entry.key, str(error)) from error
         self._note("from_storage", entry.key, sealer.prefix, began)
         return entry if value is entry.value else replace(entry, value=value)
