@@ -5,7 +5,6 @@ Follows k8s.io/apiserver/pkg/endpoints/handlers/responsewriters.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import lru_cache
 
 from pybernetes.api import errors
@@ -17,18 +16,18 @@ _STREAMED = frozenset({"exec", "attach", "portforward"})
 _SELECTING_VERBS = frozenset({"list", "watch", "deletecollection"})
 
 
-def attributes_of(info: RequestInfo, request: ApiRequest) -> Iterator[Attributes]:
+def attributes_of(info: RequestInfo, request: ApiRequest) -> tuple[Attributes, ...]:
     """One question, or two where a GET opens a stream that a POST would need `create` for."""
     if not info.is_resource:
-        yield Attributes(info.verb, info.path, is_resource=False)
-        return
+        return (Attributes(info.verb, info.path, is_resource=False),)
     name, selector = info.name, ""
     if not name and info.verb in _SELECTING_VERBS:
         selector = request.param("fieldSelector")
         name = _selected_name(selector)
-    yield _attributes(info.verb, info, name, selector)
+    asked = _attributes(info.verb, info, name, selector)
     if info.subresource in _STREAMED and info.verb == "get":
-        yield _attributes("create", info, name)
+        return asked, _attributes("create", info, name)
+    return (asked,)
 
 
 def _attributes(verb: str, info: RequestInfo, name: str, selector: str = "") -> Attributes:

@@ -17,6 +17,7 @@ from pybernetes.api.errors import ApiError
 from pybernetes.apiserver.http import JSON, ApiRequest, ApiResponse
 from pybernetes.apiserver.negotiation import (
     PROTOBUF,
+    WHOLE_JSON,
     YAML,
     Encoding,
     Media,
@@ -45,7 +46,7 @@ def object_answer(
     warnings: Sequence[str] = (),
 ) -> ApiResponse:
     media = media_of(request, view.offer)
-    if media.plain and not wants_pretty(request):
+    if (media is WHOLE_JSON or media.plain) and not wants_pretty(request):
         return ApiResponse(status, view.whole(stored) + b"\n", _JSON_HEADERS.copy(), warnings)
     match media.shown:
         case Shown.WHOLE if media.encoding is Encoding.PROTOBUF:

@@ -23,7 +23,7 @@ from pybernetes.apiserver.admission.contract import Attributes, Operation
 from pybernetes.apiserver.naming import ATTEMPTS, generated_name, new_uid
 from pybernetes.apiserver.objects import StoredObject
 from pybernetes.apiserver.owners import REPEATED, REPEATED_AFTER, drop_repeated_owners
-from pybernetes.apiserver.resource import Context, Document, Reservation
+from pybernetes.apiserver.resource import NOTHING_RESERVED, Context, Document, Reservation
 from pybernetes.apiserver.storage import SERVER_OWNED, Storage
 from pybernetes.apiserver.validation.metadata import check_metadata
 from pybernetes.store.contract import Committed, Condition, Exists, ModRevisionIs, Put
@@ -65,7 +65,7 @@ class Creating(Storage):
         created = await self._insert(namespace, document, context, reservation)
         if created is None:
             raise await self._refused(namespace, metadata)
-        return await self._prepared(created)
+        return created if self._custom is None else await self._prepared(created)
 
     async def _free_name(self, namespace: str, prefix: str) -> str:
         """Known before the object is prepared: kinds put their name into labels."""
@@ -112,7 +112,7 @@ class Creating(Storage):
         metadata["creationTimestamp"] = format_time(context.now)
         if self.rules.generation is not None:
             metadata["generation"] = 1
-        if self.rules.has_status:
+        if self._has_status:
             initial = self.rules.initial_status
             document["status"] = initial(document) if initial else {}
             if document["status"] is None:
@@ -133,6 +133,8 @@ class Creating(Storage):
         self, namespace: str, document: Document, context: Context, reservation: Reservation
     ) -> StoredObject | None:
         """None when the name is taken."""
+        if reservation is NOTHING_RESERVED:
+            return await self._put_new(namespace, document, context, reservation)
         return await self._reserved(
             reservation, context, lambda: self._put_new(namespace, document, context, reservation)
         )
@@ -147,7 +149,7 @@ class Creating(Storage):
             return StoredObject(self.form, self.prefix, key, await self._encode(document), 0)
         creatable = self._creatable(key, namespace)
         while True:
-            value = await self._encode(document)
+            value = self.form.to_stored(document) if self._as_stored else await self._encode(document)
             writes = (Put(key, value), *reservation.write)
             outcome = await self._commit("create", (*creatable, *reservation.require), writes)
             if isinstance(outcome, Committed):

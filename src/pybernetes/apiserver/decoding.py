@@ -32,7 +32,7 @@ class Decoded(msgspec.Struct, frozen=True):
 def parse_body(request: ApiRequest) -> Any:
     """The body as JSON values. Raises 400."""
     try:
-        return _parsed(request)
+        return _parsed(request, encoding_of_body(request))
     except UnreadableBody as error:
         raise errors.bad_request(str(error)) from error
 
@@ -41,8 +41,8 @@ class UnreadableBody(ValueError):
     """The text is upstream's."""
 
 
-def _parsed(request: ApiRequest) -> Any:
-    match encoding_of_body(request):
+def _parsed(request: ApiRequest, encoding: Encoding) -> Any:
+    match encoding:
         case Encoding.YAML:
             try:
                 return read_yaml(request.body)
@@ -86,8 +86,9 @@ def decode(request: ApiRequest, shape: Shape, info: KindInfo, also: Sequence[str
 def _decode(request: ApiRequest, shape: Shape, info: KindInfo, also: Sequence[str]) -> Decoded:
     check_options(request)
     mode = field_validation(request)
+    encoding = encoding_of_body(request)
     try:
-        document = _parsed(request)
+        document = _parsed(request, encoding)
         document = {} if document is None else document
         _check_identity(document)
     except UnreadableBody as error:
@@ -95,19 +96,19 @@ def _decode(request: ApiRequest, shape: Shape, info: KindInfo, also: Sequence[st
     if document.get("apiVersion") in also:
         document["apiVersion"] = info.api_version
     check_kind(document, info)
-    repeated = _repetitions(request, document)
+    repeated = _repetitions(request, document, encoding)
     if not repeated:
         return conform(document, shape, info, mode)
-    if encoding_of_body(request) is Encoding.YAML:
+    if encoding is Encoding.YAML:
         return conform(document, shape, info, mode, repeated)
     merged = merging(request.body)
     check_kind(merged, info)
     return _conform_repeated(request.body, merged, shape, info, mode)
 
 
-def _repetitions(request: ApiRequest, document: Any) -> Sequence[str]:
+def _repetitions(request: ApiRequest, document: Any, encoding: Encoding) -> Sequence[str]:
     """What is stated more than once: problems of a YAML body, paths in a JSON body."""
-    match encoding_of_body(request):
+    match encoding:
         case Encoding.JSON:
             return find_duplicates(request.body, document)
         case Encoding.YAML:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import cached_property
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -73,7 +74,7 @@ class Endpoint:
         self._main = MainRule(registry.rules)
         self._verbs = self._table()
 
-    @property
+    @cached_property
     def shape(self) -> Shape:
         return self.registry.shape
 
@@ -347,13 +348,12 @@ class Endpoint:
 def context_of(call: Call, clock: Clock) -> Context:
     """Of a request that creates, updates or patches."""
     request = call.request
-    dry_run = reads_dry_run(request)
     return Context(
         call.user,
         clock.now(),
-        dry_run,
+        reads_dry_run(request) if request.query else False,
         manager_of(request),
-        _stated_options(request),
+        _stated_options(request) if request.query else {},
         request.warnings,
         call.info.verb,
         request.audited,
@@ -363,10 +363,11 @@ def context_of(call: Call, clock: Clock) -> Context:
 def _stated_options(request: ApiRequest) -> Document:
     query = request.query
     stated: Document = {}
-    if query:
-        if query.get("dryRun"):
-            stated["dryRun"] = list(query["dryRun"])
-        stated |= {name: query[name][0] for name in ("fieldManager", "fieldValidation") if query.get(name)}
+    if query.get("dryRun"):
+        stated["dryRun"] = list(query["dryRun"])
+    for name in ("fieldManager", "fieldValidation"):
+        if query.get(name):
+            stated[name] = query[name][0]
     return stated
 
 

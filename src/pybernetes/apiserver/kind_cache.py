@@ -66,7 +66,7 @@ class KindCache:
         self.form = form
         self.objects: SortedDict[str, StoredObject] = SortedDict()
         self.subscribers = Subscribers(dispatch)
-        self._read_marks = mark_reader(dispatch)
+        self._read_marks = mark_reader(dispatch) if dispatch else None
         self._having: dict[tuple[str, str], dict[str, None]] = {}
         self._events: deque[tuple[float, Event]] = deque()
         self._oldest = 0
@@ -121,7 +121,7 @@ class KindCache:
         entry = change.entry
         before = self.objects.get(entry.key)
         if change.type is ChangeType.PUT:
-            after = self._take(entry)
+            after = self.objects[entry.key] = self._read(entry)
             event = Event(EventType.MODIFIED if before else EventType.ADDED, after, before)
             if before is None:
                 self._index(after)
@@ -137,13 +137,10 @@ class KindCache:
         self._keep(event, now)
         self.subscribers.publish(event)
 
-    def _take(self, entry: Entry) -> StoredObject:
-        found = self.objects[entry.key] = self._read(entry)
-        return found
-
     def _read(self, entry: Entry) -> StoredObject:
-        found = StoredObject.of(self.form, self.prefix, entry)
-        found.marks = self._read_marks(found.value)
+        found = StoredObject(self.form, self.prefix, entry.key, entry.value, entry.mod_revision)
+        if self._read_marks is not None:
+            found.marks = self._read_marks(found.value)
         return found
 
     @property

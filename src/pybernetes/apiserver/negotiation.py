@@ -172,6 +172,8 @@ def _is_streamed(clause: dict[str, str], encoding: Encoding) -> bool:
 def encoding_of_body(request: ApiRequest) -> Encoding:
     """Raises 415 for a body in a format that is not read."""
     stated = request.headers.get("content-type", "")
+    if stated == JSON:
+        return Encoding.JSON
     kind = stated.split(";")[0].strip().lower()
     if kind in ("", JSON):
         return Encoding.JSON

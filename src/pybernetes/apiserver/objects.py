@@ -119,11 +119,10 @@ class Form:
     def _ordered(self, document: Document) -> Document:
         metadata = document["metadata"]
         if "resourceVersion" in metadata:
-            metadata = {name: value for name, value in metadata.items() if name != "resourceVersion"}
-        ordered = {"apiVersion": self.api_version, "kind": self.kind, "metadata": metadata}
-        for name, value in document.items():
-            if name not in ordered:
-                ordered[name] = value
+            metadata = metadata.copy()
+            del metadata["resourceVersion"]
+        identity = {"apiVersion": self.api_version, "kind": self.kind, "metadata": metadata}
+        ordered: Document = identity | document | identity
         for steps in self._nulls:
             ordered = as_null(ordered, steps)
         return ordered

@@ -85,6 +85,7 @@ class Storage:
         self._write = resource.stored.to_storage if resource.stored else None
         self.rules = resource.rules
         self._judges_stored = self.rules is not resource
+        self._has_status = self.rules.has_status
         self._as_stored = self._read is None and self._custom is None
         self._completes_status = concern(resource.defaults, "status")
 
@@ -232,8 +233,6 @@ class Storage:
         self, reservation: Reservation, context: Context, put: Callable[[], Awaitable[StoredObject | None]]
     ) -> StoredObject | None:
         """``put``, and the end of what was reserved for it; to the end, even when the client does not wait for it."""
-        if reservation is NOTHING_RESERVED:
-            return await put()
         return await asyncio.shield(self._ended(reservation, context, put))
 
     async def _ended(

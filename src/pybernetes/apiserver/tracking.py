@@ -6,6 +6,7 @@ k8s.io/apiserver/pkg/endpoints/handlers/fieldmanager.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from pybernetes.api import errors
@@ -24,9 +25,11 @@ _FIELD = "managedFields"
 
 def manager_of(request: ApiRequest) -> str:
     """The manager the client names, or the first word of what it calls itself."""
-    return request.param("fieldManager") or _from_agent(request.headers.get("user-agent", "")) or UNKNOWN
+    stated = request.param("fieldManager") if request.query else ""
+    return stated or _from_agent(request.headers.get("user-agent", "")) or UNKNOWN
 
 
+@lru_cache(maxsize=1024)
 def _from_agent(agent: str) -> str:
     name = agent.partition("/")[0]
     if name.isascii() and name.isprintable() and len(name) <= LONGEST_MANAGER:

@@ -96,7 +96,7 @@ class Updating(Storage):
                 raise
             written = await self._replace(current, new, old, context, reservation)
             if written is not None:
-                return await self._prepared(written)
+                return written if self._custom is None else await self._prepared(written)
             if proposal.pinned:
                 break
         raise self.modified(name)
@@ -175,12 +175,14 @@ class Updating(Storage):
         if delete_plan.is_finished(self.resource, new, old):
             reservation.cancel()
             return await self._remove_finished(current, new, context)
+        if reservation is NOTHING_RESERVED:
+            return await self._put_over(current, new, context, reservation)
         return await self._reserved(reservation, context, lambda: self._put_over(current, new, context, reservation))
 
     async def _put_over(
         self, current: StoredObject, new: Document, context: Context, reservation: Reservation
     ) -> StoredObject | None:
-        value = await self._encode(new)
+        value = self.form.to_stored(new) if self._as_stored else await self._encode(new)
         if context.dry_run:
             return StoredObject(self.form, self.prefix, current.key, value, current.revision)
         unchanged = ModRevisionIs(current.key, current.revision)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from heapq import heappop, heappush
 from itertools import count
 
@@ -128,23 +128,14 @@ class WatchCache:
         self._advance(everything.revision)
 
     def _prefix_of(self, key: str) -> str | None:
-        for end in _slashes(key, len(ROOT)):
-            prefix = key[: end + 1]
-            if prefix in self._kinds:
-                return prefix
-        return None
+        """Kinds lie one or two folders deep."""
+        end = key.find("/", len(ROOT)) + 1
+        if end and key[:end] not in self._kinds:
+            end = key.find("/", end) + 1
+        prefix = key[:end]
+        return prefix if prefix in self._kinds else None
 
 
 def _tell_of_failure(task: asyncio.Task[None]) -> None:
     if not task.cancelled() and (error := task.exception()) is not None:
         log.critical("the watch cache has stopped following the store", exc_info=error)
-
-
-def _slashes(key: str, start: int) -> Iterator[int]:
-    """Where the first and the second slash after the root are: kinds lie one or two folders deep."""
-    end = key.find("/", start)
-    if end >= 0:
-        yield end
-        end = key.find("/", end + 1)
-        if end >= 0:
-            yield end

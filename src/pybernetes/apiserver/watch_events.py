@@ -74,14 +74,18 @@ class Subscribers:
     def __init__(self, dispatch: Sequence[str] = ()) -> None:
         self._dispatch = tuple(dispatch)
         self._by_interest: dict[Interest, dict[Subscriber, None]] = {}
+        self._count = 0
 
     def add(self, subscriber: Subscriber) -> None:
-        self._by_interest.setdefault(subscriber.interest, {})[subscriber] = None
+        group = self._by_interest.setdefault(subscriber.interest, {})
+        self._count += subscriber not in group
+        group[subscriber] = None
 
     def remove(self, subscriber: Subscriber) -> None:
         group = self._by_interest.get(subscriber.interest)
-        if group is not None:
-            group.pop(subscriber, None)
+        if group is not None and subscriber in group:
+            del group[subscriber]
+            self._count -= 1
             if not group:
                 del self._by_interest[subscriber.interest]
 
@@ -102,9 +106,10 @@ class Subscribers:
             for subscriber in tuple(group):
                 subscriber.end()
         self._by_interest.clear()
+        self._count = 0
 
     def __len__(self) -> int:
-        return sum(len(group) for group in self._by_interest.values())
+        return self._count
 
     def _concerned(self, event: Event) -> Iterator[Interest]:
         object = event.object

@@ -107,6 +107,8 @@ def _row(manager: Manager, entry: Entry) -> Document:
 
 def capped(managers: Managers) -> Managers:
     """With the oldest updaters folded into one for each version when there are too many."""
+    if len(managers) <= MOST_UPDATERS:
+        return managers
     updaters = [one for one in managers if one.operation == UPDATE]
     surplus = len(updaters) - MOST_UPDATERS
     if surplus <= 0:

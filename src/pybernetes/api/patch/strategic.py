@@ -42,6 +42,10 @@ def _merge_map(old: Document, patch: Document, facts: Definition | None) -> Docu
     if directive not in (None, "merge"):
         raise UnfitPatch(f"unknown patch type: {go_text(directive)} in map: {go_text(patch)}")
     new = _retained(old, patch)
+    if "$" not in "".join(patch):
+        for key, value in patch.items():
+            _merge_field(new, key, value, facts.fields.get(key) if facts else None)
+        return new
     for key, value in patch.items():
         if key.startswith(DELETE_PRIMITIVES):
             _delete_primitives(new, key.removeprefix(DELETE_PRIMITIVES), value)
@@ -155,13 +159,17 @@ def _merge_maps(old: list[Any], patch: list[Any], field: FieldFacts) -> list[Any
     if replaces:
         return [_fresh(item) for item in ordinary]
     facts = definition(field.struct) if field.struct else None
+    keys = [key_of(one) for one in merged]
     for item in ordinary:
         wanted = key_of(item)
-        index = next((i for i, one in enumerate(merged) if key_of(one) == wanted), None)
-        if index is None:
-            merged.append(_fresh(item))
-        else:
+        if wanted in keys:
+            index = keys.index(wanted)
             merged[index] = _merge_map(merged[index], item, facts)
+        else:
+            merged.append(_fresh(item))
+            keys.append(wanted)
+    if len(merged) == 1:
+        return merged
     return ordered(merged, ordinary, old, key_of)
 
 
@@ -170,7 +178,7 @@ def _by_key(field: FieldFacts) -> Callable[[Any], Hashable]:
         if not isinstance(item, dict) or field.merge_key not in item:
             raise UnfitPatch(f"map: {go_text(item)} does not contain declared merge key: {field.merge_key}")
         key = item[field.merge_key]
-        if not isinstance(key, Hashable):
+        if not isinstance(key, str) and not isinstance(key, Hashable):
             raise UnfitPatch(f"map: {go_text(item)} has no comparable merge key: {field.merge_key}")
         return key
 

@@ -72,10 +72,11 @@ def _compare_maps(
 
 def _compare_parts(step: Step, old: Any, new: Any, kind: Kind, found: Fields, removed: Fields) -> None:
     """Two values that are not equal. An empty or null one is as if it had no parts."""
-    if (not (old or new)) or not _is_granular(old, kind) or not _is_granular(new, kind):
+    parted = dict if isinstance(kind, MapKind) else list if isinstance(kind, ListKind) else None
+    if parted is None or not (old or new) or not (_is(parted, old) and _is(parted, new)):
         found[step] = LEAF
         return
-    nothing: Any = {} if isinstance(kind, MapKind) else []
+    nothing: Any = parted()
     set_below, removed_below = _compared(old or nothing, new or nothing, kind)
     if set_below:
         found[step] = set_below
@@ -83,10 +84,8 @@ def _compare_parts(step: Step, old: Any, new: Any, kind: Kind, found: Fields, re
         removed[step] = removed_below
 
 
-def _is_granular(value: Any, kind: Kind) -> bool:
-    if isinstance(kind, MapKind):
-        return value is None or isinstance(value, dict)
-    return isinstance(kind, ListKind) and (value is None or isinstance(value, list))
+def _is(type_: type, value: Any) -> bool:
+    return value is None or isinstance(value, type_)
 
 
 def _compare_lists(old: Sequence[Any], new: Sequence[Any], kind: ListKind, found: Fields, removed: Fields) -> None:

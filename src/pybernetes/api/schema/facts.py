@@ -6,7 +6,7 @@ A type is written `string`, `int32`, `quantity`, …, `core_v1.Container` for a 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, cached_property
 from importlib.resources import files
 from typing import Any
@@ -52,23 +52,20 @@ class FieldFacts:
     embedded: str = ""
     """The structs that upstream has between its owner and the field: `RuleWithOperations.Rule`."""
 
-    @property
-    def is_list(self) -> bool:
-        return self.type.startswith("[]")
+    is_list: bool = field(init=False, repr=False, compare=False)
+    is_map: bool = field(init=False, repr=False, compare=False)
+    item: str = field(init=False, repr=False, compare=False)
+    """The type of a list's or map's elements, else the type itself."""
+    struct: str = field(init=False, repr=False, compare=False)
+    """The definition of the value, or of its elements; "" where it is none."""
 
-    @property
-    def is_map(self) -> bool:
-        return self.type.startswith("{}")
-
-    @property
-    def item(self) -> str:
-        """The type of a list's or map's elements, else the type itself."""
-        return self.type[2:] if self.type.startswith(("[]", "{}")) else self.type
-
-    @property
-    def struct(self) -> str:
-        """The definition of the value, or of its elements; "" where it is none."""
-        return self.item if "." in self.item else ""
+    def __post_init__(self) -> None:
+        is_list, is_map = self.type.startswith("[]"), self.type.startswith("{}")
+        item = self.type[2:] if is_list or is_map else self.type
+        object.__setattr__(self, "is_list", is_list)
+        object.__setattr__(self, "is_map", is_map)
+        object.__setattr__(self, "item", item)
+        object.__setattr__(self, "struct", item if "." in item else "")
 
 
 @dataclass(frozen=True)

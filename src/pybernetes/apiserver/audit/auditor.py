@@ -87,7 +87,7 @@ class Auditor:
             audited.complete()
 
     def _audited(self, user: User | None, info: RequestInfo, request: ApiRequest) -> Audited | None:
-        asked = next(attributes_of(info, request))
+        asked = attributes_of(info, request)[0]
         verdict = self._policy.judge(user, asked)
         level = NAMES[Level.NONE if verdict is None else verdict.level]
         self.levels[level] = self.levels.get(level, 0) + 1

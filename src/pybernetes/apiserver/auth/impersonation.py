@@ -86,7 +86,7 @@ class Impersonator:
         wanted = wanted_of(request.headers)
         if wanted is None:
             return user
-        asked = next(attributes_of(info, request))
+        asked = attributes_of(info, request)[0]
         made, mode = await self._made(user, wanted, asked)
         if request.audited is not None:
             request.audited.impersonated(made, mode.verb if mode is not None else "")
@@ -149,6 +149,8 @@ class Impersonator:
 
 def wanted_of(headers: Mapping[str, str]) -> User | None:
     """The identity that the headers ask for, as they say it; repeated headers are repeated items. Raises 400."""
+    if _PREFIX not in "\n".join(headers).lower():
+        return None
     extra: dict[str, tuple[str, ...]] = {}
     groups: list[str] = []
     asked = False

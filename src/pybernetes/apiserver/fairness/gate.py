@@ -88,7 +88,7 @@ class FairGate:
         wide = ONE_SEAT if verb == "get" or not info.is_resource else self._width(info, request, flow.level)
         now = self.now()
         tally = self._tally(flow)
-        if flow.level.try_start(wide.widest, now):
+        if flow.level.try_start(1 if wide is ONE_SEAT else wide.widest, now):
             return _Seated(self, flow, tally, wide, verb, now, None)
         return await self._wait(flow, tally, wide, user, info, now)
 
@@ -145,7 +145,7 @@ class FairGate:
 class _Seated:
     """A request that runs."""
 
-    __slots__ = ("_flow", "_gate", "_reading", "_started", "_tally", "_timed", "_waiter", "_width")
+    __slots__ = ("_flow", "_gate", "_reading", "_seats", "_started", "_tally", "_timed", "_waiter", "_width")
 
     def __init__(
         self,
@@ -161,15 +161,16 @@ class _Seated:
         self._flow = flow
         self._tally = tally
         self._width = wide
+        self._seats = seats = 1 if wide is ONE_SEAT else wide.widest
         self._reading = reading = verb in READ_ONLY
         self._timed = tally.watches if verb == "watch" else tally.regular
         self._started = started
         self._waiter = waiter
         tally.dispatched += 1
         tally.executing += 1
-        tally.seats += wide.widest
+        tally.seats += seats
         if wide is not ONE_SEAT:
-            tally.wide[wide.widest] = tally.wide.get(wide.widest, 0) + 1
+            tally.wide[seats] = tally.wide.get(seats, 0) + 1
         if reading:
             gate.reading += 1
         else:
@@ -189,15 +190,15 @@ class _Seated:
             gate.reading -= 1
         else:
             gate.mutating -= 1
-        level.finish(self._waiter, wide.widest, seconds, now)
+        level.finish(self._waiter, self._seats, seconds, now)
         if wide.linger_seconds:
             asyncio.get_running_loop().call_later(wide.linger_seconds, self._release)
         else:
             self._release()
 
     def _release(self) -> None:
-        self._tally.seats -= self._width.widest
-        self._flow.level.release(self._width.widest, self._gate.now())
+        self._tally.seats -= self._seats
+        self._flow.level.release(self._seats, self._gate.now())
 
 
 def _follows_on(request: ApiRequest) -> bool:
