@@ -78,8 +78,8 @@ def test_a_function_is_a_filter_and_its_failure_names_it(monkeypatch: pytest.Mon
         ("no_such_module:x", "scheduler plugin no_such_module:x: No module named 'no_such_module'"),
         (
             "json:decoder",
-            "scheduler plugin decoder has none of the methods pre_enqueue, less, pre_filter, filter, post_filter, pre_score, "
-            "score, normalise, reserve, unreserve, permit, pre_bind, bind, post_bind",
+            "scheduler plugin decoder has none of the methods pre_enqueue, less, pre_filter, filter, post_filter, "
+            "pre_score, score, normalise, reserve, unreserve, permit, pre_bind, bind, post_bind",
         ),
     ],
 )

@@ -49,6 +49,7 @@ class ClusterEvent(Enum):
     """What happens in a cluster that may make an unschedulable pod schedulable."""
 
     NODE_ADDED = auto()
+    NODE_REMOVED = auto()
     NODE_ALLOCATABLE_CHANGED = auto()
     NODE_LABELS_CHANGED = auto()
     NODE_TAINTS_CHANGED = auto()
@@ -103,6 +104,12 @@ class Plugin(Protocol):
     wakes_on: frozenset[ClusterEvent]
 
 
+class Named(Protocol):
+    """A plugin at a point where nothing could change its mind."""
+
+    name: str
+
+
 class FilterPlugin(Plugin, Protocol):
     def concerns(self, pod: PodInfo, nodes: NodeColumns) -> bool:
         """False: the plugin has nothing to say about this pod, whatever the node (upstream's PreFilter skip)."""
@@ -145,7 +152,7 @@ class GatePlugin(Plugin, Protocol):
         """Why; empty when it does not."""
 
 
-class QueueSortPlugin(Plugin, Protocol):
+class QueueSortPlugin(Named, Protocol):
     def sort_key(self, pod: PodInfo, added: float) -> Any:
         """Pods with a lower key are tried first; ``added`` is when it came into the queue."""
 
@@ -160,7 +167,7 @@ class Aftermath:
     act: Callable[[Client], Awaitable[None]] | None = None
 
 
-class PostFilterPlugin(Plugin, Protocol):
+class PostFilterPlugin(Named, Protocol):
     def no_node_for(self, pod: PodInfo, refusals: Callable[[], Mapping[str, str]]) -> Aftermath | None:
         """``refusals`` works out the reason of each node."""
 
@@ -177,17 +184,17 @@ class PermitPlugin(Plugin, Protocol):
         """None lets the pod be bound. Whoever waits is found in ``WaitingPods``."""
 
 
-class PreBindPlugin(Plugin, Protocol):
+class PreBindPlugin(Named, Protocol):
     async def pre_bind(self, client: Client, pod: PodInfo, node: str) -> None:
         """Raises NotPrepared."""
 
 
-class BindPlugin(Plugin, Protocol):
+class BindPlugin(Named, Protocol):
     async def bind(self, client: Client, pod: PodInfo, node: str) -> bool:
         """False: another plugin is to do it. Raises NotPrepared, ApiError and Unreachable."""
 
 
-class PostBindPlugin(Plugin, Protocol):
+class PostBindPlugin(Named, Protocol):
     def post_bind(self, pod: PodInfo, node: str) -> None: ...
 
 

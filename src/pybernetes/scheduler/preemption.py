@@ -83,7 +83,7 @@ def plan_preemption(
             break
     candidates = [*search.safe, *search.violating]
     if candidates:
-        return replace(min(candidates, key=_cost), candidates=tuple(candidates))
+        return replace(min(candidates, key=cost), candidates=tuple(candidates))
     reasons = search.reasons
     if hopeless := diagnosis.nodes - len(rows):
         reasons[NOT_HELPFUL] = reasons.get(NOT_HELPFUL, 0) + hopeless
@@ -162,7 +162,8 @@ def _started(pod: PodInfo) -> datetime:
     return pod.pod.status.start_time or datetime.max.replace(tzinfo=UTC)
 
 
-def _cost(candidate: Preemption) -> tuple[int, int, int, int, float]:
+def cost(candidate: Preemption) -> tuple[int, int, int, int, float]:
+    """The lowest of candidates is the best."""
     victims = candidate.victims
     highest = victims[0].priority
     total = sum(victim.priority + _LOWEST_PRIORITY_OFFSET for victim in victims)

@@ -10,7 +10,8 @@ Assumes
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from random import Random
 
 import structlog
@@ -26,12 +27,17 @@ from pybernetes.scheduler import wording
 from pybernetes.scheduler.assumed_volumes import AssumedVolumes
 from pybernetes.scheduler.binding import Binder, Steps
 from pybernetes.scheduler.cluster import ClusterState
-from pybernetes.scheduler.configuration.loading import Configuration, default_configuration
+from pybernetes.scheduler.configuration import documents
+from pybernetes.scheduler.configuration.loading import Configuration, default_configuration, without_managed
+from pybernetes.scheduler.decisions import Decisions
 from pybernetes.scheduler.device_feed import DeviceFeed
 from pybernetes.scheduler.evaluation import Diagnosis, Evaluator, Placement
 from pybernetes.scheduler.explaining.explain import refusals_by_node
 from pybernetes.scheduler.explaining.explainer import Explainer
 from pybernetes.scheduler.explaining.memory import DecisionMemory
+from pybernetes.scheduler.extended_decisions import ExtendedDecisions
+from pybernetes.scheduler.extender_http import poster
+from pybernetes.scheduler.extenders import Extender, ExtenderFailed, Post, in_order
 from pybernetes.scheduler.feed import LIVE_PODS, Feed
 from pybernetes.scheduler.framework import (
     ClusterEvent,
@@ -54,7 +60,7 @@ from pybernetes.scheduler.plugins.gang_scheduling import GangScheduling
 from pybernetes.scheduler.pod_groups import PodGroups, follow, group_of
 from pybernetes.scheduler.pod_info import PodInfo
 from pybernetes.scheduler.points import SCHEDULER_ERROR, UNSCHEDULABLE, held_back, take_place, why_not_bound
-from pybernetes.scheduler.preemption import NoPreemption, Preemption, plan_preemption
+from pybernetes.scheduler.preemption import NoPreemption, Preemption
 from pybernetes.scheduler.profiles import build_profiles
 from pybernetes.scheduler.queue import Backoff, SchedulingQueue, Waiting, by_priority
 from pybernetes.scheduler.registry import ROWS, Parts, Row, with_features
@@ -76,10 +82,11 @@ class Scheduler:
         configuration: Configuration | None = None,
         rows: Mapping[str, Row] = ROWS,
         features: Features = NONE,
+        poster: Callable[[documents.Extender], Post] = poster,
     ) -> None:
         """``rows`` are the plugins that can be chosen. Raises ConfigurationError."""
         rows = with_features(rows, features)
-        configuration = configuration or default_configuration()
+        configuration = without_managed(configuration or default_configuration())
         self._client = client
         self._clock = clock
         self._random = random
@@ -97,6 +104,10 @@ class Scheduler:
         ]
         sort = next((one.sort.sort_key for one in profiles.values() if one.sort is not None), by_priority)
         document = configuration.document
+        extenders = in_order([Extender(one, poster(one)) for one in document.extenders])
+        if binder := next((one for one in extenders if one.binds), None):
+            profiles = {name: replace(one, binds=(binder, *one.binds)) for name, one in profiles.items()}
+            self._profiles = profiles
         backoff = Backoff(document.pod_initial_backoff_seconds, document.pod_max_backoff_seconds)
         self.queue = SchedulingQueue(clock, plugins, backoff, self._holder_of, sort)
         self._informers = Informers(client, random)
@@ -108,6 +119,9 @@ class Scheduler:
         self._events = EventBroadcaster(client, clock, random)
         self._recorders = {name: self._events.recorder(name) for name in profiles}
         self._memory = DecisionMemory()
+        extended = ExtendedDecisions(self._state, extenders, random) if extenders else None
+        judges = self._evaluators
+        self._decisions = Decisions(self._state, judges, self._profiles, self._memory, clock, random, extended)
         pods = self._informers.get(core_v1.Pod, field_selector=LIVE_PODS)
         pods.on_change(self._pod_changed)
         self.explainer = Explainer(self._state, self._evaluators, self._memory, pods.get, clock)
@@ -145,11 +159,13 @@ class Scheduler:
     async def _attempt(self, waiting: Waiting) -> None:
         name = waiting.pod.scheduler_name
         try:
-            decision = self._evaluators[name].decide(waiting.pod)
-            self._memory.remember(self._evaluators[name].trace, self._clock.now(), waiting.attempts)
-            plan = self._plan(waiting.pod, decision) if isinstance(decision, Diagnosis) else None
-        except PluginFailed as error:
+            decision = await self._decisions.decide(waiting)
+            plan = await self._decisions.plan(waiting.pod, decision) if isinstance(decision, Diagnosis) else None
+        except (PluginFailed, ExtenderFailed) as error:
             await self._fail(waiting, str(error))
+            return
+        if decision is None:
+            self.queue.retry(waiting)
             return
         match decision:
             case Placement(node):
@@ -203,13 +219,11 @@ class Scheduler:
         pod = waiting.pod
         attempt = Attempt(waiting)
         try:
-            decision = self._evaluators[pod.scheduler_name].decide(pod)
-            self._memory.remember(self._evaluators[pod.scheduler_name].trace, self._clock.now(), waiting.attempts)
-            match decision:
+            match self._decisions.decide_alone(waiting):
                 case Placement(node):
                     attempt.node = node
                 case Diagnosis() as diagnosis:
-                    attempt.diagnosis, attempt.plan = diagnosis, self._plan(pod, diagnosis)
+                    attempt.diagnosis, attempt.plan = diagnosis, self._decisions.plan_alone(pod, diagnosis)
                     attempt.node = attempt.plan.node if isinstance(attempt.plan, Preemption) else ""
             if attempt.node:
                 self._state.assume(pod, attempt.node)
@@ -260,17 +274,6 @@ class Scheduler:
         """A pod that is gone waits for no permission."""
         if new is None and old is not None and (waiting := self._permissions.get(old.metadata.uid)) is not None:
             waiting.reject("", "pod was deleted")
-
-    def _plan(self, pod: PodInfo, diagnosis: Diagnosis) -> Preemption | NoPreemption | None:
-        """None where the profile preempts nobody."""
-        arguments = self._profiles[pod.scheduler_name].preemption
-        if arguments is None:
-            return None
-        evaluator = self._evaluators[pod.scheduler_name]
-        offset = self._random.randrange(max(diagnosis.nodes, 1))
-        plan = plan_preemption(self._state, evaluator, pod, diagnosis, arguments, offset)
-        self._memory.note(pod.key, preemption=plan)
-        return plan
 
     async def _preempt(self, pod: PodInfo, node: str, victims: tuple[PodInfo, ...]) -> None:
         """Holds the node for the pod; whoever was to have it and matters less is not promised it any longer."""

@@ -75,6 +75,37 @@ class ClientConnection(Document, frozen=True):
     burst: int = 100
 
 
+class ExtenderTLSConfig(Document, frozen=True):
+    insecure: bool = False
+    server_name: str = ""
+    cert_file: str = ""
+    key_file: str = ""
+    ca_file: str = ""
+    cert_data: bytes = b""
+    key_data: bytes = b""
+    ca_data: bytes = b""
+
+
+class ExtenderManagedResource(Document, frozen=True):
+    name: str = ""
+    ignored_by_scheduler: bool = False
+
+
+class Extender(Document, frozen=True):
+    url_prefix: str = ""
+    filter_verb: str = ""
+    preempt_verb: str = ""
+    prioritize_verb: str = ""
+    weight: int = 0
+    bind_verb: str = ""
+    enable_https: bool = msgspec.field(default=False, name="enableHTTPS")
+    tls_config: ExtenderTLSConfig | None = None
+    http_timeout: str = "0s"
+    node_cache_capable: bool = False
+    managed_resources: tuple[ExtenderManagedResource, ...] = ()
+    ignorable: bool = False
+
+
 class KubeSchedulerConfiguration(Document, frozen=True):
     api_version: str = "kubescheduler.config.k8s.io/v1"
     kind: str = "KubeSchedulerConfiguration"
@@ -87,5 +118,5 @@ class KubeSchedulerConfiguration(Document, frozen=True):
     pod_initial_backoff_seconds: int = 1
     pod_max_backoff_seconds: int = 10
     profiles: tuple[SchedulerProfile, ...] = ()
-    extenders: tuple[dict[str, Any], ...] = ()
+    extenders: tuple[Extender, ...] = ()
     delay_cache_until_active: bool = False

@@ -15,7 +15,7 @@ import msgspec
 from pybernetes.api.durations import InvalidDuration
 from pybernetes.api.fields import aggregate, quoted
 from pybernetes.scheduler.configuration import policy
-from pybernetes.scheduler.configuration.arguments import Arguments
+from pybernetes.scheduler.configuration.arguments import Arguments, NodeResourcesFitArgs
 from pybernetes.scheduler.configuration.documents import KubeSchedulerConfiguration, SchedulerProfile
 from pybernetes.scheduler.configuration.merging import ConfigurationError
 from pybernetes.scheduler.configuration.validation import validate
@@ -69,8 +69,6 @@ def read(document: Mapping[str, Any], types: ArgumentTypes) -> Configuration:
             f'no kind {quoted(str(kind))} is registered for version {quoted(str(version))} in scheme "scheduler"'
         )
     given = _with_profiles(decoded(document, KubeSchedulerConfiguration))
-    if given.extenders:
-        raise ConfigurationError("extenders: HTTP extenders are not built; write a plugin in Python instead")
     arguments = [_arguments(index, profile, types) for index, profile in enumerate(given.profiles)]
     try:
         errors = list(validate(given, arguments))
@@ -79,6 +77,26 @@ def read(document: Mapping[str, Any], types: ArgumentTypes) -> Configuration:
     if errors:
         raise ConfigurationError(aggregate(errors))
     return Configuration(given, tuple(arguments))
+
+
+def without_managed(given: Configuration) -> Configuration:
+    """Resources that extenders see to are nothing to NodeResourcesFit, where the file says so."""
+    ignored = {
+        resource.name
+        for extender in given.document.extenders
+        for resource in extender.managed_resources
+        if resource.ignored_by_scheduler
+    }
+    if not ignored:
+        return given
+
+    def merged(arguments: Mapping[str, Arguments]) -> Mapping[str, Arguments]:
+        fit = arguments.get("NodeResourcesFit")
+        known = fit if isinstance(fit, NodeResourcesFitArgs) else NodeResourcesFitArgs()
+        names = tuple(sorted(ignored.union(known.ignored_resources)))
+        return {**arguments, "NodeResourcesFit": msgspec.structs.replace(known, ignored_resources=names)}
+
+    return Configuration(given.document, tuple(map(merged, given.arguments)))
 
 
 def _with_profiles(given: KubeSchedulerConfiguration) -> KubeSchedulerConfiguration:

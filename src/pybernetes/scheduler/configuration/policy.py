@@ -94,8 +94,6 @@ def as_configuration(policy: Mapping[str, Any]) -> dict[str, Any]:
     unknown = [f'unknown field "{name}"' for name in policy if name not in _FIELDS]
     if unknown:
         raise ConfigurationError(f"strict decoding error: {', '.join(unknown)}")
-    if policy.get("extenders"):
-        raise ConfigurationError("extenders: HTTP extenders are not built; write a plugin in Python instead")
     predicates = policy.get("predicates")
     priorities = policy.get("priorities")
     chosen = _names(predicates) if predicates is not None else _DEFAULT_PREDICATES
@@ -116,7 +114,18 @@ def as_configuration(policy: Mapping[str, Any]) -> dict[str, Any]:
                 "pluginConfig": list(_plugin_config(policy, priorities or (), weights)),
             }
         ],
+        "extenders": [_extender(one) for one in policy.get("extenders") or ()],
     }
+
+
+def _extender(classic: Mapping[str, Any]) -> dict[str, Any]:
+    """Times were numbers of nanoseconds, and HTTPS was written otherwise."""
+    found = dict(classic)
+    if "enableHttps" in found:
+        found["enableHTTPS"] = found.pop("enableHttps")
+    if isinstance(found.get("httpTimeout"), int):
+        found["httpTimeout"] = f"{found['httpTimeout']}ns"
+    return found
 
 
 def _names(predicates: Iterable[Mapping[str, Any]]) -> list[str]:

@@ -9,11 +9,13 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from pybernetes.api.durations import parse_duration
-from pybernetes.api.fields import FieldError, FieldPath, at, duplicate, invalid, required
+from pybernetes.api.fields import FieldError, FieldPath, at, duplicate, invalid, is_qualified_name, required
+from pybernetes.api.resource_names import is_extended
 from pybernetes.scheduler.configuration.argument_validation import validate_arguments
 from pybernetes.scheduler.configuration.arguments import Arguments
 from pybernetes.scheduler.configuration.documents import (
     ClientConnection,
+    Extender,
     KubeSchedulerConfiguration,
     LeaderElection,
     PluginConfig,
@@ -53,6 +55,26 @@ def validate(
         yield invalid(at.podInitialBackoffSeconds, initial, "must be greater than 0")
     if most < initial:
         yield invalid(at.podMaxBackoffSeconds, most, "must be greater than or equal to PodInitialBackoffSeconds")
+    yield from _extenders(configuration.extenders, at.extenders)
+
+
+def _extenders(extenders: Sequence[Extender], path: FieldPath) -> Iterator[FieldError]:
+    managed = set()
+    for index, one in enumerate(extenders):
+        if one.prioritize_verb and one.weight <= 0:
+            yield invalid(path[index].weight, one.weight, "must have a positive weight applied to it")
+        for number, resource in enumerate(one.managed_resources):
+            at_name = path[index].managedResources[number].child("name")
+            wrong = is_qualified_name(resource.name)
+            yield from (invalid(at_name, resource.name, message) for message in wrong)
+            if not wrong and not is_extended(resource.name):
+                yield invalid(at_name, resource.name, "is an invalid extended resource name")
+            if resource.name in managed:
+                yield invalid(at_name, resource.name, "duplicate extender managed resource name")
+            managed.add(resource.name)
+    binders = sum(bool(one.bind_verb) for one in extenders)
+    if binders > 1:
+        yield invalid(path, f"found {binders} extenders implementing bind", "only one extender can implement bind")
 
 
 def _profiles(
