@@ -24,6 +24,7 @@ from pybernetes.apiserver.custom.controller import CustomResources
 from pybernetes.apiserver.default_service_cidr import DefaultServiceCIDR
 from pybernetes.apiserver.eviction import Evictor
 from pybernetes.apiserver.fairness.configuration import GROUP, FairnessConfiguration
+from pybernetes.apiserver.fairness.dump import Dump
 from pybernetes.apiserver.fairness.in_flight import InFlightGate
 from pybernetes.apiserver.health import Health
 from pybernetes.apiserver.maintenance import Maintenance
@@ -135,6 +136,7 @@ def _fairness(server: ApiServer) -> FairnessConfiguration | None:
         return None
     fairness = FairnessConfiguration(server)
     server.gate = fairness.gate
+    Dump(fairness.gate).register(server.routes)
     return fairness
 
 

@@ -47,15 +47,16 @@ REQUEST_SECONDS = (
 class Histogram:
     """How often a value was in each of some ranges; the last count is of what is over all bounds."""
 
-    __slots__ = ("bounds", "counts", "total")
+    __slots__ = ("_first", "bounds", "counts", "total")
 
     def __init__(self, bounds: Sequence[float]) -> None:
         self.bounds = bounds
+        self._first = bounds[0] if bounds else float("inf")
         self.counts = [0] * (len(bounds) + 1)
         self.total = 0.0
 
     def observe(self, value: float) -> None:
-        self.counts[bisect_left(self.bounds, value)] += 1
+        self.counts[0 if value <= self._first else bisect_left(self.bounds, value)] += 1
         self.total += value
 
     def include(self, other: Histogram) -> None:

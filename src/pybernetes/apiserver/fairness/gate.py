@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from time import monotonic
 
 from pybernetes.apiserver.auth.contract import User
@@ -19,7 +20,7 @@ from pybernetes.apiserver.fairness import width
 from pybernetes.apiserver.fairness.contract import READ_ONLY, UNLIMITED, Pass, TurnedAway, goes_on
 from pybernetes.apiserver.fairness.flows import Flow, FlowTable
 from pybernetes.apiserver.fairness.level import Level, Reason
-from pybernetes.apiserver.fairness.queues import Waiter
+from pybernetes.apiserver.fairness.queues import About, Waiter
 from pybernetes.apiserver.fairness.shuffle import flow_hash
 from pybernetes.apiserver.fairness.width import ONE_SEAT, Width
 from pybernetes.apiserver.figures import Histogram
@@ -94,14 +95,16 @@ class FairGate:
 
     async def _wait(self, flow: Flow, tally: Tally, wide: Width, user: User, info: RequestInfo, now: float) -> Pass:
         level = flow.level
-        value = flow_hash(flow.schema, flow.distinguisher(user, info))
+        distinguisher = flow.distinguisher(user, info)
+        value = flow_hash(flow.schema, distinguisher)
+        about = About(flow.schema, distinguisher, user, info, wide, datetime.now(UTC))
         kind = "readOnly" if info.verb in READ_ONLY else "mutating"
         tally.waiting += 1
         tally.waiting_seats += wide.widest
         tally.lengths.observe(level.waiting + 1)
         self.waiting[kind] += 1
         try:
-            outcome = await level.wait(value, wide, now, PATIENCE)
+            outcome = await level.wait(value, wide, now, PATIENCE, about)
         finally:
             tally.waiting -= 1
             tally.waiting_seats -= wide.widest

@@ -14,7 +14,7 @@ from enum import Enum
 from pybernetes.api.models.flowcontrol_v1 import PriorityLevelConfiguration
 from pybernetes.apiserver.fairness.demand import Integrator
 from pybernetes.apiserver.fairness.drops import Drops
-from pybernetes.apiserver.fairness.queues import SERVICE_SECONDS, Queues, Shape, Waiter
+from pybernetes.apiserver.fairness.queues import SERVICE_SECONDS, About, Queues, Shape, Waiter
 from pybernetes.apiserver.fairness.shares import Limits
 from pybernetes.apiserver.fairness.width import Width
 
@@ -74,14 +74,16 @@ class Level:
         self._seat(seats, now)
         return True
 
-    async def wait(self, value: int, width: Width, now: float, patience: float) -> Waiter | Reason:
+    async def wait(
+        self, value: int, width: Width, now: float, patience: float, about: About | None = None
+    ) -> Waiter | Reason:
         """The waiter when its time has come: its seats are taken then."""
         queues = self.queues
         if queues is None:
             return Reason.LIMIT
         queues.advance(now, self._at_work)
         work = width.seats * SERVICE_SECONDS + width.lingering * width.linger_seconds
-        waiter = queues.add(value, width.widest, work, full=self.in_use >= self.limit)
+        waiter = queues.add(value, width.widest, work, full=self.in_use >= self.limit, about=about)
         if waiter is None:
             return Reason.FULL
         self.demand.add(waiter.seats, now)

@@ -12,16 +12,36 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
 
 from pybernetes.apiserver.fairness.shuffle import deal
+
+if TYPE_CHECKING:
+    from pybernetes.apiserver.auth.contract import User
+    from pybernetes.apiserver.fairness.width import Width
+    from pybernetes.apiserver.request_info import RequestInfo
 
 SERVICE_SECONDS = 0.003
 """What a request is taken to last until it has shown better."""
 
 
+@dataclass(frozen=True, slots=True)
+class About:
+    """A request that waits."""
+
+    schema: str
+    distinguisher: str
+    user: User
+    info: RequestInfo
+    width: Width
+    arrived: datetime
+
+
 class Waiter:
-    __slots__ = ("arrived", "decision", "queue", "seats", "work")
+    __slots__ = ("about", "arrived", "decision", "queue", "seats", "work")
 
     def __init__(self, seats: int, work: float, queue: Queue, arrived: float) -> None:
         self.seats = seats
@@ -29,15 +49,18 @@ class Waiter:
         self.queue = queue
         self.arrived = arrived
         self.decision: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.about: About | None = None
+        """For whoever looks who waits."""
 
 
 class Queue:
-    __slots__ = ("executing", "next_start", "waiting", "work")
+    __slots__ = ("executing", "next_start", "running", "waiting", "work")
 
     def __init__(self) -> None:
         self.waiting: deque[Waiter] = deque()
         self.work = 0.0
-        self.executing = 0
+        self.executing = self.running = 0
+        """Seats, and the requests that sit on them."""
         self.next_start = 0.0
         """Virtual time at which the next request would begin."""
 
@@ -66,13 +89,17 @@ class Queues:
         self.waiting = 0
         self.waiting_seats = 0
 
+    @property
+    def all(self) -> Sequence[Queue]:
+        return self._queues
+
     def reshape(self, shape: Shape) -> None:
         """More queues count at once; of those too many, the ones in use stay until they are empty."""
         self._shape = shape
         self._queues += [Queue() for _ in range(shape.queues - len(self._queues))]
         self._shrink()
 
-    def add(self, value: int, seats: int, work: float, *, full: bool) -> Waiter | None:
+    def add(self, value: int, seats: int, work: float, *, full: bool, about: About | None = None) -> Waiter | None:
         """``value`` stands for the flow. None when the queue is as long as it may get and the level has no seat."""
         queue = self._shortest(value)
         if full and len(queue.waiting) >= self._shape.length:
@@ -80,6 +107,7 @@ class Queues:
         if queue.idle:
             queue.next_start = self._virtual
         waiter = Waiter(seats, work, queue, self._virtual)
+        waiter.about = about
         queue.waiting.append(waiter)
         queue.work += work
         self.waiting += 1
@@ -116,6 +144,7 @@ class Queues:
         queue = waiter.queue
         self._take(waiter)
         queue.executing += waiter.seats
+        queue.running += 1
         queue.next_start += waiter.work
         self._bound(queue)
 
@@ -127,6 +156,7 @@ class Queues:
         """The queue is charged with what the request really took."""
         queue = waiter.queue
         queue.executing -= waiter.seats
+        queue.running -= 1
         queue.next_start -= waiter.seats * (SERVICE_SECONDS - seconds)
         self._bound(queue)
         self._shrink()
