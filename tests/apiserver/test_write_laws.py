@@ -125,6 +125,19 @@ def test_an_update_gives_its_author_what_it_changed_and_takes_it_from_others(old
 
 
 @given(CONFIGS, CONFIGS)
+def test_what_a_patch_leaves_alone_need_not_be_read_again(config: Document, patch: Document) -> None:
+    live = SHAPE.read(config).document
+    with_extras = {**patch, "spec": {**patch["spec"], "nobody": [{"knows": None}]}}
+    for patched in (
+        merge.apply(live, patch),
+        merge.apply(live, with_extras),
+        strategic.apply(live, patch, SHAPE),
+        {**live, "spec": {**live["spec"], "containers": [*live["spec"].get("containers", ()), {"name": "z"}, None]}},
+    ):
+        assert SHAPE.read(patched, live) == SHAPE.read(patched)
+
+
+@given(CONFIGS, CONFIGS)
 def test_who_changes_what_he_has_has_what_he_had_and_what_he_changed(old: Document, new: Document) -> None:
     live, changed = SHAPE.read(old).document, SHAPE.read(new).document
     managers = created(live, TYPED, _author("me"))

@@ -184,9 +184,10 @@ def _read(document: Document, shape: Shape, info: KindInfo) -> Reading:
         raise errors.bad_request(cannot_be_handled(info, str(error))) from error
 
 
-def read_keeping_reset(document: Document, shape: Shape) -> Reading:
-    """An empty list of managedFields says something: forget the managers. Raises DecodeError."""
-    reading = shape.read(document)
+def read_keeping_reset(document: Document, shape: Shape, before: Document | None = None) -> Reading:
+    """An empty list of managedFields says something: forget the managers. ``before`` as for ``Shape.read``.
+    Raises DecodeError."""
+    reading = shape.read(document, before)
     metadata = document.get("metadata")
     if metadata and metadata.get("managedFields") == []:
         reading.document["metadata"]["managedFields"] = []

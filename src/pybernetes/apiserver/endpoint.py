@@ -204,15 +204,15 @@ class Endpoint:
         def propose(current: StoredObject) -> Proposal:
             live = self.registry.fresh_document_of(current)
             patched = patch(live if about_managers else unmanaged(live))
-            read = self._conform_patched(patch, patched)
+            read = self._conform_patched(patch, patched, live)
             call.request.warnings[:] = read.warnings
             read.document.setdefault("metadata", {})
-            return Proposal(read.document, by_patch=True, live=self._given_away(live))
+            return Proposal(read.document, by_patch=True)
 
         return await self._write(call, propose, rule)
 
-    def _conform_patched(self, patch: Patch, patched: Document) -> Decoded:
-        return patch.conform(patched, self.info)
+    def _conform_patched(self, patch: Patch, patched: Document, live: Document) -> Decoded:
+        return patch.conform(patched, self.info, live)
 
     async def _apply(self, call: Call, rule: UpdateRule) -> ApiResponse:
         registry, namespace, name = self.registry, self._namespace(call), call.info.name

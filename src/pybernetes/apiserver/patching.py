@@ -85,11 +85,12 @@ class Patch:
                 422, "Invalid", "the server rejected our request due to an error in our request", {}
             ) from error
 
-    def conform(self, patched: Document, info: KindInfo) -> Decoded:
-        """The patched document as one of the kind. Raises 422."""
+    def conform(self, patched: Document, info: KindInfo, live: Document | None = None) -> Decoded:
+        """The patched document as one of the kind; it takes the parts of ``live``, the one that was patched, that are
+        still the same. Raises 422."""
         _, _, repeated = self._read()
         try:
-            reading = self._reading(patched, info)
+            reading = self._reading(patched, info, live)
         except DecodeError as error:
             raise self.refused(patched, str(error)) from error
         if self._mode is FieldValidation.IGNORE or not (reading.unknown or repeated):
@@ -100,7 +101,7 @@ class Patch:
             raise self.refused(patched, f"strict decoding error: {', '.join(found)}")
         return Decoded(reading.document, found)
 
-    def _reading(self, patched: Document, info: KindInfo) -> Reading:
+    def _reading(self, patched: Document, info: KindInfo, live: Document | None) -> Reading:
         """A strategic merge patch is about fields of the kind and cannot make it another one. What has no apiVersion is
         read as nothing at all."""
         if self._type is not PatchType.STRATEGIC:
@@ -108,8 +109,8 @@ class Patch:
             if wrong:
                 raise DecodeError(wrong)
             stated = patched if patched.get("apiVersion") else {}
-            return read_keeping_reset({**stated, "apiVersion": info.api_version, "kind": info.kind}, self._shape)
-        reading = convert(patched, lambda document: read_keeping_reset(document, self._shape))
+            return read_keeping_reset({**stated, "apiVersion": info.api_version, "kind": info.kind}, self._shape, live)
+        reading = convert(patched, lambda document: read_keeping_reset(document, self._shape, live))
         reading.document["apiVersion"], reading.document["kind"] = info.api_version, info.kind
         return reading
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from functools import cache, cached_property
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from pybernetes.api.schema.facts import Definition, FieldFacts, definition, module_of
 from pybernetes.api.schema.scalars import GO_TYPES, READERS, ZERO, Place, Reader, exactly, mismatch, path_of
@@ -32,13 +32,16 @@ class Shape:
 
     definition: Definition
 
-    def read(self, document: Document) -> Reading:
-        """Raises DecodeError when a value has not its field's type."""
+    def read(self, document: Document, before: Document | None = None) -> Reading:
+        """Raises DecodeError when a value has not its field's type.
+
+        ``before`` has been read once: what the document shares with it is taken as it is.
+        """
         unknown: list[str] = []
-        return Reading(self._whole(document, None, unknown), unknown)
+        return Reading(self._whole(document, None, unknown, before), unknown)
 
     @cached_property
-    def _whole(self) -> Reader:
+    def _whole(self) -> Rereader:
         return _struct(self.definition.id, Form.WHOLE)
 
     def read_partial(self, document: Document) -> Reading:
@@ -73,21 +76,28 @@ class Form(Enum):
     PART = auto()
 
 
-_structs: dict[tuple[str, Form], Reader] = {}
+class Rereader(Protocol):
+    """A reader that knows what stood in a value's place before it was changed."""
+
+    def __call__(self, value: Any, place: Place | None, unknown: list[str], before: Any = None) -> Any: ...
 
 
-def _struct(id: str, form: Form) -> Reader:
+_structs: dict[tuple[str, Form], Rereader] = {}
+
+
+def _struct(id: str, form: Form) -> Rereader:
     return _structs.get((id, form)) or _compile(definition(id), form)
 
 
-def _compile(facts: Definition, form: Form) -> Reader:
-    fields: dict[str, tuple[type | None, bool, Reader, str]] = {}
+def _compile(facts: Definition, form: Form) -> Rereader:
+    fields: dict[str, tuple[type | None, bool, Reader, str, Rereader | None]] = {}
     always: list[tuple[str, Callable[[], Any]]] = []
     go_type = _go_struct(facts.id)
 
-    def read(value: Any, place: Place | None, unknown: list[str]) -> Any:
+    def read(value: Any, place: Place | None, unknown: list[str], before: Any = None) -> Any:
         if value.__class__ is not dict:
             raise mismatch(value, place, go_type)
+        known = before if before.__class__ is dict else None
         kept: Document = {}
         for key, item in value.items():
             if item is None:
@@ -98,9 +108,15 @@ def _compile(facts: Definition, form: Form) -> Reader:
             if field is None:
                 unknown.append(path_of(place, key))
                 continue
-            plain, omit, reader, left = field
+            if known is not None and known.get(key) is item:
+                kept[key] = item
+                continue
+            plain, omit, reader, left, rereader = field
             if item.__class__ is not plain:
-                item = reader(item, (place, key, left), unknown)
+                if known is None or rereader is None:
+                    item = reader(item, (place, key, left), unknown)
+                else:
+                    item = rereader(item, (place, key, left), unknown, known.get(key))
             if item or not omit:
                 kept[key] = item
         for key, make in always:
@@ -113,7 +129,8 @@ def _compile(facts: Definition, form: Form) -> Reader:
         plain = _PLAIN.get(field.type)
         whole = form is Form.WHOLE
         reader = _reader(field.type, _go_name(field, facts), form)
-        fields[field.name] = (plain, field.omit and whole, reader, _left(field, facts))
+        rereader = _rereader(field.type, reader, form)
+        fields[field.name] = (plain, field.omit and whole, reader, _left(field, facts), rereader)
         if field.always and whole:
             always.append((field.name, _zero(field.type)))
         elif field.null and whole:
@@ -141,6 +158,26 @@ def _reader(type_: str, go: str, form: Form) -> Reader:
         read = _struct(type_, form)
         return remembering(read) if type_ == _SEEN_OFTEN and form is Form.WHOLE else read
     return exactly(_PLAIN[type_], go) if type_ in _PLAIN else READERS[type_]
+
+
+def _rereader(type_: str, reader: Reader, form: Form) -> Rereader | None:
+    """Of structs and of lists of them; None: what has changed is read as if it were new."""
+    if type_.startswith("[]") and "." in type_[2:] and not type_.startswith(("[][]", "[]{}")):
+        return _list_again(_struct(type_[2:], form), reader)
+    return _struct(type_, form) if "." in type_ and type_[0] not in "[{" else None
+
+
+def _list_again(read_item: Rereader, read: Reader) -> Rereader:
+    def read_again(value: Any, place: Place | None, unknown: list[str], before: Any = None) -> Any:
+        if value.__class__ is not list or before.__class__ is not list or None in value:
+            return read(value, place, unknown)
+        known = before + [None] * (len(value) - len(before))
+        return [
+            one if one is was else read_item(one, (place, index, ""), unknown, was)
+            for index, (one, was) in enumerate(zip(value, known, strict=False))
+        ]
+
+    return read_again
 
 
 def _list(item: str, go: str, form: Form) -> Reader:

@@ -37,7 +37,7 @@ class StructuralShape(Shape):
 
     schema: Schema | None
 
-    def read(self, document: Document) -> Reading:
+    def read(self, document: Document, before: Document | None = None) -> Reading:
         unknown: list[str] = []
         metadata, found_there = _read_metadata(document.get("metadata"), present="metadata" in document)
         kept: Document = {name: document[name] for name in ("apiVersion", "kind") if name in document}

@@ -148,7 +148,7 @@ class CustomEndpoint(Endpoint):
             problem = invalid("kind", kind, f"must be {self.info.kind}")
             raise errors.invalid(self.info.group, kind, name, [problem])
 
-    def _conform_patched(self, patch: Patch, patched: Document) -> Decoded:
+    def _conform_patched(self, patch: Patch, patched: Document, live: Document) -> Decoded:
         wrong = identity_problem(patched)
         if wrong:
             raise patch.refused(patched, wrong)
@@ -162,7 +162,7 @@ class CustomEndpoint(Endpoint):
         if problems:
             name = str((patched.get("metadata") or {}).get("name") or "")
             raise errors.invalid(version.rpartition("/")[0], kind, name, problems)
-        return super()._conform_patched(patch, patched)
+        return super()._conform_patched(patch, patched, live)
 
     async def create(self, call: Call) -> ApiResponse:
         if self._version.family.is_terminating():
