@@ -8,6 +8,7 @@ import pytest
 
 from apiserver.serving import serving
 from pybernetes.apiserver.identity_lease import RENEW_SECONDS, IdentityLease, lease_name
+from pybernetes.apiserver.outdated_identities import OutdatedIdentities
 
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases"
 
@@ -50,3 +51,22 @@ async def test_the_use_of_tokens_in_secrets_is_tracked_from_the_first_day() -> N
     async with serving() as talk:
         path = "/api/v1/namespaces/kube-system/configmaps/kube-apiserver-legacy-service-account-token-tracking"
         assert list((await talk.get(path)).body["data"]) == ["since"]
+
+
+async def test_leases_of_servers_that_are_gone_go() -> None:
+    async with serving() as talk:
+        labels = {"apiserver.kubernetes.io/identity": "kube-apiserver"}
+        old = {"renewTime": "2020-01-02T03:04:05.000000Z", "leaseDurationSeconds": 3600}
+        for name, of, spec in (("gone", labels, old), ("silent", labels, {}), ("other", {}, old)):
+            made = await talk.post(LEASES, {"metadata": {"name": name, "labels": of}, "spec": spec})
+            assert made.status == 201, made.message
+        identity = IdentityLease(talk.server, "host-1", "10.0.0.1:6443")
+        await identity.start()
+        await talk.get(LEASES)
+        outdated = OutdatedIdentities(talk.server)
+        await outdated.start()
+        assert outdated.is_running
+        await outdated.stop()
+        left = [item["metadata"]["name"] for item in (await talk.get(LEASES)).body["items"]]
+        assert left == [identity.name, "other"]
+        await identity.stop()

@@ -129,3 +129,20 @@ def test_histograms_add_up() -> None:
     one[("a",)].include(other[("a",)])
     assert (one[("a",)].count, one[("a",)].total) == (2, 4000)
     assert one[("a",)].counts[:3] == [1, 0, 1]
+
+
+async def test_pods_that_were_judged_are_counted() -> None:
+    async with serving() as talk:
+        metrics = Metrics(talk.server)
+        await talk.post(PODS, pod("web"))
+        labels = {"enforce": "restricted", "enforce-version": "v1.30"}
+        marks = {f"pod-security.kubernetes.io/{name}": value for name, value in labels.items()}
+        await talk.patch("/api/v1/namespaces/default", {"metadata": {"labels": marks}})
+        await talk.get("/api/v1/namespaces")
+        assert (await talk.post(PODS, pod("again"))).status == 403
+        found = _read(metrics, "pod_security_evaluations_total")
+    about = 'request_operation="create",resource="pod",subresource=""'
+    assert found == {
+        f'{{decision="allow",mode="enforce",policy_level="privileged",policy_version="latest",{about}}}': 1,
+        f'{{decision="deny",mode="enforce",policy_level="restricted",policy_version="v1.30",{about}}}': 1,
+    }

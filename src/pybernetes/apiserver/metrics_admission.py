@@ -10,10 +10,13 @@ from collections.abc import Iterator
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
+from pybernetes.apiserver.admission.pod_security import PodSecurity
+from pybernetes.apiserver.admission.pod_security.figures import PodSecurityFigures
 from pybernetes.apiserver.figures import counter, histogram
 from pybernetes.apiserver.server import ApiServer
 
 _STEP = ("type", "operation", "rejected")
+_REQUEST = ("request_operation", "resource", "subresource")
 _WEBHOOK = ("name", "type", "operation")
 
 
@@ -38,6 +41,9 @@ class AdmissionMetrics(Collector):
             {labels: one for labels, one in chain.plugins.items() if one.count},
         )
         yield from self._webhooks(f"{start}_webhook")
+        for plugin in self._server.admission.plugins:
+            if isinstance(plugin, PodSecurity):
+                yield from _pod_security(plugin.figures)
 
     def _webhooks(self, start: str) -> Iterator[Metric]:
         asked = self._server.webhooks.figures
@@ -64,3 +70,11 @@ class AdmissionMetrics(Collector):
         yield counter(
             f"{start}_fail_open_count", "[ALPHA] Failures of webhooks that were ignored.", _WEBHOOK[:2], asked.open
         )
+
+
+def _pod_security(figures: PodSecurityFigures) -> Iterator[Metric]:
+    labels = ("decision", "mode", "policy_level", "policy_version", *_REQUEST)
+    text = "[ALPHA] Pods and their templates that were judged."
+    yield counter("pod_security_evaluations_total", text, labels, figures.evaluations)
+    text = "[ALPHA] Those that were not, because of who or what they are."
+    yield counter("pod_security_exemptions_total", text, _REQUEST, figures.exemptions)

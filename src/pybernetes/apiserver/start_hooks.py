@@ -36,6 +36,7 @@ SERVICE_RANGE = ("start-kubernetes-service-cidr-controller",)
 SERVICE_REPAIR = ("start-service-ip-repair-controllers",)
 ROLES = ("rbac/bootstrap-roles",)
 IDENTITY = ("start-kube-apiserver-identity-lease-controller",)
+OUTDATED_IDENTITIES = ("start-kube-apiserver-identity-lease-garbage-collector",)
 TRUST = ("start-cluster-authentication-info-controller",)
 AGGREGATION = (
     "aggregator-reload-proxy-client-cert",
@@ -66,7 +67,7 @@ ORDER = (
             "start-system-namespaces-controller",
             *TRUST,
             *IDENTITY,
-            "start-kube-apiserver-identity-lease-garbage-collector",
+            *OUTDATED_IDENTITIES,
             "storage-readiness",
             "start-legacy-token-tracking-controller",
             *SERVICE_REPAIR,

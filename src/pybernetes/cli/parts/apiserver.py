@@ -28,6 +28,7 @@ from pybernetes.apiserver.metrics_access import IdentityMetrics
 from pybernetes.apiserver.metrics_encryption import encryption_metrics
 from pybernetes.apiserver.metrics_storage import StoreFile
 from pybernetes.apiserver.options import ComponentPorts, ServerOptions
+from pybernetes.apiserver.outdated_identities import OutdatedIdentities
 from pybernetes.apiserver.proxy import install as proxies
 from pybernetes.apiserver.serve import Edge, settle_process, tls_context, tune_process
 from pybernetes.apiserver.shutdown import shut_down
@@ -126,6 +127,8 @@ async def _serve(
     known = start_hooks.add_hook(assembled.health, start_hooks.ROLES, lambda: access.is_running)
     trusted = start_hooks.add_hook(assembled.health, start_hooks.TRUST, lambda: trust.is_running)
     identified = start_hooks.add_hook(assembled.health, start_hooks.IDENTITY, lambda: identity.is_running)
+    outdated = OutdatedIdentities(assembled.server)
+    cleaned = start_hooks.add_hook(assembled.health, start_hooks.OUTDATED_IDENTITIES, lambda: outdated.is_running)
     edge = Edge(assembled.server, host=settings.bind, port=settings.port, tls=tls)
     for collector in (IdentityMetrics(access), StoreFile(layout.database), *more):
         edge.metrics.registry.register(collector)
@@ -141,12 +144,15 @@ async def _serve(
         aggregating.done()
         await identity.start()
         identified.done()
+        await outdated.start()
+        cleaned.done()
         await edge.start()
         settle_process()
         try:
             await asyncio.Event().wait()
         finally:
             await shut_down(assembled.server, edge, how_it_ends(settings))
+            await outdated.stop()
             await identity.stop()
             await aggregation.stop()
             await trust.stop()

@@ -14,6 +14,7 @@ from pybernetes.api import errors
 from pybernetes.apiserver.admission.contract import Attributes, Operation, Plugin, Reader
 from pybernetes.apiserver.admission.host import Host
 from pybernetes.apiserver.admission.pod_security import existing
+from pybernetes.apiserver.admission.pod_security.figures import ALLOW, AUDIT, DENY, ENFORCE, WARN, PodSecurityFigures
 from pybernetes.apiserver.admission.pod_security.levels import Level, Policy, policy_of
 from pybernetes.apiserver.admission.pod_security.registry import violations
 from pybernetes.apiserver.admission.pod_security.settings import Settings, read_settings
@@ -54,6 +55,7 @@ class PodSecurity(Plugin):
     def __init__(self, reader: Reader, settings: Settings) -> None:
         self._reader = reader
         self._settings = settings
+        self.figures = PodSecurityFigures()
 
     def handles(self, operation: Operation, group_resource: str, subresource: str) -> bool:
         if operation not in self.operations:
@@ -79,16 +81,19 @@ class PodSecurity(Plugin):
             return
         if policy.allows_all:
             attributes.annotate(ENFORCED, str(policy.enforce))
+            self.figures.evaluated(attributes, ALLOW, policy.enforce, ENFORCE)
             return
         if attributes.old is not None and not _changes_images(pod, attributes.old):
             return
         metadata, spec = pod.get("metadata") or {}, pod.get("spec") or {}
         if spec.get("runtimeClassName") in self._settings.runtime_classes:
             attributes.annotate(EXEMPT, "runtimeClass")
+            self.figures.exempt(attributes)
             return
         attributes.annotate(ENFORCED, str(policy.enforce))
         self._tell(attributes, policy, metadata, spec)
         found = violations(policy.enforce, metadata, spec)
+        self.figures.evaluated(attributes, DENY if found else ALLOW, policy.enforce, ENFORCE)
         if found:
             raise forbidden(attributes, f'violates PodSecurity "{policy.enforce}": {", ".join(map(str, found))}')
         if policy.warn != policy.enforce:
@@ -109,6 +114,7 @@ class PodSecurity(Plugin):
             return
         if spec.get("runtimeClassName") in self._settings.runtime_classes:
             attributes.annotate(EXEMPT, "runtimeClass")
+            self.figures.exempt(attributes)
             return
         self._tell(attributes, policy, template.get("metadata") or {}, spec)
         self._warn(attributes, policy, template.get("metadata") or {}, spec)
@@ -120,19 +126,23 @@ class PodSecurity(Plugin):
         if found:
             told = f'would violate PodSecurity "{policy.audit}": {", ".join(map(str, found))}'
             attributes.annotate(VIOLATIONS, told)
+            self.figures.evaluated(attributes, DENY, policy.audit, AUDIT)
 
     def _warn(self, attributes: Attributes, policy: Policy, metadata: Document, spec: Document) -> None:
         found = violations(policy.warn, metadata, spec)
         if found:
+            self.figures.evaluated(attributes, DENY, policy.warn, WARN)
             attributes.warn(f'would violate PodSecurity "{policy.warn}": {", ".join(map(str, found))}')
 
     def _policy(self, attributes: Attributes) -> Policy | None:
         """That of the namespace; None for who is exempt."""
         if attributes.namespace in self._settings.namespaces:
             attributes.annotate(EXEMPT, "namespace")
+            self.figures.exempt(attributes)
             return None
         if attributes.user.name in self._settings.users:
             attributes.annotate(EXEMPT, "user")
+            self.figures.exempt(attributes)
             return None
         namespace = self._reader.get(NAMESPACES, "", attributes.namespace)
         if namespace is None:
