@@ -62,6 +62,10 @@ class Evaluator:
         self.trace: Trace | None = None
         """What the last decision was made from; whoever wants to keep it takes it."""
 
+    @property
+    def profile(self) -> Profile:
+        return self._profile
+
     def decide(self, pod: PodInfo) -> Decision:
         nodes = self._state.nodes
         for plugin in self._profile.admitting:

@@ -11,17 +11,19 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from random import Random
+from typing import cast
 
 import numpy as np
 import structlog
 
 from pybernetes.scheduler.arrays import Ints, Mask
 from pybernetes.scheduler.cluster import ClusterState
+from pybernetes.scheduler.columns import NodeColumns
 from pybernetes.scheduler.evaluation import Decision, Diagnosis, Evaluator, Placement
 from pybernetes.scheduler.explaining.explain import unfold
 from pybernetes.scheduler.explaining.trace import Trace
-from pybernetes.scheduler.extenders import Extender, ExtenderFailed
-from pybernetes.scheduler.framework import Code, Refusal
+from pybernetes.scheduler.extenders import SCORE_SCALE, Extender, ExtenderFailed
+from pybernetes.scheduler.framework import Code, Refusal, ScorePlugin, Weighted
 from pybernetes.scheduler.pod_info import PodInfo
 from pybernetes.scheduler.preemption import NoPreemption, Preemption, cost
 
@@ -96,9 +98,13 @@ class ExtendedDecisions:
             elif isinstance(answer, BaseException):
                 raise answer
             else:
+                raw: Ints = np.zeros(len(total), np.int64)
                 for name, points in answer.items():
                     if name in rows:
-                        total[rows[name]] += points
+                        raw[rows[name]] = points
+                weighted = Weighted(cast(ScorePlugin, _Points(extender.name)), extender.weight * SCORE_SCALE)
+                total += raw * weighted.weight
+                trace.scores.append((weighted, raw))
 
     def _diagnosed(self, diagnosis: Diagnosis, feasible: Mask, refusals: Sequence[Refusal]) -> Diagnosis:
         """With what extenders refused; nobody knows what would change their minds, so that anything may."""
@@ -131,6 +137,16 @@ class ExtendedDecisions:
 
     def _pods_on(self, node: str) -> Sequence[PodInfo]:
         return tuple(self._state.pods_on(node).values())
+
+
+class _Points:
+    """An extender among the plugins that gave points, for explanations."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def normalise(self, pod: PodInfo, nodes: NodeColumns, raw: Ints, feasible: Mask) -> Ints:
+        return raw
 
 
 def _refusals(refused: Mapping[str, tuple[str, Code]], trace: Trace, size: int) -> list[Refusal]:

@@ -125,13 +125,13 @@ class Extender:
         return Filtered(frozenset(left) & asked, failed, hopeless)
 
     async def prioritize(self, pod: PodInfo, nodes: Sequence[core_v1.Node]) -> Mapping[str, int]:
-        """Points to be added to those of plugins. Raises ExtenderFailed."""
+        """What it gives to each node, 0 to 10. Raises ExtenderFailed."""
         answer = await self._send(self._given.prioritize_verb, self._about(pod, nodes))
         try:
             given = msgspec.json.decode(answer, type=list[_HostPriority])
         except msgspec.DecodeError as error:
             raise ExtenderFailed(str(error)) from error
-        return {one.host: one.score * self.weight * SCORE_SCALE for one in given}
+        return {one.host: one.score for one in given}
 
     async def choose_victims(
         self, pod: PodInfo, candidates: Sequence[Preemption], pods_on: Callable[[str], Sequence[PodInfo]]

@@ -124,7 +124,7 @@ class Scheduler:
         self._decisions = Decisions(self._state, judges, self._profiles, self._memory, clock, random, extended)
         pods = self._informers.get(core_v1.Pod, field_selector=LIVE_PODS)
         pods.on_change(self._pod_changed)
-        self.explainer = Explainer(self._state, self._evaluators, self._memory, pods.get, clock)
+        self.explainer = Explainer(self._state, self._evaluators, self._memory, pods.get, clock, self._permissions)
 
     @property
     def has_synced(self) -> bool:
@@ -251,6 +251,7 @@ class Scheduler:
                 await self._preempt(pod, attempt.node, ())
             self.queue.park(waiting, frozenset())
             message = PREEMPTING if verdict is Verdict.PREEMPTING else NOT_PERMITTED
+            self._memory.note(pod.key, failure=message)
             self._recorders[pod.scheduler_name].event(pod.pod, WARNING, "FailedScheduling", message)
             await self._binder.report_failure(pod, UNSCHEDULABLE, message)
 

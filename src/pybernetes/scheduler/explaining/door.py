@@ -20,6 +20,7 @@ import msgspec
 from pybernetes.api.meta import Key
 from pybernetes.scheduler.explaining.explainer import Explainer, Unexplained
 from pybernetes.scheduler.explaining.short_path import short_path
+from pybernetes.scheduler.framework import PluginFailed
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -82,7 +83,7 @@ class Door:
         ask = self._explainer.now if request.query.get("now") == "true" else self._explainer.last
         try:
             body = msgspec.json.encode(ask(key))
-        except Unexplained as error:
+        except (Unexplained, PluginFailed) as error:
             return web.json_response({"message": str(error)}, status=404)
         return web.Response(body=body, content_type="application/json")
 

@@ -5,7 +5,7 @@ Totals are put together from the recorded scores by the plugins' own ``normalise
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -96,6 +96,7 @@ def explain(
     at: datetime,
     attempt: int = 0,
     failure: str = "",
+    waits_for: Sequence[str] = (),
     placed_on: str = "",
     preemption: Preemption | NoPreemption | None = None,
 ) -> Explanation:
@@ -117,6 +118,7 @@ def explain(
         attempt=attempt,
         rejection=f"{trace.rejection[0]}: {plainly(trace.rejection[1].reason)}" if trace.rejection else "",
         failure=failure,
+        waits_for=tuple(waits_for),
         amounts_now=amounts_now,
         ties=tuple(sorted(best)) if len(best) > 1 else (),
         nodes=(*(_accepted(seen, row) for row in rows), *refused),
@@ -164,7 +166,7 @@ def _refused(trace: Trace, seen: Unfolded, state: ClusterState, requested: Ints)
         node = trace.nodes[row]
         assert node is not None
         amounts = {resource: int(requested[line, row]) for resource, line in asked.items()}
-        situation = Situation(trace.pod, node, amounts, state.pods_on(name))
+        situation = Situation(trace.pod, node, amounts, state.pods_on(name), state.devices)
         reasons = dict.fromkeys(credited for credited, mask in seen.refused if mask[row])
         yield NodeReport(name, False, objections=tuple(_objection(one, situation) for one in reasons))
 

@@ -19,7 +19,9 @@ from pybernetes.scheduler.explaining.explain import explain, unfold
 from pybernetes.scheduler.explaining.explanation import Explanation, Source
 from pybernetes.scheduler.explaining.memory import DecisionMemory, Remembered
 from pybernetes.scheduler.pod_info import PodInfo, pod_info
+from pybernetes.scheduler.points import held_back
 from pybernetes.scheduler.preemption import plan_preemption
+from pybernetes.scheduler.waiting_pods import WaitingPods
 
 DEFAULT_SCHEDULER = "default-scheduler"
 
@@ -36,7 +38,10 @@ class Explainer:
         memory: DecisionMemory,
         pod_of: Callable[[Key], core_v1.Pod | None],
         clock: Clock,
+        waiting: WaitingPods | None = None,
     ) -> None:
+        """``waiting`` are the pods that have a node and no permission yet."""
+        self._waiting = waiting if waiting is not None else WaitingPods()
         self._state = state
         self._evaluators = evaluators
         self._memory = memory
@@ -52,6 +57,7 @@ class Explainer:
         return self.told(remembered)
 
     def told(self, remembered: Remembered) -> Explanation:
+        waiting = self._waiting.get(remembered.trace.pod.pod.metadata.uid)
         return explain(
             remembered.trace,
             self._state,
@@ -59,6 +65,7 @@ class Explainer:
             at=remembered.at,
             attempt=remembered.attempt,
             failure=remembered.failure,
+            waits_for=() if waiting is None else waiting.pending,
             preemption=remembered.preemption,
         )
 
@@ -75,7 +82,11 @@ class Explainer:
         if pod.spec.scheduling_gates:
             gates = ", ".join(gate.name for gate in pod.spec.scheduling_gates)
             raise Unexplained(f"pod {key} is held back by its scheduling gates: {gates}")
-        return self.tried(evaluator, pod_info(pod))
+        info = pod_info(pod)
+        plugin, why = held_back(evaluator.profile, info)
+        if plugin:
+            raise Unexplained(f"pod {key} is held back by {plugin}: {why}")
+        return self.tried(evaluator, info)
 
     def tried(self, evaluator: Evaluator, pod: PodInfo) -> Explanation:
         """A dry run for a pod without a node, with what could be preempted for it."""

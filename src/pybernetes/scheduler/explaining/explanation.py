@@ -88,6 +88,8 @@ class Explanation(msgspec.Struct, frozen=True, rename="camel", omit_defaults=Tru
     rejection: str = ""
     """Why no node was asked at all, and by which plugin."""
     failure: str = ""
+    waits_for: tuple[str, ...] = ()
+    """The plugins that have not permitted it yet."""
     amounts_now: bool = False
     """The decision is so old that amounts in sentences are today's."""
     ties: tuple[str, ...] = ()

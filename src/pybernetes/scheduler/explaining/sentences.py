@@ -7,13 +7,14 @@ one change: ``lacks 500m cpu (750m wanted, 250m of 4 free)``.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pybernetes.api import placement
 from pybernetes.api.meta import Key
 from pybernetes.api.models import core_v1
 from pybernetes.scheduler.columns import ANY_ADDRESS, POD_SLOTS
-from pybernetes.scheduler.explaining import company
+from pybernetes.scheduler.device_objects import DeviceObjects
+from pybernetes.scheduler.explaining import company, device_claims
 from pybernetes.scheduler.explaining.amounts import written
 from pybernetes.scheduler.pod_info import HostPort, PodInfo, amount_of
 
@@ -26,6 +27,7 @@ class Situation:
     node: core_v1.Node
     requested: Mapping[str, int]
     pods: Mapping[Key, PodInfo]
+    devices: DeviceObjects = field(default_factory=DeviceObjects)
 
 
 def needs(plugin: str, reason: str, at: Situation) -> tuple[str, ...]:
@@ -120,6 +122,11 @@ def _company(at: Situation, reason: str) -> Iterator[str]:
     return company.affinity(at.pod, at.node, reason)
 
 
+def _devices(at: Situation, reason: str) -> Iterator[str]:
+    said = tuple(device_claims.lacking(at.pod, at.node, at.devices, reason))
+    yield from said or (plainly(reason),)
+
+
 _SENTENCES: dict[str, Callable[[Situation, str], Iterator[str]]] = {
     "NodeUnschedulable": _cordoned,
     "NodeName": _named,
@@ -129,4 +136,5 @@ _SENTENCES: dict[str, Callable[[Situation, str], Iterator[str]]] = {
     "NodeResourcesFit": _room,
     "PodTopologySpread": _spread,
     "InterPodAffinity": _company,
+    "DynamicResources": _devices,
 }

@@ -29,6 +29,8 @@ def lines_of(one: Explanation, paint: Paint = plain, most: int | None = FEWEST) 
     yield _HEADINGS[one.source].format(at=one.at, attempt=one.attempt)
     if one.failure:
         yield paint(f"the placement did not last: {one.failure}", "red")
+    if one.waits_for:
+        yield paint(f"it is not bound yet: {', '.join(one.waits_for)} made it wait", "yellow")
     if one.rejection:
         yield f"no node was asked: {one.rejection}"
     accepted = [node for node in one.nodes if node.feasible]
