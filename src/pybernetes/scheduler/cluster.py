@@ -96,6 +96,10 @@ class ClusterState:
         if row is not None:
             self._count(row, pod, -1)
 
+    def placed(self, key: Key) -> PodInfo | None:
+        known = self._pods.get(key)
+        return known[0] if known is not None else None
+
     def is_placed(self, key: Key) -> bool:
         return key in self._pods
 

@@ -51,6 +51,7 @@ class Feed:
         if new is None:
             assert old is not None
             self._state.remove_node(old.metadata.name)
+            self._queue.move(ClusterEvent.NODE_REMOVED, old, None)
             return
         if old is not None and not node_events(old, new):
             if old.status.images != new.status.images:
@@ -58,7 +59,7 @@ class Feed:
             return
         self._state.set_node(new)
         for event in (ClusterEvent.NODE_ADDED,) if old is None else node_events(old, new):
-            self._queue.move(event)
+            self._queue.move(event, old, new)
 
     def _namespace(self, old: core_v1.Namespace | None, new: core_v1.Namespace | None) -> None:
         if old is not None and new is not None and old.metadata.labels == new.metadata.labels:
@@ -102,7 +103,7 @@ class Feed:
         _keep(self._state.storage.claims, key, new)
         self._state.storage.wake(key)
         if new is not None:
-            self._queue.move(ClusterEvent.CLAIM_CHANGED)
+            self._queue.move(ClusterEvent.CLAIM_CHANGED, old, new)
 
     def _volume(self, old: core_v1.PersistentVolume | None, new: core_v1.PersistentVolume | None) -> None:
         volume = new or old
@@ -112,21 +113,21 @@ class Feed:
         if (reference := volume.spec.claim_ref) is not None:
             self._state.storage.wake(Key(reference.namespace, reference.name))
         if new is not None:
-            self._queue.move(ClusterEvent.VOLUME_CHANGED)
+            self._queue.move(ClusterEvent.VOLUME_CHANGED, old, new)
 
     def _storage_class(self, old: storage_v1.StorageClass | None, new: storage_v1.StorageClass | None) -> None:
         storage_class = new or old
         assert storage_class is not None
         _keep(self._state.storage.classes, storage_class.metadata.name, new)
         if old is None:
-            self._queue.move(ClusterEvent.STORAGE_CLASS_ADDED)
+            self._queue.move(ClusterEvent.STORAGE_CLASS_ADDED, old, new)
 
     def _csi_node(self, old: storage_v1.CSINode | None, new: storage_v1.CSINode | None) -> None:
         node = new or old
         assert node is not None
         _keep(self._state.storage.csi_nodes, node.metadata.name, new)
         if new is not None:
-            self._queue.move(ClusterEvent.CSI_NODE_CHANGED)
+            self._queue.move(ClusterEvent.CSI_NODE_CHANGED, old, new)
 
     def _csi_driver(self, old: storage_v1.CSIDriver | None, new: storage_v1.CSIDriver | None) -> None:
         driver = new or old
@@ -136,7 +137,7 @@ class Feed:
     def _attachment(self, old: storage_v1.VolumeAttachment | None, new: storage_v1.VolumeAttachment | None) -> None:
         self._state.storage.set_attachment(old, new)
         if new is None:
-            self._queue.move(ClusterEvent.ATTACHMENT_REMOVED)
+            self._queue.move(ClusterEvent.ATTACHMENT_REMOVED, old, None)
 
     def _pod(self, old: core_v1.Pod | None, new: core_v1.Pod | None) -> None:
         if new is None:
@@ -163,21 +164,24 @@ class Feed:
         key = _key(pod)
         self._queue.remove(key)
         self._state.nominations.remove(key)
-        if self._state.is_placed(key):
+        if (placed := self._state.placed(key)) is not None:
             self._state.remove_pod(key)
             self._state.storage.wake(key)
-            self._queue.move(ClusterEvent.POD_REMOVED)
+            self._queue.move(ClusterEvent.POD_REMOVED, placed, None)
 
     def _placed_pod(self, old: core_v1.Pod | None, new: core_v1.Pod) -> None:
         key = _key(new)
         self._queue.remove(key)
         self._state.nominations.remove(key)
-        was_placed = self._state.is_placed(key)
-        self._state.set_pod(pod_info(new), new.spec.node_name)
-        if not was_placed or (old is not None and not old.spec.node_name):
-            self._queue.move(ClusterEvent.POD_ASSIGNED)
-        elif old is not None and old.metadata.labels != new.metadata.labels:
-            self._queue.move(ClusterEvent.POD_LABELS_CHANGED)
+        known, info = self._state.placed(key), pod_info(new)
+        self._state.set_pod(info, new.spec.node_name)
+        if known is None or (old is not None and not old.spec.node_name):
+            self._queue.move(ClusterEvent.POD_ASSIGNED, None, info)
+            return
+        if known.labels != info.labels:
+            self._queue.move(ClusterEvent.POD_LABELS_CHANGED, known, info)
+        if any(amount > info.requests.get(name, 0) for name, amount in known.requests.items()):
+            self._queue.move(ClusterEvent.POD_SPEC_CHANGED, known, info)
 
     def _is_ours(self, pod: core_v1.Pod) -> bool:
         """Gated pods and pods that are being deleted wait for nobody."""

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from itertools import count
@@ -22,9 +23,12 @@ from typing import Any
 from pybernetes.api.clock import Clock
 from pybernetes.api.meta import Key
 from pybernetes.scheduler.framework import ClusterEvent, Plugin
+from pybernetes.scheduler.hints import Change, Hints
 from pybernetes.scheduler.pod_info import PodInfo
 
 LONGEST_UNSCHEDULABLE = 300.0
+MOST_CHANGES = 256
+"""How many changes are kept for pods that are being tried; when more happen, any of them may have helped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,8 @@ class Waiting:
     attempts: int = 0
     failed_at: float = 0.0
     rejected_by: frozenset[str] = frozenset()
+    seen: int = 0
+    """How many changes had happened when it was last taken to be tried."""
     gated_by: str = ""
     """The plugin that holds it back, so that it is not even tried."""
 
@@ -72,7 +78,10 @@ class SchedulingQueue:
         self._sort_key = sort_key
         self._clock = clock
         self._backoffs = backoff
-        self._woken_by: dict[ClusterEvent, frozenset[str]] = _by_event(plugins)
+        self._hints = Hints(plugins)
+        self._being_tried: set[Key] = set()
+        self._changes: deque[Change] = deque(maxlen=MOST_CHANGES)
+        self._happened = 0
         self._order = count()
         self._active: list[tuple[Any, int, Waiting]] = []
         self._backoff: list[tuple[float, int, Waiting]] = []
@@ -103,11 +112,15 @@ class SchedulingQueue:
         if changed and pod.key in self._unschedulable:
             del self._unschedulable[pod.key]
             self._requeue(waiting)
+        elif changed and pod.key in self._being_tried:
+            # As if more had happened than is known.
+            waiting.seen = self._happened - MOST_CHANGES - 1
         elif self._held_back.pop(pod.key, None) is not None:
             self._requeue(waiting)
 
     def remove(self, key: Key) -> None:
         self._waiting.pop(key, None)
+        self._end_attempt(key)
         self._unschedulable.pop(key, None)
         self._held_back.pop(key, None)
 
@@ -126,6 +139,7 @@ class SchedulingQueue:
             waiting = heapq.heappop(self._active)[2]
             if self._waiting.get(waiting.pod.key) is waiting:
                 waiting.attempts += 1
+                self._begin_attempt(waiting)
                 return waiting
         return None
 
@@ -137,34 +151,69 @@ class SchedulingQueue:
         # The heaps keep what they have: another object makes it void.
         taken = self._waiting[key] = replace(waiting, attempts=waiting.attempts + 1)
         self._unschedulable.pop(key, None)
+        self._begin_attempt(taken)
         return taken
 
     def park(self, waiting: Waiting, rejected_by: frozenset[str]) -> None:
-        """No node would do: wait for an event that one of the plugins which refused cares about."""
+        """No node would do: wait for a change that could help by one of the plugins which refused.
+
+        What happened while it was being tried counts: the attempt may not have seen it.
+        """
         if self._waiting.get(waiting.pod.key) is waiting:
             waiting.failed_at = self._clock.monotonic()
             waiting.rejected_by = rejected_by
-            self._unschedulable[waiting.pod.key] = waiting
+            if self._was_helped(waiting):
+                self._requeue(waiting)
+            else:
+                self._unschedulable[waiting.pod.key] = waiting
+            self._end_attempt(waiting.pod.key)
 
     def retry(self, waiting: Waiting) -> None:
         """The attempt failed for a passing cause: try again after the back-off."""
         if self._waiting.get(waiting.pod.key) is waiting:
             waiting.failed_at = self._clock.monotonic()
             self._requeue(waiting)
+            self._end_attempt(waiting.pod.key)
 
-    def move(self, event: ClusterEvent) -> None:
-        """Something happened: whoever it could help is tried again, after the rest of its back-off."""
-        if not self._unschedulable and not self._held_back:
-            return
-        interested = self._woken_by.get(event, frozenset())
+    def move(self, event: ClusterEvent, old: Any = None, new: Any = None) -> None:
+        """Something happened: whoever it could help is tried again, after the rest of its back-off.
+
+        ``old`` and ``new`` are what it happened to, as ``hints`` has them; without them it might help whoever cares
+        about such events.
+        """
+        interested = self._hints.interested(event)
         if event is ClusterEvent.POD_ADDED and not interested:
+            return
+        change = Change(event, old, new)
+        if self._being_tried:
+            self._changes.append(change)
+            self._happened += 1
+        if not self._unschedulable and not self._held_back:
             return
         for key in [key for key, waiting in self._held_back.items() if waiting.gated_by in interested]:
             self._requeue(self._held_back.pop(key))
+        verdicts = self._hints.about(change)
         for key, waiting in list(self._unschedulable.items()):
-            if not waiting.rejected_by or waiting.rejected_by & interested:
+            if verdicts.could_help(waiting.pod, waiting.rejected_by):
                 del self._unschedulable[key]
                 self._requeue(waiting)
+
+    def _begin_attempt(self, waiting: Waiting) -> None:
+        self._being_tried.add(waiting.pod.key)
+        waiting.seen = self._happened
+
+    def _end_attempt(self, key: Key) -> None:
+        self._being_tried.discard(key)
+        if not self._being_tried:
+            self._changes.clear()
+
+    def _was_helped(self, waiting: Waiting) -> bool:
+        """Whether something that happened since it was taken could help it."""
+        missed = self._happened - waiting.seen
+        if missed > len(self._changes):
+            return True
+        changes = list(self._changes)[len(self._changes) - missed :]
+        return any(self._hints.about(one).could_help(waiting.pod, waiting.rejected_by) for one in changes)
 
     def _requeue(self, waiting: Waiting) -> None:
         if not waiting.attempts:
@@ -212,8 +261,3 @@ class SchedulingQueue:
             yield self._backoff[0][0]
         if self._unschedulable:
             yield next(iter(self._unschedulable.values())).failed_at + LONGEST_UNSCHEDULABLE
-
-
-def _by_event(plugins: Iterable[Plugin]) -> dict[ClusterEvent, frozenset[str]]:
-    plugins = list(plugins)
-    return {event: frozenset(one.name for one in plugins if event in one.wakes_on) for event in ClusterEvent}

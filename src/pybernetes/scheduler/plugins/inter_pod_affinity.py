@@ -17,6 +17,7 @@ from pybernetes.scheduler.columns import NodeColumns
 from pybernetes.scheduler.configuration.arguments import InterPodAffinityArgs
 from pybernetes.scheduler.domains import sum_by_domain
 from pybernetes.scheduler.framework import MAX_SCORE, ClusterEvent, Code, Refusal, Scope
+from pybernetes.scheduler.hints import Change
 from pybernetes.scheduler.pod_info import PodInfo
 from pybernetes.scheduler.term_registry import PlacedTerms
 
@@ -31,6 +32,7 @@ class InterPodAffinity:
     wakes_on = frozenset(
         (
             ClusterEvent.NODE_ADDED,
+            ClusterEvent.NODE_REMOVED,
             ClusterEvent.NODE_LABELS_CHANGED,
             ClusterEvent.POD_ASSIGNED,
             ClusterEvent.POD_REMOVED,
@@ -43,6 +45,35 @@ class InterPodAffinity:
         self._state = state
         self._hard_weight = arguments.hard_pod_affinity_weight
         self._ignores_preferred = arguments.ignore_preferred_terms_of_existing_pods
+
+    def could_help(self, pod: PodInfo, change: Change) -> bool:
+        """Company came, or someone who would not have it went; or a node changed domains that are asked about."""
+        match change.event:
+            case ClusterEvent.POD_ASSIGNED:
+                return self._is_company(pod, change.new)
+            case ClusterEvent.POD_REMOVED:
+                return self._keep_apart(pod, change.old)
+            case ClusterEvent.POD_LABELS_CHANGED:
+                comes = self._is_company(pod, change.new) and not self._is_company(pod, change.old)
+                return comes or (self._keep_apart(pod, change.old) and not self._keep_apart(pod, change.new))
+            case ClusterEvent.NODE_ADDED:
+                terms = pod.inter_pod.required
+                return not terms or any(term.topology_key in change.new.metadata.labels for term in terms)
+        # A node that goes or has other labels: whoever is refused by pods elsewhere may be helped.
+        return True
+
+    def _is_company(self, pod: PodInfo, other: PodInfo) -> bool:
+        terms = pod.inter_pod.required
+        labels = self._labels(other)
+        return bool(terms) and all(term.picks(other.namespace, other.labels, labels) for term in terms)
+
+    def _keep_apart(self, pod: PodInfo, other: PodInfo) -> bool:
+        """Whether one of the two refuses the other."""
+        return any(
+            term.picks(whom.namespace, whom.labels, self._labels(whom))
+            for holder, whom in ((pod, other), (other, pod))
+            for term in holder.inter_pod.required_anti
+        )
 
     def concerns(self, pod: PodInfo, nodes: NodeColumns) -> bool:
         return bool(pod.inter_pod.required or pod.inter_pod.required_anti or self._placed.required_anti)

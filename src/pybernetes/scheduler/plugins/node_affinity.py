@@ -7,11 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from pybernetes.api.models import core_v1
-from pybernetes.api.placement import integer
+from pybernetes.api.placement import integer, matches_node, matches_term
 from pybernetes.scheduler.arrays import ABSENT, EVERY_ROW, Ints, Mask, Rows
 from pybernetes.scheduler.columns import NodeColumns
 from pybernetes.scheduler.configuration.arguments import NodeAffinityArgs
 from pybernetes.scheduler.framework import ClusterEvent, Code, Refusal, Rejection, Scope, scaled_to_highest
+from pybernetes.scheduler.hints import Change
 from pybernetes.scheduler.pod_info import PodInfo
 
 REASON = "node(s) didn't match Pod's node affinity/selector"
@@ -105,6 +106,16 @@ class NodeAffinity:
         added = arguments.added_affinity
         self._enforced = added.required_during_scheduling_ignored_during_execution if added is not None else None
         self._added = added.preferred_during_scheduling_ignored_during_execution if added is not None else []
+
+    def could_help(self, pod: PodInfo, change: Change) -> bool:
+        """A node matches now that did not before."""
+        return self._matches(pod, change.new) and not (change.old is not None and self._matches(pod, change.old))
+
+    def _matches(self, pod: PodInfo, node: core_v1.Node) -> bool:
+        enforced = self._enforced.node_selector_terms if self._enforced is not None else None
+        if enforced is not None and not any(matches_term(term, node) for term in enforced):
+            return False
+        return matches_node(pod.spec, node)
 
     def rejection(self, pod: PodInfo) -> Rejection | None:
         return Rejection(REASON_CONFLICT) if self._named(pod) == frozenset() else None

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pybernetes.api.models import core_v1
 from pybernetes.api.resource_names import is_extended
 from pybernetes.scheduler.arrays import Ints, Mask, Rows
 from pybernetes.scheduler.columns import POD_SLOTS, NodeColumns
 from pybernetes.scheduler.configuration.arguments import NodeResourcesFitArgs
 from pybernetes.scheduler.framework import ClusterEvent, Code, Refusal, Scope
-from pybernetes.scheduler.pod_info import PodInfo
+from pybernetes.scheduler.hints import Change
+from pybernetes.scheduler.pod_info import PodInfo, amount_of
 from pybernetes.scheduler.resource_allocation import padded_uses
 from pybernetes.scheduler.scoring_strategies import strategy_of
 
@@ -35,6 +37,20 @@ class NodeResourcesFit:
         self._ignored_groups = frozenset(arguments.ignored_resource_groups)
         self._strategy = strategy_of(arguments.strategy)
         self._resources = arguments.strategy.weights()
+
+    def could_help(self, pod: PodInfo, change: Change) -> bool:
+        """A pod went from a node or asks for less now, or a node has room for the pod and more of it than before."""
+        match change.event:
+            case ClusterEvent.POD_SPEC_CHANGED:
+                return any(change.old.requests.get(name, 0) > change.new.requests.get(name, 0) for name in pod.requests)
+            case ClusterEvent.NODE_ADDED | ClusterEvent.NODE_ALLOCATABLE_CHANGED:
+                room = _room(change.new)
+                fits = room.get(POD_SLOTS, 0) > 0 and all(
+                    self._ignores(name) or amount <= room.get(name, 0) for name, amount in pod.requests.items()
+                )
+                before = _room(change.old) if change.old is not None else {}
+                return fits and any(room.get(name, 0) > before.get(name, 0) for name in (POD_SLOTS, *pod.requests))
+        return True
 
     def concerns(self, pod: PodInfo, nodes: NodeColumns) -> bool:
         return True
@@ -70,3 +86,7 @@ class NodeResourcesFit:
         if not (self._ignored or self._ignored_groups) or not is_extended(resource):
             return False
         return resource in self._ignored or resource.partition("/")[0] in self._ignored_groups
+
+
+def _room(node: core_v1.Node) -> dict[str, int]:
+    return {name: amount_of(name, text) for name, text in node.status.allocatable.items()}

@@ -9,6 +9,7 @@ from pybernetes.api.placement import tolerates
 from pybernetes.scheduler.arrays import Rows
 from pybernetes.scheduler.columns import NodeColumns
 from pybernetes.scheduler.framework import ClusterEvent, Code, Refusal, Scope
+from pybernetes.scheduler.hints import Change
 from pybernetes.scheduler.pod_info import PodInfo
 
 REASON = "node(s) were unschedulable"
@@ -19,6 +20,11 @@ class NodeUnschedulable:
     name = "NodeUnschedulable"
     scope = Scope.NODE
     wakes_on = frozenset((ClusterEvent.NODE_ADDED, ClusterEvent.NODE_TAINTS_CHANGED))
+
+    def could_help(self, pod: PodInfo, change: Change) -> bool:
+        """A node can be used now that could not before."""
+        was_open = change.old is not None and not change.old.spec.unschedulable
+        return not was_open and not change.new.spec.unschedulable
 
     def concerns(self, pod: PodInfo, nodes: NodeColumns) -> bool:
         return not tolerates(pod.spec.tolerations, _CORDON)

@@ -15,10 +15,13 @@ from pybernetes.scheduler.arrays import Rows
 from pybernetes.scheduler.cluster import ClusterState
 from pybernetes.scheduler.columns import NodeColumns
 from pybernetes.scheduler.framework import ClusterEvent, Code, Refusal, Scope
+from pybernetes.scheduler.hints import Change
+from pybernetes.scheduler.plugins.volume_restrictions import is_claim_of
 from pybernetes.scheduler.pod_info import PodInfo
 from pybernetes.scheduler.storage import StorageObjects
 
 REASON = "node(s) exceed max volume count"
+UNLIMITED = 1 << 31
 Attached = dict[str, str]
 """The driver of each volume, by a name that is the volume's alone."""
 
@@ -39,6 +42,19 @@ class NodeVolumeLimits:
         self._state = state
         self._storage = state.storage
 
+    def could_help(self, pod: PodInfo, change: Change) -> bool:
+        """A limit rose, a pod with claims went, or a claim of the pod is there."""
+        match change.event:
+            case ClusterEvent.CLAIM_CHANGED:
+                return is_claim_of(pod, change.new)
+            case ClusterEvent.POD_REMOVED:
+                return bool(change.old.claims)
+            case ClusterEvent.CSI_NODE_CHANGED:
+                before = _limits(change.old) if change.old is not None else None
+                now = _limits(change.new)
+                return before is None or any(now.get(name, UNLIMITED) > most for name, most in before.items())
+        return True
+
     def concerns(self, pod: PodInfo, nodes: NodeColumns) -> bool:
         return bool(pod.claims)
 
@@ -56,11 +72,7 @@ class NodeVolumeLimits:
         return (Refusal(nodes.mask_of(full)[rows], REASON),) if full else ()
 
     def _exceeds(self, wanted: Attached, row: int, node: str, csi_node: storage_v1.CSINode) -> bool:
-        limits = {
-            driver.name: driver.allocatable.count
-            for driver in csi_node.spec.drivers
-            if driver.allocatable is not None and driver.allocatable.count is not None
-        }
+        limits = _limits(csi_node)
         if not any(driver in limits for driver in wanted.values()):
             return False
         used: Attached = {}
@@ -79,6 +91,15 @@ class NodeVolumeLimits:
                 driver = attachment.spec.attacher
                 attached[f"{driver}/{source.spec.csi.volume_handle}"] = driver
         return attached
+
+
+def _limits(csi_node: storage_v1.CSINode) -> dict[str, int]:
+    """How many volumes of a driver the node attaches, for drivers that say so."""
+    return {
+        driver.name: driver.allocatable.count
+        for driver in csi_node.spec.drivers
+        if driver.allocatable is not None and driver.allocatable.count is not None
+    }
 
 
 def _volumes_of(pod: PodInfo, storage: StorageObjects) -> Iterator[tuple[str, str]]:

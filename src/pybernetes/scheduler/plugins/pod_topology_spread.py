@@ -21,6 +21,7 @@ from pybernetes.scheduler.columns import NodeColumns
 from pybernetes.scheduler.configuration.arguments import PodTopologySpreadArgs
 from pybernetes.scheduler.domains import domains_among, totals_of
 from pybernetes.scheduler.framework import MAX_SCORE, ClusterEvent, Code, Refusal, Scope
+from pybernetes.scheduler.hints import Change
 from pybernetes.scheduler.plugins.node_affinity import required_nodes
 from pybernetes.scheduler.plugins.taint_toleration import TaintToleration
 from pybernetes.scheduler.pod_info import PodInfo
@@ -29,6 +30,14 @@ from pybernetes.scheduler.workloads import Workloads
 REASON = "node(s) didn't match pod topology spread constraints"
 REASON_NO_LABEL = "node(s) didn't match pod topology spread constraints (missing required label)"
 _HARD, _SOFT = "DoNotSchedule", "ScheduleAnyway"
+_ABOUT_NODES = frozenset(
+    (
+        ClusterEvent.NODE_ADDED,
+        ClusterEvent.NODE_REMOVED,
+        ClusterEvent.NODE_LABELS_CHANGED,
+        ClusterEvent.NODE_TAINTS_CHANGED,
+    )
+)
 HOSTNAME = "kubernetes.io/hostname"
 ZONE = "topology.kubernetes.io/zone"
 _SYSTEM_DEFAULTS = (
@@ -58,6 +67,12 @@ class Constraint:
         )
         return int(picked)
 
+    def selects(self, pod: PodInfo | None) -> bool:
+        """Whether a pod counts, or did before it was on its way out."""
+        if pod is None or self.selector is None or pod.namespace != self.namespace:
+            return False
+        return self.selector.matches(pod.labels)
+
     def picks(self, incoming: PodInfo) -> int:
         """1 when the pod that is to be placed will count too."""
         return int(self.selector is not None and self.selector.matches(incoming.labels))
@@ -70,16 +85,11 @@ class Constraint:
 class PodTopologySpread:
     name = "PodTopologySpread"
     scope = Scope.CLUSTER
-    wakes_on = frozenset(
-        (
-            ClusterEvent.NODE_ADDED,
-            ClusterEvent.NODE_LABELS_CHANGED,
-            ClusterEvent.NODE_TAINTS_CHANGED,
-            ClusterEvent.POD_ASSIGNED,
-            ClusterEvent.POD_REMOVED,
-            ClusterEvent.POD_LABELS_CHANGED,
-        )
-    )
+    wakes_on = _ABOUT_NODES | {
+        ClusterEvent.POD_ASSIGNED,
+        ClusterEvent.POD_REMOVED,
+        ClusterEvent.POD_LABELS_CHANGED,
+    }
 
     def __init__(self, state: ClusterState, workloads: Workloads, arguments: PodTopologySpreadArgs) -> None:
         self._system_defaults = arguments.defaulting_type == "System"
@@ -88,6 +98,15 @@ class PodTopologySpread:
         self._state = state
         self._workloads = workloads
         self._taints = TaintToleration()
+
+    def could_help(self, pod: PodInfo, change: Change) -> bool:
+        """A pod came or went that counts, or a node that has, or had, all topology keys."""
+        constraints = self._constraints(pod, _HARD)
+        if change.event in _ABOUT_NODES:
+            nodes = [one for one in (change.old, change.new) if one is not None]
+            return any(all(one.topology_key in node.metadata.labels for one in constraints) for node in nodes)
+        before, after = change.old, change.new
+        return any(one.selects(before) != one.selects(after) for one in constraints)
 
     def concerns(self, pod: PodInfo, nodes: NodeColumns) -> bool:
         if pod.spec.topology_spread_constraints:

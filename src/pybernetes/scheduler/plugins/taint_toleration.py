@@ -9,10 +9,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pybernetes.api.placement import tolerates
+from pybernetes.api.models import core_v1
+from pybernetes.api.placement import tolerates, untolerated
 from pybernetes.scheduler.arrays import Ints, Mask, Rows
 from pybernetes.scheduler.columns import NodeColumns
 from pybernetes.scheduler.framework import ClusterEvent, Code, Refusal, Scope, scaled_to_highest
+from pybernetes.scheduler.hints import Change
 from pybernetes.scheduler.pod_info import PodInfo
 
 REASON = "node(s) had untolerated taint(s)"
@@ -28,10 +30,19 @@ def _untolerated(pod: PodInfo, nodes: NodeColumns, effects: tuple[str, ...]) -> 
     ]
 
 
+def _repels(node: core_v1.Node, pod: PodInfo) -> bool:
+    return untolerated(node.spec.taints, pod.spec.tolerations, _HARD) is not None
+
+
 class TaintToleration:
     name = "TaintToleration"
     scope = Scope.NODE
     wakes_on = frozenset((ClusterEvent.NODE_ADDED, ClusterEvent.NODE_TAINTS_CHANGED, ClusterEvent.POD_SPEC_CHANGED))
+
+    def could_help(self, pod: PodInfo, change: Change) -> bool:
+        """Nothing of the node repels the pod any more."""
+        was_open = change.old is not None and not _repels(change.old, pod)
+        return not was_open and not _repels(change.new, pod)
 
     def concerns(self, pod: PodInfo, nodes: NodeColumns) -> bool:
         return True

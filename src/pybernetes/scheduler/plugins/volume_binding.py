@@ -27,7 +27,9 @@ from pybernetes.scheduler.cluster import ClusterState
 from pybernetes.scheduler.columns import NodeColumns
 from pybernetes.scheduler.configuration.arguments import VolumeBindingArgs
 from pybernetes.scheduler.framework import ClusterEvent, Code, NotPrepared, Refusal, Rejection, Reservation, Scope
+from pybernetes.scheduler.hints import Change
 from pybernetes.scheduler.plugins.node_affinity import any_term
+from pybernetes.scheduler.plugins.volume_restrictions import is_claim_of
 from pybernetes.scheduler.pod_info import PodInfo
 from pybernetes.scheduler.volume_plan import (
     PodClaims,
@@ -66,6 +68,10 @@ class VolumeBinding:
         self._volumes = volumes
         self._timeout = arguments.bind_timeout_seconds
         self._shape = arguments.shape or FULL_IS_WORST
+
+    def could_help(self, pod: PodInfo, change: Change) -> bool:
+        """A claim of the pod; anything else that happens to volumes, classes and nodes."""
+        return change.event is not ClusterEvent.CLAIM_CHANGED or is_claim_of(pod, change.new)
 
     def rejection(self, pod: PodInfo) -> Rejection | None:
         why = why_not_anywhere(pod, self._volumes) if pod.claims else ""

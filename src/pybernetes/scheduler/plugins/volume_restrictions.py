@@ -16,6 +16,7 @@ from pybernetes.scheduler.arrays import Rows
 from pybernetes.scheduler.cluster import ClusterState
 from pybernetes.scheduler.columns import NodeColumns
 from pybernetes.scheduler.framework import ClusterEvent, Refusal, Rejection, Scope
+from pybernetes.scheduler.hints import Change
 from pybernetes.scheduler.pod_info import PodInfo
 
 REASON_DISK = "node(s) had no available disk"
@@ -31,6 +32,16 @@ class VolumeRestrictions:
 
     def __init__(self, state: ClusterState) -> None:
         self._state = state
+
+    def could_help(self, pod: PodInfo, change: Change) -> bool:
+        """A new node, a claim of the pod, or a pod that went and had its disk or claim."""
+        match change.event:
+            case ClusterEvent.CLAIM_CHANGED:
+                return is_claim_of(pod, change.new)
+            case ClusterEvent.POD_REMOVED:
+                shares = change.old.namespace == pod.namespace and not set(change.old.claims).isdisjoint(pod.claims)
+                return shares or any(conflict(disk, held) for disk in pod.disks for held in change.old.disks)
+        return True
 
     def rejection(self, pod: PodInfo) -> Rejection | None:
         for name in _named_claims(pod) if pod.claims else ():
@@ -65,6 +76,10 @@ def _named_claims(pod: PodInfo) -> Iterator[str]:
     for volume in pod.spec.volumes:
         if volume.persistent_volume_claim is not None:
             yield volume.persistent_volume_claim.claim_name
+
+
+def is_claim_of(pod: PodInfo, claim: core_v1.PersistentVolumeClaim) -> bool:
+    return claim.metadata.namespace == pod.namespace and claim.metadata.name in pod.claims
 
 
 def conflict(one: core_v1.Volume, other: core_v1.Volume) -> bool:

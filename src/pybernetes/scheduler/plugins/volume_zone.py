@@ -15,6 +15,8 @@ from pybernetes.api.storage import WAIT_FOR_FIRST_CONSUMER, class_of_claim
 from pybernetes.scheduler.arrays import ABSENT, Mask, Rows
 from pybernetes.scheduler.columns import NodeColumns
 from pybernetes.scheduler.framework import ClusterEvent, Code, Refusal, Rejection, Scope
+from pybernetes.scheduler.hints import Change
+from pybernetes.scheduler.plugins.volume_restrictions import is_claim_of
 from pybernetes.scheduler.pod_info import PodInfo
 from pybernetes.scheduler.storage import StorageObjects
 
@@ -41,6 +43,17 @@ class VolumeZone:
 
     def __init__(self, storage: StorageObjects) -> None:
         self._storage = storage
+
+    def could_help(self, pod: PodInfo, change: Change) -> bool:
+        """A claim of the pod, a volume with other zones, or a class that waits for its first consumer."""
+        match change.event:
+            case ClusterEvent.CLAIM_CHANGED:
+                return is_claim_of(pod, change.new)
+            case ClusterEvent.VOLUME_CHANGED:
+                return change.old is None or list(_zones_of(change.old)) != list(_zones_of(change.new))
+            case ClusterEvent.STORAGE_CLASS_ADDED:
+                return bool(change.new.volume_binding_mode == WAIT_FOR_FIRST_CONSUMER)
+        return True
 
     def rejection(self, pod: PodInfo) -> Rejection | None:
         for volume in pod.spec.volumes if pod.claims else ():
