@@ -13,7 +13,7 @@ from pathlib import Path
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from pybernetes.apiserver.figures import Histogram, Labels, counter, gauge, histogram, single
+from pybernetes.apiserver.figures import Counts, Histogram, Labels, counter, gauge, histogram, single
 from pybernetes.apiserver.kind_cache import KindCache
 from pybernetes.apiserver.resources.api_service import API_SERVICES, available
 from pybernetes.apiserver.resources.service_reservations import ServiceReservations
@@ -88,6 +88,21 @@ class StorageMetrics(Collector):
         start = "kube_apiserver_clusterip_allocator"
         yield gauge(f"{start}_allocated_ips", "[ALPHA] Cluster IPs that services hold.", ("cidr",), taken)
         yield gauge(f"{start}_available_ips", "[ALPHA] Cluster IPs that are free.", ("cidr",), free)
+
+
+class AggregationMetrics(Collector):
+    """How often group versions of other servers became unavailable."""
+
+    def __init__(self, lost: Counts) -> None:
+        self._lost = lost
+
+    def describe(self) -> list[Metric]:
+        """Nothing is collected before somebody asks."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        text = "[ALPHA] How often APIServices became unavailable."
+        yield counter("aggregator_unavailable_apiservice_total", text, ("name", "reason"), self._lost)
 
 
 class StoreFile(Collector):

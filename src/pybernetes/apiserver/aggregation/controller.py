@@ -24,10 +24,11 @@ from pybernetes.apiserver.delete_plan import DeleteOptions
 from pybernetes.apiserver.describe import Description
 from pybernetes.apiserver.discovery.priorities import Priority
 from pybernetes.apiserver.discovery.served import ServedVersion
+from pybernetes.apiserver.figures import Counts
 from pybernetes.apiserver.following import Follower
 from pybernetes.apiserver.objects import StoredObject
 from pybernetes.apiserver.resource import Context, Document, StatusSubresource
-from pybernetes.apiserver.resources.api_service import API_SERVICES
+from pybernetes.apiserver.resources.api_service import API_SERVICES, available
 from pybernetes.apiserver.rules import MainRule, StatusRule
 from pybernetes.apiserver.server import ApiServer
 from pybernetes.apiserver.updating import Proposal
@@ -50,6 +51,8 @@ class Aggregation:
         self._at_start: frozenset[str] = frozenset()
         self._settled: set[str] = set()
         self._local: dict[tuple[str, str], Priority] = {}
+        self.lost = Counts()
+        """How often group versions became unavailable, by name and reason."""
         self._following = False
         self._elsewhere = ExtensionServers(server, description, client, self._report)
         self._follower = Follower(
@@ -135,6 +138,9 @@ class Aggregation:
         now = self._server.clock.now()
         if with_verdict(stored.document.get("status"), verdict, now) == stored.document.get("status"):
             return
+        before = available(stored.document)
+        if verdict.status != "True" and before is not None and before["status"] == "True":
+            self.lost.add(name, verdict.reason)
 
         def propose(current: StoredObject) -> Proposal:
             document = self._services.fresh_document_of(current)

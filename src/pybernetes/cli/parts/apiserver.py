@@ -26,7 +26,7 @@ from pybernetes.apiserver.describe import describe
 from pybernetes.apiserver.identity_lease import IdentityLease
 from pybernetes.apiserver.metrics_access import IdentityMetrics
 from pybernetes.apiserver.metrics_encryption import encryption_metrics
-from pybernetes.apiserver.metrics_storage import StoreFile
+from pybernetes.apiserver.metrics_storage import AggregationMetrics, StoreFile
 from pybernetes.apiserver.options import ComponentPorts, ServerOptions
 from pybernetes.apiserver.outdated_identities import OutdatedIdentities
 from pybernetes.apiserver.proxy import install as proxies
@@ -130,7 +130,7 @@ async def _serve(
     outdated = OutdatedIdentities(assembled.server)
     cleaned = start_hooks.add_hook(assembled.health, start_hooks.OUTDATED_IDENTITIES, lambda: outdated.is_running)
     edge = Edge(assembled.server, host=settings.bind, port=settings.port, tls=tls)
-    for collector in (IdentityMetrics(access), StoreFile(layout.database), *more):
+    for collector in (IdentityMetrics(access), StoreFile(layout.database), AggregationMetrics(aggregation.lost), *more):
         edge.metrics.registry.register(collector)
     zpages.register(assembled.server.routes, assembled.server.clock, flags_of(settings))
     assembled.server.routes.exact("/metrics", edge.metrics.serve)
