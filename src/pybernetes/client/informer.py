@@ -23,6 +23,7 @@ from collections.abc import Callable
 from random import Random
 from typing import Any, Generic, TypeVar
 
+from pybernetes.api import kinds
 from pybernetes.api.kinds import KindInfo
 from pybernetes.api.meta import Key
 from pybernetes.client.client import Client
@@ -123,8 +124,8 @@ class Informers:
     """One informer for each kind and scope, shared by all who ask; those asked for later start at once."""
 
     def __init__(self, client: Client, random: Random) -> None:
-        self._client = client
-        self._random = random
+        self.client = client
+        self.random = random
         self._informers: dict[object, Informer[Any]] = {}
         self._tasks: asyncio.TaskGroup | None = None
 
@@ -137,7 +138,7 @@ class Informers:
         field_selector: str | None = None,
     ) -> Informer[T]:
         return self.of(
-            self._client.of(model), namespace=namespace, label_selector=label_selector, field_selector=field_selector
+            self.client.of(model), namespace=namespace, label_selector=label_selector, field_selector=field_selector
         )
 
     def of(
@@ -153,8 +154,8 @@ class Informers:
         identity = (client.info.api_version, client.info.plural, client.type, *scope.values())
         found = self._informers.get(identity)
         if found is None:
-            detection = self._client.detection
-            found = Informer(client, self._random, detection.detector() if detection else None, **scope)
+            detection = self.client.detection
+            found = Informer(client, self.random, detection.detector() if detection else None, **scope)
             self._informers[identity] = found
             self._start(found)
         return found
@@ -164,12 +165,28 @@ class Informers:
             self._tasks = tasks
             for informer in self._informers.values():
                 self._start(informer)
-            await asyncio.Event().wait()
+            await self.forever()
+
+    async def forever(self) -> None:
+        """Until cancelled."""
+        await asyncio.Event().wait()
+
+    def known(self, info: KindInfo) -> Informer[Any] | None:
+        """The informer that has the whole of all objects of a kind, if somebody asked for one."""
+        try:
+            model = kinds.by_resource(info.group, info.version, info.plural).model
+        except LookupError:
+            return None
+        return self._informers.get((info.api_version, info.plural, model, None, None, None))
+
+    @property
+    def is_running(self) -> bool:
+        return self._tasks is not None
 
     @property
     def has_synced(self) -> bool:
-        """Whether every informer that runs knows its first list; none does before `run`."""
-        return self._tasks is None or all(informer.has_synced for informer in self._informers.values())
+        """Whether every informer knows its first list, once they run."""
+        return not self.is_running or all(informer.has_synced for informer in self._informers.values())
 
     async def synced(self) -> None:
         for informer in tuple(self._informers.values()):

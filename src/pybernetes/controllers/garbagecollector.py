@@ -109,11 +109,13 @@ class GarbageCollector(Controller):
             return
         self._known[identity] = info
         self._clients[info] = ResourceClient(self.client.transport, info, Owned)
-        informer: Informer[Owned] = self.context.informers.of(self._clients[info])
+        informer: Informer[Any] | None = self.context.informers.known(info)
+        if informer is None:
+            informer = self.context.informers.of(self._clients[info])
         self.informers.append(informer)
         informer.on_change(lambda old, new: self._observe(info, old, new))
 
-    def _observe(self, info: KindInfo, old: Owned | None, new: Owned | None) -> None:
+    def _observe(self, info: KindInfo, old: Any | None, new: Any | None) -> None:
         if new is not None:
             attention = self.graph.observe(info, new.metadata)
         else:

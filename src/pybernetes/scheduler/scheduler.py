@@ -83,8 +83,9 @@ class Scheduler:
         rows: Mapping[str, Row] = ROWS,
         features: Features = NONE,
         poster: Callable[[documents.Extender], Post] = poster,
+        informers: Informers | None = None,
     ) -> None:
-        """``rows`` are the plugins that can be chosen. Raises ConfigurationError."""
+        """``rows`` are the plugins that can be chosen, ``informers`` a `Share`. Raises ConfigurationError."""
         rows = with_features(rows, features)
         configuration = without_managed(configuration or default_configuration())
         self._client = client
@@ -110,7 +111,7 @@ class Scheduler:
             self._profiles = profiles
         backoff = Backoff(document.pod_initial_backoff_seconds, document.pod_max_backoff_seconds)
         self.queue = SchedulingQueue(clock, plugins, backoff, self._holder_of, sort)
-        self._informers = Informers(client, random)
+        self._informers = Informers(client, random) if informers is None else informers
         if self._gangs:
             follow(self._informers, self._groups, LIVE_PODS, self.queue.move)
         self._feed = Feed(self._informers, self._state, workloads, self.queue, frozenset(profiles))

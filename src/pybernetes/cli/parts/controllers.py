@@ -18,6 +18,7 @@ from pybernetes.cli.parts import addons, secure_port
 from pybernetes.cli.parts.clients import anonymous, authority, client_as, close
 from pybernetes.cli.parts.leadership import elector
 from pybernetes.cli.parts.secure_port import LEADER_ELECTION, Check, Component, is_up
+from pybernetes.client import Informers
 from pybernetes.controllers import ControllerManager, health, not_running
 from pybernetes.controllers.accounts import service_accounts
 
@@ -27,7 +28,8 @@ CONFIGURATION = "kubecontrollermanager.config.k8s.io"
 log = structlog.get_logger(__name__)
 
 
-async def run(layout: Layout, settings: Settings) -> None:
+async def run(layout: Layout, settings: Settings, informers: Informers | None = None) -> None:
+    """``informers``: those of the process, which somebody else runs."""
     client = client_as(Pki.controller_manager, layout, settings, AGENT)
     nobody = anonymous(layout, settings, AGENT)
     clock = SystemClock()
@@ -40,6 +42,7 @@ async def run(layout: Layout, settings: Settings) -> None:
             clock,
             random.Random(),
             chosen_controllers(settings),
+            informers=informers,
             elector=elector(client, layout, LEASE),
             root_ca=authority(layout, settings),
             network=network_options(settings),

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 import signal
 import sys
-from collections.abc import Coroutine, Iterable
+from collections.abc import Callable, Collection, Coroutine, Iterable
 from importlib import import_module
 from typing import Any
 
@@ -16,17 +17,45 @@ from pybernetes.cli.layout import Layout, Settings
 from pybernetes.cli.problems import Problem
 from pybernetes.store.contract import StoreError
 
+SHARING = ("controllers", "scheduler")
+"""Parts that watch the same objects: in one process they have them once."""
 
-async def run_parts(parts: Iterable[str], layout: Layout, settings: Settings) -> None:
+
+async def run_parts(parts: Collection[str], layout: Layout, settings: Settings) -> None:
     """Each part is a module here with `async run(layout, settings)`; when one fails, all end."""
+    sharing = SHARING if set(SHARING) <= set(parts) else ()
 
     async def run_all() -> None:
         async with asyncio.TaskGroup() as group:
             for part in parts:
-                module = import_module(f"pybernetes.cli.parts.{part}")
-                group.create_task(module.run(layout, settings), name=part)
+                if part not in sharing:
+                    group.create_task(_part(part)(layout, settings), name=part)
+            if sharing:
+                group.create_task(_run_together(sharing, layout, settings), name="+".join(sharing))
 
     await run_until_told(run_all())
+
+
+def _part(name: str) -> Callable[..., Coroutine[Any, Any, None]]:
+    run: Callable[..., Coroutine[Any, Any, None]] = import_module(f"pybernetes.cli.parts.{name}").run
+    return run
+
+
+async def _run_together(parts: Iterable[str], layout: Layout, settings: Settings) -> None:
+    """With the informers of one client, the controllers': it may see everything."""
+    from pybernetes.apiserver.auth.pki import Pki
+    from pybernetes.cli.parts.clients import client_as, close
+    from pybernetes.client import Informers
+
+    client = client_as(Pki.controller_manager, layout, settings, "p8s-informers")
+    informers = Informers(client, random.Random())
+    try:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(informers.run(), name="informers")
+            for part in parts:
+                group.create_task(_part(part)(layout, settings, informers), name=part)
+    finally:
+        await close(client)
 
 
 async def run_until_told(work: Coroutine[Any, Any, None]) -> None:

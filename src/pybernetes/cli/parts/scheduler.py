@@ -16,6 +16,8 @@ from pybernetes.cli.parts.leadership import elector
 from pybernetes.cli.parts.secure_port import LEADER_ELECTION, Check, Component, is_up
 from pybernetes.cli.scheduler_door import door_of
 from pybernetes.cli.scheduling import features_of, scheduling_of
+from pybernetes.client import Informers
+from pybernetes.client.shared_informers import Share
 from pybernetes.scheduler.configuration.loading import Configuration
 from pybernetes.scheduler.explaining.door import Door
 from pybernetes.scheduler.scheduler import Scheduler
@@ -23,11 +25,14 @@ from pybernetes.scheduler.scheduler import Scheduler
 LEASE = "kube-scheduler"
 
 
-async def run(layout: Layout, settings: Settings) -> None:
+async def run(layout: Layout, settings: Settings, informers: Informers | None = None) -> None:
+    """``informers``: those of the process, which somebody else runs."""
     client = client_as(Pki.scheduler, layout, settings, "p8s-scheduler")
     try:
         configuration, rows = scheduling_of(settings)
-        scheduler = Scheduler(client, SystemClock(), random.Random(), configuration, rows, features_of(settings))
+        share = None if informers is None else Share(informers)
+        features = features_of(settings)
+        scheduler = Scheduler(client, SystemClock(), random.Random(), configuration, rows, features, informers=share)
         about = component(scheduler, configuration, settings)
         async with (
             Door(scheduler.explainer, door_of(layout)),
