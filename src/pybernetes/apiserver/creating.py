@@ -38,7 +38,8 @@ class Creating(Storage):
         metadata = document["metadata"]
         prefix = "" if metadata.get("name") else metadata.get("generateName", "")
         self._default(document)
-        document = self._shown(self._judged(document))
+        if self._judges_stored:
+            document = self._shown(self._judged(document))
         drop_repeated_owners(document, context, REPEATED)
         tracking.record(document, self._managers_of_new(document, context) if managers is None else managers)
         attributes = Attributes(Operation.CREATE, self.resource, namespace, metadata.get("name", ""), context, document)
@@ -50,7 +51,8 @@ class Creating(Storage):
             self._default_name_dependent(document)
         if prefix:
             attributes = replace(attributes, name=metadata["name"])
-        document = self._judged(document)
+        if self._judges_stored:
+            document = self._judged(document)
         metadata = document["metadata"]
         reservation = self._reserve(document, None, context)
         try:

@@ -170,6 +170,13 @@ class Plugin:
             and subresource in self.subresources
         )
 
+    def mutates(self, operation: Operation, group_resource: str) -> bool:
+        """Of the writes that it handles; for a plugin whose two methods are about different ones."""
+        return type(self).mutate is not Plugin.mutate
+
+    def validates(self, operation: Operation, group_resource: str) -> bool:
+        return type(self).validate is not Plugin.validate
+
 
 class ReadingPlugin(Plugin):
     """A plugin that needs nothing of the server but what it knows."""
@@ -235,7 +242,7 @@ class Chain:
         self.figures = ChainFigures()
 
     async def mutate(self, attributes: Attributes) -> None:
-        timed = self._of(self._mutating, "mutate", attributes)
+        timed = self._of(self._mutating, ADMIT, attributes)
         began = at = perf_counter()
         outcomes: list[Mutated | None] = []
         try:
@@ -258,7 +265,7 @@ class Chain:
     async def validate(self, attributes: Attributes) -> None:
         began = at = perf_counter()
         try:
-            for plugin, seconds in self._of(self._validating, "validate", attributes):
+            for plugin, seconds in self._of(self._validating, VALIDATE, attributes):
                 if plugin.needs and not self._has_any(plugin.needs):
                     seconds.counts[0] += 1
                     continue
@@ -275,16 +282,15 @@ class Chain:
         await self.validate(attributes)
 
     def _of(
-        self, known: dict[tuple[Operation, str, str], tuple[Timed, ...]], method: str, attributes: Attributes
+        self, known: dict[tuple[Operation, str, str], tuple[Timed, ...]], step: str, attributes: Attributes
     ) -> tuple[Timed, ...]:
         group_resource = attributes.resource.info.group_resource
         key = (attributes.operation, group_resource, attributes.subresource)
         found = known.get(key)
         if found is None:
-            step = ADMIT if method == "mutate" else VALIDATE
             found = known[key] = tuple(
                 (plugin, self.figures.plugin(plugin.name, step, attributes.operation))
                 for plugin in self.plugins
-                if plugin.handles(*key) and getattr(type(plugin), method) is not getattr(Plugin, method)
+                if plugin.handles(*key) and (plugin.mutates if step == ADMIT else plugin.validates)(*key[:2])
             )
         return found

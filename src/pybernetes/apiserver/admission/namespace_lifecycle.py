@@ -24,13 +24,19 @@ class NamespaceLifecycle(ReadingPlugin):
             return operation is Operation.DELETE and group_resource == _NAMESPACES and not subresource
         return operation in self.operations and group_resource not in _REVIEWS
 
+    def mutates(self, operation: Operation, group_resource: str) -> bool:
+        return operation is not Operation.DELETE
+
+    def validates(self, operation: Operation, group_resource: str) -> bool:
+        return operation is Operation.DELETE
+
     async def mutate(self, attributes: Attributes) -> None:
         """Judged before anything else is done for the write."""
-        if attributes.namespace and attributes.operation is not Operation.DELETE:
+        if attributes.namespace:
             self._require_open(attributes)
 
     async def validate(self, attributes: Attributes) -> None:
-        if attributes.operation is Operation.DELETE and attributes.name in IMMORTAL:
+        if attributes.name in IMMORTAL:
             raise errors.forbidden(_NAMESPACES, attributes.name, "this namespace may not be deleted")
 
     def _require_open(self, attributes: Attributes) -> None:

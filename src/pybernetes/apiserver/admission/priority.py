@@ -24,9 +24,15 @@ class Priority(ReadingPlugin):
         self._as_of = -1
         """The version of the classes that the default was looked up in."""
 
+    def mutates(self, operation: Operation, group_resource: str) -> bool:
+        return group_resource == "pods"
+
+    def validates(self, operation: Operation, group_resource: str) -> bool:
+        return group_resource == CLASSES
+
     async def mutate(self, attributes: Attributes) -> None:
         pod = attributes.document
-        if pod is None or attributes.resource.info.group_resource != "pods":
+        if pod is None:
             return
         spec = pod.setdefault("spec", {})
         if attributes.operation is Operation.UPDATE:
@@ -47,9 +53,7 @@ class Priority(ReadingPlugin):
         spec["priority"], spec["preemptionPolicy"] = value, policy
 
     async def validate(self, attributes: Attributes) -> None:
-        if attributes.resource.info.group_resource != CLASSES or attributes.document is None:
-            return
-        if not attributes.document.get("globalDefault"):
+        if attributes.document is None or not attributes.document.get("globalDefault"):
             return
         present = self._default()
         if present is not None and (

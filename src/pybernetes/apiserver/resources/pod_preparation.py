@@ -32,7 +32,7 @@ def prepare_create(pod: Document, context: Context) -> None:
 
 
 def _pod_affinity_terms(affinity: Document | None) -> Iterator[Document]:
-    for name in ("podAffinity", "podAntiAffinity"):
+    for name in ("podAffinity", "podAntiAffinity") if affinity else ():
         terms = (affinity or {}).get(name) or {}
         yield from (weighted.get("podAffinityTerm") or {} for weighted in terms.get(_PREFERRED) or ())
         yield from terms.get(_REQUIRED) or ()

@@ -15,13 +15,15 @@ _COUNTED = ("cpu", "memory")
 
 def quality_of_service(spec: Document) -> str:
     holders = [spec] if spec.get("resources") is not None else _all_containers(spec)
-    given = [resources for holder in holders if (resources := holder.get("resources"))]
-    requested = any(_positive(one.get("requests")) or _positive(one.get("limits")) for one in given)
-    if not requested:
-        return "BestEffort"
-    if len(given) == len(holders) and all(_is_guaranteed(one) for one in given):
-        return "Guaranteed"
-    return "Burstable"
+    requested, guaranteed = False, True
+    for holder in holders:
+        resources = holder.get("resources")
+        if not resources:
+            guaranteed = False
+            continue
+        requested = requested or _positive(resources.get("requests")) or _positive(resources.get("limits"))
+        guaranteed = guaranteed and _is_guaranteed(resources)
+    return "BestEffort" if not requested else "Guaranteed" if guaranteed else "Burstable"
 
 
 def _all_containers(spec: Document) -> list[Document]:

@@ -8,7 +8,9 @@ Follows k8s.io/apiserver/pkg/cel/library/authz.go.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from pybernetes.api import fields
 from pybernetes.api.access import Attributes, Decision, User

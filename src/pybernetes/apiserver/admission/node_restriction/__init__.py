@@ -45,19 +45,23 @@ class NodeRestriction(Plugin):
     def handles(self, operation: Operation, group_resource: str, subresource: str) -> bool:
         return operation in self.operations and group_resource in self.resources
 
+    def mutates(self, operation: Operation, group_resource: str) -> bool:
+        return operation is not Operation.DELETE
+
+    def validates(self, operation: Operation, group_resource: str) -> bool:
+        return operation is Operation.DELETE
+
     async def mutate(self, attributes: Attributes) -> None:
         """Judged before anything else is done for the write."""
-        if attributes.operation is not Operation.DELETE:
+        if NODES_GROUP in attributes.context.user.groups:
             await self._judge(attributes)
 
     async def validate(self, attributes: Attributes) -> None:
-        if attributes.operation is Operation.DELETE:
+        if NODES_GROUP in attributes.context.user.groups:
             await self._judge(attributes)
 
     async def _judge(self, attributes: Attributes) -> None:
         user = attributes.user
-        if NODES_GROUP not in user.groups:
-            return
         node = node_of(user)
         problem = await self._problem(node, attributes) if node else f'could not determine node from user "{user.name}"'
         if problem:

@@ -80,7 +80,8 @@ class PodSecurity(Plugin):
         if policy is None:
             return
         if policy.allows_all:
-            attributes.annotate(ENFORCED, str(policy.enforce))
+            if attributes.context.audited is not None:
+                attributes.annotate(ENFORCED, str(policy.enforce))
             self.figures.evaluated(attributes, ALLOW, policy.enforce, ENFORCE)
             return
         if attributes.old is not None and not _changes_images(pod, attributes.old):

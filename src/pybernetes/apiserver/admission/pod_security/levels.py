@@ -85,7 +85,7 @@ class Policy:
 
 def policy_of(labels: Mapping[str, str], defaults: Policy) -> tuple[Policy, tuple[FieldError, ...]]:
     """What cannot be understood is enforced as restricted, and neither audited nor warned of."""
-    if not any(label.startswith(PREFIX) for label in labels):
+    if PREFIX not in "\n".join(labels):
         return defaults, ()
     problems: list[FieldError] = []
     enforce = _standard(labels, "enforce", defaults.enforce, Level.RESTRICTED, problems)
