@@ -118,7 +118,7 @@ async def test_a_class_that_is_missing_is_named(cluster: Cluster) -> None:
     pod = await cluster.apply(user("web", "tpu"))
     await cluster.settle()
     assert (await why(cluster, pod)).startswith(
-        "0/2 nodes are available: request one: device class tpu does not exist. still not schedulable"
+        "0/2 nodes are available: request one: device class tpu does not exist. no new claims to deallocate"
     )
     await cluster.apply(device_class("tpu"))
     await cluster.settle(quiet=15)

@@ -152,7 +152,7 @@ class DynamicResources:
         try:
             return [wanted(one, self._devices.classes) for one in claims if one.status.allocation is None]
         except AllocationFailed as error:
-            raise PluginFailed(self.name, "Filter", error) from error
+            raise PluginFailed(self.name, "filter", error) from error
 
     def _why_not(self, claims: Sequence[WantedClaim], node: core_v1.Node, selection: Selection) -> str:
         try:
@@ -160,7 +160,7 @@ class DynamicResources:
         except InvalidPools as error:
             return str(error)
         except AllocationFailed as error:
-            raise PluginFailed(self.name, "Filter", error) from error
+            raise PluginFailed(self.name, "filter", error) from error
 
     def _found(
         self, claims: Sequence[WantedClaim], node: core_v1.Node, selection: Selection
@@ -212,12 +212,9 @@ class DynamicResources:
         return reserved
 
     def no_node_for(self, pod: PodInfo, refusals: Callable[[], Mapping[str, str]]) -> Aftermath | None:
-        if not pod.spec.resource_claims:
+        if not pod.spec.resource_claims or self.rejection(pod) is not None:
             return Aftermath(NOTHING_TO_DEALLOCATE)
-        try:
-            claims = claims_of(pod.pod, self._devices.claim)
-        except ClaimUnusable:
-            return Aftermath(NOTHING_TO_DEALLOCATE)
+        claims = claims_of(pod.pod, self._devices.claim)
         idle = next((one for one in claims if self._keeps_away(one) and not is_held_by_others(one, pod.pod)), None)
         if idle is None:
             return Aftermath(STILL_NOT)
