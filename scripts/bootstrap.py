@@ -21,6 +21,8 @@ VENV = ROOT / ".venv"
 STAMP = VENV / ".pybernetes-installed"
 POLICY = Path("/usr/sbin/policy-rc.d")
 SEARCH = ":".join((os.environ.get("PATH", ""), "/usr/local/sbin:/usr/sbin:/sbin"))
+DISTRIBUTIONS_PYTHON = (Path("/usr/bin/python3"),)
+OLDEST_PYTHON = (3, 11)
 DISK_NEEDED = 1024 * 1024 * 1024
 
 
@@ -168,14 +170,39 @@ def make_environment(extras: str) -> None:
 
 
 def create_venv() -> None:
-    command = [sys.executable, "-m", "venv", str(VENV)]
-    if attempt(command, dict(os.environ)):
+    if any(made_by(python) for python in interpreters()):
         return
-    shutil.rmtree(VENV, ignore_errors=True)
     if os.geteuid() == 0 and shutil.which("apt-get", path=SEARCH):
         say("python3-venv is missing and is installed now: it creates .venv")
         install(["python3-venv"])
-    run("creating .venv", command, dict(os.environ))
+    run("creating .venv", [interpreters()[0], "-m", "venv", str(VENV)], dict(os.environ))
+
+
+def interpreters() -> list[str]:
+    """The best first. A distribution builds its Python with profiles and whole; version managers do not unless they are
+    told to, and theirs takes a tenth longer for everything a cluster does."""
+    return [str(one) for one in DISTRIBUTIONS_PYTHON if is_recent(one)] + [sys.executable]
+
+
+def is_recent(python: Path) -> bool:
+    if not python.exists():
+        return False
+    question = f"import sys; raise SystemExit(sys.version_info < {OLDEST_PYTHON})"
+    return attempt([str(python), "-c", question], dict(os.environ))
+
+
+def made_by(python: str) -> bool:
+    """A Python without ensurepip gets the pip of the one that runs this script, where that has one."""
+    environment, venv = dict(os.environ), str(VENV)
+    if attempt([python, "-m", "venv", venv], environment):
+        return True
+    shutil.rmtree(VENV, ignore_errors=True)
+    if attempt([python, "-m", "venv", "--without-pip", venv], environment):
+        pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", str(VENV / "bin" / "python")]
+        if attempt([*pip, "install", "--quiet", "pip"], environment):
+            return True
+    shutil.rmtree(VENV, ignore_errors=True)
+    return False
 
 
 def attempt(command: Sequence[str], environment: dict[str, str]) -> bool:

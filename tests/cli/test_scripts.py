@@ -141,3 +141,43 @@ def test_a_second_run_installs_nothing(
     bootstrap.make_environment("")
     bootstrap.make_environment("[dev]")
     assert len(steps) == 2
+
+
+def program(path: Path, *lines: str) -> Path:
+    path.write_text("\n".join(("#!/bin/sh", *lines, "")))
+    path.chmod(0o755)
+    return path
+
+
+def test_the_distributions_python_is_taken_where_it_is_recent(
+    bootstrap: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    recent, old = program(tmp_path / "recent", "exit 0"), program(tmp_path / "old", "exit 1")
+    monkeypatch.setattr(bootstrap, "DISTRIBUTIONS_PYTHON", (old, tmp_path / "absent", recent))
+    assert bootstrap.interpreters() == [str(recent), sys.executable]
+
+
+def test_a_python_without_ensurepip_gets_the_pip_of_the_one_that_runs(
+    bootstrap: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    bare = program(tmp_path / "bare", f'case "$*" in *--without-pip*) exec {sys.executable} "$@";; esac', "exit 1")
+    steps: list[list[str]] = []
+
+    def attempt(command: list[str], environment: dict[str, str]) -> bool:
+        steps.append(command)
+        return "pip" in command or subprocess.run(command, check=False, capture_output=True).returncode == 0
+
+    monkeypatch.setattr(bootstrap, "VENV", tmp_path / "venv")
+    monkeypatch.setattr(bootstrap, "attempt", attempt)
+    assert bootstrap.made_by(str(bare))
+    assert (tmp_path / "venv" / "bin" / "python").exists()
+    assert steps[-1][0] == sys.executable
+    assert steps[-1][-3:] == ["install", "--quiet", "pip"]
+
+
+def test_a_python_that_cannot_make_an_environment_leaves_nothing_behind(
+    bootstrap: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(bootstrap, "VENV", tmp_path / "venv")
+    assert not bootstrap.made_by(str(program(tmp_path / "broken", "exit 1")))
+    assert not (tmp_path / "venv").exists()
