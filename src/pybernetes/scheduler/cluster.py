@@ -122,6 +122,7 @@ class ClusterState:
         else:
             self.namespaces[name] = labels
         self.counts.forget()
+        self.placed_terms.forget()
 
     def _place(self, pod: PodInfo, node: str) -> None:
         self._pods[pod.key] = (pod, node)

@@ -17,6 +17,7 @@ import numpy as np
 from pybernetes.api.models import core_v1
 from pybernetes.scheduler.arrays import ABSENT, Ids, Ints, Mask
 from pybernetes.scheduler.bookings import Bookings
+from pybernetes.scheduler.domains import Domains
 from pybernetes.scheduler.pod_info import HostPort, PodInfo, amount_of
 
 POD_SLOTS = "pods"
@@ -73,6 +74,8 @@ class NodeColumns:
         self.changes = ChangeLog()
         self.structure = 0
         """Counts added, removed and relabelled nodes: results that span nodes depend on it."""
+        self.tainted = 0
+        """Counts changes of taints."""
         self.resources: dict[str, int] = {}
         self._row_of: dict[str, int] = {}
         self._free: list[int] = []
@@ -93,6 +96,7 @@ class NodeColumns:
         self.taints: dict[TaintIdentity, Mask] = {}
         """Where each taint is; taints that no node has are not in it."""
         self.images: dict[str, NodeImage] = {}
+        self._domains: dict[str, tuple[int, Domains]] = {}
         self.host_ports: dict[tuple[str, int], dict[int, list[str]]] = {}
         for resource in ("cpu", "memory", POD_SLOTS):
             self.resource_index(resource)
@@ -183,6 +187,13 @@ class NodeColumns:
             column = self.labels[key] = np.full(self._capacity, ABSENT, np.int32)
         return column
 
+    def domains(self, key: str) -> Domains:
+        """Those of all nodes."""
+        known = self._domains.get(key)
+        if known is None or known[0] != self.structure:
+            known = self._domains[key] = (self.structure, Domains(self.label_ids(key), self.present))
+        return known[1]
+
     def value_id(self, key: str, value: str) -> int:
         """The interned value, or ``ABSENT`` when no node has ever had it."""
         return self.label_values.get(key, {}).get(value, ABSENT)
@@ -229,13 +240,17 @@ class NodeColumns:
             self.label_ids(key)[row] = values.setdefault(value, len(values))
 
     def _set_taints(self, row: int, taints: Iterable[core_v1.Taint]) -> None:
-        for identity in [one for one, mask in self.taints.items() if mask[row]]:
+        wanted = {TaintIdentity(taint.key, taint.value, taint.effect) for taint in taints}
+        held = {one for one, mask in self.taints.items() if mask[row]}
+        if wanted == held:
+            return
+        self.tainted += 1
+        for identity in held - wanted:
             mask = self.taints[identity]
             mask[row] = False
             if not mask.any():
                 del self.taints[identity]
-        for taint in taints:
-            identity = TaintIdentity(taint.key, taint.value, taint.effect)
+        for identity in wanted - held:
             if identity not in self.taints:
                 self.taints[identity] = np.zeros(self._capacity, np.bool_)
             self.taints[identity][row] = True

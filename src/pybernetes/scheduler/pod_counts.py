@@ -18,6 +18,7 @@ Weigh = Callable[[PodInfo], int]
 """What a pod adds to its node's count; 0 for pods that are not picked."""
 Placed = Callable[[], Iterable[tuple[int, PodInfo]]]
 _MOST_SELECTIONS = 512
+_MOST_TEMPLATES = 4096
 
 
 @dataclass(slots=True)
@@ -30,12 +31,15 @@ class PodCounts:
     def __init__(self, placed: Placed) -> None:
         self._placed = placed
         self._selections: dict[str, _Selection] = {}
+        self._picking: dict[tuple[bytes, bool], list[tuple[_Selection, int]]] = {}
+        """For pods of a template, on their way out or not, the selections that count them and by how much."""
 
     def of(self, identity: str, weigh: Weigh, rows: int) -> Ints:
         """Counts per row, at least ``rows`` long. Equal identities must weigh alike."""
         selection = self._selections.pop(identity, None)
         if selection is None:
             selection = self._count(weigh, rows)
+            self._picking.clear()
             if len(self._selections) >= _MOST_SELECTIONS:
                 del self._selections[next(iter(self._selections))]
         # Taken out and put back: the one not asked for longest stands first.
@@ -45,16 +49,25 @@ class PodCounts:
         return selection.counts
 
     def change(self, row: int, pod: PodInfo, sign: int) -> None:
-        for selection in self._selections.values():
-            weight = selection.weigh(pod)
-            if weight:
-                if row >= len(selection.counts):
-                    selection.counts = _longer(selection.counts, row + 1)
-                selection.counts[row] += sign * weight
+        for selection, weight in self._selections_of(pod):
+            if row >= len(selection.counts):
+                selection.counts = _longer(selection.counts, row + 1)
+            selection.counts[row] += sign * weight
 
     def forget(self) -> None:
         """What selections weigh by has changed (such as a namespace's labels): count anew when asked."""
         self._selections.clear()
+        self._picking.clear()
+
+    def _selections_of(self, pod: PodInfo) -> list[tuple[_Selection, int]]:
+        key = (pod.template, pod.is_terminating)
+        found = self._picking.get(key)
+        if found is None:
+            if len(self._picking) >= _MOST_TEMPLATES:
+                self._picking.clear()
+            weighed = [(one, one.weigh(pod)) for one in self._selections.values()]
+            found = self._picking[key] = [(one, weight) for one, weight in weighed if weight]
+        return found
 
     def _count(self, weigh: Weigh, rows: int) -> _Selection:
         selection = _Selection(weigh, np.zeros(rows, np.int64))

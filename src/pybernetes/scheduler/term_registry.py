@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -11,11 +10,18 @@ from pybernetes.scheduler.affinity import AffinityTerm
 from pybernetes.scheduler.arrays import Ints
 from pybernetes.scheduler.pod_info import PodInfo
 
+_MOST_COLUMNS = 64
+_MOST_TEMPLATES = 1024
+Picked = Sequence[tuple[AffinityTerm, Ints]]
 
-@dataclass(slots=True)
+
 class _Held:
-    term: AffinityTerm
-    by_row: dict[int, int]
+    """A term with what its holders weigh by row. The column is made when somebody asks and kept up to date then."""
+
+    def __init__(self, term: AffinityTerm) -> None:
+        self.term = term
+        self.by_row: dict[int, int] = {}
+        self.column: Ints | None = None
 
     def add(self, row: int, amount: int) -> bool:
         """False when nobody holds the term any more."""
@@ -24,60 +30,87 @@ class _Held:
             self.by_row[row] = left
         else:
             self.by_row.pop(row, None)
+        if self.column is not None:
+            if row < len(self.column):
+                self.column[row] = left
+            else:
+                self.column = None
         return bool(self.by_row)
 
-    def column(self, rows: int) -> Ints:
-        column = np.zeros(rows, np.int64)
-        column[list(self.by_row)] = list(self.by_row.values())
-        return column
+    def filled(self, rows: int) -> Ints:
+        if self.column is None or len(self.column) != rows:
+            self.column = np.zeros(rows, np.int64)
+            self.column[list(self.by_row)] = list(self.by_row.values())
+        return self.column
+
+
+class HeldTerms:
+    """Terms of one kind. Columns are as the state is now: whoever keeps what is made of one makes something new."""
+
+    def __init__(self) -> None:
+        self._held: dict[str, _Held] = {}
+        self._picking: dict[bytes, list[_Held]] = {}
+        """For a pod of a template the terms that pick it."""
+        self._with_columns: dict[str, _Held] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._held)
+
+    def hold(self, term: AffinityTerm, row: int, amount: int) -> None:
+        held = self._held.get(term.identity)
+        if held is None:
+            held = self._held[term.identity] = _Held(term)
+            self._picking.clear()
+        if not held.add(row, amount):
+            del self._held[term.identity]
+            self._with_columns.pop(term.identity, None)
+            self._picking.clear()
+
+    def picking(self, pod: PodInfo, namespace_labels: Mapping[str, str], rows: int) -> Picked:
+        found = self._picking.get(pod.template)
+        if found is None:
+            if len(self._picking) >= _MOST_TEMPLATES:
+                self._picking.clear()
+            found = [
+                held for held in self._held.values() if held.term.picks(pod.namespace, pod.labels, namespace_labels)
+            ]
+            self._picking[pod.template] = found
+        return [(held.term, self._column(held, rows)) for held in found]
+
+    def forget(self) -> None:
+        """What terms pick by has changed, such as a namespace's labels."""
+        self._picking.clear()
+
+    def _column(self, held: _Held, rows: int) -> Ints:
+        """The columns that were asked for last are kept."""
+        identity = held.term.identity
+        self._with_columns.pop(identity, None)
+        if len(self._with_columns) >= _MOST_COLUMNS:
+            oldest = next(iter(self._with_columns))
+            self._with_columns.pop(oldest).column = None
+        self._with_columns[identity] = held
+        return held.filled(rows)
 
 
 class PlacedTerms:
     """``required`` and ``required_anti`` count holders; ``preferred`` sums weights, negative for anti-affinity."""
 
     def __init__(self) -> None:
-        self.required: dict[str, _Held] = {}
-        self.required_anti: dict[str, _Held] = {}
-        self.preferred: dict[str, _Held] = {}
+        self.required = HeldTerms()
+        self.required_anti = HeldTerms()
+        self.preferred = HeldTerms()
 
     def change(self, row: int, pod: PodInfo, sign: int) -> None:
         terms = pod.inter_pod
         if not terms:
             return
         for term in terms.required_anti:
-            _hold(self.required_anti, term, row, sign)
+            self.required_anti.hold(term, row, sign)
         for term in terms.required:
-            _hold(self.required, term, row, sign)
+            self.required.hold(term, row, sign)
         for weighted in terms.preferred:
-            _hold(self.preferred, weighted.term, row, sign * weighted.weight)
+            self.preferred.hold(weighted.term, row, sign * weighted.weight)
 
-    def required_for(
-        self, pod: PodInfo, namespace_labels: Mapping[str, str], rows: int
-    ) -> Iterator[tuple[AffinityTerm, Ints]]:
-        return _picking(self.required, pod, namespace_labels, rows)
-
-    def required_anti_for(
-        self, pod: PodInfo, namespace_labels: Mapping[str, str], rows: int
-    ) -> Iterator[tuple[AffinityTerm, Ints]]:
-        return _picking(self.required_anti, pod, namespace_labels, rows)
-
-    def preferred_for(
-        self, pod: PodInfo, namespace_labels: Mapping[str, str], rows: int
-    ) -> Iterator[tuple[AffinityTerm, Ints]]:
-        return _picking(self.preferred, pod, namespace_labels, rows)
-
-
-def _hold(table: dict[str, _Held], term: AffinityTerm, row: int, amount: int) -> None:
-    held = table.get(term.identity)
-    if held is None:
-        held = table[term.identity] = _Held(term, {})
-    if not held.add(row, amount):
-        del table[term.identity]
-
-
-def _picking(
-    table: dict[str, _Held], pod: PodInfo, namespace_labels: Mapping[str, str], rows: int
-) -> Iterator[tuple[AffinityTerm, Ints]]:
-    for held in table.values():
-        if held.term.picks(pod.namespace, pod.labels, namespace_labels):
-            yield held.term, held.column(rows)
+    def forget(self) -> None:
+        for one in (self.required, self.required_anti, self.preferred):
+            one.forget()

@@ -19,9 +19,12 @@ class Workloads:
     def __init__(self) -> None:
         self._services: dict[str, dict[str, Mapping[str, str]]] = {}
         self._owners: dict[str, LabelSelector] = {}
+        self.version = 0
+        """Counts changes: what was found out of selectors depends on it."""
 
     def set_service(self, namespace: str, name: str, selector: Mapping[str, str] | None) -> None:
         """None removes it; a Service without a selector picks nothing."""
+        self.version += 1
         services = self._services.setdefault(namespace, {})
         if selector:
             services[name] = selector
@@ -29,6 +32,7 @@ class Workloads:
             services.pop(name, None)
 
     def set_owner(self, uid: str, selector: LabelSelector | None) -> None:
+        self.version += 1
         if selector is None:
             self._owners.pop(uid, None)
         else:

@@ -30,7 +30,8 @@ class VolumeRestrictions:
         if any(_clash(one, other) for one in pod.spec.volumes for other in held):
             return Verdict(("node(s) had no available disk",))
         for claim in claims(pod, cluster):
-            users = [one for one in cluster.placed if claim in claims(one, cluster)]
+            known = [one for somewhere in cluster.nodes for one in cluster.pods_on(somewhere)]
+            users = [one for one in known if claim in claims(one, cluster)]
             if "ReadWriteOncePod" in claim.spec.access_modes and users:
                 words = "PersistentVolumeClaim with ReadWriteOncePod access mode already in-use by another pod"
                 return Verdict((f"node(s) unavailable due to {words}",))

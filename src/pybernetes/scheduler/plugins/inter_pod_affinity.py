@@ -15,7 +15,6 @@ from pybernetes.scheduler.arrays import ABSENT, Ints, Mask, Rows
 from pybernetes.scheduler.cluster import ClusterState
 from pybernetes.scheduler.columns import NodeColumns
 from pybernetes.scheduler.configuration.arguments import InterPodAffinityArgs
-from pybernetes.scheduler.domains import sum_by_domain
 from pybernetes.scheduler.framework import MAX_SCORE, ClusterEvent, Code, Refusal, Scope
 from pybernetes.scheduler.hints import Change
 from pybernetes.scheduler.pod_info import PodInfo
@@ -97,13 +96,15 @@ class InterPodAffinity:
     def score(self, pod: PodInfo, nodes: NodeColumns, rows: Rows, feasible: Mask) -> Ints:
         total = np.zeros(nodes.capacity, np.int64)
         for weighted in pod.inter_pod.preferred:
-            total += weighted.weight * self._picked(weighted.term, nodes)
-        for term, weights in self._placed.preferred_for(pod, self._labels(pod), nodes.capacity):
-            total += sum_by_domain(nodes.label_ids(term.topology_key), weights, nodes.present)
+            total += weighted.weight * nodes.domains(weighted.term.topology_key).sums(
+                self._picked(weighted.term, nodes)
+            )
+        labels = self._labels(pod)
+        for term, weights in self._placed.preferred.picking(pod, labels, nodes.capacity):
+            total += nodes.domains(term.topology_key).sums(weights)
         if self._hard_weight:
-            for term, holders in self._placed.required_for(pod, self._labels(pod), nodes.capacity):
-                near = sum_by_domain(nodes.label_ids(term.topology_key), holders, nodes.present)
-                total += self._hard_weight * near
+            for term, holders in self._placed.required.picking(pod, labels, nodes.capacity):
+                total += self._hard_weight * nodes.domains(term.topology_key).sums(holders)
         return total[rows]
 
     def normalise(self, pod: PodInfo, nodes: NodeColumns, raw: Ints, feasible: Mask) -> Ints:
@@ -118,22 +119,26 @@ class InterPodAffinity:
         if pod.inter_pod.required:
             yield ~self._satisfied(pod, nodes), REASON_AFFINITY, Code.UNRESOLVABLE
         for term in pod.inter_pod.required_anti:
-            yield self._picked(term, nodes) > 0, REASON_ANTI_AFFINITY, Code.UNSCHEDULABLE
-        for term, holders in self._placed.required_anti_for(pod, self._labels(pod), nodes.capacity):
-            refused = sum_by_domain(nodes.label_ids(term.topology_key), holders, nodes.present) > 0
+            near = nodes.domains(term.topology_key).any(self._picked(term, nodes))
+            yield near, REASON_ANTI_AFFINITY, Code.UNSCHEDULABLE
+        for term, holders in self._placed.required_anti.picking(pod, self._labels(pod), nodes.capacity):
+            refused = nodes.domains(term.topology_key).any(holders)
             yield refused, REASON_EXISTING_ANTI_AFFINITY, Code.UNSCHEDULABLE
 
     def _satisfied(self, pod: PodInfo, nodes: NodeColumns) -> Mask:
         """Company for every term; the first of a group that only wants its own kind may start anywhere."""
         terms = pod.inter_pod.required
         counts = self._counts_of_all(terms, nodes)
-        has_keys: Mask = np.logical_and.reduce([nodes.label_ids(term.topology_key) != ABSENT for term in terms])
-        sums = [sum_by_domain(nodes.label_ids(term.topology_key), counts, nodes.present) for term in terms]
-        satisfied: Mask = has_keys & np.logical_and.reduce([total > 0 for total in sums])
-        nobody = not any(total.any() for total in sums)
-        if nobody and all(term.picks(pod.namespace, pod.labels, self._labels(pod)) for term in terms):
-            return has_keys
-        return satisfied
+        domains = [nodes.domains(term.topology_key) for term in terms]
+        company = [each.any(counts) for each in domains]
+        satisfied: Mask = np.logical_and.reduce(company)
+        if satisfied.any() or any(mask.any() for mask in company):
+            return satisfied
+        labels = self._labels(pod)
+        if not all(term.picks(pod.namespace, pod.labels, labels) for term in terms):
+            return satisfied
+        has_keys: Mask = np.logical_and.reduce([each.ids != ABSENT for each in domains])
+        return has_keys
 
     def _counts_of_all(self, terms: Sequence[AffinityTerm], nodes: NodeColumns) -> Ints:
         """Pods that every term picks, as upstream counts for required affinity."""
@@ -145,13 +150,12 @@ class InterPodAffinity:
         return self._state.counts.of(identity, weigh, nodes.capacity)
 
     def _picked(self, term: AffinityTerm, nodes: NodeColumns) -> Ints:
-        """For each row the pods that the term picks in the row's domain."""
+        """For each row the pods there that the term picks."""
 
         def weigh(placed: PodInfo) -> int:
             return int(term.picks(placed.namespace, placed.labels, self._labels(placed)))
 
-        counts = self._state.counts.of(f"term|{term.identity}", weigh, nodes.capacity)
-        return sum_by_domain(nodes.label_ids(term.topology_key), counts, nodes.present)
+        return self._state.counts.of(f"term|{term.identity}", weigh, nodes.capacity)
 
     def _labels(self, pod: PodInfo) -> dict[str, str]:
         return dict(self._state.namespaces.get(pod.namespace, {}))

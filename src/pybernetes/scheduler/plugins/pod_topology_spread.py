@@ -19,7 +19,7 @@ from pybernetes.scheduler.arrays import ABSENT, Ints, Mask, Rows
 from pybernetes.scheduler.cluster import ClusterState
 from pybernetes.scheduler.columns import NodeColumns
 from pybernetes.scheduler.configuration.arguments import PodTopologySpreadArgs
-from pybernetes.scheduler.domains import domains_among, totals_of
+from pybernetes.scheduler.domains import Domains, number_of_domains
 from pybernetes.scheduler.framework import MAX_SCORE, ClusterEvent, Code, Refusal, Scope
 from pybernetes.scheduler.hints import Change
 from pybernetes.scheduler.plugins.node_affinity import required_nodes
@@ -30,6 +30,7 @@ from pybernetes.scheduler.workloads import Workloads
 REASON = "node(s) didn't match pod topology spread constraints"
 REASON_NO_LABEL = "node(s) didn't match pod topology spread constraints (missing required label)"
 _HARD, _SOFT = "DoNotSchedule", "ScheduleAnyway"
+_MOST_TEMPLATES = 256
 _ABOUT_NODES = frozenset(
     (
         ClusterEvent.NODE_ADDED,
@@ -82,6 +83,19 @@ class Constraint:
         return f"spread|{self.namespace}|{self.selector}"
 
 
+class Spread:
+    """What a pod's constraints of one kind make of the nodes as they are; the same until one is relabelled or tainted.
+
+    ``domains`` has for each constraint those whose pods count.
+    """
+
+    def __init__(self, constraints: Sequence[Constraint], lacking: Mask, domains: Sequence[Domains]) -> None:
+        self.constraints = constraints
+        self.lacking = lacking
+        """The nodes without all topology keys."""
+        self.domains = domains
+
+
 class PodTopologySpread:
     name = "PodTopologySpread"
     scope = Scope.CLUSTER
@@ -98,6 +112,8 @@ class PodTopologySpread:
         self._state = state
         self._workloads = workloads
         self._taints = TaintToleration()
+        self._parsed: dict[tuple[bytes, str], tuple[int, Sequence[Constraint]]] = {}
+        self._spreads: dict[tuple[bytes, str], tuple[object, Spread]] = {}
 
     def could_help(self, pod: PodInfo, change: Change) -> bool:
         """A pod came or went that counts, or a node that has, or had, all topology keys."""
@@ -114,43 +130,39 @@ class PodTopologySpread:
         return self._hard_defaults and bool(self._constraints(pod, _HARD))
 
     def filter(self, pod: PodInfo, nodes: NodeColumns, rows: Rows) -> Sequence[Refusal]:
-        constraints = self._constraints(pod, _HARD)
-        has_keys = self._has_keys(nodes, constraints)
-        refusals = [Refusal((~has_keys)[rows], REASON_NO_LABEL, Code.UNRESOLVABLE)]
-        for one in constraints:
-            ids = nodes.label_ids(one.topology_key)
-            counted = nodes.present & has_keys & self._honoured(one, pod, nodes)
-            totals = totals_of(ids, self._counts(one, nodes), counted)
-            domains = domains_among(ids, counted)
-            fewest = int(totals[domains].min(initial=np.iinfo(np.int64).max)) if len(domains) else 0
-            if len(domains) < one.min_domains:
-                fewest = 0
-            skew = totals[ids] + one.picks(pod) - fewest
-            refusals.append(Refusal((skew > one.max_skew)[rows], REASON))
-        return refusals
+        """A node counts for the first constraint that refuses it."""
+        spread = self._spread(pod, nodes, _HARD)
+        missing: Mask = np.zeros(nodes.capacity, np.bool_)
+        skewed: Mask = np.zeros(nodes.capacity, np.bool_)
+        for one, domains in zip(spread.constraints, spread.domains, strict=True):
+            undecided = ~(missing | skewed)
+            missing |= undecided & (domains.ids == ABSENT)
+            totals = domains.totals(self._counts(one, nodes))
+            fewest = int(totals[domains.values].min()) if len(domains.values) >= max(one.min_domains, 1) else 0
+            too_many = totals + one.picks(pod) - fewest > one.max_skew
+            skewed |= undecided & ~missing & too_many[domains.ids]
+        return (
+            Refusal(missing[rows], REASON_NO_LABEL, Code.UNRESOLVABLE),
+            Refusal(skewed[rows], REASON),
+        )
 
     def prefers(self, pod: PodInfo, nodes: NodeColumns) -> bool:
         return bool(self._constraints(pod, _SOFT))
 
     def score(self, pod: PodInfo, nodes: NodeColumns, rows: Rows, feasible: Mask) -> Ints:
-        constraints = self._constraints(pod, _SOFT)
-        # The system's defaults spread over hosts even where nodes have no zone.
-        own = bool(pod.spec.topology_spread_constraints) or not self._system_defaults
-        scored = feasible & self._has_keys(nodes, constraints) if own else feasible
+        spread = self._spread(pod, nodes, _SOFT)
+        scored = feasible & ~spread.lacking if self._needs_all_keys(pod) else feasible
         total = np.zeros(nodes.capacity, np.float64)
-        for one in constraints:
-            ids = nodes.label_ids(one.topology_key)
+        for one, domains in zip(spread.constraints, spread.domains, strict=True):
             counts = self._counts(one, nodes)
             if one.topology_key == HOSTNAME:
-                found, size = counts, int(scored.sum())
+                weighted = counts * math.log(int(scored.sum()) + 2) + (one.max_skew - 1)
+                total += np.where(domains.ids != ABSENT, weighted, 0.0)
             else:
-                counted = nodes.present & self._honoured(one, pod, nodes)
-                if own:
-                    counted &= self._has_keys(nodes, constraints)
-                found = totals_of(ids, counts, counted)[ids]
-                size = len(domains_among(ids, scored)) + bool((scored & (ids == ABSENT)).any())
-            weighted = found * math.log(size + 2) + (one.max_skew - 1)
-            total += np.where(ids != ABSENT, weighted, 0.0)
+                size = number_of_domains(domains.ids, scored)
+                by_domain = domains.totals(counts) * math.log(size + 2) + (one.max_skew - 1)
+                by_domain[ABSENT] = 0.0
+                total += by_domain[domains.ids]
         raw = np.rint(total).astype(np.int64)
         raw[~scored] = -1
         return raw[rows]
@@ -165,8 +177,40 @@ class PodTopologySpread:
             return np.where(raw >= 0, MAX_SCORE, 0)
         return np.where(raw >= 0, MAX_SCORE * (most + least - raw) // most, 0)
 
+    def _needs_all_keys(self, pod: PodInfo) -> bool:
+        """The system's defaults spread over hosts even where nodes have no zone."""
+        return bool(pod.spec.topology_spread_constraints) or not self._system_defaults
+
+    def _spread(self, pod: PodInfo, nodes: NodeColumns, when: str) -> Spread:
+        constraints = self._constraints(pod, when)
+        version = (nodes.structure, nodes.tainted, id(constraints))
+        known = self._spreads.get((pod.template, when))
+        if known is None or known[0] != version:
+            if len(self._spreads) >= _MOST_TEMPLATES:
+                self._spreads.clear()
+            known = self._spreads[pod.template, when] = version, self._spread_now(pod, nodes, constraints)
+        return known[1]
+
+    def _spread_now(self, pod: PodInfo, nodes: NodeColumns, constraints: Sequence[Constraint]) -> Spread:
+        lacking = ~self._has_keys(nodes, constraints)
+        countable = nodes.present & ~lacking if self._needs_all_keys(pod) else nodes.present
+        counted = [countable & self._honoured(one, pod, nodes) for one in constraints]
+        domains = [
+            Domains(nodes.label_ids(one.topology_key), mask) for one, mask in zip(constraints, counted, strict=True)
+        ]
+        return Spread(constraints, lacking, domains)
+
     def _constraints(self, pod: PodInfo, when: str) -> Sequence[Constraint]:
-        """The pod's own; else the defaults, with the selector of its Services and workload."""
+        """The pod's own; else the defaults, with the selector of its Services and workload. The same object each time
+        until those change."""
+        known = self._parsed.get((pod.template, when))
+        if known is None or known[0] != self._workloads.version:
+            if len(self._parsed) >= _MOST_TEMPLATES:
+                self._parsed.clear()
+            known = self._parsed[pod.template, when] = self._workloads.version, tuple(self._parse(pod, when))
+        return known[1]
+
+    def _parse(self, pod: PodInfo, when: str) -> Sequence[Constraint]:
         own = pod.spec.topology_spread_constraints
         if own:
             return [_constraint(one, pod, _selector(pod, one)) for one in own if one.when_unsatisfiable == when]
