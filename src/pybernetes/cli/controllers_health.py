@@ -1,6 +1,6 @@
 """Where the controllers' process says how it is: a socket in the cluster's directory, for whoever may read that.
 
-`/healthz`, `/metrics`, and `/controllers` with the health of each as JSON. The process has no port of its own.
+`/healthz`, `/metrics`, and `/controllers` with the health of each as JSON. `secure_port` is for all others.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 from pybernetes.cli.layout import Layout
 
 if TYPE_CHECKING:
+    from aiohttp import web
+
     from pybernetes.controllers import ControllerManager
 
 PATIENCE = 5.0
@@ -25,6 +27,22 @@ PATIENCE = 5.0
 
 @asynccontextmanager
 async def served(layout: Layout, manager: ControllerManager) -> AsyncIterator[None]:
+    from pybernetes.cli.parts.doorstep import Doorstep
+
+    layout.run.mkdir(parents=True, exist_ok=True)
+    layout.controllers_socket.unlink(missing_ok=True)
+    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    with _short(layout.controllers_socket) as path:
+        listening.bind(path)
+    layout.controllers_socket.chmod(0o600)
+    try:
+        async with Doorstep(listening, lambda: _application(manager)):
+            yield
+    finally:
+        layout.controllers_socket.unlink(missing_ok=True)
+
+
+def _application(manager: ControllerManager) -> web.Application:
     from aiohttp import web
 
     from pybernetes.controllers import health
@@ -39,20 +57,11 @@ async def served(layout: Layout, manager: ControllerManager) -> AsyncIterator[No
     async def controllers(_: web.Request) -> web.Response:
         return web.json_response([asdict(health.health_of(one)) for one in manager.controllers])
 
-    app = web.Application()
-    app.add_routes([web.get("/healthz", healthz), web.get("/metrics", metrics), web.get("/controllers", controllers)])
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    layout.run.mkdir(parents=True, exist_ok=True)
-    layout.controllers_socket.unlink(missing_ok=True)
-    try:
-        with _short(layout.controllers_socket) as path:
-            await web.UnixSite(runner, path).start()
-        layout.controllers_socket.chmod(0o600)
-        yield
-    finally:
-        await runner.cleanup()
-        layout.controllers_socket.unlink(missing_ok=True)
+    application = web.Application()
+    application.add_routes(
+        [web.get("/healthz", healthz), web.get("/metrics", metrics), web.get("/controllers", controllers)]
+    )
+    return application
 
 
 def ask(layout: Layout) -> list[dict[str, Any]] | None:

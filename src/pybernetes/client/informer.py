@@ -34,6 +34,9 @@ from pybernetes.client.reflector import Reflector
 from pybernetes.client.resource import ResourceClient
 
 T = TypeVar("T")
+LISTS_AT_ONCE = 8
+"""More would only make connections, and hold more lists in memory: the server answers them one after another."""
+
 Handler = Callable[[T | None, T | None], None]
 
 
@@ -127,6 +130,7 @@ class Informers:
         self.client = client
         self.random = random
         self._informers: dict[object, Informer[Any]] = {}
+        self._listing = asyncio.Semaphore(LISTS_AT_ONCE)
         self._tasks: asyncio.TaskGroup | None = None
 
     def get(
@@ -155,7 +159,8 @@ class Informers:
         found = self._informers.get(identity)
         if found is None:
             detection = self.client.detection
-            found = Informer(client, self.random, detection.detector() if detection else None, **scope)
+            detector = detection.detector() if detection else None
+            found = Informer(client, self.random, detector, **scope, listing=self._listing)
             self._informers[identity] = found
             self._start(found)
         return found

@@ -13,9 +13,9 @@ Follows client-go tools/cache/reflector.go.
 from __future__ import annotations
 
 import asyncio
-from contextlib import aclosing
+from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 from random import Random
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import structlog
 
@@ -69,7 +69,9 @@ class Reflector(Generic[T]):
         namespace: str | None = None,
         label_selector: object | None = None,
         field_selector: object | None = None,
+        listing: AbstractAsyncContextManager[Any] | None = None,
     ) -> None:
+        """``listing`` is held while a list is under way: many reflectors may share one that lets few in."""
         self._client = client
         self._sink = sink
         self._random = random
@@ -77,6 +79,7 @@ class Reflector(Generic[T]):
         self._namespace = namespace
         self._label_selector = label_selector
         self._field_selector = field_selector
+        self._listing = listing or nullcontext()
         self._version: str | None = None
         self._list_from = SERVED_FROM_CACHE
 
@@ -100,12 +103,13 @@ class Reflector(Generic[T]):
                 await self._backoff.wait()
 
     async def _list(self) -> None:
-        listed = await self._client.list(
-            self._namespace,
-            label_selector=self._label_selector,
-            field_selector=self._field_selector,
-            resource_version=self._list_from,
-        )
+        async with self._listing:
+            listed = await self._client.list(
+                self._namespace,
+                label_selector=self._label_selector,
+                field_selector=self._field_selector,
+                resource_version=self._list_from,
+            )
         self._sink.replace(listed)
         self._version = listed.resource_version
         self._list_from = SERVED_FROM_CACHE

@@ -1,0 +1,27 @@
+"""What a long-running process does not load before it needs it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from textwrap import dedent
+
+LATE = """
+    from pybernetes.cli import lean
+    import ssl, sys
+    import aiohttp.connector
+
+    assert "rich" not in sys.modules
+    usual = ssl.create_default_context()
+    trusting = aiohttp.connector._SSL_CONTEXT_VERIFIED
+    assert trusting.cert_store_stats()["x509"] == 0
+    assert (trusting.verify_mode, trusting.check_hostname) == (usual.verify_mode, usual.check_hostname)
+    trusting.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname="example.com")
+    assert trusting.cert_store_stats() == usual.cert_store_stats()
+"""
+
+
+def test_what_the_machine_trusts_is_read_with_the_first_connection_that_needs_it() -> None:
+    done = subprocess.run([sys.executable, "-c", dedent(LATE)], capture_output=True, text=True, check=False)
+    assert done.stderr == ""
+    assert done.returncode == 0
