@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Compile the protocol files of `kubelet/runtime` and `cel` into the committed `*_pb2.py` and `*_pb2.pyi`.
+"""Compile the protocol files of `kubelet/runtime`, `cel` and `apiserver/encryption` into the committed `*_pb2.py` and
+`*_pb2.pyi`.
 
 Those of `kubelet/runtime` have services, too: `*_pb2_grpc.py`.
 """
@@ -16,7 +17,10 @@ from grpc_tools import protoc
 SOURCE_ROOT = Path(__file__).resolve().parent.parent / "src"
 WELL_KNOWN = Path(grpc_tools.__file__).parent / "_proto"
 SERVICES = sorted((SOURCE_ROOT / "pybernetes/kubelet/runtime").glob("*.proto"))
-MESSAGES = sorted((SOURCE_ROOT / "pybernetes/cel").glob("*.proto"))
+MESSAGES = [
+    *sorted((SOURCE_ROOT / "pybernetes/cel").glob("*.proto")),
+    *sorted((SOURCE_ROOT / "pybernetes/apiserver/encryption").glob("*.proto")),
+]
 
 
 def main() -> int:

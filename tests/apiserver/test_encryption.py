@@ -162,8 +162,12 @@ def test_a_rule_for_one_kind_wins_over_one_for_many() -> None:
             "length, got 20, expected one of [16 24 32]",
         ),
         (
-            [{"resources": ["secrets"], "providers": [{"kms": {"name": "k"}}]}],
-            'resources[0].providers[0].kms: Invalid value: "k": kms providers are not built here',
+            [{"resources": ["secrets"], "providers": [{"kms": {"name": "k", "endpoint": "unix:///x"}}]}],
+            'resources[0].providers[0].kms.apiVersion: Invalid value: "v1": KMSv1 is deprecated',
+        ),
+        (
+            [{"resources": ["secrets"], "providers": [{"kms": {"apiVersion": "v2", "name": "a:b", "endpoint": "x"}}]}],
+            "invalid KMS provider name a:b, must not contain ':'",
         ),
     ],
 )

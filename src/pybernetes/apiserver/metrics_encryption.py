@@ -13,19 +13,17 @@ from prometheus_client.registry import Collector
 
 from pybernetes.apiserver.figures import counter, histogram
 from pybernetes.apiserver.metrics_access import reloads
-from pybernetes.store.contract import Store
 
 if TYPE_CHECKING:
-    from pybernetes.apiserver.auth.reloading import FileReloader
-    from pybernetes.apiserver.encryption.sealed_store import SealedStore
+    from pybernetes.apiserver.encryption.upkeep import Upkeep
 
 _START = "apiserver_storage_transformation"
 
 
 class EncryptionMetrics(Collector):
-    def __init__(self, store: SealedStore, following: FileReloader | None) -> None:
-        self._store = store
-        self._following = following
+    def __init__(self, upkeep: Upkeep) -> None:
+        self._store = upkeep.store
+        self._reloader = upkeep.reloader
 
     def describe(self) -> list[Metric]:
         """Nothing is collected before somebody asks."""
@@ -37,11 +35,9 @@ class EncryptionMetrics(Collector):
         yield counter(f"{_START}_operations_total", text, labels, self._store.operations)
         text = "[ALPHA] How long it took to seal or open a value."
         yield histogram(f"{_START}_duration_seconds", text, labels[1:3], self._store.seconds)
-        if self._following is not None:
-            yield from reloads(self._following)
+        if self._reloader is not None:
+            yield from reloads(self._reloader)
 
 
-def encryption_metrics(store: Store, following: FileReloader | None) -> tuple[Collector, ...]:
-    from pybernetes.apiserver.encryption.sealed_store import SealedStore
-
-    return (EncryptionMetrics(store, following),) if isinstance(store, SealedStore) else ()
+def encryption_metrics(upkeep: Upkeep | None) -> tuple[Collector, ...]:
+    return () if upkeep is None else (EncryptionMetrics(upkeep),)

@@ -12,9 +12,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from pybernetes.apiserver.health import Health
+from pybernetes.apiserver.health import Check, Health
 
 PREFIX = "poststarthook/"
+KMS_PROVIDERS = "kms-providers"
+"""Whether services that guard keys are well; a reason not to be sent requests, not to be started again."""
 STORE = (
     "start-apiserver-admission-initializer",
     "generic-apiserver-start-informers",
@@ -53,6 +55,7 @@ AGGREGATION = (
 ORDER = (
     "ping",
     "log",
+    KMS_PROVIDERS,
     "etcd",
     "informer-sync",
     *(
@@ -113,11 +116,16 @@ def add_hook(health: Health, names: Iterable[str], goes_on: Callable[[], bool] |
 
 def add_checks(health: Health, names: Iterable[str], hook: Hook) -> None:
     for name in names:
-        health.live[name] = health.ready[name] = hook.check
-    for checks in (health.live, health.ready):
-        ordered = sorted(checks.items(), key=lambda row: _place(row[0]))
-        checks.clear()
-        checks.update(ordered)
+        for checks in (health.live, health.ready):
+            add_check(checks, name, hook.check)
+
+
+def add_check(checks: dict[str, Check], name: str, check: Check) -> None:
+    """Under its name, in upstream's order."""
+    checks[name] = check
+    ordered = sorted(checks.items(), key=lambda row: _place(row[0]))
+    checks.clear()
+    checks.update(ordered)
 
 
 _PLACES = {name: place for place, name in enumerate(ORDER)} | {LAST: len(ORDER) + 1}

@@ -13,7 +13,7 @@ from pybernetes.cli.problems import Problem
 
 if TYPE_CHECKING:
     from pybernetes.api.clock import Clock
-    from pybernetes.apiserver.auth.reloading import FileReloader
+    from pybernetes.apiserver.encryption.upkeep import Upkeep
     from pybernetes.store.contract import Store
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -37,8 +37,8 @@ def choose_encryption(function: F) -> F:
     return choose(FLAGS)(function)
 
 
-async def sealed(store: Store, settings: Settings, clock: Clock) -> tuple[Store, FileReloader | None]:
-    """The store as the server shall see it, and who follows the file. Raises Problem."""
+async def sealed(store: Store, settings: Settings, clock: Clock) -> tuple[Store, Upkeep | None]:
+    """The store as the server shall see it, and what goes on about it. Raises Problem."""
     path = settings.encryption_provider_config
     if not path:
         await _refuse_sealed(store)
@@ -48,6 +48,7 @@ async def sealed(store: Store, settings: Settings, clock: Clock) -> tuple[Store,
     from pybernetes.apiserver.auth.reloading import FileReloader
     from pybernetes.apiserver.encryption.configuration import read_configuration
     from pybernetes.apiserver.encryption.sealed_store import ROOT, SealedStore
+    from pybernetes.apiserver.encryption.upkeep import Upkeep
 
     kinds = {f"{ROOT}{one.storage}/": (one.info.group, one.info.plural) for one in reversed(tuple(resources.load()))}
     try:
@@ -56,12 +57,12 @@ async def sealed(store: Store, settings: Settings, clock: Clock) -> tuple[Store,
     except (ConfigurationError, OSError) as error:
         raise Problem(str(error), _HINT) from error
     if not settings.encryption_provider_config_automatic_reload:
-        return sealing, None
+        return sealing, Upkeep(sealing, None)
 
     async def take(changed: bytes) -> None:
         await sealing.use(read_configuration(changed, path))
 
-    return sealing, FileReloader("encryption", path, take, clock, content)
+    return sealing, Upkeep(sealing, FileReloader("encryption", path, take, clock, content))
 
 
 async def _refuse_sealed(store: Store) -> None:

@@ -1,6 +1,6 @@
 """The operator's file about what is encrypted, with which keys: `apiserver.config.k8s.io` EncryptionConfiguration.
 
-Not built: kms providers, which are refused.
+Not built: version 1 of kms providers, which is refused (upstream's is off).
 
 Follows k8s.io/apiserver/pkg/apis/apiserver (types_encryption.go, validation/validation_encryption.go).
 """
@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 import yaml
 
+from pybernetes.api.durations import InvalidDuration, parse_duration
 from pybernetes.api.fields import FieldError, FieldPath, aggregate, invalid, required
 from pybernetes.apiserver.admission.host import ConfigurationError
 
@@ -44,12 +45,20 @@ class Keys(_Struct):
     keys: list[Key] = []
 
 
+class KmsProvider(_Struct):
+    api_version: str = "v1"
+    name: str = ""
+    endpoint: str = ""
+    timeout: str = "3s"
+    cachesize: int | None = None
+
+
 class Provider(_Struct):
     aesgcm: Keys | None = None
     aescbc: Keys | None = None
     secretbox: Keys | None = None
     identity: dict[str, Any] | None = None
-    kms: dict[str, Any] | None = None
+    kms: KmsProvider | None = None
 
 
 class ResourceConfiguration(_Struct):
@@ -91,6 +100,7 @@ def validate(configuration: EncryptionConfiguration) -> Iterator[FieldError]:
     root = FieldPath("resources")
     if not configuration.resources:
         yield required(root, _AT_LEAST_ONE.format(root))
+    services: set[str] = set()
     for index, one in enumerate(configuration.resources):
         at = root[index].resources
         if not one.resources:
@@ -104,6 +114,10 @@ def validate(configuration: EncryptionConfiguration) -> Iterator[FieldError]:
             yield required(providers, _AT_LEAST_ONE.format(providers))
         for place, provider in enumerate(one.providers):
             yield from _check_provider(provider, providers[place])
+            if provider.kms is not None and provider.kms.name in services:
+                told = f"duplicate KMS provider name {provider.kms.name}, names must be unique"
+                yield invalid(providers[place].kms.name, provider.kms.name, told)
+            services.update({provider.kms.name} if provider.kms is not None else ())
 
 
 def _check_overlap(names: Sequence[str], path: FieldPath) -> Iterator[FieldError]:
@@ -145,7 +159,7 @@ def _check_provider(provider: Provider, path: FieldPath) -> Iterator[FieldError]
         several = "more than one provider specified in a single element, should split into different list elements"
         yield invalid(path, stated, several)
     if provider.kms is not None:
-        yield invalid(path.kms, provider.kms.get("name", ""), "kms providers are not built here")
+        yield from _check_kms(provider.kms, path.kms)
     for name, keys, sizes in (
         ("aesgcm", provider.aesgcm, AES_KEY_SIZES),
         ("aescbc", provider.aescbc, AES_KEY_SIZES),
@@ -153,6 +167,32 @@ def _check_provider(provider: Provider, path: FieldPath) -> Iterator[FieldError]
     ):
         if keys is not None:
             yield from _check_keys(keys.keys, getattr(path, name).keys, sizes)
+
+
+def _check_kms(one: KmsProvider, path: FieldPath) -> Iterator[FieldError]:
+    if not one.name:
+        yield required(path.name, "name is a mandatory field for a provider")
+    if ":" in one.name:
+        yield invalid(path.name, one.name, f"invalid KMS provider name {one.name}, must not contain ':'")
+    try:
+        if parse_duration(one.timeout) <= 0:
+            yield invalid(path.timeout, one.timeout, "timeout should be a positive value")
+    except InvalidDuration as error:
+        yield invalid(path.timeout, one.timeout, str(error))
+    scheme, separator, _ = one.endpoint.partition(":")
+    if not one.endpoint:
+        yield invalid(path.endpoint, "", "endpoint is a mandatory field for a kms")
+    elif scheme != "unix" or not separator:
+        why = f'unsupported scheme "{scheme if separator else ""}" for KMS provider, only unix is supported'
+        yield invalid(path.endpoint, one.endpoint, why)
+    if one.api_version == "v1":
+        deprecated = "KMSv1 is deprecated and will only receive security updates going forward. Use KMSv2 instead."
+        yield invalid(path.apiVersion, one.api_version, deprecated)
+    elif one.api_version != "v2":
+        why = "unsupported apiVersion apiVersion for KMS provider, only v1 and v2 are supported"
+        yield invalid(path.apiVersion, one.api_version, why)
+    if one.cachesize is not None and one.api_version == "v2":
+        yield invalid(path.cachesize, one.cachesize, "cachesize is not supported in v2")
 
 
 def _check_keys(keys: Sequence[Key], path: FieldPath, sizes: Sequence[int]) -> Iterator[FieldError]:

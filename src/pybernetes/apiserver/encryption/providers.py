@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import base64
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Protocol
 
 from pybernetes.apiserver.encryption.configuration import Keys, Provider
 
@@ -23,15 +23,41 @@ class Unopened(Exception):
     """A value that cannot be read; the message is what clients are told."""
 
 
-class Cipher(Protocol):
+class Unavailable(Exception):
+    """A key management service does not answer, or not as it should."""
+
+
+class Cipher(ABC):
     """``place`` is the key under which the value is stored: a value that is moved elsewhere may not open."""
 
+    @abstractmethod
     def seal(self, value: bytes, place: str) -> bytes: ...
 
-    def open(self, sealed: bytes, place: str) -> bytes: ...
+    @abstractmethod
+    def open(self, sealed: bytes, place: str) -> bytes:
+        """Raises Unopened."""
+
+    def opened(self, sealed: bytes, place: str) -> tuple[bytes, bool]:
+        """The value, and whether it should be sealed anew. Raises Unopened."""
+        return self.open(sealed, place), False
 
 
-class AesGcm:
+class Service(Cipher):
+    """A cipher whose keys somebody else guards."""
+
+    name: str
+    problem: str
+    """Why whoever guards them is not well; "" if it is."""
+
+    @abstractmethod
+    def refresh(self) -> None:
+        """Asks how it is; it may have another key. Waits. Raises Unavailable."""
+
+    @abstractmethod
+    def close(self) -> None: ...
+
+
+class AesGcm(Cipher):
     def __init__(self, secret: bytes) -> None:
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
@@ -52,7 +78,7 @@ class AesGcm:
             raise Unopened("cipher: message authentication failed") from error
 
 
-class AesCbc:
+class AesCbc(Cipher):
     """Does not notice when a value was changed or moved."""
 
     def __init__(self, secret: bytes) -> None:
@@ -86,7 +112,7 @@ class AesCbc:
             raise Unopened("invalid padding on input") from error
 
 
-class Secretbox:
+class Secretbox(Cipher):
     def __init__(self, secret: bytes) -> None:
         from nacl.secret import SecretBox
 
@@ -106,7 +132,7 @@ class Secretbox:
             raise Unopened("output array was not large enough for encryption") from error
 
 
-class Identity:
+class Identity(Cipher):
     """Leaves values as they are, but reads none that somebody else has sealed."""
 
     def seal(self, value: bytes, place: str) -> bytes:
@@ -118,12 +144,16 @@ class Identity:
         return sealed
 
 
-class Prefixed:
-    """Several ciphers, told apart by what values begin with; the first one seals. Implements `Cipher`, too."""
+class Prefixed(Cipher):
+    """Several ciphers, told apart by what values begin with; the first one seals."""
 
     def __init__(self, ciphers: Sequence[tuple[bytes, Cipher]], unknown: str) -> None:
         self._ciphers = tuple(ciphers)
         self._unknown = unknown
+
+    @property
+    def members(self) -> Sequence[Cipher]:
+        return [cipher for _, cipher in self._ciphers]
 
     @property
     def prefix(self) -> bytes:
@@ -138,17 +168,13 @@ class Prefixed:
         return self.opened(sealed, place)[0]
 
     def opened(self, sealed: bytes, place: str) -> tuple[bytes, bool]:
-        """The value, and whether it should be sealed anew. Raises Unopened."""
         problems = []
         for index, (prefix, cipher) in enumerate(self._ciphers):
             if not sealed.startswith(prefix):
                 continue
             rest = sealed[len(prefix) :]
             try:
-                if isinstance(cipher, Prefixed):
-                    value, stale = cipher.opened(rest, place)
-                else:
-                    value, stale = cipher.open(rest, place), False
+                value, stale = cipher.opened(rest, place)
             except Unopened as error:
                 if prefix:
                     problems.append(str(error))
@@ -166,12 +192,12 @@ _MAKES: dict[str, tuple[Callable[[bytes], Cipher], str]] = {
 }
 
 
-def prefixed(providers: Sequence[Provider]) -> Prefixed:
-    """For resources that these providers are meant for, in their order."""
-    return Prefixed([_made(one) for one in providers], "no matching prefix found")
+def made(provider: Provider) -> tuple[bytes, Cipher]:
+    """What values begin with that it has sealed, and itself. Raises Unavailable."""
+    if provider.kms is not None:
+        from pybernetes.apiserver.encryption.kms import Kms
 
-
-def _made(provider: Provider) -> tuple[bytes, Cipher]:
+        return SEALED + f"kms:v2:{provider.kms.name}:".encode(), Kms(provider.kms)
     for name, (make, shown) in _MAKES.items():
         keys: Keys | None = getattr(provider, name)
         if keys is not None:

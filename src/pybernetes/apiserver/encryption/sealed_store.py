@@ -11,6 +11,7 @@ Follows k8s.io/apiserver/pkg/storage/etcd3 (store.go) and pkg/server/options/enc
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from time import perf_counter
 
@@ -23,7 +24,7 @@ from pybernetes.apiserver.encryption.configuration import (
     GroupResource,
     parse_group_resource,
 )
-from pybernetes.apiserver.encryption.providers import Prefixed, Unopened, prefixed
+from pybernetes.apiserver.encryption.providers import Prefixed, Service, Unavailable, Unopened, made
 from pybernetes.apiserver.figures import Counts, Histograms
 from pybernetes.store.contract import (
     Change,
@@ -51,7 +52,8 @@ class Undecipherable(StoreError):
 
 
 def rules_of(configuration: EncryptionConfiguration) -> Rules:
-    """Raises ConfigurationError for a rule that an earlier one leaves nothing to."""
+    """Waits for services. Raises ConfigurationError for a rule that an earlier one leaves nothing to, and for a service
+    that does not answer."""
     found: dict[GroupResource, list[int]] = {}
     for index, one in enumerate(configuration.resources):
         for text in one.resources:
@@ -61,8 +63,12 @@ def rules_of(configuration: EncryptionConfiguration) -> Rules:
                     shown = _shown((group, resource)), _shown(masking)
                     raise ConfigurationError('resource "{}" is masked by earlier rule "{}"'.format(*shown))
             found.setdefault((group, resource), []).append(index)
+    try:
+        ciphers = [[made(provider) for provider in one.providers] for one in configuration.resources]
+    except Unavailable as error:
+        raise ConfigurationError(f"a kms provider cannot be used: {error}") from error
     return {
-        kind: prefixed([provider for index in indexes for provider in configuration.resources[index].providers])
+        kind: Prefixed([cipher for index in indexes for cipher in ciphers[index]], "no matching prefix found")
         for kind, indexes in found.items()
     }
 
@@ -91,23 +97,38 @@ class SealedStore:
         cls, inner: Store, configuration: EncryptionConfiguration, kinds: Mapping[str, GroupResource]
     ) -> SealedStore:
         """Raises ConfigurationError for a store that the configuration cannot read."""
-        store = cls(inner, rules_of(configuration), kinds)
+        store = cls(inner, await asyncio.to_thread(rules_of, configuration), kinds)
         await store.check()
         return store
 
     async def use(self, configuration: EncryptionConfiguration) -> None:
         """Goes on with another configuration. Raises ConfigurationError, and keeps the one it had."""
-        new = SealedStore(self._inner, rules_of(configuration), self._kinds)
-        await new.check()
+        new = SealedStore(self._inner, await asyncio.to_thread(rules_of, configuration), self._kinds)
+        try:
+            await new.check()
+        except ConfigurationError:
+            new.close_services()
+            raise
+        self.close_services()
         self._rules, self._found = new._rules, {}
 
     async def check(self) -> None:
         """Raises ConfigurationError for a value that cannot be read."""
-        for entry in (await self._inner.range(ROOT)).entries:
-            try:
-                self._opened(entry)
-            except Undecipherable as error:
-                raise ConfigurationError(str(error)) from error
+        entries = (await self._inner.range(ROOT)).entries
+        try:
+            await asyncio.to_thread(lambda: [self._opened(entry) for entry in entries])
+        except Undecipherable as error:
+            raise ConfigurationError(str(error)) from error
+
+    def close_services(self) -> None:
+        for service in self.services:
+            service.close()
+
+    @property
+    def services(self) -> Sequence[Service]:
+        """Those that guard keys, each once."""
+        found = {id(one): one for rule in self._rules.values() for one in rule.members if isinstance(one, Service)}
+        return tuple(found.values())
 
     def is_stale(self, key: str) -> bool:
         entry, sealer = self._inner.get_now(key), self._sealer_of(key)
@@ -150,6 +171,7 @@ class SealedStore:
         await self._inner.compact(through)
 
     async def close(self) -> None:
+        self.close_services()
         await self._inner.close()
 
     # sealing and opening

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-from collections.abc import Iterable
-
-from prometheus_client.registry import Collector
+from typing import TYPE_CHECKING
 
 from pybernetes import KUBERNETES_VERSION
 from pybernetes.api.clock import SystemClock
@@ -46,6 +44,9 @@ from pybernetes.cli.serving import certificate, how_it_ends, how_it_serves
 from pybernetes.store.contract import Store
 from pybernetes.store.sqlite import SqliteStore
 
+if TYPE_CHECKING:
+    from pybernetes.apiserver.encryption.upkeep import Upkeep
+
 
 async def run(layout: Layout, settings: Settings) -> None:
     tune_process()
@@ -54,21 +55,20 @@ async def run(layout: Layout, settings: Settings) -> None:
     layout.database.parent.mkdir(parents=True, exist_ok=True)
     store = await SqliteStore.open(layout.database)
     try:
-        seen, following = await sealed(store, settings, SystemClock())
-        if following is not None:
-            following.start()
+        seen, upkeep = await sealed(store, settings, SystemClock())
+        if upkeep is not None:
+            upkeep.start()
         try:
-            more = encryption_metrics(seen, following)
-            await _serve(layout, settings, pki, certificate(settings, serving), seen, more)
+            await _serve(layout, settings, pki, certificate(settings, serving), seen, upkeep)
         finally:
-            if following is not None:
-                await following.stop()
+            if upkeep is not None:
+                await upkeep.stop()
     finally:
         await store.close()
 
 
 async def _serve(
-    layout: Layout, settings: Settings, pki: Pki, serving: KeyPair, store: Store, more: Iterable[Collector]
+    layout: Layout, settings: Settings, pki: Pki, serving: KeyPair, store: Store, upkeep: Upkeep | None
 ) -> None:
     proxies_before = request_headers(settings, pki)
     given = AccessOptions(
@@ -130,8 +130,15 @@ async def _serve(
     outdated = OutdatedIdentities(assembled.server)
     cleaned = start_hooks.add_hook(assembled.health, start_hooks.OUTDATED_IDENTITIES, lambda: outdated.is_running)
     edge = Edge(assembled.server, host=settings.bind, port=settings.port, tls=tls)
-    for collector in (IdentityMetrics(access), StoreFile(layout.database), AggregationMetrics(aggregation.lost), *more):
+    for collector in (
+        IdentityMetrics(access),
+        StoreFile(layout.database),
+        AggregationMetrics(aggregation.lost),
+        *encryption_metrics(upkeep),
+    ):
         edge.metrics.registry.register(collector)
+    if upkeep is not None and upkeep.store.services:
+        start_hooks.add_check(assembled.health.ready, start_hooks.KMS_PROVIDERS, upkeep.check)
     zpages.register(assembled.server.routes, assembled.server.clock, flags_of(settings))
     assembled.server.routes.exact("/metrics", edge.metrics.serve)
     await access.start()
