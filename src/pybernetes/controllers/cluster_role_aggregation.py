@@ -50,14 +50,16 @@ class ClusterRoleAggregationController(Controller):
         role = informer.get(key)
         wanted = plan(role, informer.list()) if role is not None else None
         if role is not None and wanted is not None and wanted != role.rules:
-            await self._apply(key.name, wanted)
+            await self._apply(role, wanted)
         return DONE
 
-    async def _apply(self, name: str, rules: Sequence[rbac_v1.PolicyRule]) -> None:
+    async def _apply(self, role: rbac_v1.ClusterRole, rules: Sequence[rbac_v1.PolicyRule]) -> None:
+        """To this very role: without its uid one that was just deleted would be made again, as upstream does."""
+        name = role.metadata.name
         document = {
             "apiVersion": "rbac.authorization.k8s.io/v1",
             "kind": "ClusterRole",
-            "metadata": {"name": name},
+            "metadata": {"name": name, "uid": role.metadata.uid},
             "rules": [to_document(rule) for rule in rules],
         }
         roles = self.client.of(rbac_v1.ClusterRole)

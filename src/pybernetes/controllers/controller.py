@@ -52,7 +52,7 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Requeue:
-    """Come back after so many seconds."""
+    """Come back after so many seconds, at least `SOONEST`."""
 
     after: float
 
@@ -198,6 +198,10 @@ class Reads:
 Watch = For | Owns | Maps | Every | Reads
 
 
+SOONEST = 0.001
+"""Seconds: what is left of a wait after rounding may be too little for any clock to see it pass."""
+
+
 class Controller:
     name: ClassVar[str]
     """Upstream's name, as in `--controllers`."""
@@ -286,7 +290,7 @@ class Controller:
         else:
             self._forget(key)
             if isinstance(result, Requeue):
-                self.queue.add_after(key, result.after)
+                self.queue.add_after(key, max(result.after, SOONEST))
             if key in self.periodic:
                 self.queue.add_after(key, self.periodic[key])
 

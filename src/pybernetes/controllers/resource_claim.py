@@ -3,7 +3,7 @@
 Guarantees
   A pod gets one claim for each that it wants from a template, and its status says which.
   A reservation goes only when its pod has ended or is certainly gone; the last one takes the allocation with it.
-  A claim that was made for a pod goes when the pod will not run any more.
+  A claim that was made for a pod goes when the pod will not run any more, and is not made again.
 Claims of pod groups are not built.
 Follows pkg/controller/resourceclaim.
 """
@@ -98,7 +98,7 @@ class ResourceClaimController(Controller):
             await self._settle(key)
             return DONE
         pod = self.informer(core_v1.Pod).get(Key(key.namespace, key.name.removeprefix(_POD)))
-        if pod is None or pod.metadata.deletion_timestamp is not None:
+        if pod is None or pod.metadata.deletion_timestamp is not None or is_done(pod):
             return DONE
         await self._provide(pod)
         if pod.spec.node_name:
@@ -177,7 +177,7 @@ class ResourceClaimController(Controller):
                 continue
             if wanted.resource_claim_template_name is not None and not is_for(pod, claim):
                 continue
-            if not is_done(pod) and may_reserve(pod, claim):
+            if may_reserve(pod, claim):
                 await self.client.update_status(reserved_for(claim, pod))
 
     async def _settle(self, key: Key) -> None:

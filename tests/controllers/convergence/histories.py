@@ -20,7 +20,8 @@ import pytest
 
 from controllers.convergence import hands
 from controllers.convergence.trouble import CAUSE, TROUBLES
-from controllers.convergence.world import QUIET, Step, World, world
+from controllers.convergence.world import QUIET, UNHURRIED, Step, World, world
+from pybernetes.client.leader import Timing
 from pybernetes.controllers.network_options import NetworkOptions
 
 Action = Callable[[World], Awaitable[None]]
@@ -51,6 +52,7 @@ class History:
 
     drive: Callable[[World], Awaitable[bool]] = hands.finish_all
     network: NetworkOptions = NetworkOptions()
+    leases: Timing = UNHURRIED
     meanwhile: Action = _nothing
     """Goes on beside everything else until the history ends."""
 
@@ -62,7 +64,7 @@ class History:
 
 async def run(history: History, seed: int) -> Counter[str]:
     """Returns how often each trouble happened."""
-    async with world(seed, history.controllers, history.network) as present:
+    async with world(seed, history.controllers, history.network, history.leases) as present:
         present.observers.append(history.always)
         await history.begin(present)
         beside = asyncio.create_task(_beside(history, present))

@@ -68,6 +68,7 @@ class World:
     random: Random
     controllers: Sequence[str]
     network: NetworkOptions = NetworkOptions()
+    leases: Timing = UNHURRIED
     observers: list[Callable[[World, Step], None]] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
     slack: int = 0
@@ -235,7 +236,7 @@ class World:
         client = Client(trouble)
         identity = f"{number}-{self._births}"
         elector = LeaderElector(
-            client, self.clock, random, name="kube-controller-manager", identity=identity, timing=UNHURRIED
+            client, self.clock, random, name="kube-controller-manager", identity=identity, timing=self.leases
         )
         manager = ControllerManager(
             client,
@@ -271,8 +272,9 @@ async def world(
     seed: int,
     controllers: Sequence[str],
     network: NetworkOptions = NetworkOptions(),  # noqa: B008 - frozen
+    leases: Timing = UNHURRIED,
 ) -> AsyncIterator[World]:
-    made = World(Random(seed), controllers, network)
+    made = World(Random(seed), controllers, network, leases)
     await made.start()
     try:
         await made.create(core_v1.Namespace, "default")
