@@ -51,6 +51,7 @@ def test_the_default_profile_has_upstreams_order_and_weights() -> None:
         "PodTopologySpread",
         "InterPodAffinity",
         "DynamicResources",
+        "NodeDeclaredFeatures",
     ]
     assert scores(world) == {
         "TaintToleration": 3,

@@ -56,6 +56,12 @@ class ReservedClaims:
             self._devices.release(uid)
         self._promised.clear()
 
+    def settle(self) -> None:
+        for key in self._claims:
+            claim = self._known(key)
+            if not is_reserved_for(claim, self._pod):
+                self._devices.keep(replace(claim, status=self._reserved(claim, self._given.get(key))))
+
     async def prepare(self, client: Client) -> None:
         try:
             for key in self._claims:
@@ -126,12 +132,18 @@ class ReservedClaims:
             allocation = given
         if allocation is None:
             raise _failed(f"claim {key} got deallocated elsewhere in the meantime")
-        if allocation.allocation_timestamp is None:
+        return await client.update_status(replace(claim, status=self._reserved(claim, allocation)))
+
+    def _reserved(
+        self, claim: resource_v1.ResourceClaim, allocation: resource_v1.AllocationResult | None
+    ) -> resource_v1.ResourceClaimStatus:
+        """With the pod among its consumers, and with ``allocation`` or its own."""
+        allocation = allocation or claim.status.allocation
+        if allocation is not None and allocation.allocation_timestamp is None:
             allocation = replace(allocation, allocation_timestamp=self._clock.now().replace(microsecond=0))
         pod = self._pod.metadata
         consumer = resource_v1.ResourceClaimConsumerReference(resource="pods", name=pod.name, uid=pod.uid)
-        status = replace(claim.status, allocation=allocation, reserved_for=[*claim.status.reserved_for, consumer])
-        return await client.update_status(replace(claim, status=status))
+        return replace(claim.status, allocation=allocation, reserved_for=[*claim.status.reserved_for, consumer])
 
 
 async def deallocate(client: Client, claim: resource_v1.ResourceClaim) -> None:

@@ -23,7 +23,7 @@ class DeviceFeed:
             assert old is not None
             self._devices.remove_claim(key_of(old))
         elif self._devices.set_claim(new) and (old is None or old.status != new.status):
-            self._queue.move(ClusterEvent.RESOURCE_CLAIM_CHANGED)
+            self._queue.move(ClusterEvent.RESOURCE_CLAIM_CHANGED, old, new)
 
     def _class(self, old: resource_v1.DeviceClass | None, new: resource_v1.DeviceClass | None) -> None:
         if new is None:
@@ -31,11 +31,11 @@ class DeviceFeed:
             self._devices.classes.pop(old.metadata.name, None)
             return
         self._devices.classes[new.metadata.name] = new
-        self._queue.move(ClusterEvent.DEVICE_CLASS_CHANGED)
+        self._queue.move(ClusterEvent.DEVICE_CLASS_CHANGED, old, new)
 
     def _slice(self, old: resource_v1.ResourceSlice | None, new: resource_v1.ResourceSlice | None) -> None:
         one = new or old
         assert one is not None
         self._devices.slices.set(one.metadata.name, new)
         if new is not None:
-            self._queue.move(ClusterEvent.RESOURCE_SLICE_CHANGED)
+            self._queue.move(ClusterEvent.RESOURCE_SLICE_CHANGED, old, new)

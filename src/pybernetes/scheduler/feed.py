@@ -153,7 +153,7 @@ class Feed:
     def _waiting_pod(self, old: core_v1.Pod | None, pod: PodInfo) -> None:
         """What this scheduler has promised a moment ago stands until the API server tells of another promise."""
         if old is None:
-            self._queue.move(ClusterEvent.POD_ADDED)
+            self._queue.move(ClusterEvent.POD_ADDED, None, pod)
         self._queue.update(pod)
         if node := pod.pod.status.nominated_node_name:
             self._state.nominations.nominate(pod, node)
@@ -201,6 +201,8 @@ def node_events(old: core_v1.Node, new: core_v1.Node) -> list[ClusterEvent]:
         events.append(ClusterEvent.NODE_LABELS_CHANGED)
     if old.spec.taints != new.spec.taints or old.spec.unschedulable != new.spec.unschedulable:
         events.append(ClusterEvent.NODE_TAINTS_CHANGED)
+    if old.status.declared_features != new.status.declared_features:
+        events.append(ClusterEvent.NODE_FEATURES_CHANGED)
     return events
 
 

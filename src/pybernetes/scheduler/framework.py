@@ -53,6 +53,7 @@ class ClusterEvent(Enum):
     NODE_ALLOCATABLE_CHANGED = auto()
     NODE_LABELS_CHANGED = auto()
     NODE_TAINTS_CHANGED = auto()
+    NODE_FEATURES_CHANGED = auto()
     POD_ASSIGNED = auto()
     POD_REMOVED = auto()
     POD_LABELS_CHANGED = auto()
@@ -132,6 +133,9 @@ class Reservation(Protocol):
 
     async def prepare(self, client: Client) -> None:
         """Makes it so. Raises NotPrepared."""
+
+    def settle(self) -> None:
+        """Where nothing is written (simulations): as if it had been prepared, and for good."""
 
     async def undo(self, client: Client) -> None:
         """The pod does not go there after all: takes back what was written for it."""

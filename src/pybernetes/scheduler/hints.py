@@ -82,8 +82,8 @@ class Verdicts:
         plugins = self._hinting.get(name)
         if not plugins or not self._change.is_known:
             return True
-        if pod.claims or pod.disks or pod.spec.resource_claims:
-            # A template says nothing of volumes and devices.
+        if pod.claims or pod.disks or pod.spec.resource_claims or pod.spec.scheduling_group is not None:
+            # A template says nothing of volumes, devices and groups.
             return any(plugin.could_help(pod, self._change) for plugin in plugins)
         known = self._known.get((name, pod.template))
         if known is None:

@@ -182,6 +182,9 @@ class _PlainReservation:
     async def prepare(self, client: Client) -> None:
         """There is nothing to bring about."""
 
+    def settle(self) -> None:
+        """The plugin has what it has taken."""
+
     async def undo(self, client: Client) -> None:
         self._undo()
 

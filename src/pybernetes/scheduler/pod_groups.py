@@ -13,6 +13,7 @@ from pybernetes.client import Informers, key_of
 from pybernetes.scheduler.framework import ClusterEvent
 
 PodGroup = scheduling_v1alpha2.PodGroup
+Move = Callable[[ClusterEvent, PodGroup | None, PodGroup | None], None]
 
 
 def group_of(pod: core_v1.Pod) -> Key | None:
@@ -64,7 +65,7 @@ class PodGroups:
             del self._members[group]
 
 
-def follow(informers: Informers, groups: PodGroups, live_pods: str, move: Callable[[ClusterEvent], None]) -> None:
+def follow(informers: Informers, groups: PodGroups, live_pods: str, move: Move) -> None:
     """Pods are counted before the queue hears of them."""
 
     def pod_changed(old: core_v1.Pod | None, new: core_v1.Pod | None) -> None:
@@ -78,7 +79,7 @@ def follow(informers: Informers, groups: PodGroups, live_pods: str, move: Callab
         assert one is not None
         groups.set_group(key_of(one), new)
         if new is not None:
-            move(ClusterEvent.POD_GROUP_CHANGED)
+            move(ClusterEvent.POD_GROUP_CHANGED, old, new)
 
     informers.get(core_v1.Pod, field_selector=live_pods).on_change(pod_changed)
     informers.get(PodGroup).on_change(group_changed)

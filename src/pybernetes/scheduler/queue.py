@@ -190,9 +190,10 @@ class SchedulingQueue:
             self._happened += 1
         if not self._unschedulable and not self._held_back:
             return
-        for key in [key for key, waiting in self._held_back.items() if waiting.gated_by in interested]:
-            self._requeue(self._held_back.pop(key))
         verdicts = self._hints.about(change)
+        for key, waiting in list(self._held_back.items()):
+            if verdicts.could_help(waiting.pod, frozenset((waiting.gated_by,))):
+                self._requeue(self._held_back.pop(key))
         for key, waiting in list(self._unschedulable.items()):
             if verdicts.could_help(waiting.pod, waiting.rejected_by):
                 del self._unschedulable[key]

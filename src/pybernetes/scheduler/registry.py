@@ -26,6 +26,7 @@ from pybernetes.scheduler.plugins.gang_scheduling import GangScheduling
 from pybernetes.scheduler.plugins.image_locality import ImageLocality
 from pybernetes.scheduler.plugins.inter_pod_affinity import InterPodAffinity
 from pybernetes.scheduler.plugins.node_affinity import NodeAffinity
+from pybernetes.scheduler.plugins.node_declared_features import NodeDeclaredFeatures
 from pybernetes.scheduler.plugins.node_name import NodeName
 from pybernetes.scheduler.plugins.node_ports import NodePorts
 from pybernetes.scheduler.plugins.node_resources_balanced_allocation import NodeResourcesBalancedAllocation
@@ -113,6 +114,7 @@ ROWS: Mapping[str, Row] = {
     ),
     "ImageLocality": Row(lambda parts, given: ImageLocality(), SCORE),
     "DefaultBinder": Row(None, (Point.BIND,)),
+    "NodeDeclaredFeatures": Row(lambda parts, given: NodeDeclaredFeatures(), PRE_FILTER),
     "SelectorSpread": Row(
         lambda parts, given: SelectorSpread("SelectorSpread", parts.state, parts.workloads, services_only=False),
         PRE_SCORE,
@@ -136,7 +138,7 @@ ROWS: Mapping[str, Row] = {
     ),
 }
 
-NOT_BUILT = frozenset(["NodeDeclaredFeatures", "TopologyPlacementGenerator", "PodGroupPodsCount"])
+NOT_BUILT = frozenset(["TopologyPlacementGenerator", "PodGroupPodsCount"])
 """Upstream's plugins that a configuration may turn off but not on."""
 
 FEATURED: Mapping[str, Mapping[str, Row]] = {

@@ -5,12 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+import pytest
 
 from pybernetes.api import meta
-from pybernetes.api.models import core_v1, resource_v1
+from pybernetes.api.clock import SystemClock
+from pybernetes.api.models import core_v1, meta_v1, resource_v1
+from pybernetes.scheduler.evaluation import Diagnosis, Placement
+from pybernetes.scheduler.explaining.simulation import simulate
+from pybernetes.scheduler.pod_info import pod_info
 from pybernetes.scheduler.scheduler import Scheduler
 from pybernetes.testing.cluster import Cluster
 from scheduler.devices.device_world import device, device_class, exactly, first_of, slice_of
+from scheduler.objects import World, node
 
 NOT_HELPFUL = "preemption: 0/2 nodes are available: 2 Preemption is not helpful for scheduling."
 
@@ -193,3 +199,44 @@ def test_a_scheduler_without_claims_loads_nothing_of_the_expression_language() -
         f"import sys, {Scheduler.__module__}; print([one for one in sys.modules if one.startswith('pybernetes.cel')])"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_a_simulation_gives_devices_to_one_pod_after_another() -> None:
+    objects = [
+        node("node-0"),
+        node("node-1"),
+        device_class(),
+        slice_of("node-1", device("d0"), device("d1")),
+        *(msgspec.structs.replace(claim(name, exactly()), metadata=metadata(name)) for name in "abc"),
+    ]
+    result = simulate(objects, [user(name, name) for name in "abc"], SystemClock())
+    assert {one.pod: one.node for one in result.placed} == {"a": "node-1", "b": "node-1"}
+    assert [one.pod for one in result.pending] == ["c"]
+
+
+def metadata(name: str) -> meta_v1.ObjectMeta:
+    return meta_v1.ObjectMeta(name=name, namespace="default", uid=f"uid-{name}", resource_version="1")
+
+
+@pytest.mark.parametrize("rules", [{}, {"restartPolicyRules": [{"action": "RestartAllContainers"}]}])
+def test_a_pod_goes_where_the_node_says_that_it_can_do_what_it_needs(rules: dict[str, Any]) -> None:
+    able = node("able")
+    able.status.declared_features = ["RestartAllContainersOnContainerExits"]
+    world = World(node("plain"), able)
+    asking = pod_info(
+        msgspec.convert(
+            {
+                "metadata": {"name": "asking", "namespace": "default"},
+                "spec": {"containers": [{"name": "main", "image": "x", **rules}]},
+            },
+            core_v1.Pod,
+        )
+    )
+    placed = world.evaluator.decide(asking)
+    assert isinstance(placed, Placement)
+    assert placed.feasible == (1 if rules else 2)
+    if rules:
+        world.state.remove_node("able")
+        refused = world.evaluator.decide(asking)
+        assert isinstance(refused, Diagnosis)
+        assert refused.reasons == {"node(s) didn't match Pod's required features": 1}

@@ -18,6 +18,7 @@ import msgspec
 from pybernetes.api.clock import Clock
 from pybernetes.api.models import core_v1
 from pybernetes.scheduler.cluster import ClusterState
+from pybernetes.scheduler.device_feed import DeviceFeed
 from pybernetes.scheduler.evaluation import Diagnosis, Evaluator, Placement
 from pybernetes.scheduler.explaining.explain import explain
 from pybernetes.scheduler.explaining.explanation import Explanation, Source
@@ -28,6 +29,7 @@ from pybernetes.scheduler.pod_info import PodInfo, pod_info
 from pybernetes.scheduler.preemption import Preemption, plan_preemption
 from pybernetes.scheduler.profiles import default_profile
 from pybernetes.scheduler.queue import SchedulingQueue
+from pybernetes.scheduler.storage_space import follow_spaces
 from pybernetes.scheduler.workloads import Workloads
 
 FINISHED = ("Succeeded", "Failed")
@@ -98,6 +100,8 @@ def _read(objects: Sequence[Any], clock: Clock, random: Random) -> _World:
     profile = default_profile(state, workloads)
     queue = SchedulingQueue(clock, profile.filters)
     Feed(listed.informers, state, workloads, queue, frozenset((profile.scheduler_name,)))
+    follow_spaces(listed.informers, state.storage.spaces, queue.move)
+    DeviceFeed(listed.informers, state.devices, queue)
     listed.tell(one for one in objects if not (isinstance(one, core_v1.Pod) and one.status.phase in FINISHED))
     evaluator = Evaluator(state, profile, random)
     return _World(state, profile, evaluator, clock)
@@ -130,7 +134,9 @@ def _try(world: _World, pod: PodInfo, placed: dict[str, Placed], pending: dict[s
     if isinstance(decision, Placement):
         state.assume(pod, decision.node)
         for plugin in world.profile.reserves:
-            plugin.reserve(pod, decision.node)
+            reservation = plugin.reserve(pod, decision.node)
+            if reservation is not None:
+                reservation.settle()
         gone = tuple(str(victim.key) for victim in evicted)
         placed[name] = Placed(pod.key.namespace, pod.key.name, decision.node, decision.feasible, gone)
     elif evaluator.trace is not None:

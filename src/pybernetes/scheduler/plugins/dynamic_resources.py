@@ -34,6 +34,7 @@ from pybernetes.scheduler.framework import (
     Scope,
     scaled_to_highest,
 )
+from pybernetes.scheduler.hints import Change
 from pybernetes.scheduler.plugins.node_affinity import any_term
 from pybernetes.scheduler.pod_claims import (
     BindingFailed,
@@ -82,6 +83,19 @@ class DynamicResources:
         except ClaimUnusable as error:
             return str(error)
         return ""
+
+    def could_help(self, pod: PodInfo, change: Change) -> bool:
+        """A claim that gave up its devices helps anyone, one that changes in another way those who use it."""
+        if change.event is not ClusterEvent.RESOURCE_CLAIM_CHANGED or change.new is None:
+            return True
+        was_given = change.old is not None and change.old.status.allocation is not None
+        if was_given and change.new.status.allocation is None:
+            return True
+        try:
+            claims = claims_of(pod.pod, self._devices.claim)
+        except ClaimUnusable:
+            return False
+        return any(one.metadata.uid == change.new.metadata.uid for one in claims)
 
     def rejection(self, pod: PodInfo) -> Rejection | None:
         if not pod.spec.resource_claims:

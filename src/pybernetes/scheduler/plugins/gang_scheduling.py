@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from pybernetes.api.fields import quoted
 from pybernetes.api.meta import Key
+from pybernetes.client import key_of
 from pybernetes.scheduler.framework import ClusterEvent, NotPrepared, Rejection, Scope, Wait
+from pybernetes.scheduler.hints import Change
 from pybernetes.scheduler.pod_groups import PodGroups, group_of
 from pybernetes.scheduler.pod_info import PodInfo
 from pybernetes.scheduler.waiting_pods import WaitingPods
@@ -27,6 +29,13 @@ class GangScheduling:
     def __init__(self, groups: PodGroups, waiting: WaitingPods) -> None:
         self._groups = groups
         self._waiting = waiting
+
+    def could_help(self, pod: PodInfo, change: Change) -> bool:
+        """The pod's own group, or another pod of it."""
+        mine, new = group_of(pod.pod), change.new
+        if mine is None or new is None:
+            return False
+        return mine == (group_of(new.pod) if isinstance(new, PodInfo) else key_of(new))
 
     def holds_back(self, pod: PodInfo) -> str:
         key = group_of(pod.pod)

@@ -182,6 +182,9 @@ class _Reserved:
         for claim in self.wanted.provisions:
             self.state.assume_claim(claim)
 
+    def settle(self) -> None:
+        """What is assumed stays so."""
+
     async def undo(self, client: Client) -> None:
         """Claims keep the node that was selected for them: whoever provisions them may have begun."""
 
