@@ -86,11 +86,6 @@ class Form:
             return b'{"metadata":{' + value[self._start :]
         return b'{"metadata":{"resourceVersion":"%d",%b' % (revision, value[self._start :])
 
-    def whole_of(self, value: bytes, revision: int) -> bytes:
-        if not revision:
-            return value
-        return b'%b"resourceVersion":"%d",%b' % (self.opening, revision, value[self._start :])
-
     def restamped(self, item: bytes, revision: int) -> bytes:
         """The same item at another revision."""
         rest = item[item.index(b'",', _REVISION_AT) :]
@@ -196,7 +191,11 @@ class StoredObject:
 
     @property
     def whole(self) -> bytes:
-        return self.form.whole_of(self.value, self.revision)
+        """At its revision; as it was sent where it is not stored (0)."""
+        if not self.revision:
+            return self.value
+        form = self.form
+        return b'%b"resourceVersion":"%d",%b' % (form.opening, self.revision, self.value[len(form.opening) :])
 
     @property
     def labels(self) -> Mapping[str, str]:

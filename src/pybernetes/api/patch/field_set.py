@@ -222,7 +222,12 @@ def includes(one: Fields, other: Fields) -> bool:
     """Whether all members of `other` are members of `one`; False where that takes a closer look to tell."""
     for step, there in other.items():
         here = one.get(step)
-        if here is None or (there and not includes(here, there)) or not (there or _is_member(here)):
+        if here is None:
+            return False
+        if not there:
+            if here and SELF not in here:
+                return False
+        elif not includes(here, there):
             return False
     return True
 

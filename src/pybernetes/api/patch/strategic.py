@@ -41,11 +41,12 @@ def _merge_map(old: Document, patch: Document, facts: Definition | None) -> Docu
         return {}
     if directive not in (None, "merge"):
         raise UnfitPatch(f"unknown patch type: {go_text(directive)} in map: {go_text(patch)}")
-    new = _retained(old, patch)
     if "$" not in "".join(patch):
+        new = old.copy()
         for key, value in patch.items():
             _merge_field(new, key, value, facts.fields.get(key) if facts else None)
         return new
+    new = _retained(old, patch)
     for key, value in patch.items():
         if key.startswith(DELETE_PRIMITIVES):
             _delete_primitives(new, key.removeprefix(DELETE_PRIMITIVES), value)

@@ -50,7 +50,7 @@ def _compared(old: Any, new: Any, kind: Kind) -> tuple[Fields, Fields]:
         _compare_maps(old, new, kind, found, removed)
     elif isinstance(kind, ListKind):
         _compare_lists(old, new, kind, found, removed)
-    return ordered(found), ordered(removed)
+    return found if len(found) < 2 else ordered(found), removed if len(removed) < 2 else ordered(removed)
 
 
 def _compare_maps(
@@ -73,19 +73,19 @@ def _compare_maps(
 def _compare_parts(step: Step, old: Any, new: Any, kind: Kind, found: Fields, removed: Fields) -> None:
     """Two values that are not equal. An empty or null one is as if it had no parts."""
     parted = dict if isinstance(kind, MapKind) else list if isinstance(kind, ListKind) else None
-    if parted is None or not (old or new) or not (_is(parted, old) and _is(parted, new)):
+    if (
+        parted is None
+        or not (old or new)
+        or not (old is None or isinstance(old, parted))
+        or not (new is None or isinstance(new, parted))
+    ):
         found[step] = LEAF
         return
-    nothing: Any = parted()
-    set_below, removed_below = _compared(old or nothing, new or nothing, kind)
+    set_below, removed_below = _compared(old or parted(), new or parted(), kind)
     if set_below:
         found[step] = set_below
     if removed_below:
         removed[step] = removed_below
-
-
-def _is(type_: type, value: Any) -> bool:
-    return value is None or isinstance(value, type_)
 
 
 def _compare_lists(old: Sequence[Any], new: Sequence[Any], kind: ListKind, found: Fields, removed: Fields) -> None:

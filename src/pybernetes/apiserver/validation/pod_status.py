@@ -58,11 +58,14 @@ def check_pod_status(new: Pod, old: Pod) -> Iterator[FieldError]:
                 (),
             ),
         ):
-            yield from _check_transitions(fresh, known, containers, spec, path.child(name))
+            if known:
+                yield from _check_transitions(fresh, known, containers, spec, path.child(name))
     if status.resource_claim_statuses:
         names = {claim.name for claim in new.spec.resource_claims}
         yield from _check_claims(status.resource_claim_statuses, names, path.resourceClaimStatuses)
-    yield from _check_addresses([one.ip for one in status.pod_ips], [one.ip for one in old.status.pod_ips], path.podIPs)
+    if status.pod_ips:
+        known_ips = [one.ip for one in old.status.pod_ips]
+        yield from _check_addresses([one.ip for one in status.pod_ips], known_ips, path.podIPs)
     yield from _check_host_addresses(new, old, path.hostIPs)
 
 

@@ -42,7 +42,7 @@ def check_pod_update(new: Pod, old: Pod) -> Iterator[FieldError]:
         ("containers", after.containers, before.containers),
         ("initContainers", after.init_containers, before.init_containers),
     ):
-        path = at.spec.child(field)
+        path = getattr(at.spec, field)
         if len(fresh) != len(known):
             yield forbidden(path, "pod updates may not add or remove containers")
             return
