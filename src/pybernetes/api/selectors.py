@@ -366,13 +366,13 @@ class FieldSelector:
 
     @classmethod
     def parse(cls, text: str) -> FieldSelector:
-        """Raises SelectorError with upstream's message."""
+        """Raises SelectorError with upstream's message. A term of nothing but an operator says nothing."""
         found = []
         for term in _terms(text):
             if not term:
                 continue
             found.append(_field_requirement(text, term))
-        return cls(tuple(found))
+        return cls(tuple(one for one in found if one.field or one.value))
 
 
 def _terms(text: str) -> Sequence[str]:

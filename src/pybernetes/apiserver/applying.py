@@ -76,6 +76,8 @@ def _json_kind(value: Any) -> str:
 def _check_kind(document: Document, info: KindInfo) -> None:
     group, _, version = _text(document.get("apiVersion")).rpartition("/")
     kind = _text(document.get("kind"))
+    if "/" in group:
+        group = version = kind = ""
     if (group, version, kind) != (info.group, info.version, info.kind):
         raise errors.bad_request(f"invalid object type: {group}/{version}, Kind={kind}")
 

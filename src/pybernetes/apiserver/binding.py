@@ -87,6 +87,7 @@ class Binder:
             message = "the namespace of the provided object does not match the namespace sent on the request"
             raise errors.bad_request(message)
         if not metadata.get("name"):
+            _check_target(binding)
             raise errors.bad_request("Name parameter required.")
         return await self._carry_out(call, binding, metadata["name"])
 
@@ -118,6 +119,11 @@ class Binder:
 def _check(binding: Document, name: str) -> None:
     if (binding.get("metadata") or {}).get("name", "") != name:
         raise errors.bad_request("name in URL does not match name in Binding object")
+    _check_target(binding)
+
+
+def _check_target(binding: Document) -> None:
+    """Raises 500, as upstream does."""
     target = binding.get("target") or {}
     problems = []
     if target.get("kind") not in (None, "", "Node"):

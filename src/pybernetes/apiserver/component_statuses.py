@@ -98,7 +98,7 @@ class ComponentStatuses:
         if info.placed or len(info.parts) > 2 or info.path.startswith("/api/v1/watch/"):
             raise errors.path_not_found()
         require_acceptable(call.request, info.verb)
-        if call.request.method not in ("GET", "HEAD"):
+        if call.request.method != "GET":
             raise errors.method_not_allowed()
         call.request.warnings.insert(0, DEPRECATED)
         if info.verb not in _VERBS:

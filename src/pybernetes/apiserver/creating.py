@@ -88,8 +88,6 @@ class Creating(Storage):
             metadata["namespace"] = namespace
         else:
             metadata.pop("namespace", None)
-        if metadata.get("resourceVersion"):
-            raise errors.ApiError(500, "", "resourceVersion should not be set on objects to be created")
 
     def _default_name_dependent(self, document: Document) -> None:
         """Defaults that follow from the name (a namespace's own label) come once the name is known."""
@@ -108,7 +106,7 @@ class Creating(Storage):
 
     def _prepare_create(self, document: Document, context: Context) -> None:
         metadata = document["metadata"]
-        for owned in (*SERVER_OWNED, "resourceVersion", "selfLink"):
+        for owned in (*SERVER_OWNED, "selfLink"):
             metadata.pop(owned, None)
         metadata["uid"] = new_uid(self._random)
         metadata["creationTimestamp"] = format_time(context.now)
@@ -144,11 +142,14 @@ class Creating(Storage):
     async def _put_new(
         self, namespace: str, document: Document, context: Context, reservation: Reservation
     ) -> StoredObject | None:
-        key = self.key(namespace, document["metadata"]["name"])
+        metadata = document["metadata"]
+        key, stated = self.key(namespace, metadata["name"]), _version(metadata.pop("resourceVersion", ""))
         if context.dry_run:
-            if await self.find(namespace, document["metadata"]["name"]) is not None:
+            if await self.find(namespace, metadata["name"]) is not None:
                 return None
-            return StoredObject(self.form, self.prefix, key, await self._encode(document), 0)
+            return StoredObject(self.form, self.prefix, key, await self._encode(document), stated)
+        if stated:
+            raise errors.ApiError(500, "", "resourceVersion should not be set on objects to be created")
         creatable = self._creatable(key, namespace)
         while True:
             value = self.form.to_stored(document) if self._as_stored else await self._encode(document)
@@ -184,3 +185,8 @@ class Creating(Storage):
         error.message += ", the server was not able to generate a unique name for the object"
         error.retry_after = 1
         return error
+
+
+def _version(stated: str) -> int:
+    """What a client took for the version of an object that is not there: 0 for none, or what is no version."""
+    return int(stated) if stated.isascii() and stated.isdigit() else 0

@@ -5,6 +5,7 @@ Follows k8s.io/apiserver/pkg/endpoints/handlers/delete.go.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -19,13 +20,14 @@ _NO_OPTIONS = DeleteOptions()
 
 
 def read_delete_options(request: ApiRequest) -> DeleteOptions:
+    """What the query says counts only where there is no body."""
     if request.body:
         document = _from_body(request)
     elif request.query:
         document = _from_query(request)
     else:
         return _NO_OPTIONS
-    return delete_options_of(document, request)
+    return delete_options_of(document)
 
 
 _SCHEME = "k8s.io/apimachinery/pkg/apis/meta/internalversion/scheme/register.go:27"
@@ -42,7 +44,7 @@ def _from_body(request: ApiRequest) -> Document:
     wrong = identity_problem(document)
     if wrong:
         raise errors.bad_request(wrong)
-    kind, version = document.get("kind") or "DeleteOptions", document.get("apiVersion") or "v1"
+    kind, version = document.get("kind") or "DeleteOptions", document.get("apiVersion") or "meta.k8s.io/v1"
     if kind != "DeleteOptions":
         raise errors.bad_request(f'no kind "{kind}" is registered for version "{version}" in scheme "{_SCHEME}"')
     try:
@@ -64,12 +66,14 @@ def _from_query(request: ApiRequest) -> Document:
         document["propagationPolicy"] = request.param("propagationPolicy")
     if "orphanDependents" in request.query:
         document["orphanDependents"] = request.flag("orphanDependents")
+    if "dryRun" in request.query:
+        document["dryRun"] = list(request.query["dryRun"])
     return document
 
 
-def delete_options_of(document: Document, request: ApiRequest) -> DeleteOptions:
-    """A DeleteOptions document, judged together with the query's dryRun."""
-    dry_run = [*(document.get("dryRun") or ()), *request.query.get("dryRun", ())]
+def delete_options_of(document: Document, dry_run_too: Sequence[str] = ()) -> DeleteOptions:
+    """Of a DeleteOptions document. ``dry_run_too`` is what was said of dry runs beside it."""
+    dry_run = [*(document.get("dryRun") or ()), *dry_run_too]
     found = list(problems({**document, "dryRun": dry_run}))
     if found:
         raise errors.invalid("meta.k8s.io", "DeleteOptions", "", found)

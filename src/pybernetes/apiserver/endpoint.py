@@ -322,13 +322,12 @@ class Endpoint:
     def _deletion_context(self, call: Call, options: DeleteOptions) -> Context:
         if call.request.audited is not None and call.request.body:
             call.request.audited.request_options(options.stated or {})
-        dry_run = options.dry_run or reads_dry_run(call.request)
         request = call.request
         manager = manager_of(request)
         return Context(
             call.user,
             self._clock.now(),
-            dry_run,
+            options.dry_run,
             manager,
             options.stated,
             request.warnings,

@@ -77,7 +77,7 @@ class Evictor:
         await self._pods.admission.mutate(attributes)
         if (eviction.get("metadata") or {}).get("name", "") != name:
             raise errors.bad_request("name in URL does not match name in Eviction object")
-        options = delete_options_of(eviction.get("deleteOptions") or {}, call.request)
+        options = delete_options_of(eviction.get("deleteOptions") or {}, call.request.query.get("dryRun", ()))
         await self._pods.admission.validate(attributes)
         context = Context(call.user, context.now, options.dry_run or context.dry_run, judge=JUDGED)
         found = await self._pods.get(namespace, name)

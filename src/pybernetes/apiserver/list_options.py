@@ -8,15 +8,16 @@ from __future__ import annotations
 import posixpath
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
+from typing import Any
 
 import orjson
 
-from pybernetes.api import errors
-from pybernetes.api.fields import FieldError, FieldPath, forbidden, not_supported
+from pybernetes.api import errors, go_json
+from pybernetes.api.fields import FieldError, FieldPath, forbidden, not_supported, quoted
 from pybernetes.api.selectors import FieldSelector, LabelSelector
 from pybernetes.apiserver.http import ApiRequest
 
@@ -158,13 +159,18 @@ def _fields(text: str) -> FieldSelector | None:
 
 
 def _whole(request: ApiRequest, name: str) -> int | None:
-    text = request.param(name)
-    if not text:
+    if name not in request.query:
         return None
-    try:
-        return int(text)
-    except ValueError as error:
-        raise errors.bad_request(f'strconv.ParseInt: parsing "{text}": invalid syntax') from error
+    text = request.param(name)
+    wrong = "invalid syntax"
+    if _WHOLE.fullmatch(text):
+        if -(2**63) <= int(text) < 2**63:
+            return int(text)
+        wrong = "value out of range"
+    raise errors.bad_request(f"strconv.ParseInt: parsing {quoted(text)}: {wrong}")
+
+
+_WHOLE = re.compile(r"[+-]?[0-9]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,22 +199,38 @@ class ContinueToken:
             at = odd.start() if odd is not None else len(text) - 1
             raise _InvalidToken(f"illegal base64 data at input byte {at}")
         try:
-            document = orjson.loads(urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-        except ValueError as error:
+            document = go_json.loads(urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+        except go_json.UnreadableJson as error:
             raise _InvalidToken(str(error)) from error
-        if not isinstance(document, dict):
-            raise _InvalidToken("json: cannot unmarshal into Go value of type storage.continueToken")
-        version, revision, start = document.get("v", ""), document.get("rv", 0), document.get("start", "")
+        if not isinstance(document, dict | None):
+            what = go_json.type_of(document)
+            raise _InvalidToken(f"json: cannot unmarshal {what} into Go value of type storage.continueToken")
+        version, revision, start = (_part(document or {}, name, zero) for name, zero in _PARTS.items())
         if version != "meta.k8s.io/v1":
             raise _InvalidToken(f"server does not recognize this encoded version {version}")
-        if not isinstance(revision, int) or not revision:
+        if not revision:
             raise _InvalidToken("incorrect encoded start resourceVersion (version meta.k8s.io/v1)")
-        if not isinstance(start, str) or not start:
+        if not start:
             raise _InvalidToken("encoded start key empty (version meta.k8s.io/v1)")
         # A cleaned path cannot climb out of the prefix that is listed.
         if posixpath.normpath(f"/{start.lstrip('/')}") != f"/{start.removeprefix('/')}":
             raise _InvalidToken(start)
         return cls(revision, start.removeprefix("/"))
+
+
+_PARTS: Mapping[str, str | int] = {"v": "", "rv": 0, "start": ""}
+
+
+def _part(token: Mapping[str, Any], name: str, zero: str | int) -> Any:
+    """Raises _InvalidToken for a value that is not of the type of its zero."""
+    value = token.get(name)
+    if value is None:
+        return zero
+    if value.__class__ is not zero.__class__:
+        what = f"number {value}" if isinstance(value, float) else go_json.type_of(value)
+        into = f"Go struct field continueToken.{name} of type {'int64' if zero == 0 else 'string'}"
+        raise _InvalidToken(f"json: cannot unmarshal {what} into {into}")
+    return value
 
 
 _NOT_BASE64 = re.compile(r"[^A-Za-z0-9_-]")

@@ -6,6 +6,7 @@ Follows k8s.io/apiserver/pkg/endpoints/handlers/negotiation: the Accept header's
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
@@ -174,14 +175,19 @@ def encoding_of_body(request: ApiRequest) -> Encoding:
     stated = request.headers.get("content-type", "")
     if stated == JSON:
         return Encoding.JSON
-    kind = stated.split(";")[0].strip().lower()
-    if kind in ("", JSON):
+    kind, _, parameters = stated.partition(";")
+    kind = kind.strip().lower()
+    is_readable = not parameters or _PARAMETERS.fullmatch(parameters) is not None
+    if kind in ("", JSON) and is_readable:
         return Encoding.JSON
-    if kind not in _TYPES or "*" in kind:
+    if kind not in _TYPES or "*" in kind or not is_readable:
         raise errors.unsupported_media_type(
             f"the body of the request was in an unknown format - accepted media types include: {', '.join(_READABLE)}"
         )
     return _TYPES[kind]
+
+
+_PARAMETERS = re.compile(r"""(\s*[\w!#$%&'*+.^`|~-]+=([\w!#$%&'*+.^`|~-]+|"([^"\\]|\\.)*")\s*(;|$))*\s*""")
 
 
 def wants_pretty(request: ApiRequest) -> bool:

@@ -95,8 +95,7 @@ class Patch:
             raise self.refused(patched, str(error)) from error
         if self._mode is FieldValidation.IGNORE or not (reading.unknown or repeated):
             return Decoded(reading.document)
-        unknown = sorted(reading.unknown) if self._type is PatchType.STRATEGIC else reading.unknown
-        found = [*repeated, *(f'unknown field "{path}"' for path in unknown)]
+        found = [*repeated, *(f'unknown field "{path}"' for path in sorted(reading.unknown))]
         if self._mode is FieldValidation.STRICT:
             raise self.refused(patched, f"strict decoding error: {', '.join(found)}")
         return Decoded(reading.document, found)

@@ -46,7 +46,7 @@ from pybernetes.store.contract import Committed, Condition, Delete, Entry, ModRe
 
 MOST_RACES = 100
 """How often a write that was overtaken is made again."""
-SERVER_OWNED = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation")
+SERVER_OWNED = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds")
 
 
 class Storage:

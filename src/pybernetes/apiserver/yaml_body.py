@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -26,20 +27,31 @@ _PlainLoader.yaml_implicit_resolvers = {
 }
 
 
+_PlainLoader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)[eE][-+]?[0-9]+$"),
+    list("-+.0123456789"),
+)
+
+
 def read_yaml(body: bytes) -> Any:
-    """JSON is YAML, and is read faster. Raises UnreadableYaml."""
+    """The first document of a body. JSON is YAML, and is read faster. Raises UnreadableYaml."""
     if body[:1] == b"{":
         try:
             return orjson.loads(body)
         except orjson.JSONDecodeError:
             pass
     try:
-        return _as_json(yaml.load(body, _PlainLoader))
+        return _as_json(_first_document(body))
     except yaml.MarkedYAMLError as error:
         line = f"line {error.problem_mark.line + 1}: " if error.problem_mark and error.problem_mark.line else ""
         raise UnreadableYaml(f"error converting YAML to JSON: yaml: {line}{error.problem}") from error
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise UnreadableYaml(f"error converting YAML to JSON: yaml: {error}") from error
+
+
+def _first_document(body: bytes) -> Any:
+    return next(yaml.load_all(body, _PlainLoader), None)
 
 
 def _as_json(value: Any) -> Any:
@@ -58,9 +70,11 @@ def _number(value: int | float) -> int | float:
     number = whole_number(str(value)) if isinstance(value, int) else value
     if not math.isfinite(number):
         raise UnreadableYaml(f"error converting YAML to JSON: json: unsupported value: {_NOT_FINITE[str(number)]}")
-    return number
+    is_written_whole = isinstance(number, float) and number.is_integer() and abs(number) < _LEAST_WITH_EXPONENT
+    return int(number) if is_written_whole else number
 
 
+_LEAST_WITH_EXPONENT = 1e21
 _NOT_FINITE = {"inf": "+Inf", "-inf": "-Inf", "nan": "NaN"}
 
 

@@ -20,6 +20,7 @@ def pod(*containers: str, init: tuple[str, ...] = (), ports: tuple[dict[str, Any
     return {
         "metadata": {"name": "web", "namespace": "default"},
         "spec": {
+            "nodeName": "n1",
             "containers": [{"name": name, "ports": list(ports)} for name in containers],
             "initContainers": [{"name": name} for name in init],
         },
@@ -43,6 +44,14 @@ def test_the_container_is_the_one_asked_for_or_the_only_one() -> None:
     assert refused.value.message == (
         "a container name must be specified for pod web, choose one of: [a b] or one of the init containers: [setup]"
     )
+
+
+def test_a_pod_without_a_node_is_told_before_what_its_streams_lack() -> None:
+    waiting = pod("a")
+    del waiting["spec"]["nodeName"]
+    for query in ({}, {"stdout": ["1"]}):
+        with pytest.raises(ApiError, match="pod web does not have a host assigned"):
+            stream_path("exec", waiting, query)
 
 
 def test_kubelet_paths_carry_the_kubelets_names_of_streams_and_escape_words() -> None:

@@ -206,7 +206,7 @@ async def test_what_makes_no_sense_is_refused_in_upstreams_words(
 
 async def test_the_log_of_a_pod_without_a_node_is_empty(world: World) -> None:
     async with world.http.get(world.path("waiting/log")) as answer:
-        assert (answer.status, await answer.text()) == (200, "")
+        assert (answer.status, await answer.text()) == (204, "")
 
 
 async def test_exec_passes_every_byte_and_the_subprotocol(world: World) -> None:

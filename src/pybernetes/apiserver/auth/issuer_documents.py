@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import orjson
 
+from pybernetes.api import errors
 from pybernetes.apiserver.auth.service_accounts import ALGORITHM, ServiceAccountTokens
 from pybernetes.apiserver.http import JSON, ApiResponse
 from pybernetes.apiserver.routes import Call, Routes
@@ -26,6 +27,7 @@ class IssuerDocuments:
         routes.exact(KEYS_PATH, self.keys)
 
     async def configuration(self, call: Call) -> ApiResponse:
+        _require_get(call)
         document = {
             "issuer": self._tokens.issuer,
             "jwks_uri": self._server_url + KEYS_PATH,
@@ -36,5 +38,11 @@ class IssuerDocuments:
         return ApiResponse(200, orjson.dumps(document), {"Content-Type": JSON, "Cache-Control": _CACHING})
 
     async def keys(self, call: Call) -> ApiResponse:
+        _require_get(call)
         body = orjson.dumps(self._tokens.key_set())
         return ApiResponse(200, body, {"Content-Type": "application/jwk-set+json", "Cache-Control": _CACHING})
+
+
+def _require_get(call: Call) -> None:
+    if call.request.method != "GET":
+        raise errors.method_not_allowed()

@@ -132,7 +132,7 @@ class Discovery:
             if parts[1] == "api" or (len(parts) > 3 and parts[2] in GROUPS):
                 raise errors.path_not_found()
             return no_such_page()
-        if request.method != "GET" and path != "/apis":
+        if request.method != "GET" and not _takes_any_method(path):
             raise errors.method_not_allowed()
         if path not in ("/api", "/apis"):
             return _answer_plain(request, plain)
@@ -143,6 +143,11 @@ class Discovery:
             return _answer_plain(request, plain)
         encoding, version = wanted
         return _answer_aggregated(self._aggregated[path, version], encoding, version, request)
+
+
+def _takes_any_method(path: str) -> bool:
+    """The groups and what tells of one are served beside the resources, as by upstream's aggregator."""
+    return path.startswith("/apis") and path.count("/") < len(("", "apis", "GROUP"))
 
 
 def _answer_plain(request: ApiRequest, plain: bytes) -> ApiResponse:

@@ -79,6 +79,8 @@ def container_of(pod: Document, asked: str) -> str:
 
 def stream_path(operation: str, pod: Document, query: Query) -> str:
     """The kubelet's path of `exec` or `attach`. Raises 400 for options that make no sense."""
+    container = container_of(pod, _first(query, "container"))
+    node_of(pod)
     asked = {name: _flag(query, name) for name, _ in _STREAMS}
     if not (asked["stdin"] or asked["stdout"] or asked["stderr"]):
         raise errors.bad_request("you must specify at least one of stdin, stdout, stderr")
@@ -87,7 +89,6 @@ def stream_path(operation: str, pod: Document, query: Query) -> str:
     command = list(query.get("command", ()))
     if operation == "exec" and not command:
         raise errors.bad_request("you must specify at least 1 command")
-    container = container_of(pod, _first(query, "container"))
     sent = [(theirs, "1") for ours, theirs in _STREAMS if asked[ours]]
     if operation == "exec":
         sent += [("command", word) for word in command]

@@ -51,12 +51,12 @@ class PodStreams:
         routes.subresource("", "pods", "portforward", self.port_forward)
 
     async def log(self, call: Call) -> ApiResponse:
-        _require_method(call, "get")
+        _require_method(call, "GET")
         check_log_options(call.info.name, call.request.query)
         pod = self._pod(call)
         path = log_path(pod, call.request.query)
         if not (pod.get("spec") or {}).get("nodeName"):
-            return ApiResponse(200, b"", _PLAIN.copy())
+            return ApiResponse(204)
         target = self._target(pod, path)
         if wants_upgrade(call.request.headers):
             return upgraded(lambda incoming: self._log_over_websocket(incoming, target))
@@ -66,14 +66,14 @@ class PodStreams:
         return ApiResponse(200, pieces_of(answer), _PLAIN.copy())
 
     async def port_forward(self, call: Call) -> ApiResponse:
-        _require_method(call, "get", "create")
+        _require_method(call, "GET", "POST")
         query = await self._admit(call)
         pod = self._pod(call)
         return self._upgrade(call.request, self._target(pod, port_forward_path(pod, query)))
 
     def _streaming(self, operation: str) -> Handler:
         async def handle(call: Call) -> ApiResponse:
-            _require_method(call, "get", "create")
+            _require_method(call, "GET", "POST")
             query = await self._admit(call)
             pod = self._pod(call)
             return self._upgrade(call.request, self._target(pod, stream_path(operation, pod, query)))
@@ -134,9 +134,9 @@ def upgraded(act: Callable[[BaseRequest], Awaitable[web.StreamResponse]]) -> Api
     return ApiResponse(101, upgrade=take)
 
 
-def _require_method(call: Call, *verbs: str) -> None:
-    if call.info.verb not in verbs:
-        raise errors.method_not_supported(f"pods/{call.info.subresource}", call.info.verb)
+def _require_method(call: Call, *methods: str) -> None:
+    if call.request.method not in methods:
+        raise errors.method_not_allowed()
 
 
 def _kubelet_error(status: int, text: str, target: Target) -> errors.ApiError:

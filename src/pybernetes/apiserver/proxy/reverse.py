@@ -55,7 +55,7 @@ def pod_address(pod: Document, port: str) -> Address:
     """The pod's address, at the port asked for or else at the first that its containers declare."""
     host = (pod.get("status") or {}).get("podIP", "")
     if not host:
-        raise errors.bad_request(f"pod {pod['metadata']['name']} does not have an address yet")
+        raise errors.bad_request("address not allowed")
     declared = [one for container in pod["spec"].get("containers") or () for one in container.get("ports") or ()]
     if not port:
         return Address(host, declared[0]["containerPort"] if declared else 80)

@@ -59,6 +59,8 @@ def check_metadata(
     else:
         for message in _namespace_messages(metadata.namespace):
             yield invalid(path.namespace, metadata.namespace, message)
+    if metadata.generation < 0:
+        yield invalid(path.generation, metadata.generation, "must be greater than or equal to 0")
     yield from _check_maps(metadata, path)
     if metadata.finalizers:
         yield from check_finalizers(metadata.finalizers, path.finalizers)
