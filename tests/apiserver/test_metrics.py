@@ -146,3 +146,23 @@ async def test_pods_that_were_judged_are_counted() -> None:
         f'{{decision="allow",mode="enforce",policy_level="privileged",policy_version="latest",{about}}}': 1,
         f'{{decision="deny",mode="enforce",policy_level="restricted",policy_version="v1.30",{about}}}': 1,
     }
+
+
+async def test_addresses_and_node_ports_that_are_handed_out_are_counted() -> None:
+    async with serving() as talk:
+        metrics = Metrics(talk.server)
+        service = {
+            "metadata": {"name": "web"},
+            "spec": {"type": "NodePort", "ports": [{"port": 80, "nodePort": 30080}]},
+        }
+        start, cidr = "kube_apiserver_clusterip_allocator", "10.96.0.0/16"
+        picked = f'{{cidr="{cidr}",scope="dynamic"}}'
+        before = _read(metrics, f"{start}_allocation_total").get(picked, 0)
+        path = "/api/v1/namespaces/default/services"
+        assert (await talk.post(path, service)).status == 201
+        assert (await talk.post(path, {**service, "metadata": {"name": "again"}})).status == 422
+        assert _read(metrics, f"{start}_allocation_total")[picked] >= before + 1
+        ports = "kube_apiserver_nodeport_allocator"
+        assert _read(metrics, f"{ports}_allocation_total") == {'{scope="static"}': 1}
+        assert _read(metrics, f"{ports}_allocation_errors_total") == {'{scope="static"}': 1}
+        assert _read(metrics, f"{ports}_allocated_ports") == {"": 1}

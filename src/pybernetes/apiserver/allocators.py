@@ -13,6 +13,8 @@ import ipaddress
 from collections.abc import Callable
 from random import Random
 
+from pybernetes.apiserver.figures import Counts
+
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
@@ -85,6 +87,9 @@ class PortAllocator:
         band = _band(self._size, 16, 128, 32)
         self._band = band if band < self._size else 0
         self._taken: set[int] = set()
+        self.allocated = Counts()
+        """By whether the port was asked for (`static`) or picked (`dynamic`)."""
+        self.refused = Counts()
         self._random = random
 
     @property
@@ -104,12 +109,20 @@ class PortAllocator:
                 f"provided port is not in the valid range. The range of valid ports is {self.low}-{self.high}"
             )
         if port in self._taken:
+            self.refused.add("static")
             raise AlreadyAllocated("provided port is already allocated")
         self._taken.add(port)
+        self.allocated.add("static")
 
     def pick(self) -> int:
-        port = self.low + _pick(self._size, self._band, self._random, lambda number: self.low + number in self._taken)
+        try:
+            found = _pick(self._size, self._band, self._random, lambda number: self.low + number in self._taken)
+        except RangeFull:
+            self.refused.add("dynamic")
+            raise
+        port = self.low + found
         self._taken.add(port)
+        self.allocated.add("dynamic")
         return port
 
     def release(self, port: int) -> None:

@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry, ProcessCollector, generate_late
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from pybernetes.api.features import ALPHA
 from pybernetes.apiserver.figures import (
     REQUEST_SECONDS,
     Counts,
@@ -106,6 +107,7 @@ class Metrics(Collector):
 
     def __init__(self, server: ApiServer) -> None:
         self._tallies: dict[Labels, _Tally] = {}
+        self._features = server.options.features
         self._watches: set[Watching] = set()
         self._told = Histograms(EVENT_BYTES)
         self._terminated = Counts()
@@ -181,6 +183,13 @@ class Metrics(Collector):
             "[STABLE] Deprecated resources that somebody has asked for.",
             ("group", "version", "resource", "subresource", "removed_release"),
             {(*labels[1:5], ""): 1 for labels in self._tallies if labels[1:4] in _DEPRECATED},
+        )
+
+        yield gauge(
+            "kubernetes_feature_enabled",
+            "[BETA] Features that can be turned on.",
+            ("name", "stage"),
+            {(name, "ALPHA"): int(name in self._features) for name in ALPHA},
         )
 
     def _requests(self) -> Iterator[Metric]:

@@ -88,6 +88,10 @@ class StorageMetrics(Collector):
         start = "kube_apiserver_clusterip_allocator"
         yield gauge(f"{start}_allocated_ips", "[ALPHA] Cluster IPs that services hold.", ("cidr",), taken)
         yield gauge(f"{start}_available_ips", "[ALPHA] Cluster IPs that are free.", ("cidr",), free)
+        by = ("cidr", "scope")
+        ranges = reservations.addresses
+        yield counter(f"{start}_allocation_total", "[ALPHA] Cluster IPs handed out.", by, ranges.allocated)
+        yield counter(f"{start}_allocation_errors_total", "[ALPHA] Those that could not be.", by, ranges.refused)
 
 
 class AggregationMetrics(Collector):
@@ -175,3 +179,6 @@ def _ports(reservations: ServiceReservations) -> Iterator[Metric]:
     start = "kube_apiserver_nodeport_allocator"
     yield gauge(f"{start}_allocated_ports", "[ALPHA] Node ports that services hold.", (), single(ports.taken))
     yield gauge(f"{start}_available_ports", "[ALPHA] Node ports that are free.", (), single(ports.size - ports.taken))
+    by = ("scope",)
+    yield counter(f"{start}_allocation_total", "[ALPHA] Node ports handed out.", by, ports.allocated)
+    yield counter(f"{start}_allocation_errors_total", "[ALPHA] Those that could not be.", by, ports.refused)

@@ -16,6 +16,7 @@ import orjson
 
 from pybernetes.api.meta import format_time
 from pybernetes.apiserver.allocators import Address, AddressRange, AlreadyAllocated, NotInRange, RangeFull
+from pybernetes.apiserver.figures import Counts
 from pybernetes.apiserver.naming import new_uid
 from pybernetes.apiserver.reader import CacheReader
 from pybernetes.apiserver.resource import Context, Document, Facilities
@@ -41,6 +42,9 @@ class ServiceAddresses:
         self._configured = tuple(AddressRange(cidr) for cidr in facilities.options.service_cidrs)
         self.families = tuple(one.family for one in self._configured)
         """Those that services may have; the first is the one they have by default."""
+        self.allocated = Counts()
+        """By range, and whether the address was asked for (`static`) or picked (`dynamic`)."""
+        self.refused = Counts()
         self._version = -1
         self._ranges: tuple[AddressRange, ...] = ()
 
@@ -59,10 +63,13 @@ class ServiceAddresses:
     def check(self, address: str) -> None:
         """Raises NotInRange and AlreadyAllocated."""
         parsed = parse_address(address)
-        if not any(parsed in one for one in self.ranges):
+        within = next((one for one in self.ranges if parsed in one), None)
+        if within is None:
             raise NotInRange("the provided network does not match the current range")
         if self.is_taken(str(parsed)):
+            self.refused.add(str(within.network), "static")
             raise AlreadyAllocated("provided IP is already allocated")
+        self.allocated.add(str(within.network), "static")
 
     def check_only_looking(self, address: str) -> None:
         """What a dry run is asked: whether somebody holds the address is not looked at. Raises NotInRange."""
@@ -79,9 +86,12 @@ class ServiceAddresses:
         self._random.shuffle(own)
         for one in own:
             try:
-                return one.pick(self._random, self.is_taken)
+                found = one.pick(self._random, self.is_taken)
             except RangeFull:
+                self.refused.add(str(one.network), "dynamic")
                 continue
+            self.allocated.add(str(one.network), "dynamic")
+            return found
         raise RangeFull
 
     def example(self, family: str) -> str:

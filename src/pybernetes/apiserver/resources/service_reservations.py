@@ -133,6 +133,8 @@ class ServiceReservations:
                     self.ports.allocate(port)
                 except (AlreadyAllocated, NotInRange) as error:
                     log.warning("%s: node port %s is not usable: %s", entry.key, port, error)
+        self.ports.allocated.clear()
+        self.ports.refused.clear()
 
     def reserve(self, new: Document, old: Document | None, context: Context) -> Reservation:
         new.setdefault("spec", {})
