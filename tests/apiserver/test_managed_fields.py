@@ -155,3 +155,17 @@ async def test_kubectl_takes_over_what_it_applied_as_a_client() -> None:
         assert (taken.status, taken.body["data"]) == (200, {"a": "2"})
         (annotation,) = taken.body["metadata"]["annotations"].values()
         assert '"data":{"a":"2"}' in annotation
+
+
+async def test_a_list_that_is_stated_to_be_empty_is_managed_where_it_would_be_null() -> None:
+    roles = "/apis/rbac.authorization.k8s.io/v1/namespaces/default/roles"
+    async with serving() as talk:
+        bare = await talk.post(roles, {"metadata": {"name": "bare"}}, fieldManager="me")
+        assert "managedFields" not in bare.body["metadata"]
+        stated = await talk.post(roles, {"metadata": {"name": "stated"}, "rules": []}, fieldManager="me")
+        [entry] = stated.body["metadata"]["managedFields"]
+        assert entry["fieldsV1"] == {"f:rules": {}}
+        ranges = "/api/v1/namespaces/default/limitranges"
+        made = await talk.post(ranges, {"metadata": {"name": "r", "labels": {"a": "b"}}}, fieldManager="me")
+        changed = await talk.put(f"{ranges}/r", {**made.body, "spec": {"limits": []}}, fieldManager="you")
+        assert changed.body["metadata"]["managedFields"][1]["fieldsV1"] == {"f:spec": {"f:limits": {}}}

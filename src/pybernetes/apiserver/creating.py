@@ -20,6 +20,7 @@ from pybernetes.api.patch import PatchError
 from pybernetes.api.patch.managed import Managers
 from pybernetes.apiserver import tracking
 from pybernetes.apiserver.admission.contract import Attributes, Operation
+from pybernetes.apiserver.empty_lists import Steps
 from pybernetes.apiserver.naming import ATTEMPTS, generated_name, new_uid
 from pybernetes.apiserver.objects import StoredObject
 from pybernetes.apiserver.owners import REPEATED, REPEATED_AFTER, drop_repeated_owners
@@ -31,9 +32,14 @@ from pybernetes.store.contract import Committed, Condition, Exists, ModRevisionI
 
 class Creating(Storage):
     async def create(
-        self, namespace: str, document: Document, context: Context, managers: Managers | None = None
+        self,
+        namespace: str,
+        document: Document,
+        context: Context,
+        managers: Managers | None = None,
+        emptied: Sequence[Steps] = (),
     ) -> StoredObject:
-        """``managers`` are those of an object that an apply creates."""
+        """``managers`` are those of an object that an apply creates; ``emptied`` as in a ``Proposal``."""
         self._place(namespace, document)
         metadata = document["metadata"]
         prefix = "" if metadata.get("name") else metadata.get("generateName", "")
@@ -41,7 +47,9 @@ class Creating(Storage):
         if self._judges_stored:
             document = self._shown(self._judged(document))
         drop_repeated_owners(document, context, REPEATED)
-        tracking.record(document, self._managers_of_new(document, context) if managers is None else managers)
+        if managers is None:
+            managers = self._managers_of_new(document, context, emptied)
+        tracking.record(document, managers)
         attributes = Attributes(Operation.CREATE, self.resource, namespace, metadata.get("name", ""), context, document)
         await self.admission.mutate(attributes)
         drop_repeated_owners(document, context, REPEATED_AFTER)
@@ -94,15 +102,16 @@ class Creating(Storage):
         if not self.info.namespaced:
             self._default(document)
 
-    def _managers_of_new(self, document: Document, context: Context) -> Managers:
+    def _managers_of_new(self, document: Document, context: Context, emptied: Sequence[Steps]) -> Managers:
         sent = tracking.take(document)
         if not context.manager:
             return {}
         author = tracking.author_of(self.info, context, "")
         try:
-            return self.newcomers.managers(document, author, sent)
+            managers = self.newcomers.managers(document, author, sent)
         except PatchError:
             return {}
+        return tracking.with_emptied(managers, emptied, author, self.kept_through("")) if emptied else managers
 
     def _prepare_create(self, document: Document, context: Context) -> None:
         metadata = document["metadata"]

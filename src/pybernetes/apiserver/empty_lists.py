@@ -6,7 +6,7 @@ Documents have `[]` there, the bytes that are stored and go out have `null`. A p
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 Steps = Sequence[str]
@@ -14,6 +14,22 @@ Steps = Sequence[str]
 
 def steps_of(path: str) -> Steps:
     return tuple(path.replace("[]", ".[]").split("."))
+
+
+def stated(document: Any, paths: Iterable[Steps]) -> tuple[Steps, ...]:
+    """Those of the lists that somebody stated to be empty; lists within lists are no fields of their own."""
+    return tuple(steps for steps in paths if "[]" not in steps and _at(document, steps) == [])
+
+
+def unstated(document: Any, paths: Iterable[Steps]) -> tuple[Steps, ...]:
+    """Those of the lists that have no elements."""
+    return tuple(steps for steps in paths if not _at(document, steps))
+
+
+def _at(value: Any, steps: Steps) -> Any:
+    for name in steps:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
 
 
 def as_null(value: Any, steps: Steps) -> Any:

@@ -7,7 +7,7 @@ Follows k8s.io/apiserver/pkg/endpoints/handlers.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from random import Random
 from typing import TYPE_CHECKING
@@ -19,10 +19,11 @@ from pybernetes.api.patch.managed import Managers
 from pybernetes.api.schema import Shape
 from pybernetes.apiserver.answers import document_answer, list_answer, object_answer
 from pybernetes.apiserver.applying import applied, completed, converted, read_configuration
-from pybernetes.apiserver.decoding import Decoded, decode
+from pybernetes.apiserver.decoding import Decoded, decode, parse_body
 from pybernetes.apiserver.delete_options import read_delete_options
 from pybernetes.apiserver.delete_plan import DeleteOptions
 from pybernetes.apiserver.deleting import Deleted
+from pybernetes.apiserver.empty_lists import Steps, stated, steps_of
 from pybernetes.apiserver.http import ApiRequest, ApiResponse
 from pybernetes.apiserver.list_options import read_options
 from pybernetes.apiserver.listing import Lister, at_least
@@ -73,6 +74,7 @@ class Endpoint:
         self._watcher = Watcher(registry, random, options.min_request_timeout)
         self._main = MainRule(registry.rules)
         self._verbs = self._table()
+        self._null_lists = tuple(steps_of(path) for path in self.resource.null_lists)
 
     @cached_property
     def shape(self) -> Shape:
@@ -151,7 +153,8 @@ class Endpoint:
         self._require_namespace(call)
         document = self._decode(call.request)
         context = self._context(call)
-        created = await self.registry.create(self._namespace(call), document, context)
+        emptied = self._emptied(call.request)
+        created = await self.registry.create(self._namespace(call), document, context, emptied=emptied)
         return object_answer(call.request, self.view, created, context.now, 201)
 
     async def update(self, call: Call) -> ApiResponse:
@@ -170,7 +173,8 @@ class Endpoint:
             raise self.registry.uid_mismatch(absent, metadata["uid"])
         metadata.pop("resourceVersion", None)
         context = self._context(call)
-        created = await self.registry.create(self._namespace(call), document, context)
+        emptied = self._emptied(call.request)
+        created = await self.registry.create(self._namespace(call), document, context, emptied=emptied)
         return object_answer(call.request, self.view, created, context.now, 201)
 
     async def _put(self, call: Call, rule: UpdateRule) -> ApiResponse:
@@ -178,13 +182,14 @@ class Endpoint:
         check_place(first.setdefault("metadata", {}), self._namespace(call), call.info.name)
         documents = iter([first])
         pinned = bool(first["metadata"].get("resourceVersion"))
+        emptied = self._emptied(call.request)
 
         def propose(current: StoredObject) -> Proposal:
             document = next(documents, None)
             if document is None:
                 document = self._decode(call.request)
             document.setdefault("metadata", {})
-            return Proposal(document, pinned)
+            return Proposal(document, pinned, emptied=emptied)
 
         return await self._write(call, propose, rule)
 
@@ -264,6 +269,12 @@ class Endpoint:
         if request.audited is not None:
             self._tell(request.audited, decoded.document)
         return decoded.document
+
+    def _emptied(self, request: ApiRequest) -> Sequence[Steps]:
+        """Lists that the body states to be empty, of those that are null when nobody states them."""
+        if not self._null_lists or b"[" not in request.body:
+            return ()
+        return stated(parse_body(request), self._null_lists)
 
     def _tell(self, audited: Audited, document: Document) -> None:
         """With defaults, as upstream's decoder fills them in."""

@@ -6,15 +6,16 @@ k8s.io/apiserver/pkg/endpoints/handlers/fieldmanager.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any
 
 from pybernetes.api import errors
 from pybernetes.api.kinds import KindInfo
 from pybernetes.api.meta import format_time
-from pybernetes.api.patch.apply import Author
-from pybernetes.api.patch.field_set import MalformedFields, canonical
-from pybernetes.api.patch.managed import Managers, UnreadableManagers, entries_of, managers_of
+from pybernetes.api.patch.apply import Author, Keep
+from pybernetes.api.patch.field_set import EMPTY, MalformedFields, canonical, fields_at, union
+from pybernetes.api.patch.managed import Entry, Managers, UnreadableManagers, entries_of, managers_of
 from pybernetes.apiserver.http import ApiRequest
 from pybernetes.apiserver.resource import Context, Document
 
@@ -89,6 +90,17 @@ def put(document: Document, entries: list[Document] | None) -> None:
         metadata[_FIELD] = entries
     else:
         metadata.pop(_FIELD, None)
+
+
+def with_emptied(managers: Managers, emptied: Iterable[Sequence[str]], author: Author, keep: Keep) -> Managers:
+    """``emptied`` are lists that the client states to be empty and that are null where nobody says so."""
+    paths = [tuple("f:" + name for name in steps) for steps in emptied]
+    taken = keep(fields_at(*paths)) if paths else EMPTY
+    if not taken:
+        return managers
+    me = author.updating()
+    before = managers[me].fields if me in managers else EMPTY
+    return {**managers, me: Entry(author.api_version, union(before, taken), author.time)}
 
 
 def unmanaged(document: Document) -> Document:

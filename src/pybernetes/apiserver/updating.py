@@ -10,7 +10,7 @@ Follows k8s.io/apiserver/pkg/registry/rest/update.go.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 from msgspec.structs import replace
@@ -22,6 +22,7 @@ from pybernetes.api.patch.apply import updated
 from pybernetes.api.patch.managed import Managers
 from pybernetes.apiserver import delete_plan, tracking
 from pybernetes.apiserver.admission.contract import Attributes, Operation
+from pybernetes.apiserver.empty_lists import Steps, unstated
 from pybernetes.apiserver.objects import StoredObject
 from pybernetes.apiserver.owners import REPEATED, REPEATED_AFTER, drop_repeated_owners
 from pybernetes.apiserver.resource import NOTHING_RESERVED, Context, Document, Reservation
@@ -44,6 +45,8 @@ class Proposal(msgspec.Struct, frozen=True):
     """Its identity is a field like others: a PUT's is a precondition."""
     live: Document | None = None
     """The object as it was, where it has been read for the proposal: a document that is given away."""
+    emptied: Sequence[Steps] = ()
+    """Lists that are stated to be empty and not only left out, of those that are null when nobody states them."""
 
 
 Propose = Callable[[StoredObject], Proposal]
@@ -150,6 +153,8 @@ class Updating(Storage):
             tracking.put(new, before)
             try:
                 managers = updated(old, new, managers, self.typed, author, keep)
+                if proposal.emptied:
+                    managers = tracking.with_emptied(managers, unstated(old, proposal.emptied), author, keep)
             except PatchError:
                 managers = {}
         tracking.record(new, managers)
