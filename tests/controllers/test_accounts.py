@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pybernetes.apiserver.auth.bootstrap_controller_policy import CONTROLLER_ROLES
+from pybernetes.apiserver.auth.bootstrap_controller_policy import CONTROLLER_ROLES, WORKLOAD_CONTROLLER_ROLES
 from pybernetes.apiserver.auth.bootstrap_policy import ROLES
 from pybernetes.apiserver.auth.bootstrap_roles import defaults
 from pybernetes.controllers import CONTROLLERS
@@ -11,7 +11,9 @@ from pybernetes.controllers.accounts import ACCOUNTS, account_of
 
 def test_every_controller_has_a_role() -> None:
     in_namespaces = {name.removeprefix("system:controller:") for _, name in ROLES}
-    assert {account_of(each.name) for each in CONTROLLERS} <= CONTROLLER_ROLES.keys() | in_namespaces
+    assert {
+        account_of(each.name) for each in CONTROLLERS
+    } <= CONTROLLER_ROLES.keys() | WORKLOAD_CONTROLLER_ROLES.keys() | in_namespaces
 
 
 def test_only_controllers_that_exist_are_listed() -> None:

@@ -150,3 +150,15 @@ def test_a_choice_of_features_that_cannot_be_is_told(text: str, message: str) ->
     with pytest.raises(InvalidFeatures) as told:
         parse(text)
     assert str(told.value) == message
+
+
+async def test_a_group_in_use_stays_until_its_pods_are_gone(gangs: Cluster) -> None:
+    whole = await gangs.apply(group("team", minimum=1))
+    one = await gangs.apply(pod("a", "team", terminationGracePeriodSeconds=0))
+    await gangs.settle()
+    await gangs.delete(whole)
+    await gangs.settle()
+    assert (await gangs.get(whole)).metadata.deletion_timestamp is not None
+    await gangs.delete(one)
+    await gangs.settle()
+    assert (await gangs.client.list(PodGroup, "default")).items == []

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from pybernetes.api.features import GENERIC_WORKLOAD
 from pybernetes.cli.layout import Settings
 from pybernetes.cli.problems import Problem
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 ALL = "*"
+OF_FEATURES = ("podgroup-protection-controller",)
 
 
 def choose_controllers(function: F) -> F:
@@ -48,7 +50,9 @@ def chosen_controllers(settings: Settings) -> list[type[Controller]]:
 
 
 def wanted_controllers(settings: Settings) -> list[str]:
-    return [word.strip() for word in settings.controllers.split(",") if word.strip()]
+    """What was named, and those that the features which are on bring with them."""
+    named = [word.strip() for word in settings.controllers.split(",") if word.strip()]
+    return [*named, *(OF_FEATURES if GENERIC_WORKLOAD in settings.feature_gates and ALL in named else ())]
 
 
 def check_controllers(settings: Settings) -> None:

@@ -22,7 +22,6 @@ NOT_RUN: Mapping[str, str] = {
     "kube-apiserver-serving-clustertrustbundle-publisher-controller": _NOT_SERVED.format("ClusterTrustBundles (beta)"),
     "storage-version-migrator-controller": _NOT_SERVED.format("StorageVersionMigrations (beta)"),
     "storageversion-garbage-collector-controller": _NOT_SERVED.format("StorageVersions (alpha)"),
-    "podgroup-protection-controller": _NOT_SERVED.format("PodGroups (alpha)"),
     "resourcepoolstatusrequest-controller": _NOT_SERVED.format("ResourcePoolStatusRequests (alpha)"),
 }
 """Why, by upstream's name."""

@@ -25,7 +25,7 @@ import yaml
 
 from pybernetes.api import codec, kinds, meta
 from pybernetes.api.errors import ApiError
-from pybernetes.api.features import NONE, Features
+from pybernetes.api.features import GENERIC_WORKLOAD, NONE, Features
 from pybernetes.api.meta import Key
 from pybernetes.api.models import apps_v1, core_v1
 from pybernetes.client import Client, Informers, Transport, key_of
@@ -112,7 +112,7 @@ class Cluster:
             components,
             self.clock,
             self._random,
-            select(CONTROLLERS, self.options.controllers),
+            select(CONTROLLERS, (*self.options.controllers, *self._controllers_of_features())),
             informers=self.informers,
             report_defect=lambda controller, key, error: self.defects.append(error),
             root_ca="hollow",
@@ -155,6 +155,9 @@ class Cluster:
                 self.add_node(number)
             if self.options.simulated_nodes:
                 tasks.create_task(self._simulated_nodes().run(), name="simulated nodes")
+
+    def _controllers_of_features(self) -> tuple[str, ...]:
+        return ("podgroup-protection-controller",) if GENERIC_WORKLOAD in self.options.features else ()
 
     def _local_volumes(self) -> LocalVolumes:
         return LocalVolumes(

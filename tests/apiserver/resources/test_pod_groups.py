@@ -42,7 +42,12 @@ def group(name: str = "g", **spec: Any) -> dict[str, Any]:
 async def test_a_group_is_kept_without_what_is_off(server: Client) -> None:
     status, made = await asked(server, "POST", GROUPS, group(priority=5, disruptionMode="Pod", priorityClassName="x"))
     assert status == 201
-    assert made["spec"] == {"schedulingPolicy": {"gang": {"minCount": 3}}}
+    assert made["spec"] == {
+        "podGroupTemplateRef": None,
+        "disruptionMode": "Pod",
+        "schedulingPolicy": {"gang": {"minCount": 3}},
+    }
+    assert made["metadata"]["finalizers"] == ["scheduling.k8s.io/podgroup-protection"]
     assert made["status"] == {}
 
 
@@ -57,7 +62,7 @@ async def test_a_group_is_kept_without_what_is_off(server: Client) -> None:
         ({"schedulingPolicy": {"gang": {}}}, "spec.schedulingPolicy.gang.minCount: Required value"),
         (
             {"schedulingPolicy": {"gang": {"minCount": 1}, "basic": {}}},
-            'spec.schedulingPolicy: Invalid value: "{`basic`, `gang`}": must specify exactly one of: `basic`, `gang`',
+            'spec.schedulingPolicy: Invalid value: "{basic, gang}": must specify exactly one of: `basic`, `gang`',
         ),
     ],
 )
@@ -113,3 +118,18 @@ def test_versions_are_chosen_by_name_and_need_their_feature() -> None:
     assert chosen_modules("api/all=true", FEATURES) == ("workload", "pod_group")
     with pytest.raises(InvalidRuntimeConfig, match="apps/v2: only"):
         chosen_modules("apps/v2=true", FEATURES)
+
+
+async def test_a_group_from_a_template_finds_it_in_its_workload(server: Client) -> None:
+    def referring(template: str) -> dict[str, Any]:
+        return group(podGroupTemplateRef={"workload": {"workloadName": "w", "podGroupTemplateName": template}})
+
+    status, said = await asked(server, "POST", GROUPS, referring("workers"))
+    message = 'podgroups.scheduling.k8s.io "g" is forbidden: PodGroup rejected: '
+    assert (status, said["message"]) == (403, f'{message}Workload "w" not found')
+    one = {"name": "workers", "schedulingPolicy": {"basic": {}}}
+    await asked(server, "POST", WORKLOADS, {"metadata": {"name": "w"}, "spec": {"podGroupTemplates": [one]}})
+    status, said = await asked(server, "POST", GROUPS, referring("others"))
+    assert said["message"] == f'{message}PodGroupTemplate "others" not found in Workload "w"'
+    status, _ = await asked(server, "POST", GROUPS, referring("workers"))
+    assert status == 201

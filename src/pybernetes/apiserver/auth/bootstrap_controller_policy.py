@@ -20,11 +20,20 @@ from pybernetes.apiserver.auth.policy_words import (
     RBAC,
     READ,
     RESOURCE,
+    SCHEDULING,
     STORAGE,
     WRITE_EVENTS,
     Rule,
     may,
 )
+
+WORKLOAD_CONTROLLER_ROLES: dict[str, tuple[Rule, ...]] = {
+    "podgroup-protection-controller": (
+        may("get list update watch", SCHEDULING, "podgroups"),
+        may(READ, CORE, "pods"),
+    ),
+}
+"""Those that there are only with the feature GenericWorkload."""
 
 CONTROLLER_ROLES: dict[str, tuple[Rule, ...]] = {
     "attachdetach-controller": (

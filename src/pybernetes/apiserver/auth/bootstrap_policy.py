@@ -31,6 +31,7 @@ from pybernetes.apiserver.auth.policy_words import (
     READ_WRITE,
     RESOURCE,
     REVIEW_ACCESS,
+    SCHEDULING,
     STORAGE,
     WRITE,
     WRITE_EVENTS,
@@ -305,6 +306,16 @@ CLUSTER_BINDINGS: dict[str, tuple[str, Subjects]] = {
     ),
 }
 
+
+# What the feature GenericWorkload adds to cluster roles.
+WORKLOAD_RULES: dict[str, tuple[Rule, ...]] = {
+    "system:aggregate-to-edit": (may(WRITE, SCHEDULING, "podgroups workloads"),),
+    "system:aggregate-to-view": (may(READ, SCHEDULING, "podgroups podgroups/status workloads"),),
+    "system:kube-scheduler": (
+        may(READ, SCHEDULING, "podgroups"),
+        may("patch update", SCHEDULING, "podgroups/status"),
+    ),
+}
 
 LEADER_LOCKING = (
     may("create get list update watch", COORDINATION, "leases"),

@@ -12,13 +12,15 @@ Follows pkg/registry/rbac/rest and pkg/registry/rbac/reconciliation.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
 import orjson
 
-from pybernetes.apiserver.auth.bootstrap_controller_policy import CONTROLLER_ROLES
+from pybernetes.api.features import GENERIC_WORKLOAD
+from pybernetes.apiserver import features
+from pybernetes.apiserver.auth.bootstrap_controller_policy import CONTROLLER_ROLES, WORKLOAD_CONTROLLER_ROLES
 from pybernetes.apiserver.auth.bootstrap_policy import (
     AGGREGATED,
     AGGREGATES_TO,
@@ -26,6 +28,7 @@ from pybernetes.apiserver.auth.bootstrap_policy import (
     CLUSTER_BINDINGS,
     CLUSTER_ROLES,
     ROLES,
+    WORKLOAD_RULES,
     Subjects,
 )
 from pybernetes.apiserver.auth.policy_words import Rule
@@ -41,7 +44,7 @@ LABEL_PREFIX = "rbac.authorization.k8s.io/"
 
 def defaults() -> Iterator[tuple[str, Document]]:
     """(store key, object) of every default; the objects lack uid and creation time."""
-    for name, rules in (*CLUSTER_ROLES.items(), *((name, ()) for name in AGGREGATED), *_controller_roles()):
+    for name, rules in (*_cluster_roles(), *((name, ()) for name in AGGREGATED), *_controller_roles()):
         yield f"/registry/clusterroles/{name}", _cluster_role(name, rules)
     for name, (role, subjects) in (*CLUSTER_BINDINGS.items(), *_controller_bindings()):
         yield (
@@ -107,13 +110,25 @@ def reconciled(current: Document, default: Document) -> Document | None:
     return None if wanted == current else wanted
 
 
+def _cluster_roles() -> Iterator[tuple[str, tuple[Rule, ...]]]:
+    added = WORKLOAD_RULES if features.is_on(GENERIC_WORKLOAD) else {}
+    for name, rules in CLUSTER_ROLES.items():
+        yield name, (*rules, *added.get(name, ()))
+
+
+def _by_controller() -> Mapping[str, tuple[Rule, ...]]:
+    if not features.is_on(GENERIC_WORKLOAD):
+        return CONTROLLER_ROLES
+    return {**CONTROLLER_ROLES, **WORKLOAD_CONTROLLER_ROLES}
+
+
 def _controller_roles() -> Iterator[tuple[str, tuple[Rule, ...]]]:
-    for name, rules in CONTROLLER_ROLES.items():
+    for name, rules in _by_controller().items():
         yield f"system:controller:{name}", rules
 
 
 def _controller_bindings() -> Iterator[tuple[str, tuple[str, Subjects]]]:
-    for name in CONTROLLER_ROLES:
+    for name in _by_controller():
         role = f"system:controller:{name}"
         yield role, (role, Subjects(service_accounts=f"kube-system/{name}"))
 

@@ -15,7 +15,7 @@ CORE, APPS, BATCH, POLICY, AUTOSCALING, EXTENSIONS = "core", "apps", "batch", "p
 AUTHENTICATION, AUTHORIZATION, RBAC = "authentication.k8s.io", "authorization.k8s.io", "rbac.authorization.k8s.io"
 CERTIFICATES, COORDINATION, DISCOVERY = "certificates.k8s.io", "coordination.k8s.io", "discovery.k8s.io"
 EVENTS, NETWORKING, NODE = "events.k8s.io", "networking.k8s.io", "node.k8s.io"
-RESOURCE, STORAGE = "resource.k8s.io", "storage.k8s.io"
+RESOURCE, SCHEDULING, STORAGE = "resource.k8s.io", "scheduling.k8s.io", "storage.k8s.io"
 ADMISSION = "admissionregistration.k8s.io"
 
 

@@ -1,6 +1,6 @@
 """PodGroup: pods that are scheduled together, or none of them. Served only when it is asked for.
 
-Not built: the finalizer that keeps a group while pods refer to it (PodGroupProtection).
+A group is always disrupted pod by pod: to say otherwise is a feature that is off (WorkloadAwarePreemption).
 Follows pkg/registry/scheduling/podgroup and pkg/apis/scheduling/validation.
 """
 
@@ -26,7 +26,9 @@ from pybernetes.apiserver.validation.pod_groups import (
 
 
 def fill(group: Document) -> None:
-    drop_what_is_off(group.get("spec") or {})
+    spec = group.setdefault("spec", {})
+    drop_what_is_off(spec)
+    spec["disruptionMode"] = "Pod"
     (group.get("status") or {}).pop("resourceClaimStatuses", None)
 
 

@@ -26,7 +26,7 @@ def check_policy(policy: PodGroupSchedulingPolicy, path: FieldPath) -> Iterator[
     if policy.basic is None and policy.gang is None:
         yield invalid(path, "", f"must specify one of: {', '.join(members)}")
     elif policy.basic is not None and policy.gang is not None:
-        yield invalid(path, "{`basic`, `gang`}", f"must specify exactly one of: {', '.join(members)}")
+        yield invalid(path, "{basic, gang}", f"must specify exactly one of: {', '.join(members)}")
     if policy.gang is not None:
         if not policy.gang.min_count:
             yield required(path.gang.minCount)
