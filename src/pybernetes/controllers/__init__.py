@@ -12,6 +12,7 @@ from pybernetes.controllers.cronjob import CronJobController
 from pybernetes.controllers.csr_cleaner import CsrCleaner
 from pybernetes.controllers.daemonset import DaemonSetController
 from pybernetes.controllers.deployment import DeploymentController
+from pybernetes.controllers.device_taint_eviction import DeviceTaintEvictionController
 from pybernetes.controllers.disruption import DisruptionController
 from pybernetes.controllers.endpoints import EndpointsController
 from pybernetes.controllers.endpointslice import EndpointSliceController
@@ -29,6 +30,7 @@ from pybernetes.controllers.nodelifecycle import NodeLifecycleController
 from pybernetes.controllers.persistent_volume_binder import PersistentVolumeBinder
 from pybernetes.controllers.persistent_volume_expander import PersistentVolumeExpander
 from pybernetes.controllers.podgc import PodGarbageCollector
+from pybernetes.controllers.pod_group_protection import PodGroupProtectionController
 from pybernetes.controllers.pv_protection import PvProtectionController
 from pybernetes.controllers.pvc_protection import PvcProtectionController
 from pybernetes.controllers.replicaset import ReplicaSetController
@@ -74,6 +76,7 @@ CONTROLLERS: tuple[type[Controller], ...] = (
     PvcProtectionController,
     PvProtectionController,
     VacProtectionController,
+    PodGroupProtectionController,
     EphemeralVolumeController,
     ResourceClaimController,
     CsrCleaner,
@@ -81,6 +84,7 @@ CONTROLLERS: tuple[type[Controller], ...] = (
     ClusterRoleAggregationController,
     ServiceCIDRController,
     ServiceLoadBalancerController,
+    DeviceTaintEvictionController,
     LegacyTokenCleaner,
     BootstrapSigner,
     TokenCleaner,

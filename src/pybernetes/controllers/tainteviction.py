@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from pybernetes.api.errors import ApiError
-from pybernetes.api.meta import Key, format_time
+from pybernetes.api.meta import Key
 from pybernetes.api.models import core_v1
 from pybernetes.api.placement import tolerates
-from pybernetes.client import PatchType, key_of
+from pybernetes.client import key_of
 from pybernetes.client.events import NORMAL
 from pybernetes.controllers.controller import DONE, Context, Controller, For, Maps, Requeue, Result
+from pybernetes.controllers.eviction import evict
 from pybernetes.controllers.nodelifecycle import ON_NODE, node_name
 
 
@@ -84,18 +84,4 @@ class TaintEvictionController(Controller):
     async def _evict(self, pod: core_v1.Pod) -> None:
         name, namespace = pod.metadata.name, pod.metadata.namespace
         self.recorder.event(pod, NORMAL, "TaintManagerEviction", f"Marking for deletion Pod {namespace}/{name}")
-        condition = {
-            "type": "DisruptionTarget",
-            "status": "True",
-            "reason": "DeletionByTaintManager",
-            "message": "Taint manager: deleting due to NoExecute taint",
-            "lastTransitionTime": format_time(self.now()),
-            "observedGeneration": pod.metadata.generation,
-        }
-        patch = {"metadata": {"uid": pod.metadata.uid}, "status": {"conditions": [condition]}}
-        try:
-            await self.client.patch(core_v1.Pod, name, namespace, patch, PatchType.STRATEGIC, subresource="status")
-            await self.client.delete(core_v1.Pod, name, namespace, uid=pod.metadata.uid)
-        except ApiError as error:
-            if error.code not in (404, 409):
-                raise
+        await evict(self, pod, "DeletionByTaintManager", "Taint manager: deleting due to NoExecute taint")
