@@ -140,7 +140,7 @@ def _check(configuration: AuthenticationConfiguration, own_issuer: str) -> None:
 
     problems = list(validate(configuration, own_issuer))
     if problems:
-        raise ConfigurationError(aggregate(problems))
+        raise ConfigurationError(f"invalid authentication configuration: {aggregate(problems)}")
 
 
 def _oidc(settings: Settings) -> JwtAuthenticator:

@@ -42,6 +42,15 @@ def read(text: str) -> None:
             'authorizers[1].type: Duplicate value: "RBAC"',
         ),
         ("- {type: RBAC, name: mine}", "expected name rbac for authorizer RBAC instead of mine"),
+        (
+            "- {type: RBAC, name: rbac, more: 1}",
+            "failed to load AuthorizationConfiguration from file: strict decoding error: unknown field "
+            '"authorizers[0].more"',
+        ),
+        (
+            "- {type: Webhook, name: x, webhook: {timeout: abc}}",
+            'failed to load AuthorizationConfiguration from file: time: invalid duration "abc"',
+        ),
         ("- {type: Webhook, name: x}", "authorizers[0].webhook: Required value: required when type=Webhook"),
         (
             "- {type: RBAC, name: rbac, webhook: {}}",

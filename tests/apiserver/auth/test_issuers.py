@@ -150,12 +150,19 @@ GOOD = {"issuer": {"url": "https://a", "audiences": ["x"]}, "claimMappings": NAM
             {**GOOD, "claimMappings": {}},
             "jwt[0].claimMappings.username: Required value: claim or expression is required",
         ),
+        (
+            {**GOOD, "claimMappings": {**NAMED, "extra": [{"key": "Foo", "valueExpression": "claims."}]}},
+            '[jwt[0].claimMappings.extra[0].key: Invalid value: "Foo": must be a domain-prefixed path (such as '
+            '"acme.io/foo"), jwt[0].claimMappings.extra[0].key: Invalid value: "Foo": must be lowercase, '
+            'jwt[0].claimMappings.extra[0].valueExpression: Invalid value: "claims.": compilation failed: '
+            "ERROR: <input>:1:8: Syntax error: no viable alternative at input '.'\n | claims.\n | .......^]",
+        ),
     ],
 )
 def test_a_configuration_that_cannot_be_is_refused(tmp_path: Path, entry: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigurationError) as refused:
         configuration(tmp_path, jwt=[entry])
-    assert str(refused.value) == message
+    assert str(refused.value) == f"invalid authentication configuration: {message}"
 
 
 def test_who_may_come_without_credentials_is_stated(tmp_path: Path) -> None:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
-import yaml
 
 from pybernetes.api.durations import InvalidDuration, parse_duration, shown_duration
 from pybernetes.api.fields import (
@@ -28,6 +27,7 @@ from pybernetes.api.fields import (
 )
 from pybernetes.apiserver.admission.host import ConfigurationError
 from pybernetes.apiserver.auth.match_conditions import check_expression
+from pybernetes.apiserver.operators_file import decode
 
 KIND = "AuthorizationConfiguration"
 VERSIONS = tuple(f"apiserver.config.k8s.io/{version}" for version in ("v1", "v1beta1", "v1alpha1"))
@@ -137,12 +137,11 @@ def check_modes(modes: Modes, policy_file: str) -> None:
 def read_configuration(data: bytes, kept: Collection[str] = ()) -> AuthorizationConfiguration:
     """``kept`` are the types that must be there. Raises ConfigurationError."""
     try:
-        found = msgspec.convert(yaml.safe_load(data), AuthorizationConfiguration)
-    except (yaml.YAMLError, msgspec.ValidationError) as error:
+        found = decode(data, AuthorizationConfiguration, KIND, VERSIONS)
+        for one in found.authorizers:
+            _check_spans(one)
+    except (ConfigurationError, InvalidDuration) as error:
         raise ConfigurationError(f"failed to load AuthorizationConfiguration from file: {error}") from error
-    if found.kind != KIND or found.api_version not in VERSIONS:
-        told = f'no kind "{found.kind}" is registered for version "{found.api_version}"'
-        raise ConfigurationError(f"failed to load AuthorizationConfiguration from file: {told}")
     problems = list(validate(found))
     if problems:
         raise ConfigurationError(aggregate(problems))
@@ -158,6 +157,13 @@ def read_configuration(data: bytes, kept: Collection[str] = ()) -> Authorization
     if told:
         raise ConfigurationError(told[0] if len(told) == 1 else f"[{', '.join(told)}]")
     return found
+
+
+def _check_spans(one: AuthorizerConfiguration) -> None:
+    """Raises InvalidDuration."""
+    if one.webhook is not None:
+        for text in (one.webhook.timeout, one.webhook.authorized_ttl, one.webhook.unauthorized_ttl):
+            _seconds(text)
 
 
 def read_file(path: str) -> AuthorizationConfiguration:
@@ -230,11 +236,7 @@ def _check_webhook(one: WebhookConfiguration, path: FieldPath) -> Iterator[Field
 
 
 def _check_span(text: str, path: FieldPath, longest: float = 0.0) -> Iterator[FieldError]:
-    try:
-        seconds = _seconds(text)
-    except InvalidDuration as error:
-        yield invalid(path, text, str(error))
-        return
+    seconds = _seconds(text)
     if not seconds:
         yield required(path)
     elif longest and not 0 < seconds <= longest:

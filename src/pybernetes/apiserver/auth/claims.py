@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pybernetes.apiserver.auth.contract import User
-from pybernetes.apiserver.auth.jwt_configuration import JwtAuthenticator
+from pybernetes.apiserver.auth.jwt_configuration import CLAIMS, USER, JwtAuthenticator
 from pybernetes.apiserver.auth.jwt_configuration import Mapping as ClaimMapping
 from pybernetes.cel.environment import Environment, Program
 from pybernetes.cel.errors import CelError
@@ -35,9 +35,7 @@ class ClaimReader:
         self._rules = [
             (rule, _about_claims(rule.expression)) for rule in configuration.claim_validation_rules if rule.expression
         ]
-        self._user_rules = [
-            (rule, _compiled(rule.expression, "user", DYN)) for rule in configuration.user_validation_rules
-        ]
+        self._user_rules = [(rule, compiled(rule.expression, USER)) for rule in configuration.user_validation_rules]
 
     def user_of(self, claims: Claims) -> User:
         """Raises Unsuited."""
@@ -109,12 +107,16 @@ class ClaimReader:
                 raise Unsuited(f"oidc: error evaluating user info validation rule: {why}")
 
 
+_VARIABLES: Mapping[str, Type] = {CLAIMS: map_of(STRING, DYN), USER: DYN}
+
+
 def _about_claims(expression: str) -> Program | None:
-    return _compiled(expression, "claims", map_of(STRING, DYN)) if expression else None
+    return compiled(expression, CLAIMS) if expression else None
 
 
-def _compiled(expression: str, name: str, of: Type) -> Program:
-    return Environment({name: of}).compile(expression)
+def compiled(expression: str, about: str) -> Program:
+    """``about`` is what it may name: the claims, or the user that was made of them. Raises CompileError."""
+    return Environment({about: _VARIABLES[about]}).compile(expression)
 
 
 def _value(program: Program | None, claims: Claims) -> Any:

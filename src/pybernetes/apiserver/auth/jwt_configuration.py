@@ -13,11 +13,21 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
-import yaml
 
-from pybernetes.api.fields import FieldError, FieldPath, aggregate, duplicate, invalid, required
+from pybernetes.api.fields import (
+    FieldError,
+    FieldPath,
+    aggregate,
+    duplicate,
+    invalid,
+    is_domain_prefixed_path,
+    required,
+)
 from pybernetes.apiserver.admission.host import ConfigurationError
+from pybernetes.apiserver.operators_file import decode
 
+CLAIMS, USER = "claims", "user"
+"""What expressions are about."""
 VERSIONS = tuple(f"apiserver.config.k8s.io/{version}" for version in ("v1", "v1beta1", "v1alpha1"))
 
 
@@ -99,14 +109,12 @@ def read_configuration(path: str, own_issuer: str) -> AuthenticationConfiguratio
 def parse_configuration(data: bytes, path: str, own_issuer: str) -> AuthenticationConfiguration:
     """The content of the file ``path``. Raises ConfigurationError."""
     try:
-        found = msgspec.convert(yaml.safe_load(data), AuthenticationConfiguration)
-    except (yaml.YAMLError, msgspec.ValidationError) as error:
-        raise ConfigurationError(f"cannot read authentication configuration {path}: {error}") from error
-    if found.kind != "AuthenticationConfiguration" or found.api_version not in VERSIONS:
-        raise ConfigurationError(f'no kind "{found.kind}" is registered for version "{found.api_version}"')
+        found = decode(data, AuthenticationConfiguration, "AuthenticationConfiguration", VERSIONS)
+    except ConfigurationError as error:
+        raise ConfigurationError(f'failed to load authentication configuration from file "{path}": {error}') from error
     problems = list(validate(found, own_issuer))
     if problems:
-        raise ConfigurationError(aggregate(problems))
+        raise ConfigurationError(f"invalid authentication configuration: {aggregate(problems)}")
     return found
 
 
@@ -124,6 +132,7 @@ def validate(configuration: AuthenticationConfiguration, own_issuer: str) -> Ite
         for place, user_rule in enumerate(one.user_validation_rules):
             if not user_rule.expression:
                 yield required(path.userValidationRules[place].expression)
+            yield from _check_expression(user_rule.expression, path.userValidationRules[place].expression, USER)
     anonymous = configuration.anonymous
     if anonymous is not None and anonymous.conditions and not anonymous.enabled:
         conditions = [msgspec.to_builtins(one) for one in anonymous.conditions]
@@ -178,6 +187,7 @@ def _check_rule(rule: ClaimRule, path: FieldPath) -> Iterator[FieldError]:
         yield invalid(path.message, rule.message, "may not be specified when claim is set")
     elif rule.expression and rule.required_value:
         yield invalid(path.requiredValue, rule.required_value, "may not be specified when expression is set")
+    yield from _check_expression(rule.expression, path.expression)
 
 
 def _check_mappings(mappings: Mappings, path: FieldPath) -> Iterator[FieldError]:
@@ -189,10 +199,15 @@ def _check_mappings(mappings: Mappings, path: FieldPath) -> Iterator[FieldError]
     for index, extra in enumerate(mappings.extra):
         if not extra.key:
             yield required(path.extra[index].key)
-        elif extra.key != extra.key.lower():
-            yield invalid(path.extra[index].key, extra.key, "must be lowercase")
+        else:
+            for problem in is_domain_prefixed_path(extra.key):
+                yield invalid(path.extra[index].key, extra.key, problem)
+            if extra.key != extra.key.lower():
+                yield invalid(path.extra[index].key, extra.key, "must be lowercase")
         if not extra.value_expression:
             yield required(path.extra[index].valueExpression)
+        yield from _check_expression(extra.value_expression, path.extra[index].valueExpression)
+    yield from _check_expression(mappings.uid.expression, path.uid.expression)
 
 
 def _check_prefixed(mapping: Mapping, path: FieldPath) -> Iterator[FieldError]:
@@ -205,3 +220,17 @@ def _check_prefixed(mapping: Mapping, path: FieldPath) -> Iterator[FieldError]:
     elif mapping.claim and mapping.prefix is None:
         message = "prefix is required when claim is set. It can be set to an empty string to disable prefixing"
         yield required(path.prefix, message)
+    yield from _check_expression(mapping.expression, path.expression)
+
+
+def _check_expression(expression: str, path: FieldPath, about: str = CLAIMS) -> Iterator[FieldError]:
+    """Whether it compiles; "" is none."""
+    if not expression:
+        return
+    from pybernetes.apiserver.auth.claims import compiled
+    from pybernetes.cel.errors import CompileError
+
+    try:
+        compiled(expression, about)
+    except CompileError as error:
+        yield invalid(path, expression, f"compilation failed: {error}")

@@ -13,11 +13,11 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
-import yaml
 
 from pybernetes.api.durations import InvalidDuration, parse_duration
 from pybernetes.api.fields import FieldError, FieldPath, aggregate, invalid, required
 from pybernetes.apiserver.admission.host import ConfigurationError
+from pybernetes.apiserver.operators_file import decode
 
 KIND = "EncryptionConfiguration"
 VERSION = "apiserver.config.k8s.io/v1"
@@ -25,6 +25,13 @@ AES_KEY_SIZES = (16, 24, 32)
 SECRETBOX_KEY_SIZES = (32,)
 ANY = "*"
 _HIDDEN = "REDACTED"
+_INTERNAL_NAMES = {
+    "aesgcm": "AESGCM",
+    "aescbc": "AESCBC",
+    "secretbox": "Secretbox",
+    "identity": "Identity",
+    "kms": "KMS",
+}
 _AT_LEAST_ONE = "at least one {} is required"
 _NOT_OBJECTS = frozenset(("apiserveripinfo", "serviceipallocations", "servicenodeportallocations"))
 
@@ -80,19 +87,16 @@ def parse_group_resource(text: str) -> GroupResource:
 def read_configuration(data: bytes, path: str) -> EncryptionConfiguration:
     """Raises ConfigurationError."""
     if not data:
-        raise ConfigurationError(f'error while loading file: encryption provider configuration file "{path}" is empty')
+        why = f'error while loading file: encryption provider configuration file "{path}" is empty'
+        raise ConfigurationError(f"error while parsing file: {why}")
     try:
-        found = msgspec.convert(yaml.safe_load(data), EncryptionConfiguration)
-    except (yaml.YAMLError, msgspec.ValidationError) as error:
-        raise ConfigurationError(f'error decoding encryption provider configuration file "{path}": {error}') from error
-    if (found.kind, found.api_version) != (KIND, VERSION):
-        raise ConfigurationError(
-            f'error decoding encryption provider configuration file "{path}": no kind "{found.kind}" is registered '
-            f'for version "{found.api_version}"'
-        )
+        found = decode(data, EncryptionConfiguration, KIND, (VERSION,))
+    except ConfigurationError as error:
+        why = f'error decoding encryption provider configuration file "{path}": {error}'
+        raise ConfigurationError(f"error while parsing file: {why}") from error
     problems = list(validate(found))
     if problems:
-        raise ConfigurationError(aggregate(problems))
+        raise ConfigurationError(f"error while parsing file: {aggregate(problems)}")
     return found
 
 
@@ -151,13 +155,15 @@ def _problem_of_name(name: str) -> str:
 
 
 def _check_provider(provider: Provider, path: FieldPath) -> Iterator[FieldError]:
-    stated = [name for name in provider.__struct_fields__ if getattr(provider, name) is not None]
+    shown = {shown: _hidden(getattr(provider, name)) for name, shown in _INTERNAL_NAMES.items()}
+    stated = sum(value is not None for value in shown.values())
     if not stated:
         expected = "provider does not contain any of the expected providers: KMS, AESGCM, AESCBC, Secretbox, Identity"
-        yield invalid(path, {}, expected)
-    elif len(stated) > 1:
+        yield invalid(path, shown, expected)
+        return
+    if stated > 1:
         several = "more than one provider specified in a single element, should split into different list elements"
-        yield invalid(path, stated, several)
+        yield invalid(path, shown, several)
     if provider.kms is not None:
         yield from _check_kms(provider.kms, path.kms)
     for name, keys, sizes in (
@@ -167,6 +173,13 @@ def _check_provider(provider: Provider, path: FieldPath) -> Iterator[FieldError]
     ):
         if keys is not None:
             yield from _check_keys(keys.keys, getattr(path, name).keys, sizes)
+
+
+def _hidden(one: Keys | KmsProvider | dict[str, Any] | None) -> Any:
+    """What of a provider may be shown: no keys."""
+    if isinstance(one, Keys):
+        return {"Keys": [{"Name": key.name, "Secret": _HIDDEN} for key in one.keys]}
+    return {"Name": one.name} if isinstance(one, KmsProvider) else one
 
 
 def _check_kms(one: KmsProvider, path: FieldPath) -> Iterator[FieldError]:

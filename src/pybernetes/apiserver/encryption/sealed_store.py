@@ -61,7 +61,8 @@ def rules_of(configuration: EncryptionConfiguration) -> Rules:
             for masking in ((group, ANY), (ANY, ANY)):
                 if masking in found:
                     shown = _shown((group, resource)), _shown(masking)
-                    raise ConfigurationError('resource "{}" is masked by earlier rule "{}"'.format(*shown))
+                    told = 'resource "{}" is masked by earlier rule "{}"'.format(*shown)
+                    raise ConfigurationError(f"error while building transformers: {told}")
             found.setdefault((group, resource), []).append(index)
     try:
         ciphers = [[made(provider) for provider in one.providers] for one in configuration.resources]
