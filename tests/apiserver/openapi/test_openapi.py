@@ -167,3 +167,11 @@ async def test_discovery_and_the_version_have_documents_of_their_own(openapi: Op
     assert "schemas" not in (await document(openapi, "/openapi/v3/openid/v1/jwks"))["components"]
     assert "/version/" in (await document(openapi, "/openapi/v2"))["paths"]
     assert (await answer(openapi, "/openapi/v3/")).status == 404
+
+
+def test_descriptions_have_the_spaces_that_folding_has_cost_them() -> None:
+    kinds = describe_type("core_v1.AzureDiskVolumeSource").fields["kind"]
+    assert "per storage account  Dedicated: single" in kinds
+    applied = describe_type("admissionregistration_v1.ApplyConfiguration").fields["expression"]
+    assert "\n\n\t" in applied
+    assert describe_type("core_v1.Nothing").text == ""

@@ -1,6 +1,7 @@
 """What each definition and field is for, read from the docstrings of the package lightkube-models when first asked.
 
-The sources are read as text: importing them would build thousands of classes.
+The sources are read as text: importing them would build thousands of classes. They are folded to a width; what that has
+cost of the spaces is in `description_breaks.json`.
 """
 
 from __future__ import annotations
@@ -8,9 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+
+import orjson
 
 _CLASS = re.compile(r'^class (\w+)\(DictMixin\):\n    r?"""(.*?)"""', re.MULTILINE | re.DOTALL)
 _PARAMETER = re.compile(r"^      \* \*\*(\w+)\*\* ``.*?`` - (.*?)(?=^      \* \*\*|\Z)", re.MULTILINE | re.DOTALL)
@@ -28,8 +31,38 @@ UNDESCRIBED = Description()
 
 def describe(type_name: str) -> Description:
     """The description of `core_v1.Pod`; empty where the package has none."""
+    found, breaks = as_folded(type_name), _breaks().get(type_name)
+    if breaks is None:
+        return found
+    fields = {name: _spaced(text, breaks.get(name, {})) for name, text in found.fields.items()}
+    return Description(_spaced(found.text, breaks.get("", {})), fields)
+
+
+def as_folded(type_name: str) -> Description:
+    """As `describe`, as far as it can be told from the package."""
     module, _, name = type_name.partition(".")
     return _module(module).get(name, UNDESCRIBED)
+
+
+@cache
+def _breaks() -> Mapping[str, Mapping[str, Mapping[str, str]]]:
+    """Type → field ("" is the type itself) → number of a space → what stands there."""
+    found: Mapping[str, Mapping[str, Mapping[str, str]]] = orjson.loads(
+        files(__package__).joinpath("description_breaks.json").read_bytes()
+    )
+    return found
+
+
+_SPACES = re.compile(r"(\s+)")
+
+
+def _spaced(text: str, breaks: Mapping[str, str]) -> str:
+    if not breaks:
+        return text
+    parts = _SPACES.split(text)
+    for index, space in breaks.items():
+        parts[2 * int(index) + 1] = space
+    return "".join(parts)
 
 
 @lru_cache(maxsize=4)
