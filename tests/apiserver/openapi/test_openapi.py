@@ -170,8 +170,8 @@ async def test_discovery_and_the_version_have_documents_of_their_own(openapi: Op
 
 
 def test_descriptions_have_the_spaces_that_folding_has_cost_them() -> None:
-    kinds = describe_type("core_v1.AzureDiskVolumeSource").fields["kind"]
+    kinds = describe("core_v1.AzureDiskVolumeSource").fields["kind"]
     assert "per storage account  Dedicated: single" in kinds
-    applied = describe_type("admissionregistration_v1.ApplyConfiguration").fields["expression"]
+    applied = describe("admissionregistration_v1.ApplyConfiguration").fields["expression"]
     assert "\n\n\t" in applied
-    assert describe_type("core_v1.Nothing").text == ""
+    assert describe("core_v1.Nothing").text == ""
