@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from pybernetes.api.codec import to_document
 from pybernetes.api.fields import (
     FieldError,
     FieldPath,
@@ -22,7 +23,6 @@ from pybernetes.api.kinds import info_of
 from pybernetes.api.models.scheduling_v1alpha2 import TypedLocalObjectReference, Workload
 from pybernetes.apiserver.columns import AGE, NAME
 from pybernetes.apiserver.resource import Document, Resource
-from pybernetes.apiserver.validation.internal_form import internal_form
 from pybernetes.apiserver.validation.metadata import check_metadata, check_metadata_update
 from pybernetes.apiserver.validation.pod_groups import (
     IMMUTABLE,
@@ -38,6 +38,7 @@ _MOST_TEMPLATES = 8
 def fill(workload: Document) -> None:
     for template in (workload.get("spec") or {}).get("podGroupTemplates") or ():
         drop_what_is_off(template)
+        template["schedulingConstraints"] = None
 
 
 def validate(workload: Workload) -> Iterator[FieldError]:
@@ -54,7 +55,7 @@ def validate(workload: Workload) -> Iterator[FieldError]:
     seen = set()
     for index, one in enumerate(templates):
         if one.name in seen:
-            yield duplicate(path[index], internal_form(one))
+            yield duplicate(path[index], {**to_document(one), "schedulingConstraints": None})
         seen.add(one.name)
     for index, one in enumerate(templates):
         yield from check_short_name(one.name, path[index].child("name"))
