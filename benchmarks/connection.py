@@ -56,21 +56,26 @@ def trusting() -> ssl.SSLContext:
 
 
 _LAST_CHUNK = b"\r\n0\r\n\r\n"
+_SPACE = 256 * 1024
+"""Bytes taken from the network at once, without an object for each piece."""
 
 
 class Refused(Exception):
     """An answer other than 2xx: a figure made of such answers means nothing."""
 
 
-class Connection(asyncio.Protocol):
+class Connection(asyncio.BufferedProtocol):
     def __init__(self, target: Target) -> None:
         self._target = target
-        self._buffer = bytearray()
-        self._needed = 0
+        self._space = memoryview(bytearray(_SPACE))
+        self._received = bytearray()
+        self._keep = True
+        self._left: int | None = None
+        """Bytes of the body that are missing; None while the head is read. Of a body in chunks: 0 when it is whole."""
         self._chunked = False
+        self._tail = b""
         self._answer: asyncio.Future[bytes] | None = None
         self._transport: asyncio.Transport | None = None
-        self.on_data: asyncio.Queue[bytes] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
@@ -79,29 +84,47 @@ class Connection(asyncio.Protocol):
         if self._answer is not None and not self._answer.done():
             self._answer.set_exception(exc or ConnectionError("the server closed the connection"))
 
-    def data_received(self, data: bytes) -> None:
-        self._buffer += data
-        if not self._needed:
-            end = self._buffer.find(b"\r\n\r\n")
-            if end < 0:
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._space
+
+    def buffer_updated(self, nbytes: int) -> None:
+        piece = self._space[:nbytes]
+        if self._left is None:
+            self._received += piece
+            end = self._received.find(b"\r\n\r\n") + 4
+            if end < 4:
                 return
-            head = bytes(self._buffer[:end])
+            head = bytes(self._received[:end])
             self._chunked = b"chunked" in head
-            self._needed = end + 4 + (len(_LAST_CHUNK) if self._chunked else _content_length(head))
-        if self._chunked:
-            # One request at a time, and JSON has no bare line breaks: the last chunk can be nothing else.
-            if not self._buffer.endswith(_LAST_CHUNK):
-                return
-            self._needed = len(self._buffer)
-        if len(self._buffer) >= self._needed and self._answer is not None:
-            answer = bytes(self._buffer[: self._needed])
-            del self._buffer[: self._needed]
-            self._needed = 0
+            self._left = 1 if self._chunked else _content_length(head)
+            body = bytes(self._received[end:])
+            self._take(memoryview(body))
+            if not self._keep:
+                del self._received[end:]
+        else:
+            self._take(piece)
+            if self._keep:
+                self._received += piece
+        if self._left == 0 and self._answer is not None:
+            answer = bytes(self._received)
+            self._received.clear()
+            self._left = None
             self._answer.set_result(answer)
 
-    async def send(self, request: bytes) -> bytes:
-        """The whole answer, head and body. Raises Refused."""
+    def _take(self, piece: memoryview) -> None:
+        assert self._left is not None
+        if not self._chunked:
+            self._left -= len(piece)
+            return
+        # One request at a time, and JSON has no bare line breaks: the last chunk can be nothing else.
+        self._tail = (self._tail + bytes(piece[-len(_LAST_CHUNK) :]))[-len(_LAST_CHUNK) :]
+        if self._tail == _LAST_CHUNK:
+            self._left, self._tail = 0, b""
+
+    async def send(self, request: bytes, *, keep: bool = True) -> bytes:
+        """The answer: head and body, or only the head where nobody wants the body. Raises Refused."""
         assert self._transport is not None
+        self._keep = keep
         self._answer = asyncio.get_running_loop().create_future()
         self._transport.write(request)
         answer = await self._answer

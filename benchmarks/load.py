@@ -52,7 +52,7 @@ async def _run(target: Target, requests: Callable[[], Iterator[bytes]], connecti
         try:
             for request in requests():
                 began = time.perf_counter()
-                await connection.send(request)
+                await connection.send(request, keep=False)
                 latencies.append(time.perf_counter() - began)
         finally:
             connection.close()
