@@ -63,3 +63,14 @@ def test_a_kept_template_decides_as_a_fresh_one(templates: list[PodInfo], order:
 
 def pod_copy(one: PodInfo, name: str) -> PodInfo:
     return replace(one, key=one.key._replace(name=name))
+
+
+def test_the_api_servers_word_for_what_was_assumed_changes_no_node() -> None:
+    world = World(node("n0"))
+    world.state.assume(pod("p", cpu="1"), "n0")
+    before = world.state.nodes.changes.position
+    world.state.set_pod(pod("p", cpu="1", nodeName="n0"), "n0")
+    assert world.state.nodes.changes.position == before
+    assert not world.state.is_assumed(pod("p").key)
+    world.state.set_pod(pod("p", cpu="2", nodeName="n0"), "n0")
+    assert world.state.nodes.changes.position > before

@@ -148,4 +148,5 @@ class ClusterState:
 
 
 def _counts_alike(old: PodInfo, new: PodInfo) -> bool:
-    return old.template == new.template and old.is_terminating == new.is_terminating
+    same_pod = old.pod.metadata.uid == new.pod.metadata.uid
+    return same_pod and old.template == new.template and old.is_terminating == new.is_terminating

@@ -54,7 +54,7 @@ class Evaluator:
         self._state = state
         self._profile = profile
         self._random = random
-        self._templates: dict[bytes, Template] = {}
+        self._templates: dict[tuple[bytes, str], Template] = {}
         self._node_filters = [one for one in profile.filters if one.scope is Scope.NODE]
         self._cluster_filters = [one for one in profile.filters if one.scope is Scope.CLUSTER]
         self._narrowing = narrowing(profile.filters)
@@ -192,7 +192,8 @@ class Evaluator:
         nodes = self._state.nodes
         if (asked := in_question(self._narrowing, pod)) is not None:
             return self._about(pod, nodes, asked)
-        template = self._templates.pop(pod.template, None)
+        key = (pod.template, pod.spec.node_name)
+        template = self._templates.pop(key, None)
         changed = nodes.changes.since(template.position) if template is not None else None
         if template is not None and changed and len(changed) * 2 <= nodes.size and template.covers(nodes):
             template = template.forked() if template.is_long else template
@@ -203,7 +204,7 @@ class Evaluator:
         template.position = nodes.changes.position
         if len(self._templates) >= _MOST_TEMPLATES:
             del self._templates[next(iter(self._templates))]
-        self._templates[pod.template] = template
+        self._templates[key] = template
         return template
 
     def _about(self, pod: PodInfo, nodes: NodeColumns, asked: InQuestion) -> Template:

@@ -45,7 +45,7 @@ class PodInfo:
     disks: tuple[core_v1.Volume, ...]
     """The volumes whose disk two pods may not share as they like."""
     template: bytes
-    """Equal for pods that every plugin must treat alike."""
+    """Equal for pods that every plugin must treat alike; the node that a pod names does not count."""
 
     @property
     def spec(self) -> core_v1.PodSpec:
@@ -221,7 +221,6 @@ def _template(
             cpu,
             memory,
             ports,
-            spec.node_name,
             spec.node_selector,
             spec.affinity,
             spec.tolerations,
