@@ -146,6 +146,10 @@ async def test_a_cron_job_starts_one_job_for_each_time_and_keeps_the_last_ones(c
         event for event in events if event.reason == "SuccessfulCreate" and event.involved_object.kind == "CronJob"
     ]
     assert sum(event.count for event in created) in (5, 6)
+    told = [event for event in events if event.reason in ("SuccessfulDelete", "SawCompletedJob")]
+    told.sort(key=lambda event: int(event.metadata.resource_version))
+    # A Job goes before anybody is told of the one that takes its place.
+    assert [event.reason for event in told][-2:] == ["SuccessfulDelete", "SawCompletedJob"]
 
 
 async def test_a_job_goes_when_its_time_to_live_after_its_end_is_over(cluster: Cluster) -> None:

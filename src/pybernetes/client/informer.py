@@ -62,6 +62,11 @@ class Informer(Generic[T]):
     async def synced(self) -> None:
         await self._listed.wait()
 
+    @property
+    def version(self) -> int:
+        """How far it has come: what happened up to this resource version is known. 0 while that cannot be said."""
+        return self._reflector.version
+
     def get(self, key: Key) -> T | None:
         return self._indexer.get(key)
 

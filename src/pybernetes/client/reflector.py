@@ -83,6 +83,11 @@ class Reflector(Generic[T]):
         self._version: str | None = None
         self._list_from = SERVED_FROM_CACHE
 
+    @property
+    def version(self) -> int:
+        """The newest that the sink has, 0 if there is none, or none that is a number."""
+        return int(self._version) if self._version is not None and self._version.isdecimal() else 0
+
     async def run(self) -> None:
         while True:
             try:

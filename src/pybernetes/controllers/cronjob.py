@@ -11,6 +11,7 @@ Follows pkg/controller/cronjob.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
@@ -30,6 +31,17 @@ from pybernetes.controllers.finished_jobs import is_finished
 SCHEDULED = "batch.kubernetes.io/cronjob-scheduled-timestamp"
 
 
+@dataclass(slots=True)
+class _Outcome:
+    """What a pass has come to so far."""
+
+    active: list[core_v1.ObjectReference]
+    last: datetime | None
+
+    def is_gone(self, uid: str) -> None:
+        self.active = [one for one in self.active if one.uid != uid]
+
+
 class CronJobController(Controller):
     name = "cronjob-controller"
     watches = (For(batch_v1.CronJob), Owns(batch_v1.Job))
@@ -45,35 +57,43 @@ class CronJobController(Controller):
             if cron_job is None:
                 return DONE
         planned = plan(cron_job, jobs, await self._missing(cron_job, jobs), self.now())
-        for told in (*planned.events, *planned.turn.events):
-            self.recorder.event(cron_job, told.type, told.reason, told.message)
         await self._carry_out(cron_job, planned)
         again = planned.turn.look_again
         return DONE if again is None else Requeue(again)
 
     async def _carry_out(self, cron_job: batch_v1.CronJob, planned: Plan) -> None:
-        """Whatever fails, what was done before is written down."""
-        active, last = list(planned.status.active), planned.status.last_schedule_time
+        """Whatever fails, what was done before is written down. Old Jobs go before anything is told or started."""
+        outcome = _Outcome(list(planned.status.active), planned.status.last_schedule_time)
         failure: ApiError | Unreachable | Retry | None = None
         try:
             for job in planned.expired:
                 if await self._delete(cron_job, job.metadata.name):
-                    active = [one for one in active if one.uid != job.metadata.uid]
-            for reference in planned.replaced:
-                if not await self._delete(cron_job, reference.name):
-                    raise Retry(f"could not replace job {reference.namespace}/{reference.name}")
-                active = [one for one in active if one.uid != reference.uid]
-            if planned.turn.start is not None:
-                started = await self._start(cron_job, planned.turn.start)
-                if started is not None and started.uid not in {one.uid for one in active}:
-                    active, last = [*active, started], planned.turn.start
-        except (ApiError, Unreachable, Retry) as error:
+                    outcome.is_gone(job.metadata.uid)
+        except Unreachable as error:
             failure = error
-        status = msgspec.structs.replace(planned.status, active=active, last_schedule_time=last)
+        for told in (*planned.events, *planned.turn.events):
+            self.recorder.event(cron_job, told.type, told.reason, told.message)
+        if failure is None:
+            try:
+                await self._take_turn(cron_job, planned, outcome)
+            except (ApiError, Unreachable, Retry) as error:
+                failure = error
+        status = msgspec.structs.replace(planned.status, active=outcome.active, last_schedule_time=outcome.last)
         if status != cron_job.status:
             await self.client.update_status(msgspec.structs.replace(cron_job, status=status))
         if failure is not None:
             raise failure
+
+    async def _take_turn(self, cron_job: batch_v1.CronJob, planned: Plan, outcome: _Outcome) -> None:
+        for reference in planned.replaced:
+            if not await self._delete(cron_job, reference.name):
+                raise Retry(f"could not replace job {reference.namespace}/{reference.name}")
+            outcome.is_gone(reference.uid)
+        if planned.turn.start is not None:
+            started = await self._start(cron_job, planned.turn.start)
+            if started is not None and started.uid not in {one.uid for one in outcome.active}:
+                outcome.active.append(started)
+                outcome.last = planned.turn.start
 
     async def _start(self, cron_job: batch_v1.CronJob, at: datetime) -> core_v1.ObjectReference | None:
         """The Job of a start; None if somebody else's has its name."""

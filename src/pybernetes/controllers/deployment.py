@@ -3,6 +3,7 @@
 Guarantees  See `deployment_rollout` for sizes, `deployment_revisions` for which ReplicaSet is which,
 `deployment_status` for what is reported. One step per pass: the next follows when the ReplicaSets' status changes.
 A paused Deployment is resized but not rolled. A finished rollout leaves at most revisionHistoryLimit old ReplicaSets.
+Nothing is decided before the informer shows what was written to the ReplicaSets last.
 Assumes     The ReplicaSet controller does the rest; no pod is touched here.
 Follows pkg/controller/deployment.
 """
@@ -50,6 +51,7 @@ from pybernetes.controllers.deployment_revisions import (
 )
 from pybernetes.controllers.deployment_rollout import Scale, replicas_of
 from pybernetes.controllers.deployment_status import Conditions
+from pybernetes.controllers.own_writes import LOOK_AGAIN_SECONDS, OwnWrites
 from pybernetes.controllers.ownership import apply_claim, claim
 from pybernetes.controllers.pod_control import is_namespace_terminating
 
@@ -220,12 +222,16 @@ class DeploymentController(Controller):
         self.deployments = context.informers.get(apps_v1.Deployment)
         self.replica_sets = context.informers.get(apps_v1.ReplicaSet)
         self.pods = context.informers.get(core_v1.Pod)
+        self._writes = OwnWrites(self.replica_sets)
         super().__init__(context)
 
     async def reconcile(self, key: Key) -> Result:
         deployment = self.deployments.get(key)
         if deployment is None:
+            self._writes.forget(key)
             return DONE
+        if not self._writes.are_seen(key):
+            return Requeue(LOOK_AGAIN_SECONDS)
         if deployment.spec.selector == meta_v1.LabelSelector():
             self.recorder.event(deployment, WARNING, "SelectingAll", SELECTS_ALL)
             return DONE
@@ -247,7 +253,7 @@ class DeploymentController(Controller):
     async def _apply(self, deployment: apps_v1.Deployment, decided: Plan) -> None:
         fresh: dict[str, apps_v1.ReplicaSet] = {}
         if decided.refresh is not None:
-            refreshed = await self.client.update(decided.refresh)
+            refreshed = await self._update(deployment, decided.refresh)
             fresh[refreshed.metadata.uid] = refreshed
         if decided.create is not None:
             await self._create(deployment, decided)
@@ -263,7 +269,7 @@ class DeploymentController(Controller):
         if wanted is None:
             return
         try:
-            await self.client.create(wanted)
+            self._writes.wrote(key_of(deployment), await self.client.create(wanted))
         except ApiError as error:
             if error.reason == "AlreadyExists":
                 await self._settle_collision(deployment, wanted)
@@ -311,15 +317,21 @@ class DeploymentController(Controller):
         before = replicas_of(replica_set)
         if before == to and annotations == replica_set.metadata.annotations:
             return
-        await self.client.update(
+        await self._update(
+            deployment,
             msgspec.structs.replace(
                 replica_set,
                 metadata=msgspec.structs.replace(replica_set.metadata, annotations=annotations),
                 spec=msgspec.structs.replace(replica_set.spec, replicas=to),
-            )
+            ),
         )
         if before != to:
             self._say_scaled(deployment, replica_set.metadata.name, before, to)
+
+    async def _update(self, deployment: apps_v1.Deployment, replica_set: apps_v1.ReplicaSet) -> apps_v1.ReplicaSet:
+        updated = await self.client.update(replica_set)
+        self._writes.wrote(key_of(deployment), updated)
+        return updated
 
     def _say_scaled(self, deployment: apps_v1.Deployment, name: str, before: int, after: int) -> None:
         direction = "up" if after > before else "down"
