@@ -86,7 +86,7 @@ class Constraint:
 class Spread:
     """What a pod's constraints of one kind make of the nodes as they are; the same until one is relabelled or tainted.
 
-    ``domains`` has for each constraint those whose pods count.
+    ``domains`` has for each constraint those whose pods count, ``lacks`` the nodes without its topology key.
     """
 
     def __init__(self, constraints: Sequence[Constraint], lacking: Mask, domains: Sequence[Domains]) -> None:
@@ -94,6 +94,7 @@ class Spread:
         self.lacking = lacking
         """The nodes without all topology keys."""
         self.domains = domains
+        self.lacks = [each.ids == ABSENT for each in domains]
 
 
 class PodTopologySpread:
@@ -132,19 +133,22 @@ class PodTopologySpread:
     def filter(self, pod: PodInfo, nodes: NodeColumns, rows: Rows) -> Sequence[Refusal]:
         """A node counts for the first constraint that refuses it."""
         spread = self._spread(pod, nodes, _HARD)
-        missing: Mask = np.zeros(nodes.capacity, np.bool_)
-        skewed: Mask = np.zeros(nodes.capacity, np.bool_)
-        for one, domains in zip(spread.constraints, spread.domains, strict=True):
-            undecided = ~(missing | skewed)
-            missing |= undecided & (domains.ids == ABSENT)
+        skewed: Mask | None = None
+        missing: Mask | None = None
+        for one, domains, lacks in zip(spread.constraints, spread.domains, spread.lacks, strict=True):
             totals = domains.totals(self._counts(one, nodes))
             fewest = int(totals[domains.values].min()) if len(domains.values) >= max(one.min_domains, 1) else 0
             too_many = totals + one.picks(pod) - fewest > one.max_skew
-            skewed |= undecided & ~missing & too_many[domains.ids]
-        return (
-            Refusal(missing[rows], REASON_NO_LABEL, Code.UNRESOLVABLE),
-            Refusal(skewed[rows], REASON),
-        )
+            too_many[ABSENT] = False
+            refused = too_many[domains.ids]
+            if skewed is None or missing is None:
+                skewed, missing = refused, lacks
+            else:
+                undecided = ~(skewed | missing)
+                skewed, missing = skewed | (undecided & refused), missing | (undecided & lacks)
+        if skewed is None or missing is None:
+            return ()
+        return (Refusal(missing[rows], REASON_NO_LABEL, Code.UNRESOLVABLE), Refusal(skewed[rows], REASON))
 
     def prefers(self, pod: PodInfo, nodes: NodeColumns) -> bool:
         return bool(self._constraints(pod, _SOFT))
