@@ -78,6 +78,8 @@ class DynamicResources:
         self._binding_timeout = arguments.binding_seconds
 
     def holds_back(self, pod: PodInfo) -> str:
+        if not pod.spec.resource_claims:
+            return ""
         try:
             claims_of(pod.pod, self._devices.claim)
         except ClaimUnusable as error:

@@ -24,7 +24,17 @@ class NodeDeclaredFeatures:
     wakes_on = frozenset((ClusterEvent.NODE_ADDED, ClusterEvent.NODE_FEATURES_CHANGED))
 
     def concerns(self, pod: PodInfo, nodes: NodeColumns) -> bool:
-        return next(_needed(pod.spec), None) is not None
+        spec = pod.spec
+        if spec.host_network:
+            return bool(set(_needed(spec)))
+        # Asked of every pod: two plain loops over what is nearly always empty.
+        for container in spec.containers:
+            if container.restart_policy_rules:
+                return bool(set(_needed(spec)))
+        for container in spec.init_containers:
+            if container.restart_policy_rules:
+                return bool(set(_needed(spec)))
+        return False
 
     def filter(self, pod: PodInfo, nodes: NodeColumns, rows: Rows) -> Sequence[Refusal]:
         needed = set(_needed(pod.spec))
