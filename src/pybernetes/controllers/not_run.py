@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 _IN_THE_API_SERVER = "the API server does its work"
 _NO_CLOUD = "there is no cloud provider"
+_NOT_BUILT = "not built"
 _NOT_SERVED = "not built: the API server does not serve {}"
 
 NOT_RUN: Mapping[str, str] = {
@@ -23,5 +24,6 @@ NOT_RUN: Mapping[str, str] = {
     "storage-version-migrator-controller": _NOT_SERVED.format("StorageVersionMigrations (beta)"),
     "storageversion-garbage-collector-controller": _NOT_SERVED.format("StorageVersions (alpha)"),
     "resourcepoolstatusrequest-controller": _NOT_SERVED.format("ResourcePoolStatusRequests (alpha)"),
+    "selinux-warning-controller": _NOT_BUILT,
 }
 """Why, by upstream's name."""
