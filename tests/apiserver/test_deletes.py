@@ -148,3 +148,19 @@ async def test_system_priority_classes_never_go() -> None:
             'priorityclasses.scheduling.k8s.io "system-node-critical" is forbidden: '
             "this is a system priority class and cannot be deleted"
         )
+
+
+async def test_namespaces_tell_of_preconditions_in_their_own_words() -> None:
+    async with serving() as talk:
+        made = await talk.post("/api/v1/namespaces", {"metadata": {"name": "brief"}})
+        uid, version = made.body["metadata"]["uid"], made.version
+        of_version = f"ResourceVersion in precondition: 1, ResourceVersion in object meta: {version}"
+        for wanted, why in (
+            ({"uid": "x"}, f"UID in precondition: x, UID in object meta: {uid}"),
+            ({"resourceVersion": "1"}, of_version),
+        ):
+            refused = await talk.delete("/api/v1/namespaces/brief", {"apiVersion": "v1", "preconditions": wanted})
+            assert (refused.status, refused.message) == (
+                409,
+                f'Operation cannot be fulfilled on namespaces "brief": Precondition failed: {why}',
+            )

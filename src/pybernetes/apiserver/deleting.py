@@ -82,6 +82,8 @@ class Deleting(Updating):
 
 def check_preconditions(info: KindInfo, current: StoredObject, options: DeleteOptions) -> None:
     """Raises 409 when the object is not the one, or not as, the client thinks."""
+    if info.group_resource in _WITH_OWN_WORDS:
+        _check_in_own_words(info, current, options)
     uid = current.document["metadata"]["uid"] if options.uid is not None else None
     if options.uid != uid:
         why = (
@@ -96,3 +98,18 @@ def check_preconditions(info: KindInfo, current: StoredObject, options: DeleteOp
             f"({current.revision}). The object might have been modified"
         )
         raise errors.conflict(f"{info.kind}.{info.group}" if info.group else info.kind, current.name, why)
+
+
+_WITH_OWN_WORDS = ("namespaces", "customresourcedefinitions.apiextensions.k8s.io")
+
+
+def _check_in_own_words(info: KindInfo, current: StoredObject, options: DeleteOptions) -> None:
+    """Follows Delete in pkg/registry/core/namespace/storage."""
+    stated = (
+        ("UID", options.uid, current.document["metadata"]["uid"]),
+        ("ResourceVersion", options.resource_version, str(current.revision)),
+    )
+    for what, wanted, found in stated:
+        if wanted is not None and wanted != found:
+            why = f"Precondition failed: {what} in precondition: {wanted}, {what} in object meta: {found}"
+            raise errors.conflict(info.group_resource, current.name, why)
