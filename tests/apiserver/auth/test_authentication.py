@@ -13,6 +13,7 @@ from pybernetes.api.errors import ApiError
 from pybernetes.apiserver.admission.contract import Attributes as Admission
 from pybernetes.apiserver.admission.contract import Operation
 from pybernetes.apiserver.auth.access import Access, AccessOptions
+from pybernetes.apiserver.auth.authenticators import RequestAuthenticator
 from pybernetes.apiserver.auth.contract import User
 from pybernetes.apiserver.auth.pki import Pki
 from pybernetes.apiserver.auth.service_accounts import BoundTo, InvalidToken
@@ -272,3 +273,23 @@ async def test_a_secret_of_the_token_type_is_filled_and_its_token_lives_as_long_
     secret["metadata"]["annotations"]["kubernetes.io/service-account.name"] = "nobody"
     with pytest.raises(ApiError, match='serviceaccounts "nobody" not found'):
         await access.plugins()[0].mutate(Admission(Operation.CREATE, SECRETS, "default", "x", context, secret))
+
+
+async def test_the_token_is_the_second_word_of_its_header() -> None:
+    class Known:
+        async def find(self, token: str) -> User | None:
+            return User("jane") if token == "good" else None
+
+    authenticator = RequestAuthenticator([Known()])
+    for header, name in (
+        ("Bearer good", "jane"),
+        ("bearer good and more", "jane"),
+        ("Bearer", "system:anonymous"),
+        ("Basic good", "system:anonymous"),
+        ("Bearer  good", "system:anonymous"),
+    ):
+        request = ApiRequest("GET", "/api", headers={"authorization": header})
+        user = await authenticator.authenticate(request)
+        assert user is not None
+        assert user.name == name
+        assert bool(request.warnings) == (header == "Bearer  good")

@@ -19,6 +19,7 @@ from pybernetes.api.clock import SystemClock
 from pybernetes.apiserver.admission.host import ConfigurationError
 from pybernetes.apiserver.auth.access import _anonymous
 from pybernetes.apiserver.auth.contract import User
+from pybernetes.apiserver.auth.issuer_set import Issuers
 from pybernetes.apiserver.auth.issuers import IssuerTokens
 from pybernetes.apiserver.auth.jwt_configuration import (
     AuthenticationConfiguration,
@@ -172,3 +173,28 @@ def test_who_may_come_without_credentials_is_stated(tmp_path: Path) -> None:
     some = _anonymous(configuration(tmp_path, anonymous={"enabled": True, "conditions": [{"path": "/livez"}]}))
     assert some("/livez")
     assert not some("/api")
+
+
+async def test_a_changed_file_brings_other_issuers_and_leaves_anonymous_access_as_it_was(tmp_path: Path) -> None:
+    def write(**content: Any) -> None:
+        start = {"apiVersion": "apiserver.config.k8s.io/v1", "kind": "AuthenticationConfiguration"}
+        draft = tmp_path / "draft"
+        draft.write_bytes(orjson.dumps({**start, **content}))
+        draft.replace(tmp_path / "authentication.json")
+
+    path = str(tmp_path / "authentication.json")
+    write(anonymous={"enabled": True})
+    issuers = Issuers(read_configuration(path, "https://own"), SystemClock())
+    reloader = issuers.following(path, "https://own")
+    foreign = jwt.encode({"iss": "https://a", "sub": "jane"}, KEY, algorithm="ES256")
+    assert await issuers.find(foreign) is None
+    write(anonymous={"enabled": True}, jwt=[{**GOOD, "issuer": {"url": "https://a", "audiences": []}}])
+    await reloader.look()
+    assert await issuers.find(foreign) is None
+    write(anonymous={"enabled": False}, jwt=[GOOD])
+    await reloader.look()
+    assert (reloader.successes, reloader.failures) == (0, 2)
+    write(anonymous={"enabled": True}, jwt=[GOOD])
+    await reloader.look()
+    assert (reloader.successes, reloader.failures) == (1, 2)
+    assert [source._issuer.url for source in issuers._sources] == ["https://a"]

@@ -44,6 +44,7 @@ UID_OID = "1.3.6.1.4.1.57683.2"
 REMEMBERED_CERTIFICATES = 4096
 REMEMBERED_TOKENS = 1024
 REMEMBERED_SECONDS = 1.0
+SPACE_BEFORE_TOKEN = "the provided Authorization header contains extra space before the bearer token, and is ignored"
 BEARER_PROTOCOL = "base64url.bearer.authorization.k8s.io."
 
 
@@ -163,6 +164,8 @@ class RequestAuthenticator:
         token = bearer_token(request.headers)
         if token is not None:
             return await self._of_token(token)
+        if _credentials(request.headers) == ("bearer", ""):
+            request.warnings.append(SPACE_BEFORE_TOKEN)
         if peer is not None:
             raise errors.unauthorized()
         return ANONYMOUS_USER if self._anonymous(request.path) else None
@@ -205,11 +208,17 @@ class RequestAuthenticator:
         return Certified(of_user, self._proxies.is_proxy(der, user.name), expires)
 
 
+def _credentials(headers: Mapping[str, str]) -> tuple[str, str]:
+    """The first two words of the Authorization header; a second space makes the second word empty."""
+    words = headers.get("authorization", "").strip().split(" ", 2)
+    return (words[0].lower(), words[1]) if len(words) > 1 else ("", "")
+
+
 def bearer_token(headers: Mapping[str, str]) -> str | None:
     """The token of the Authorization header, or the one that browsers put among WebSocket protocols."""
-    scheme, _, token = headers.get("authorization", "").strip().partition(" ")
-    if scheme.lower() == "bearer" and token.strip():
-        return token.strip()
+    scheme, token = _credentials(headers)
+    if scheme == "bearer" and token:
+        return token
     for protocol in headers.get("sec-websocket-protocol", "").split(","):
         name = protocol.strip()
         if name.startswith(BEARER_PROTOCOL):

@@ -135,7 +135,7 @@ def validate(configuration: AuthenticationConfiguration, own_issuer: str) -> Ite
             yield from _check_expression(user_rule.expression, path.userValidationRules[place].expression, USER)
     anonymous = configuration.anonymous
     if anonymous is not None and anonymous.conditions and not anonymous.enabled:
-        conditions = [msgspec.to_builtins(one) for one in anonymous.conditions]
+        conditions = [{"Path": one.path} for one in anonymous.conditions]
         message = "enabled should be set to true when conditions are defined"
         yield invalid(FieldPath("anonymous").conditions, conditions, message)
 
@@ -187,7 +187,8 @@ def _check_rule(rule: ClaimRule, path: FieldPath) -> Iterator[FieldError]:
         yield invalid(path.message, rule.message, "may not be specified when claim is set")
     elif rule.expression and rule.required_value:
         yield invalid(path.requiredValue, rule.required_value, "may not be specified when expression is set")
-    yield from _check_expression(rule.expression, path.expression)
+    else:
+        yield from _check_expression(rule.expression, path.expression)
 
 
 def _check_mappings(mappings: Mappings, path: FieldPath) -> Iterator[FieldError]:
