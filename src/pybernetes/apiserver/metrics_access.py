@@ -81,7 +81,7 @@ class IdentityMetrics(Collector):
 
     def __init__(self, access: Access) -> None:
         self._figures = access.account_tokens.figures
-        self._chain = access.authorization.figures
+        self._authorization = access.authorization
         self._reloaders = access.reloaders
 
     def describe(self) -> list[Metric]:
@@ -89,7 +89,10 @@ class IdentityMetrics(Collector):
         return []
 
     def collect(self) -> Iterator[Metric]:
-        yield from _chain(self._chain)
+        by = ("type", "name", "decision")
+        decided = {labels: number for labels, number in self._authorization.decisions().items() if number}
+        yield counter("apiserver_authorization_decisions_total", "[ALPHA] What authorizers decided.", by, decided)
+        yield from _webhooks(self._authorization.figures)
         for reloader in self._reloaders:
             yield from reloads(reloader)
         figures = self._figures
@@ -110,11 +113,8 @@ class IdentityMetrics(Collector):
             yield counter(f"serviceaccount_{name}_total", f"[ALPHA] How often was used: {text}.", (), single(number))
 
 
-def _chain(figures: ChainFigures) -> Iterator[Metric]:
+def _webhooks(figures: ChainFigures) -> Iterator[Metric]:
     start = "apiserver_authorization"
-    if figures.decisions:
-        by = ("type", "name", "decision")
-        yield counter(f"{start}_decisions_total", "[ALPHA] What authorizers decided.", by, figures.decisions)
     if not figures.webhooks:
         return
     seconds, asked, evaluated = Histograms(()), Counts(), Histograms(())

@@ -47,12 +47,17 @@ class ClusterAuthorizer:
         self._nodes = NodeAuthorizer(refers, graph.find if graph is not None else _finds_nothing)
         self._node_rules = tuple(PolicyRule.of(rule) for rule in CLUSTER_ROLES["system:node"])
         self._node_verbs: dict[tuple[str, str, str, str], bool] = {}
+        self.allowed_to_nodes = self.allowed_by_roles = 0
+        """Requests that were."""
 
     async def authorize(self, user: User, attributes: Attributes) -> Decision:
         decision = self.decide(user, attributes)
         if not decision.allowed and self.may_hear_late(user, attributes):
             await asyncio.sleep(CATCH_UP_SECONDS)
             decision = self.decide(user, attributes)
+        if decision.allowed and decision is not _MASTER:
+            self.allowed_to_nodes += decision is _NODE
+            self.allowed_by_roles += decision is not _NODE
         return decision
 
     def may_hear_late(self, user: User, attributes: Attributes) -> bool:

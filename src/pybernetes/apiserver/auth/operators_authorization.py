@@ -15,6 +15,7 @@ from pybernetes.apiserver.auth.authorizers import ClusterAuthorizer
 from pybernetes.apiserver.auth.contract import Attributes, Authorizer, Decision, User
 from pybernetes.apiserver.auth.reloading import FileReloader
 from pybernetes.apiserver.auth.review_webhook import ReviewWebhook
+from pybernetes.apiserver.figures import Counts
 
 
 class Replaceable:
@@ -39,7 +40,15 @@ class OperatorsAuthorization:
         self._webhooks: Sequence[ReviewWebhook] = ()
         self.authorizer: Authorizer
         self.authorizer, self._webhooks = self._builder.build(wanted)
+        self._cluster = cluster
         self.figures = self._builder.figures
+
+    def decisions(self) -> Counts:
+        """By type, name and what was decided; of nodes and roles only what they allowed."""
+        found = Counts(self.figures.decisions)
+        found["Node", "node", "allowed"] += self._cluster.allowed_to_nodes
+        found["RBAC", "rbac", "allowed"] += self._cluster.allowed_by_roles
+        return found
 
     def following(self, path: str) -> FileReloader:
         """From now on ``authorizer`` does what the file says; to be called before anybody is given it."""
