@@ -16,6 +16,8 @@ from random import Random
 
 from pybernetes.client import Request, Response, Stream, Transport, Unreachable
 
+MOST_AT_ONCE, MOST_CALLS = 2000, 8000
+"""Of all managers: without time getting on, and in a whole history, which takes some hundred as a rule."""
 READS = ("GET", "HEAD", "OPTIONS")
 BACKGROUND = {"leases", "events"}
 """What is written all the time and says nothing of convergence."""
@@ -59,6 +61,8 @@ class Weather:
     """What happened to calls of controllers, and how many calls of each method there were."""
     writes: Counter[str] = field(default_factory=Counter)
     reads: Counter[str] = field(default_factory=Counter)
+    moment: float = 0.0
+    calls_of_moment: int = 0
     lost_creates: int = 0
     """Objects that were created without their creator's knowing: it may create them again."""
 
@@ -68,6 +72,21 @@ class Weather:
     def forget(self) -> None:
         self.writes.clear()
         self.reads.clear()
+
+    def note_call(self, request: Request) -> None:
+        """Raises HotLoop when there are too many."""
+        if self.troubles.total() > MOST_CALLS:
+            raise HotLoop(f"{request}: too many calls: {self.troubles}")
+        now = asyncio.get_running_loop().time()
+        if now != self.moment:
+            self.moment, self.calls_of_moment = now, 0
+        self.calls_of_moment += 1
+        if self.calls_of_moment > MOST_AT_ONCE:
+            raise HotLoop(f"{request}: the {self.calls_of_moment}th call at {now:.2f} s")
+
+
+class HotLoop(Exception):
+    """Something is done again and again without waiting for anything."""
 
 
 class Trouble:
@@ -85,6 +104,8 @@ class Trouble:
         self._fulfilled = False
 
     async def send(self, request: Request) -> Response:
+        if not _is_background(request):
+            self._weather.note_call(request)
         self._count(request)
         await self._delay(request)
         if self._weather.loss:

@@ -147,6 +147,7 @@ class World:
         rounds = 0
         while True:
             moved = await drive(self)
+            self.check()
             rounds += 1
             now = self.clock.monotonic()
             if not moved and now - self.changed_at > QUIET:
