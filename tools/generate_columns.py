@@ -66,6 +66,7 @@ def main() -> None:
         definitions.setdefault(name, {}).update(columns(body))
     printed = {_KINDS.get(kind, kind): definitions[name] for name, kind in _HANDLER.findall(source)}
     table = {info.group_resource: printed[info.kind] for info in kinds.ALL if info.kind in printed}
+    table["scales.autoscaling"] = printed["Scale"]
     TARGET.write_text(json.dumps(dict(sorted(table.items())), indent=0, ensure_ascii=False) + "\n")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from apiserver.serving import JSON_PATCH, PODS, Talk, pod, serving
+from apiserver.serving import JSON_PATCH, PARTIAL, PODS, STRATEGIC_PATCH, TABLE, Talk, pod, serving
 
 DEPLOYMENTS = "/apis/apps/v1/namespaces/default/deployments"
 
@@ -125,3 +125,44 @@ async def test_an_eviction_without_a_budget_deletes() -> None:
         await talk.post(PODS, pod("one"))
         assert (await talk.post(f"{PODS}/one/eviction", {"metadata": {"name": "one"}})).status == 201
         assert (await talk.get(f"{PODS}/one")).status == 404
+
+
+async def test_a_scale_is_shown_as_a_table_and_as_its_metadata() -> None:
+    async with serving() as talk:
+        deployments = "/apis/apps/v1/namespaces/default/deployments"
+        template = {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "c", "image": "i"}]}}
+        spec = {"replicas": 3, "selector": {"matchLabels": {"a": "b"}}, "template": template}
+        made = await talk.post(deployments, {"metadata": {"name": "web"}, "spec": spec})
+        assert made.status == 201, made.message
+        shown = (await talk.get(f"{deployments}/web/scale", TABLE)).body
+        assert [one["name"] for one in shown["columnDefinitions"]] == ["Name", "Desired", "Available", "Age"]
+        assert shown["rows"][0]["cells"][:3] == ["web", 3, 0]
+        assert (await talk.get(f"{deployments}/web/scale", PARTIAL)).body["kind"] == "PartialObjectMetadata"
+
+
+async def test_doors_to_a_pods_resources_and_its_ephemeral_containers_leave_its_metadata() -> None:
+    async with serving() as talk:
+        await talk.post(PODS, pod("web"))
+        for door in ("resize", "ephemeralcontainers"):
+            change = {"metadata": {"labels": {"a": "b"}}}
+            changed = await talk.patch(f"{PODS}/web/{door}", change, STRATEGIC_PATCH, fieldManager="me")
+            assert (changed.status, changed.body["metadata"].get("labels")) == (200, None)
+
+
+async def test_a_namespace_is_finalized_only_by_names_that_somebody_can_own() -> None:
+    async with serving() as talk:
+        await talk.post("/api/v1/namespaces", {"metadata": {"name": "brief"}})
+        wanted = {"metadata": {"name": "brief"}, "spec": {"finalizers": ["a"]}}
+        refused = await talk.put("/api/v1/namespaces/brief/finalize", wanted)
+        assert (refused.status, refused.message) == (
+            422,
+            'Namespace "brief" is invalid: spec.finalizers[0]: Invalid value: "a": '
+            "name is neither a standard finalizer name nor is it fully qualified",
+        )
+
+
+async def test_an_eviction_is_warned_of_fields_that_it_has_not() -> None:
+    async with serving() as talk:
+        await talk.post(PODS, pod("web"))
+        evicted = await talk.post(f"{PODS}/web/eviction", {"metadata": {"name": "web"}, "foo": 1})
+        assert (evicted.status, evicted.response.warnings) == (201, ('unknown field "foo"',))

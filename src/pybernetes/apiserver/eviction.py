@@ -249,4 +249,6 @@ def _refusal(why: str, retry_after: int | None) -> errors.ApiError:
 
 def _decoded(request: ApiRequest) -> Document:
     """In either of the versions that are read. The body of old clients says policy/v1beta1."""
-    return decode(request, shape_of("policy", "v1", "Eviction"), _EVICTION, also=("policy/v1beta1",)).document
+    decoded = decode(request, shape_of("policy", "v1", "Eviction"), _EVICTION, also=("policy/v1beta1",))
+    request.warnings.extend(decoded.warnings)
+    return decoded.document

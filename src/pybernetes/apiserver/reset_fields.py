@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import partial
 
-from pybernetes.api.patch.field_set import Fields, fields_at, within, without
+from pybernetes.api.patch.field_set import Fields, fields_at, without
 from pybernetes.apiserver.resource import Resource
 
 Keep = Callable[[Fields], Fields]
@@ -50,15 +50,6 @@ _RESET: Mapping[tuple[str, str], Fields] = {
     },
 }
 
-# Doors to a few fields only.
-_CONTAINER: Fields = {"f:resources": {}, "f:resizePolicy": {}}
-_TAKEN: Mapping[tuple[str, str], Fields] = {
-    ("pods", "ephemeralcontainers"): {"f:spec": {"f:ephemeralContainers": {}}},
-    ("pods", "resize"): {
-        "f:spec": {"f:containers": {"*": _CONTAINER}, "f:initContainers": {"*": _CONTAINER}, "f:resources": {}}
-    },
-}
-
 
 def everything(fields: Fields) -> Fields:
     return fields
@@ -67,8 +58,6 @@ def everything(fields: Fields) -> Fields:
 def kept_through(resource: Resource, subresource: str) -> Keep:
     """What of a set of fields can be managed through a door."""
     door = resource.info.group_resource, subresource
-    if door in _TAKEN:
-        return partial(_within, _TAKEN[door])
     reset = _RESET.get(door)
     if reset is None:
         reset = _default(resource, subresource)
@@ -83,7 +72,3 @@ def _default(resource: Resource, subresource: str) -> Fields:
 
 def _without(reset: Fields, fields: Fields) -> Fields:
     return without(fields, reset)
-
-
-def _within(pattern: Fields, fields: Fields) -> Fields:
-    return within(fields, pattern)

@@ -23,18 +23,22 @@ from pybernetes.api.patch.managed import UPDATE, Entry, Manager, Managers
 from pybernetes.api.patch.parts import kind_of
 from pybernetes.api.schema import shape_of
 from pybernetes.apiserver.admission.contract import Attributes, Judge, Kind
-from pybernetes.apiserver.answers import document_answer
+from pybernetes.apiserver.answers import media_answer
 from pybernetes.apiserver.applying import applied, read_configuration
+from pybernetes.apiserver.columns import AGE, NAME
 from pybernetes.apiserver.decoding import conform, decode
 from pybernetes.apiserver.http import ApiRequest, ApiResponse
+from pybernetes.apiserver.negotiation import Shown, media_of
 from pybernetes.apiserver.objects import StoredObject
 from pybernetes.apiserver.patching import Patch, PatchType, patch_type
 from pybernetes.apiserver.registry import Registry
 from pybernetes.apiserver.reset_fields import everything
-from pybernetes.apiserver.resource import Context, Document, ScaleSubresource
+from pybernetes.apiserver.resource import Context, Document, Resource, ScaleSubresource
+from pybernetes.apiserver.resources.cells import number_column
 from pybernetes.apiserver.routes import Call
 from pybernetes.apiserver.rules import MainRule
 from pybernetes.apiserver.scale import API_VERSION, scale_of, scaled
+from pybernetes.apiserver.tables import include_object, partial, table
 from pybernetes.apiserver.tracking import author_of, check_place, managers_in, record
 from pybernetes.apiserver.updating import Proposal
 from pybernetes.apiserver.view import View
@@ -50,6 +54,18 @@ _REPLICAS = fields_at(("f:spec", "f:replicas"))
 @cache
 def _typed() -> Typed:
     return Typed(kind_of(SHAPE.definition), SHAPE.read({}).document)
+
+
+SCALES = Resource(
+    info=SCALE,
+    columns=(
+        NAME,
+        number_column("Desired", "spec.replicas"),
+        number_column("Available", "status.replicas"),
+        AGE,
+    ),
+)
+"""How a Scale is shown in a table."""
 
 
 class ScaleRule:
@@ -121,7 +137,7 @@ class ScaleDoor:
 
     async def get(self, call: Call) -> ApiResponse:
         stored = await self._registry.get(call.info.namespace, call.info.name)
-        return document_answer(call.request, scale_of(self._declared, self._view.document(stored)))
+        return self._answer(call.request, stored)
 
     async def update(self, call: Call) -> ApiResponse:
         decoded = decode(call.request, SHAPE, SCALE)
@@ -182,7 +198,23 @@ class ScaleDoor:
 
         name = call.info.name
         written = await self._registry.update(call.info.namespace, name, propose, context, self._rule)
-        return document_answer(call.request, scale_of(self._declared, self._view.document(written)))
+        return self._answer(call.request, written)
+
+    def _answer(self, request: ApiRequest, stored: StoredObject) -> ApiResponse:
+        media = media_of(request)
+        document = scale_of(self._declared, self._view.document(stored))
+        if media.shown is Shown.PARTIAL:
+            document = partial(document, media.version)
+        elif media.shown is Shown.TABLE:
+            document = table(
+                SCALES,
+                [document],
+                version=media.version,
+                include=include_object(request),
+                now=self._clock.now(),
+                list_metadata={"resourceVersion": str(stored.revision)},
+            )
+        return media_answer(request, document, media)
 
     def _check_uid(self, metadata: Document, document: Document) -> None:
         stated, uid = metadata.get("uid"), document["metadata"]["uid"]

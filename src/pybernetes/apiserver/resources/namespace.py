@@ -60,6 +60,12 @@ def validate_update(new: Namespace, old: Namespace) -> Iterator[FieldError]:
     yield from check_metadata_update(new.metadata, old.metadata)
 
 
+def validate_finalize(new: Namespace, old: Namespace) -> Iterator[FieldError]:
+    yield from check_metadata_update(new.metadata, old.metadata)
+    for index, finalizer in enumerate(new.spec.finalizers):
+        yield from check_finalizer_name(finalizer, at.spec.finalizers[index])
+
+
 def validate_status(new: Namespace, old: Namespace) -> Iterator[FieldError]:
     yield from check_metadata_update(new.metadata, old.metadata)
     phase = new.status.phase
@@ -107,7 +113,7 @@ NAMESPACES = Resource(
     subresources=(
         StatusSubresource(validate=validate_status),
         SpecialSubresource(
-            "finalize", ("update",), ("", "v1", "Namespace"), parent_update=prepare_finalize, validate=validate_update
+            "finalize", ("update",), ("", "v1", "Namespace"), parent_update=prepare_finalize, validate=validate_finalize
         ),
     ),
 )

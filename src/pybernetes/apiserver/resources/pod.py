@@ -190,6 +190,7 @@ PODS = Resource(
             )
         },
         "spec.hostNetwork": text_at("spec.hostNetwork", "false"),
+        "status.podIPs": lambda pod: "",
     },
     dispatch=("spec.nodeName",),
     subresources=(

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from pybernetes.api.meta import format_time
 from pybernetes.apiserver.resource import Context, Document
 from pybernetes.apiserver.resources.pod_quality import quality_of_service
+from pybernetes.apiserver.rules import keep_metadata
 from pybernetes.apiserver.validation.pod_annotations import APP_ARMOR
 
 _REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
@@ -116,6 +117,7 @@ def prepare_ephemeral_containers(new: Document, old: Document, context: Context)
     if added:
         new["spec"]["ephemeralContainers"] = added
     new["status"] = old.get("status", {})
+    keep_metadata(new, old, context)
 
 
 def prepare_resize(new: Document, old: Document, context: Context) -> None:
@@ -131,6 +133,7 @@ def prepare_resize(new: Document, old: Document, context: Context) -> None:
         spec["resources"] = after["resources"]
     new["spec"] = spec
     new["status"] = old.get("status", {})
+    keep_metadata(new, old, context)
 
 
 def _resized(after: Document, before: Document, field: str) -> list[Document]:
