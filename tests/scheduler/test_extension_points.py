@@ -164,10 +164,12 @@ async def test_a_pod_that_waits_for_permission_keeps_its_node_until_another_come
         await cluster.settle()
         assert await node_of(cluster, first) == ""
         assert [one.pending for one in plugin.waiting] == [("Pairs",)]
+        assert (await cluster.get(first)).status.nominated_node_name == next(iter(plugin.waiting)).node
         second = await cluster.apply(pod("second", labels={"pair": "a"}))
         await cluster.settle()
         assert await node_of(cluster, first)
         assert await node_of(cluster, second)
+        assert (await cluster.get(first)).status.nominated_node_name == ""
         assert len(plugin.waiting) == 0
 
 
@@ -178,6 +180,7 @@ async def test_a_pod_that_has_waited_too_long_is_rejected_and_tried_again() -> N
         await cluster.settle(quiet=21)
         message = "0/1 nodes are available: 1 rejected due to timeout after waiting 20s at plugin Pairs."
         assert await condition(cluster, lonely) == ("False", "Unschedulable", message)
+        assert (await cluster.get(lonely)).status.nominated_node_name == ""
         other = await cluster.apply(pod("other", labels={"pair": "a"}))
         await cluster.settle(quiet=30)
         assert await node_of(cluster, lonely)

@@ -116,5 +116,5 @@ async def test_a_victim_is_told_why_it_goes_and_the_pod_goes_where_it_was_nomina
     condition = meta.condition(low.status, "DisruptionTarget")
     message = "default-scheduler: preempting to accommodate a higher priority pod"
     assert (condition.status, condition.reason, condition.message) == ("True", "PreemptionByScheduler", message)
-    assert (vip.status.nominated_node_name, vip.spec.node_name) == ("node-0", "node-0")
+    assert (vip.status.nominated_node_name, vip.spec.node_name) == ("", "node-0")
     assert await events(cluster, "Preempted") == [("low", f"Preempted by pod {vip.metadata.uid} on node node-0")]

@@ -155,6 +155,7 @@ def _bound(pod: Document, binding: Document, now: str) -> Document:
         if stated.get(field):
             pod["metadata"].setdefault(field, {}).update(stated[field])
     status = pod.setdefault("status", {})
+    status.pop("nominatedNodeName", None)
     others = [one for one in status.get("conditions") or () if one.get("type") != "PodScheduled"]
     scheduled = {"type": "PodScheduled", "status": "True", "lastProbeTime": None, "lastTransitionTime": now}
     status["conditions"] = [*others, scheduled]

@@ -43,6 +43,12 @@ class Steps:
     def is_plain(self) -> bool:
         return not self.reservations and self.permission is None and self.profile is None
 
+    @property
+    def take_time(self) -> bool:
+        """Whether something comes before the binding."""
+        prepares = self.profile is not None and bool(self.profile.pre_binds)
+        return self.permission is not None or prepares or any(one.takes_time for one in self.reservations)
+
 
 class Binder:
     def __init__(
@@ -94,7 +100,9 @@ class Binder:
         self._tasks.create_task(work).add_done_callback(lambda _: self._slots.release())
 
     async def _prepare_and_bind(self, waiting: Waiting, node: str, steps: Steps) -> None:
-        """Preparing may take minutes and holds no slot."""
+        """Preparing may take minutes and holds no slot: meanwhile the pod says where it is going."""
+        if steps.take_time:
+            await self._patch_status(waiting.pod, {"nominatedNodeName": node})
         try:
             if steps.permission is not None:
                 await steps.permission.verdict()
@@ -106,6 +114,8 @@ class Binder:
                 await self._send(waiting, node, steps)
         except (NotPermitted, NotPrepared, ApiError, Unreachable) as error:
             await self._undo(waiting, steps.reservations)
+            if steps.take_time:
+                await self._patch_status(waiting.pod, {"nominatedNodeName": None})
             self._on_refused(waiting, node, error)
         else:
             self._on_bound(waiting, node)

@@ -27,6 +27,8 @@ _PAUSE = 0.01
 class ReservedClaims:
     """The claims of one pod; ``given`` are the devices of those that had none."""
 
+    takes_time = True
+
     def __init__(
         self,
         devices: DeviceObjects,

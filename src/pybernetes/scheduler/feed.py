@@ -155,6 +155,9 @@ class Feed:
         if old is None:
             self._queue.move(ClusterEvent.POD_ADDED, None, pod)
         self._queue.update(pod)
+        if self._state.is_placed(pod.key):
+            # Where it is going is counted already.
+            return
         if node := pod.pod.status.nominated_node_name:
             self._state.nominations.nominate(pod, node)
         elif old is not None and old.status.nominated_node_name:

@@ -131,6 +131,10 @@ class NotPrepared(Exception):
 class Reservation(Protocol):
     """What was taken for a pod on its node, and must be so before the pod is bound there."""
 
+    @property
+    def takes_time(self) -> bool:
+        """Whether there is something to prepare."""
+
     async def prepare(self, client: Client) -> None:
         """Makes it so. Raises NotPrepared."""
 

@@ -176,6 +176,8 @@ class PlainPlugin:
 
 
 class _PlainReservation:
+    takes_time = False
+
     def __init__(self, plugin: PlainPlugin, pod: PodInfo, node: str) -> None:
         self._undo = functools.partial(plugin.unreserve, pod, node)
 

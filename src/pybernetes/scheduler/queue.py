@@ -175,11 +175,11 @@ class SchedulingQueue:
             self._requeue(waiting)
             self._end_attempt(waiting.pod.key)
 
-    def move(self, event: ClusterEvent, old: Any = None, new: Any = None) -> None:
+    def move(self, event: ClusterEvent, old: Any = None, new: Any = None, *, but: Key | None = None) -> None:
         """Something happened: whoever it could help is tried again, after the rest of its back-off.
 
         ``old`` and ``new`` are what it happened to, as ``hints`` has them; without them it might help whoever cares
-        about such events.
+        about such events. ``but`` names a pod that it is no news to.
         """
         interested = self._hints.interested(event)
         if event is ClusterEvent.POD_ADDED and not interested:
@@ -195,7 +195,7 @@ class SchedulingQueue:
             if verdicts.could_help(waiting.pod, frozenset((waiting.gated_by,))):
                 self._requeue(self._held_back.pop(key))
         for key, waiting in list(self._unschedulable.items()):
-            if verdicts.could_help(waiting.pod, waiting.rejected_by):
+            if key != but and verdicts.could_help(waiting.pod, waiting.rejected_by):
                 del self._unschedulable[key]
                 self._requeue(waiting)
 

@@ -359,12 +359,19 @@ class Scheduler:
             plugin.post_bind(pod, node)
 
     def _refused(self, waiting: Waiting, node: str, error: Exception) -> None:
+        """Its place is free again, which is news to all others."""
         pod = waiting.pod
+        is_gone = isinstance(error, ApiError) and error.code == 404
+        if is_gone:
+            self.queue.remove(pod.key)
+        elif isinstance(error, NotPermitted):
+            self.queue.park(waiting, frozenset((error.plugin,)) if error.plugin else frozenset())
+        else:
+            self.queue.retry(waiting)
         if self._state.holds(pod):
             self._state.forget(pod.key)
-            self.queue.move(ClusterEvent.POD_REMOVED)
-        if isinstance(error, ApiError) and error.code == 404:
-            self.queue.remove(pod.key)
+            self.queue.move(ClusterEvent.POD_REMOVED, pod, None, but=pod.key)
+        if is_gone:
             return
         if isinstance(error, Unreachable):
             log.warning("binding got no answer", pod=str(pod.key), node=node, error=str(error))
@@ -372,7 +379,3 @@ class Scheduler:
         self._memory.note(pod.key, failure=message)
         self._recorders[pod.scheduler_name].event(pod.pod, WARNING, "FailedScheduling", message)
         self._binder.report_soon(pod, reason, message)
-        if isinstance(error, NotPermitted):
-            self.queue.park(waiting, frozenset((error.plugin,)) if error.plugin else frozenset())
-        else:
-            self.queue.retry(waiting)

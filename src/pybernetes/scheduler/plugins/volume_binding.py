@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import msgspec
 import numpy as np
@@ -173,6 +174,7 @@ class _Reserved:
     node: core_v1.Node
     wanted: PodVolumes
     timeout: float
+    takes_time: ClassVar[bool] = True
     written: dict[object, int] = field(default_factory=dict)
     """The resource versions of what was written: what the informers show of it may be older."""
 
