@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -71,8 +70,9 @@ def server(name: str, data_dir: Path | None, only: str | None, kubeconfig: Path 
 
     DIR/kubeconfig is written before the server answers; it is ready when /readyz says ok.
     """
+    from pybernetes.cli import lean  # noqa: F401  # isort: skip  first: it decides what the others import
     from pybernetes.cli.commands.up import settled
-    from pybernetes.cli.parts.running import configure_logs, run_parts
+    from pybernetes.cli.parts.running import run_process
 
     wanted = _chosen(only)
     layout = find(name, data_dir)
@@ -92,11 +92,7 @@ def server(name: str, data_dir: Path | None, only: str | None, kubeconfig: Path 
     elif "apiserver" not in wanted and not layout.kubeconfig.exists():
         raise Problem("there is no API server to connect to", "name one with --kubeconfig FILE")
     layout.root.mkdir(parents=True, exist_ok=True)
-    configure_logs()
-    import uvloop
-
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(run_parts(wanted, layout, settings))
+    run_process(wanted, layout, settings)
 
 
 def _chosen(only: str | None) -> list[str]:

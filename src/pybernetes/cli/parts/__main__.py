@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from pathlib import Path
 
-from pybernetes.cli import lean  # isort: skip  first: it decides what the others import
+from pybernetes.cli import lean  # noqa: F401  # isort: skip  first: it decides what the others import
 from pybernetes.cli.layout import PROCESSES, Layout
-from pybernetes.cli.parts.running import configure_logs, run_parts
+from pybernetes.cli.parts.running import run_process
 from pybernetes.cli.problems import Problem
 
 
@@ -17,13 +16,8 @@ def main() -> None:
     settings = directory.read_settings()
     if settings is None:
         raise SystemExit(f"{directory.settings_file} is missing: start the cluster with `p8s up`.")
-    configure_logs()
-    import uvloop
-
     try:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.get_loop().call_later(lean.SETTLED_AFTER, lean.settle)
-            runner.run(run_parts(PROCESSES[part], directory, settings))
+        run_process(PROCESSES[part], directory, settings)
     except Problem as problem:
         raise SystemExit(f"Error: {problem.message}") from problem
 

@@ -25,6 +25,18 @@ GARBAGE_THRESHOLDS = 20_000, 20, 50
 process that follows many pods three times what reading them does."""
 
 
+def run_process(parts: Collection[str], layout: Layout, settings: Settings) -> None:
+    """The rest of a long-running process. Import `lean` before this module. Raises Problem."""
+    import uvloop
+
+    from pybernetes.cli import lean
+
+    configure_logs()
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.get_loop().call_later(lean.SETTLED_AFTER, lean.settle)
+        runner.run(run_parts(parts, layout, settings))
+
+
 async def run_parts(parts: Collection[str], layout: Layout, settings: Settings) -> None:
     """Each part is a module here with `async run(layout, settings)`; when one fails, all end."""
     gc.set_threshold(*GARBAGE_THRESHOLDS)
