@@ -24,8 +24,10 @@ def planned(world: World, one: PodInfo) -> Preemption | NoPreemption:
     diagnosis = world.evaluator.decide(one)
     assert isinstance(diagnosis, Diagnosis)
     before = world.state.nodes.requested.copy()
+    told = world.state.nodes.changes.position, world.state.nodes.bookings.position
     plan = plan_preemption(world.state, world.evaluator, one, diagnosis)
     assert (world.state.nodes.requested == before).all()
+    assert told == (world.state.nodes.changes.position, world.state.nodes.bookings.position)
     return plan
 
 

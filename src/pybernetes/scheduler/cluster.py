@@ -67,16 +67,27 @@ class ClusterState:
         self._place(pod, node)
 
     @contextmanager
-    def visited_by(self, pods: Iterable[PodInfo], node: str) -> Iterator[None]:
-        """With pods that have no node yet on one, for a look."""
-        visitors = [one for one in pods if one.key not in self._pods]
-        for one in visitors:
-            self.assume(one, node)
+    def trial(self) -> Iterator[None]:
+        """While pods are moved for a look; whoever moves them puts all back before the end."""
+        before = self.nodes.is_trial
+        self.nodes.is_trial = True
         try:
             yield
         finally:
+            self.nodes.is_trial = before
+
+    @contextmanager
+    def visited_by(self, pods: Iterable[PodInfo], node: str) -> Iterator[None]:
+        """With pods that have no node yet on one, for a look."""
+        visitors = [one for one in pods if one.key not in self._pods]
+        with self.trial():
             for one in visitors:
-                self.remove_pod(one.key)
+                self.assume(one, node)
+            try:
+                yield
+            finally:
+                for one in visitors:
+                    self.remove_pod(one.key)
 
     def forget(self, key: Key) -> None:
         """Takes back an assumption; one that the API server has confirmed stays."""

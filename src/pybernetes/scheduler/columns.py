@@ -83,6 +83,8 @@ class NodeColumns:
         self.names: list[str] = []
         self.nodes: list[core_v1.Node | None] = []
         self.bookings = Bookings()
+        self.is_trial = False
+        """Pods come and go for a look only and everything will be as it was: nobody needs to be told of the rows."""
         self._objects: tuple[core_v1.Node | None, ...] | None = None
         self._capacity = _INITIAL_ROWS
         self.present: Mask = np.zeros(_INITIAL_ROWS, np.bool_)
@@ -222,8 +224,9 @@ class NodeColumns:
         self.requested[self.resources[POD_SLOTS], row] += sign
         self.scored_cpu[row] += sign * pod.scored_cpu
         self.scored_memory[row] += sign * pod.scored_memory
-        self.bookings.add(row, pod.requests, sign)
-        self.changes.add(row)
+        if not self.is_trial:
+            self.bookings.add(row, pod.requests, sign)
+            self.changes.add(row)
 
     def _set_allocatable(self, row: int, allocatable: Mapping[str, str]) -> None:
         self.allocatable[:, row] = 0

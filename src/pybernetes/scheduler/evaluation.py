@@ -159,7 +159,7 @@ class Evaluator:
         rows: Rows = np.array([row])
         for plugin in self._profile.filters:
             if plugin.concerns(pod, nodes):
-                reasons = [one.reason for one in plugin.filter(pod, nodes, rows) if one.mask.any()]
+                reasons = [one.reason for one in plugin.filter(pod, nodes, rows) if one.mask[0]]
                 if reasons:
                     return [(plugin.name, reason) for reason in reasons]
         return []

@@ -140,17 +140,18 @@ def _without(state: ClusterState, pods: list[PodInfo], node: str) -> Iterator[di
     """Takes pods away for a look and puts them back; who is still absent at the end is in the answer."""
     absent = {one.key: one for one in pods}
     assumed = {one.key for one in pods if state.is_assumed(one.key)}
-    for one in pods:
-        state.remove_pod(one.key)
-    try:
-        yield absent
-    finally:
+    with state.trial():
         for one in pods:
             state.remove_pod(one.key)
-            if one.key in assumed:
-                state.assume(one, node)
-            else:
-                state.set_pod(one, node)
+        try:
+            yield absent
+        finally:
+            for one in pods:
+                state.remove_pod(one.key)
+                if one.key in assumed:
+                    state.assume(one, node)
+                else:
+                    state.set_pod(one, node)
 
 
 def _importance(pod: PodInfo) -> tuple[int, datetime]:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+import numpy as np
+
 from pybernetes.api.resource_names import HUGEPAGES, is_extended
 from pybernetes.scheduler.arrays import Ints, Rows
 from pybernetes.scheduler.columns import NodeColumns
@@ -26,6 +28,11 @@ class Use(NamedTuple):
     before: Ints
     wanted: int
     total: Ints
+
+    @property
+    def everywhere(self) -> bool:
+        """Whether every row has some of it."""
+        return int(np.count_nonzero(self.total)) == len(self.total)
 
 
 CPU_AND_MEMORY = (ResourceWeight("cpu"), ResourceWeight("memory"))

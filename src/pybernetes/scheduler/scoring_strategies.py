@@ -92,6 +92,6 @@ def _weighted_mean(scored: Iterable[tuple[Use, Ints]], rows: Mask) -> Ints:
     weights: Ints | int = 0
     for use, score in scored:
         total += score if use.weight == 1 else score * use.weight
-        weights = weights + (use.weight if use.total.all() else np.where(use.total == 0, 0, use.weight))
+        weights = weights + (use.weight if use.everywhere else np.where(use.total == 0, 0, use.weight))
     # Where nothing weighs nothing was added either.
     return np.asarray(total // (max(weights, 1) if isinstance(weights, int) else np.maximum(weights, 1)))

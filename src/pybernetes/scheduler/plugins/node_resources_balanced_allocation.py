@@ -35,7 +35,7 @@ class NodeResourcesBalancedAllocation:
 
     def score(self, pod: PodInfo, nodes: NodeColumns, rows: Rows, feasible: Mask) -> Ints:
         uses = list(exact_uses(self._resources, pod, nodes, rows))
-        if len(uses) == 2 and all(use.total.all() for use in uses):
+        if len(uses) == 2 and all(use.everywhere for use in uses):
             with_pod = _evenness_of_two([(use.before + use.wanted) / use.total for use in uses])
             without = _evenness_of_two([use.before / use.total for use in uses])
         else:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from pybernetes.api.models import core_v1
 from pybernetes.api.resource_names import is_extended
 from pybernetes.scheduler.arrays import Ints, Mask, Rows
@@ -65,8 +67,10 @@ class NodeResourcesFit:
             total = nodes.allocatable[index, rows]
             refused = nodes.requested[index, rows] > total - amount
             reason = f"Insufficient {resource}"
+            if not np.count_nonzero(refused):
+                continue
             hopeless = refused & (total < amount)
-            if hopeless.any():
+            if np.count_nonzero(hopeless):
                 refusals.append(Refusal(hopeless, reason, Code.UNRESOLVABLE))
                 refused &= ~hopeless
             refusals.append(Refusal(refused, reason))
