@@ -1,12 +1,15 @@
 """The gRPC health check, one call: grpc.health.v1.Health/Check, encoded by hand because it has one field each way.
 
+The library is loaded with the first probe: it takes 8 MB.
 Follows https://github.com/grpc/grpc/blob/master/doc/health-checking.md and pkg/probe/grpc.
 """
 
 from __future__ import annotations
 
-import grpc
-import grpc.aio
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from grpc.aio import AioRpcError
 
 METHOD = "/grpc.health.v1.Health/Check"
 SERVING = 1
@@ -45,6 +48,8 @@ def decode_response(data: bytes) -> int:
 
 
 async def check(address: str, service: str, timeout: float, user_agent: str) -> int:
+    import grpc.aio
+
     options = (("grpc.primary_user_agent", user_agent), ("grpc.enable_http_proxy", 0))
     async with grpc.aio.insecure_channel(address, options=options) as channel:
         call = channel.unary_unary(METHOD, request_serializer=encode_request, response_deserializer=decode_response)
@@ -54,7 +59,9 @@ async def check(address: str, service: str, timeout: float, user_agent: str) -> 
             raise NoAnswer(_explain(error, address, timeout)) from error
 
 
-def _explain(error: grpc.aio.AioRpcError, address: str, timeout: float) -> str:
+def _explain(error: AioRpcError, address: str, timeout: float) -> str:
+    import grpc
+
     match error.code():
         case grpc.StatusCode.UNIMPLEMENTED:
             return "error: this server does not implement the grpc health protocol (grpc.health.v1.Health)"
