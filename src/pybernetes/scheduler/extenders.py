@@ -168,15 +168,15 @@ class Extender:
         except ExtenderFailed as error:
             if self.ignorable:
                 return False
-            raise NotPrepared(f"binding rejected: {error}") from error
+            raise NotPrepared(str(error)) from error
         return True
 
     def _about(self, pod: PodInfo, nodes: Sequence[core_v1.Node]) -> dict[str, Any]:
         if self._given.node_cache_capable:
             names = [one.metadata.name for one in nodes]
-            return {"Pod": to_document(pod.pod), "Nodes": None, "NodeNames": names}
-        listed = {"metadata": {}, "items": [to_document(one) for one in nodes]}
-        return {"Pod": to_document(pod.pod), "Nodes": listed, "NodeNames": None}
+            return {"Pod": _untyped(pod.pod), "Nodes": None, "NodeNames": names}
+        listed = {"metadata": {}, "items": [_untyped(one) for one in nodes]}
+        return {"Pod": _untyped(pod.pod), "Nodes": listed, "NodeNames": None}
 
     def _about_victims(self, pod: PodInfo, candidates: Sequence[Preemption]) -> dict[str, Any]:
         if self._given.node_cache_capable:
@@ -187,15 +187,15 @@ class Extender:
                 }
                 for one in candidates
             }
-            return {"Pod": to_document(pod.pod), "NodeNameToVictims": None, "NodeNameToMetaVictims": few}
+            return {"Pod": _untyped(pod.pod), "NodeNameToVictims": None, "NodeNameToMetaVictims": few}
         whole = {
             one.node: {
-                "Pods": [to_document(victim.pod) for victim in one.victims],
+                "Pods": [_untyped(victim.pod) for victim in one.victims],
                 "NumPDBViolations": one.violations,
             }
             for one in candidates
         }
-        return {"Pod": to_document(pod.pod), "NodeNameToVictims": whole, "NodeNameToMetaVictims": None}
+        return {"Pod": _untyped(pod.pod), "NodeNameToVictims": whole, "NodeNameToMetaVictims": None}
 
     async def _ask(self, verb: str, body: Mapping[str, Any], expected: type[T]) -> T:
         answer = await self._send(verb, body)
@@ -210,6 +210,12 @@ class Extender:
         if status != 200:
             raise ExtenderFailed(f"failed {verb} with extender at URL {url}, code {status}")
         return answer
+
+
+def _untyped(one: core_v1.Pod | core_v1.Node) -> dict[str, Any]:
+    """Without its kind, which upstream does not send either."""
+    document = to_document(one)
+    return {field: value for field, value in document.items() if field not in ("apiVersion", "kind")}
 
 
 def in_order(extenders: Sequence[Extender]) -> tuple[Extender, ...]:
