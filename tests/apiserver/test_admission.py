@@ -101,3 +101,24 @@ async def test_a_plugin_is_a_plain_class() -> None:
         assert made.body["metadata"]["labels"] == {"stamped": "system"}
         refused = await talk.post(CONFIG_MAPS, config_map("cursed"))
         assert (refused.status, refused.message) == (403, 'configmaps "cursed" is forbidden: it is cursed')
+
+
+class Closed(Plugin):
+    """Refuses config maps as long as there is a runtime class."""
+
+    name = "Closed"
+    resources = frozenset({"configmaps"})
+    needs = "runtimeclasses.node.k8s.io"
+
+    async def validate(self, attributes: Attributes) -> None:
+        raise errors.forbidden("configmaps", attributes.name, "closed")
+
+
+async def test_a_plugin_is_not_asked_before_there_is_what_it_goes_by() -> None:
+    async with serving(more_plugins=[Closed()]) as talk:
+        assert (await talk.post(CONFIG_MAPS, config_map("early"))).status == 201
+        runtime = {"metadata": {"name": "fast"}, "handler": "fast"}
+        assert (await talk.post("/apis/node.k8s.io/v1/runtimeclasses", runtime)).status == 201
+        await talk.server.watch_cache.at_least(talk.server.store.revision)
+        late = await talk.post(CONFIG_MAPS, config_map("late"))
+        assert (late.status, late.message) == (403, 'configmaps "late" is forbidden: closed')

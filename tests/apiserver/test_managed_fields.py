@@ -83,6 +83,15 @@ async def test_an_empty_list_forgets_the_managers_for_good(reset: list[Any]) -> 
         assert _entries(applied.body) == [("me", "Apply", ""), ("before-first-apply", "Update", "")]
 
 
+async def test_managers_stand_last_however_they_were_sent() -> None:
+    async with serving() as talk:
+        made = (await talk.post(CONFIG_MAPS, config_map("web", a="1"))).body
+        metadata = made["metadata"]
+        sent = {**made, "metadata": {"managedFields": metadata["managedFields"], **metadata, "labels": {"a": "b"}}}
+        replaced = await talk.put(f"{CONFIG_MAPS}/web", sent)
+        assert (replaced.status, list(replaced.body["metadata"])[-1]) == (200, "managedFields")
+
+
 async def test_what_clients_make_up_as_managers_is_left_alone() -> None:
     async with serving() as talk:
         made = await talk.post(CONFIG_MAPS, config_map("web", a="1"), fieldManager="maker")

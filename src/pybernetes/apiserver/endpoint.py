@@ -251,14 +251,20 @@ class Endpoint:
             document, managers = made(live)
             return Proposal(document, pinned, managers, by_patch=True, live=self._given_away(live))
 
-        return await self._write(call, propose, rule)
+        return await self._write(call, propose, rule, context)
 
     def _given_away(self, live: Document) -> Document | None:
         """What was made of it has no part of it, but for what custom resources keep without knowing it."""
         return live if self.resource.custom is None else None
 
-    async def _write(self, call: Call, propose: Callable[[StoredObject], Proposal], rule: UpdateRule) -> ApiResponse:
-        context = self._context(call)
+    async def _write(
+        self,
+        call: Call,
+        propose: Callable[[StoredObject], Proposal],
+        rule: UpdateRule,
+        context: Context | None = None,
+    ) -> ApiResponse:
+        context = self._context(call) if context is None else context
         written = await self.registry.update(self._namespace(call), call.info.name, propose, context, rule)
         return object_answer(call.request, self.view, written, context.now)
 

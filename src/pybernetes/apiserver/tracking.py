@@ -85,11 +85,11 @@ def record(document: Document, managers: Managers) -> None:
 
 
 def put(document: Document, entries: list[Document] | None) -> None:
+    """They stand last, wherever they stood."""
     metadata = document["metadata"]
+    metadata.pop(_FIELD, None)
     if entries is not None:
         metadata[_FIELD] = entries
-    else:
-        metadata.pop(_FIELD, None)
 
 
 def with_emptied(managers: Managers, emptied: Iterable[Sequence[str]], author: Author, keep: Keep) -> Managers:

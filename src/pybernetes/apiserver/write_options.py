@@ -21,6 +21,9 @@ class FieldValidation(StrEnum):
     STRICT = "Strict"
 
 
+_MODES = frozenset(one.value for one in FieldValidation)
+
+
 def field_validation(request: ApiRequest) -> FieldValidation:
     """Assumes checked options."""
     stated = request.param("fieldValidation") if request.query else ""
@@ -52,10 +55,10 @@ def _reject(kind: str, problems: Sequence[FieldError]) -> None:
 def _problems(request: ApiRequest) -> Iterator[FieldError]:
     yield from check_manager(request.param("fieldManager"))
     dry_run = list(request.query.get("dryRun", ()))
-    if any(one != "All" for one in dry_run):
+    if dry_run and set(dry_run) != {"All"}:
         yield not_supported(FieldPath("dryRun"), dry_run, ["All"])
     validation = request.param("fieldValidation")
-    if validation not in ("", *FieldValidation):
+    if validation and validation not in _MODES:
         supported = ["", FieldValidation.IGNORE.value, FieldValidation.STRICT.value, FieldValidation.WARN.value]
         yield not_supported(FieldPath("fieldValidation"), validation, supported)
 
@@ -64,6 +67,6 @@ def check_manager(name: str) -> Iterator[FieldError]:
     at = FieldPath("fieldManager")
     if len(name.encode()) > LONGEST_MANAGER:
         yield too_long(at, name, LONGEST_MANAGER)
-    for position, letter in enumerate(name):
+    for position, letter in enumerate(name) if not name.isprintable() else ():
         if not letter.isprintable():
             yield invalid(at, name, f"invalid character U+{ord(letter):04X} (at position {position})")

@@ -355,3 +355,20 @@ def test_what_is_probably_not_meant_is_warned_of() -> None:
         'spec.containers[0].env[1]: hides previous definition of "A", which may be dropped when using apply',
         "spec.terminationGracePeriodSeconds: must be >= 0; negative values are invalid and will be treated as 1",
     ]
+
+
+def test_what_is_wrong_with_one_image_is_not_said_of_another() -> None:
+    for image, problem in (
+        ("nginx:1", []),
+        ("", ["spec.containers[0].image: Required value"]),
+        ("nginx:2", []),
+        (" x", ['spec.containers[0].image: Invalid value: " x": must not have leading or trailing whitespace']),
+    ):
+        assert problems(PODS, pod(containers=[{"name": "web", "image": image}])) == problem
+
+
+def test_tolerations_are_not_taken_away() -> None:
+    stored = created(PODS, pod(tolerations=[{"key": "a", "operator": "Exists"}]))
+    assert update_problems(PODS, stored, spec__tolerations=[])[:1] == [
+        "spec.tolerations: Forbidden: existing toleration can not be modified except its tolerationSeconds"
+    ]

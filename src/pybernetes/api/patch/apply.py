@@ -223,9 +223,10 @@ def apply(
         managers = created(live, typed, replace(author, manager=BEFORE_FIRST_APPLY), keep)
     former = managers.get(me)
     wanted = keep(fields_of(config, typed.kind))
+    mine = difference(wanted, UNMANAGED)
     merged = merge(before, config, typed.kind)
     others = {one: entry for one, entry in managers.items() if one != me}
-    if former is not None and former.fields != difference(wanted, UNMANAGED):
+    if former is not None and former.fields != mine:
         merged = _pruned(merged, former.fields, [wanted, *(entry.fields for entry in others.values())], typed.kind)
     change = _Change(before, merged, typed, keep)
     changes = change.by_version(others, change.seen_in(author.api_version))
@@ -237,7 +238,6 @@ def apply(
     if conflicts and not force:
         return Conflicts(conflicts)
     result = _after(others, changes)
-    mine = difference(wanted, UNMANAGED)
     if mine:
         same = live is not None and merged == before
         result[me] = Entry(author.api_version, mine, (former.time if former else "") if same else author.time)
