@@ -106,10 +106,11 @@ async def delete_claim(world: World) -> None:
 
 
 def claims_are_right(world: World) -> Iterable[str]:
+    """A pod that has ended keeps its claims until it is gone, as upstream's do (podUsesPVC of pvcprotection)."""
     used = {
         volume.persistent_volume_claim.claim_name
         for pod in world.all(core_v1.Pod)
-        if not hands.is_finished(pod)
+        if pod.spec.node_name
         for volume in pod.spec.volumes
         if volume.persistent_volume_claim
     }
