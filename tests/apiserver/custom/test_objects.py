@@ -232,3 +232,13 @@ async def test_custom_resources_are_never_protobuf_but_their_metadata_may_be() -
         assert (await talk.get(f"{WIDGETS}/nobody", protobuf)).status == 406
         partial = await talk.get(f"{WIDGETS}/a", f"{protobuf};as=PartialObjectMetadata;v=v1;g=meta.k8s.io")
         assert partial.response.content.startswith(b"k8s\x00\n'\n\x0emeta.k8s.io/v1\x12\x15PartialObjectMetadata")
+
+
+async def test_an_update_is_asked_first_what_every_update_is_asked() -> None:
+    async with serving() as talk:
+        await define(talk, definition())
+        assert (await talk.post(WIDGETS, widget("one", {"size": 3}))).status == 201
+        refused = await talk.patch(f"{WIDGETS}/one", {"metadata": {"finalizers": ["a b"]}})
+        assert (refused.status, len(refused.body["details"]["causes"])) == (422, 1)
+        refused = await talk.patch(f"{WIDGETS}/one", {"metadata": {"labels": {"a b": "c"}}})
+        assert (refused.status, len(refused.body["details"]["causes"])) == (422, 3)

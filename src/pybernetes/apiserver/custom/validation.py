@@ -23,6 +23,7 @@ from pybernetes.apiserver.custom.scales import ScalePaths
 from pybernetes.apiserver.custom.structure import children
 from pybernetes.apiserver.custom.values import compile_values
 from pybernetes.apiserver.resource import Document
+from pybernetes.apiserver.validation.metadata import check_any_update
 
 Schema = Mapping[str, Any]
 
@@ -52,8 +53,10 @@ class CustomValidation:
         yield from self._of_rules(new, None, found)
 
     def of_update(self, new: Document, old: Document) -> Iterator[FieldError]:
+        metadata, before = metadata_of(new), metadata_of(old)
+        yield from check_any_update(metadata, before)
         found = [
-            *check_object_metadata_update(metadata_of(new), metadata_of(old)),
+            *check_object_metadata_update(metadata, before),
             *self._values(new, old),
             *self._of_scale(new, status_only=False),
             *self._of_embedded(new),
@@ -64,7 +67,9 @@ class CustomValidation:
         yield from self._of_rules(new, old, found)
 
     def of_status_update(self, new: Document, old: Document) -> Iterator[FieldError]:
-        found = [*check_object_metadata_update(metadata_of(new), metadata_of(old))]
+        metadata, before = metadata_of(new), metadata_of(old)
+        yield from check_any_update(metadata, before)
+        found = [*check_object_metadata_update(metadata, before)]
         if "status" in new and self._status_values is not None:
             found += self._status_values(new["status"], old.get("status", UNCORRELATED))
         found += self._of_scale(new, status_only=True)

@@ -136,7 +136,9 @@ def _check_version(
         for why in _deprecation_problems(bool(version.get("deprecated")), warning)
     )
     for name in _SHARED:
-        if name not in shared:
+        if name == "selectableFields" and name not in shared and "schema" in shared and version.get(name):
+            yield invalid(path.selectableFields, "", _WITHOUT_SCHEMA)
+        elif name not in shared:
             yield from _check_part(version, name, path.child(name), demands, leniency)
 
 
@@ -144,7 +146,9 @@ def _check_shared(
     versions: Sequence[Document], shared: set[str], demands: Demands, leniency: Leniency
 ) -> Iterator[FieldError]:
     for name, place in _SHARED.items():
-        if name in shared:
+        if name == "selectableFields" and name in shared and "schema" not in shared and versions[0].get(name):
+            yield invalid(at.spec.selectableFields, "", "may only be set when validations.schema is included")
+        elif name in shared:
             yield from _check_part(versions[0], name, at.spec.child(place), demands, leniency)
 
 
@@ -231,12 +235,15 @@ def _check_path_below(text: str, path: FieldPath, roots: tuple[str, ...], named:
         yield invalid(path, text, f"should be a json path under {named}")
 
 
+_WITHOUT_SCHEMA = "may only be set when `version.schema.openAPIV3Schema` is not included"
+
+
 def _check_selectable(
     version: Document, selectable: Sequence[Document], path: FieldPath, leniency: Leniency
 ) -> Iterator[FieldError]:
     schema = schema_of(version)
     if schema is None:
-        yield invalid(path, "", "may only be set when `version.schema.openAPIV3Schema` is not included")
+        yield invalid(path, "", _WITHOUT_SCHEMA)
         return
     seen: set[str] = set()
     for index, one in enumerate(selectable):
