@@ -23,7 +23,7 @@ from benchmarks.scheduler.workloads import WORKLOADS, Workload
 @click.command(epilog="Example:  python -m benchmarks.scheduler --workload TopologySpreading --nodes 500 --pods 500")
 @click.option("--workload", "names", multiple=True, type=click.Choice(sorted(WORKLOADS)), help="All by default.")
 @click.option("--nodes", type=int, help="How many, instead of the workload's own number.")
-@click.option("--pods", type=int, help="How many are measured, instead of the workload's own number.")
+@click.option("--pods", type=int, help="How many are measured; as many for each node as in the workload by default.")
 @click.option("--decisions", "deciding", is_flag=True, help="Measure deciding alone, in this process.")
 @click.option("--url", help="An API server with a scheduler; without it both are started and removed again.")
 @click.option("--token", default="", help="A cluster administrator's bearer token for --url.")

@@ -18,9 +18,9 @@ class Size:
     """Pods that are there before."""
 
     def scaled(self, nodes: int | None, pods: int | None) -> Size:
-        """At another size; the pods before shrink and grow with the nodes."""
+        """At another size; what is not said shrinks and grows with the nodes, so that everything still finds room."""
         wanted = nodes or self.nodes
-        return Size(wanted, pods or self.pods, self.first * wanted // self.nodes)
+        return Size(wanted, pods or max(1, self.pods * wanted // self.nodes), self.first * wanted // self.nodes)
 
 
 @dataclass(frozen=True, slots=True)
