@@ -78,11 +78,12 @@ class WatchHub:
 
     def publish(self, changes: Sequence[Change]) -> None:
         self.revision = changes[-1].revision
+        whole = tuple(changes)
         for watch in tuple(self._watches):
             prefix = watch.prefix
-            batch = tuple(change for change in changes if change.entry.key.startswith(prefix))
+            batch = [change for change in whole if change.entry.key.startswith(prefix)]
             if batch:
-                watch.offer(batch)
+                watch.offer(whole if len(batch) == len(whole) else tuple(batch))
 
     def discard(self, watch: QueueWatch) -> None:
         self._watches.pop(watch, None)
