@@ -29,8 +29,8 @@ from pybernetes.controllers.node_ttl import NodeTtlController
 from pybernetes.controllers.nodelifecycle import NodeLifecycleController
 from pybernetes.controllers.persistent_volume_binder import PersistentVolumeBinder
 from pybernetes.controllers.persistent_volume_expander import PersistentVolumeExpander
-from pybernetes.controllers.podgc import PodGarbageCollector
 from pybernetes.controllers.pod_group_protection import PodGroupProtectionController
+from pybernetes.controllers.podgc import PodGarbageCollector
 from pybernetes.controllers.pv_protection import PvProtectionController
 from pybernetes.controllers.pvc_protection import PvcProtectionController
 from pybernetes.controllers.replicaset import ReplicaSetController

@@ -10,7 +10,7 @@ from pybernetes.controllers.controller import Controller
 
 
 async def evict(controller: Controller, pod: core_v1.Pod, reason: str, message: str) -> None:
-    """That it has gone, or is another pod by now, is fine too."""
+    """That it has gone is fine, too. Raises ``ApiError``: after a conflict the pod, or its successor, is looked at anew."""
     name, namespace = pod.metadata.name, pod.metadata.namespace
     condition = {
         "type": "DisruptionTarget",
@@ -26,5 +26,5 @@ async def evict(controller: Controller, pod: core_v1.Pod, reason: str, message: 
         await client.patch(core_v1.Pod, name, namespace, patch, PatchType.STRATEGIC, subresource="status")
         await client.delete(core_v1.Pod, name, namespace, uid=pod.metadata.uid)
     except ApiError as error:
-        if error.code not in (404, 409):
+        if error.code != 404:
             raise
