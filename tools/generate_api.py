@@ -5,8 +5,8 @@ Sources
   the definitions in the package kubernetes-validate: types, required fields, enums, list and patch facts;
   `field_facts.json` beside this file: for each field, in upstream's order, whether it is a pointer (`null`: written
   as null when it is not given), left out when it is empty (`omit`; `omitzero` also where it is a struct) or written
-  always (`kept`: as it is given, because an empty list differs from none), and the name that decode errors give its type;
-  fields of a struct that is embedded stand in a map under the struct's name.
+  always (`kept`: as it is given, because an empty list differs from none), and the name that decode errors give its
+  type; fields of a struct that is embedded stand in a map under the struct's name.
 
 The output depends on these alone: the same input writes the same bytes. Run it as `tools/generate_api.py`;
 with `--check` it writes nothing and fails when a file differs.
