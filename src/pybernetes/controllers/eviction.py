@@ -10,7 +10,7 @@ from pybernetes.controllers.controller import Controller
 
 
 async def evict(controller: Controller, pod: core_v1.Pod, reason: str, message: str) -> None:
-    """That it has gone is fine, too. Raises ``ApiError``: after a conflict the pod, or its successor, is looked at anew."""
+    """That it has gone is fine, too. Raises ``ApiError``; after a conflict the pod, or its successor, is due anew."""
     name, namespace = pod.metadata.name, pod.metadata.namespace
     condition = {
         "type": "DisruptionTarget",
