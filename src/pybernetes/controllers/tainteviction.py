@@ -61,8 +61,8 @@ class TaintEvictionController(Controller):
         left = limit - self._waited(key, pod.metadata.uid)
         if left > 0:
             return Requeue(left)
-        self._since.pop(key, None)
         await self._evict(pod)
+        self._since.pop(key, None)
         self._evicted[key] = pod.metadata.uid
         return DONE
 

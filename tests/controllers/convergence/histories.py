@@ -104,7 +104,7 @@ async def _stays_at_rest(present: World, most_reads: int) -> None:
     assert reads.total() <= most_reads, f"read at rest: {reads.most_common(5)}"
 
 
-MOST_HISTORIES = 60
+MOST_HISTORIES = 200
 """In so many histories of one kind every trouble must have happened."""
 
 
