@@ -192,7 +192,7 @@ PODS = Resource(
         "spec.hostNetwork": text_at("spec.hostNetwork", "false"),
         "status.podIPs": lambda pod: "",
     },
-    dispatch=("spec.nodeName",),
+    dispatch=("spec.nodeName", "status.phase"),
     subresources=(
         StatusSubresource(prepare=prepare_status, validate=validate_status),
         SpecialSubresource("attach", _CONNECT, ("", "v1", "PodAttachOptions")),
