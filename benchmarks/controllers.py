@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import subprocess
+import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -42,7 +43,7 @@ def measure() -> list[Figure]:
 async def _collect(measured: AsyncIterator[Figure]) -> list[Figure]:
     figures = []
     async for figure in measured:
-        print(f"{figure.name}: {figure.value:,.1f} {figure.unit}  {figure.note}", flush=True)
+        print(f"{figure.name}: {figure.value:,.1f} {figure.unit}  {figure.note}", file=sys.stderr, flush=True)
         figures.append(figure)
     return figures
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import msgspec
+
 from kubelet.observations import NOW, declared
 from pybernetes.api.models.core_v1 import NodeStatus
 from pybernetes.kubelet import admission, node_status
@@ -44,6 +46,14 @@ def test_heartbeats_alone_are_no_change() -> None:
     after = status(old=before, later=60)
     assert not node_status.changed(before, after)
     assert {c.last_transition_time for c in after.conditions} == {NOW}
+
+
+def test_an_amount_that_the_server_writes_otherwise_is_no_change() -> None:
+    before = status()
+    stored = msgspec.structs.replace(before, capacity={**before.capacity, "memory": "32Gi"})
+    assert not node_status.changed(stored, status(old=stored, later=60))
+    grown = msgspec.structs.replace(before, capacity={**before.capacity, "memory": "33Gi"})
+    assert node_status.changed(grown, status(old=grown, later=60))
 
 
 def test_a_runtime_that_is_down_makes_the_node_not_ready() -> None:

@@ -163,10 +163,15 @@ def node_object(node: NodeConfiguration, machine: Machine, readings: Readings, n
 
 
 def changed(old: NodeStatus, new: NodeStatus) -> bool:
-    """Whether anything but heartbeats differs."""
-    return _without_heartbeats(old) != _without_heartbeats(new)
+    """Whether anything but heartbeats differs; the same amount may be written in several ways."""
+    return _comparable(old) != _comparable(new)
 
 
-def _without_heartbeats(status: NodeStatus) -> NodeStatus:
+def _comparable(status: NodeStatus) -> NodeStatus:
     conditions = [msgspec.structs.replace(c, last_heartbeat_time=None) for c in status.conditions]
-    return msgspec.structs.replace(status, conditions=conditions)
+    capacity, allocatable = _amounts(status.capacity), _amounts(status.allocatable)
+    return msgspec.structs.replace(status, conditions=conditions, capacity=capacity, allocatable=allocatable)
+
+
+def _amounts(resources: Mapping[str, str]) -> dict[str, str]:
+    return {name: quantity.canonical(amount) for name, amount in resources.items()}
