@@ -17,7 +17,6 @@ from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import Protocol, cast
-from urllib.parse import parse_qs, unquote
 
 import httptools
 from multidict import CIMultiDict
@@ -111,9 +110,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        tls = transport.get_extra_info("ssl_object")
-        der = tls.getpeercert(binary_form=True) if tls is not None else None
-        self._peer = PeerCertificate(der) if der else None
+        self._peer = PeerCertificate.of(transport)
         peer = transport.get_extra_info("peername")
         self._remote = str(peer[0]) if isinstance(peer, tuple) else ""
         self._host.made(self)
@@ -211,17 +208,13 @@ class Connection(asyncio.Protocol):
     def _ask(self, *, keep_alive: bool, oversized: bool) -> None:
         head, parser = self._head, self._parser
         body = head.body
-        raw = head.url.decode("utf-8", "surrogateescape")
-        path, _, query = raw.partition("?")
-        request = ApiRequest(
+        request = ApiRequest.received(
             parser.get_method().decode("ascii"),
-            unquote(path) if "%" in path else path,
-            parse_qs(query, keep_blank_values=True) if query else {},
+            head.url.decode("utf-8", "surrogateescape"),
             CIMultiDict(head.headers),
             b"" if oversized or not body else body[0] if len(body) == 1 else b"".join(body),
             self._peer,
             self._remote,
-            uri=raw,
         )
         exchange = _Exchange(request, parser.get_http_version(), keep_alive=keep_alive, oversized=oversized)
         if self._task is None:

@@ -5,9 +5,11 @@ Assumes  Header names are asked for in lower case: ``ApiRequest.headers`` is cas
 
 from __future__ import annotations
 
+from asyncio import BaseTransport
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, unquote
 
 import msgspec
 
@@ -27,6 +29,13 @@ class PeerCertificate:
     """The client's certificate as TLS saw it: DER bytes, verified against the cluster's client CA."""
 
     der: bytes
+
+    @classmethod
+    def of(cls, transport: BaseTransport | None) -> PeerCertificate | None:
+        """What was shown on a connection, if anything was."""
+        tls = transport.get_extra_info("ssl_object") if transport is not None else None
+        der = tls.getpeercert(binary_form=True) if tls is not None else None
+        return cls(der) if der else None
 
 
 FLOW_SCHEMA_HEADER = "X-Kubernetes-Pf-Flowschema-Uid"
@@ -64,6 +73,23 @@ class ApiRequest(msgspec.Struct):
     """What the path asks for, once it has been parsed."""
     warnings: list[str] = msgspec.field(default_factory=list)
     """What admission tells the client, whatever the answer is."""
+
+    @classmethod
+    def received(
+        cls, method: str, uri: str, headers: Mapping[str, str], body: bytes, peer: PeerCertificate | None, remote: str
+    ) -> ApiRequest:
+        """``uri`` is path and query as they were sent."""
+        path, _, query = uri.partition("?")
+        return cls(
+            method,
+            unquote(path) if "%" in path else path,
+            parse_qs(query, keep_blank_values=True) if query else {},
+            headers,
+            body,
+            peer,
+            remote,
+            uri=uri,
+        )
 
     def param(self, name: str, default: str = "") -> str:
         """The first value of a query parameter."""

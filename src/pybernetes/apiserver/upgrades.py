@@ -11,7 +11,6 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing
 from functools import partial
 from typing import Any, Protocol
-from urllib.parse import parse_qs, unquote
 
 from aiohttp import web
 from aiohttp.web_request import BaseRequest
@@ -57,7 +56,10 @@ class Upgrades:
         await self._server.shutdown(_CLOSING_SECONDS)
 
     async def _handle(self, incoming: BaseRequest) -> web.StreamResponse:
-        request, oversized = _request_of(incoming), False
+        peer = PeerCertificate.of(incoming.transport)
+        headers = incoming.headers
+        request = ApiRequest.received(incoming.method, incoming.raw_path, headers, b"", peer, incoming.remote or "")
+        oversized = False
         try:
             if incoming.method in _WITH_BODY:
                 try:
@@ -68,37 +70,16 @@ class Upgrades:
             if answer.upgrade is not None:
                 upgraded: web.StreamResponse = await answer.upgrade(incoming)
                 return upgraded
-            headers = _headers(answer, request)
+            told = _headers(answer, request)
             if isinstance(answer.body, bytes):
-                return web.Response(status=answer.status, body=answer.body, headers=headers)
-            return await _stream(incoming, answer.status, headers, answer.body)
+                return web.Response(status=answer.status, body=answer.body, headers=told)
+            return await _stream(incoming, answer.status, told, answer.body)
         finally:
             self._serving.over(request)
 
 
 def _sized_request(limit: int, message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> BaseRequest:
     return BaseRequest(message, payload, protocol, writer, task, task.get_loop(), client_max_size=limit)
-
-
-def _request_of(incoming: BaseRequest) -> ApiRequest:
-    raw_path, _, raw_query = incoming.raw_path.partition("?")
-    return ApiRequest(
-        incoming.method,
-        unquote(raw_path) if "%" in raw_path else raw_path,
-        parse_qs(raw_query, keep_blank_values=True) if raw_query else {},
-        incoming.headers,
-        b"",
-        _peer_of(incoming),
-        incoming.remote or "",
-        uri=incoming.raw_path,
-    )
-
-
-def _peer_of(incoming: BaseRequest) -> PeerCertificate | None:
-    transport = incoming.transport
-    tls = transport.get_extra_info("ssl_object") if transport is not None else None
-    der = tls.getpeercert(binary_form=True) if tls is not None else None
-    return PeerCertificate(der) if der else None
 
 
 def _headers(answer: ApiResponse, request: ApiRequest) -> CIMultiDict[str]:
