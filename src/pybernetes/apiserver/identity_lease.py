@@ -5,14 +5,13 @@ Follows pkg/controlplane/apiserver and k8s.io/component-helpers/apimachinery/lea
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import hashlib
 import logging
 
 from pybernetes.api.meta import format_micro_time
-from pybernetes.apiserver import background
 from pybernetes.apiserver.auth.contract import SERVER_USER
+from pybernetes.apiserver.background import Repeated
 from pybernetes.apiserver.naming import new_uid
 from pybernetes.apiserver.objects import StoredObject
 from pybernetes.apiserver.resource import Context, Document
@@ -31,29 +30,16 @@ RENEW_SECONDS = 10.0
 _log = logging.getLogger(__name__)
 
 
-class IdentityLease:
+class IdentityLease(Repeated):
     """Kept between `start` and `stop` for a server that serves leases; a server started again takes its old one."""
 
     def __init__(self, server: ApiServer, hostname: str, address: str) -> None:
+        super().__init__(self._renew, RENEW_SECONDS, "identity-lease")
         self._server = server
         self._hostname = hostname
         self._address = address
         self.name = lease_name(hostname, address)
         self._holder = f"{self.name}_{new_uid(server.random)}"
-        self._task: asyncio.Task[None] | None = None
-
-    async def start(self) -> None:
-        await self._renew()
-        self._task = background.repeat(self._renew, RENEW_SECONDS, "identity-lease")
-
-    @property
-    def is_running(self) -> bool:
-        return self._task is not None and not self._task.done()
-
-    async def stop(self) -> None:
-        if self._task is not None:
-            await background.stop(self._task)
-            self._task = None
 
     async def _renew(self) -> None:
         registry = self._server.endpoints["coordination.k8s.io", "v1", "leases"].registry

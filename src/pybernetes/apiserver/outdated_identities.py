@@ -5,12 +5,11 @@ Follows pkg/controlplane/controller/apiserverleasegc.
 
 from __future__ import annotations
 
-import asyncio
 from datetime import datetime, timedelta
 
 from pybernetes.api import errors
-from pybernetes.apiserver import background
 from pybernetes.apiserver.auth.contract import SERVER_USER
+from pybernetes.apiserver.background import Repeated
 from pybernetes.apiserver.delete_plan import DeleteOptions
 from pybernetes.apiserver.identity_lease import COMPONENT, COMPONENT_LABEL, NAMESPACE
 from pybernetes.apiserver.resource import Context, Document
@@ -19,25 +18,12 @@ from pybernetes.apiserver.server import ApiServer
 LOOK_SECONDS = 3600.0
 
 
-class OutdatedIdentities:
+class OutdatedIdentities(Repeated):
     """Looked for between `start` and `stop`, for a server that serves leases."""
 
     def __init__(self, server: ApiServer) -> None:
+        super().__init__(self.drop, LOOK_SECONDS, "outdated identities")
         self._server = server
-        self._task: asyncio.Task[None] | None = None
-
-    async def start(self) -> None:
-        await self.drop()
-        self._task = background.repeat(self.drop, LOOK_SECONDS, "outdated identities")
-
-    @property
-    def is_running(self) -> bool:
-        return self._task is not None and not self._task.done()
-
-    async def stop(self) -> None:
-        if self._task is not None:
-            await background.stop(self._task)
-            self._task = None
 
     async def drop(self) -> None:
         registry = self._server.registry("coordination.k8s.io", "v1", "leases")
