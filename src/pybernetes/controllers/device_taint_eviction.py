@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 
+from pybernetes.api.device_taints import tolerates
 from pybernetes.api.meta import Key
 from pybernetes.api.models import core_v1, resource_v1
 from pybernetes.client.events import NORMAL
@@ -27,18 +28,12 @@ EVENT = "DeviceTaintManagerEviction"
 Allocated = resource_v1.DeviceRequestAllocationResult
 
 
-def tolerates(toleration: resource_v1.DeviceToleration, taint: resource_v1.DeviceTaint) -> bool:
-    """A toleration for all effects does not keep a pod from being evicted: it must name the effect."""
-    if toleration.effect != taint.effect or toleration.key not in ("", taint.key):
-        return False
-    return toleration.operator == "Exists" or (toleration.operator in ("", "Equal") and toleration.value == taint.value)
-
-
 def ends_at(taint: resource_v1.DeviceTaint, tolerations: Iterable[resource_v1.DeviceToleration]) -> datetime | None:
     """When a device with this taint can be used no longer; None is never."""
     if taint.effect != NO_EXECUTE or taint.time_added is None:
         return None
-    matching = [one.toleration_seconds for one in tolerations if tolerates(one, taint)]
+    # A toleration for all effects does not keep a pod from being evicted: it must name the effect.
+    matching = [one.toleration_seconds for one in tolerations if one.effect == NO_EXECUTE and tolerates(one, taint)]
     if None in matching:
         return None
     limits = [max(0, seconds) for seconds in matching if seconds is not None]

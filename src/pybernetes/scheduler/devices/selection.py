@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pybernetes.api.device_taints import tolerates
 from pybernetes.api.models import core_v1, resource_v1
 from pybernetes.scheduler.devices.pools import Found, matches_node
 from pybernetes.scheduler.devices.requests import AllocationFailed, Wanted
@@ -38,17 +39,9 @@ class Selection:
 def is_repelled(wanted: Wanted, device: resource_v1.Device) -> bool:
     """Whether a taint of the device keeps the request away."""
     return any(
-        taint.effect in _BLOCKING and not any(_tolerates(one, taint) for one in wanted.tolerations)
+        taint.effect in _BLOCKING and not any(tolerates(one, taint) for one in wanted.tolerations)
         for taint in device.taints
     )
-
-
-def _tolerates(toleration: resource_v1.DeviceToleration, taint: resource_v1.DeviceTaint) -> bool:
-    if toleration.effect and toleration.effect != taint.effect:
-        return False
-    if toleration.key and toleration.key != taint.key:
-        return False
-    return toleration.operator == "Exists" or (toleration.operator in ("", "Equal") and toleration.value == taint.value)
 
 
 def _selected(wanted: Wanted, found: Found) -> bool:
