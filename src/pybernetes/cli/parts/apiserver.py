@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from pybernetes import KUBERNETES_VERSION
 from pybernetes.api.clock import SystemClock
@@ -16,11 +17,12 @@ from pybernetes.apiserver import binding, component_statuses, metrics_api, start
 from pybernetes.apiserver.admission.host import ConfigurationError
 from pybernetes.apiserver.aggregation.controller import Aggregation
 from pybernetes.apiserver.aggregation.trust import Required, Trust
-from pybernetes.apiserver.assembly import assemble
+from pybernetes.apiserver.assembly import Assembled, assemble
 from pybernetes.apiserver.auth import kubeconfig, reviews
 from pybernetes.apiserver.auth.access import Access, AccessOptions
 from pybernetes.apiserver.auth.pki import KeyPair, Pki, client_context
 from pybernetes.apiserver.describe import describe
+from pybernetes.apiserver.health import Health
 from pybernetes.apiserver.identity_lease import IdentityLease
 from pybernetes.apiserver.metrics_access import IdentityMetrics
 from pybernetes.apiserver.metrics_encryption import encryption_metrics
@@ -29,7 +31,8 @@ from pybernetes.apiserver.options import ComponentPorts, ServerOptions
 from pybernetes.apiserver.outdated_identities import OutdatedIdentities
 from pybernetes.apiserver.proxy import install as proxies
 from pybernetes.apiserver.serve import Edge, settle_process, tls_context, tune_process
-from pybernetes.apiserver.shutdown import shut_down
+from pybernetes.apiserver.server import ApiServer
+from pybernetes.apiserver.shutdown import Manner, shut_down
 from pybernetes.cli.admission import admission_options
 from pybernetes.cli.auditing import auditing_of
 from pybernetes.cli.encryption import sealed
@@ -45,6 +48,7 @@ from pybernetes.store.contract import Store
 from pybernetes.store.sqlite import SqliteStore
 
 if TYPE_CHECKING:
+    from pybernetes.apiserver.auth.request_header import RequestHeaders
     from pybernetes.apiserver.encryption.upkeep import Upkeep
 
 
@@ -71,6 +75,95 @@ async def _serve(
     layout: Layout, settings: Settings, pki: Pki, serving: KeyPair, store: Store, upkeep: Upkeep | None
 ) -> None:
     proxies_before = request_headers(settings, pki)
+    access = _access(layout, settings, pki, store, proxies_before)
+    assembled = _assembled(settings, store, access)
+    server, health = assembled.server, assembled.health
+    auditing = auditing_of(settings, server.clock)
+    if auditing is not None:
+        server.auditor = auditing.auditor
+        auditing.start()
+    description = describe(
+        server,
+        address=f"{settings.node_address}:{settings.port}",
+        version=KUBERNETES_VERSION,
+        virtual=(*binding.SERVED, *component_statuses.SERVED, *reviews.SERVED, *metrics_api.SERVED),
+    )
+    access.register(server.routes, server.registry("", "v1", "serviceaccounts"))
+    behind = proxies.install(server, client_context(pki.apiserver_kubelet_client(), pki.ca_file))
+    zpages.register(server.routes, server.clock, flags_of(settings))
+    aggregation = Aggregation(server, description, proxy_client(settings, pki))
+    known = start_hooks.add_hook(health, start_hooks.ROLES, lambda: access.is_running)
+    kept = (
+        _hooked(health, start_hooks.TRUST, Trust(server, Required(pki.ca_file, proxies_before))),
+        _hooked(health, start_hooks.AGGREGATION, aggregation),
+        _hooked(health, start_hooks.IDENTITY, _identity(server, settings)),
+        _hooked(health, start_hooks.OUTDATED_IDENTITIES, OutdatedIdentities(server)),
+    )
+    start_hooks.add_checks(health, ("autoregister-completion",), kept[1].hook)
+    if upkeep is not None and upkeep.store.services:
+        start_hooks.add_check(health.ready, start_hooks.KMS_PROVIDERS, upkeep.check)
+    tls = tls_context(serving.certificate, serving.key, pki.ca_file, proxies_before.client_ca)
+    edge = Edge(server, host=settings.bind, port=settings.port, tls=tls)
+    for collector in (
+        IdentityMetrics(access),
+        StoreFile(layout.database),
+        AggregationMetrics(aggregation.lost),
+        *encryption_metrics(upkeep),
+    ):
+        edge.metrics.registry.register(collector)
+    await access.start()
+    known.done()
+    try:
+        await _run(assembled, kept, edge, how_it_ends(settings))
+    finally:
+        await behind.close()
+        await access.close()
+        if auditing is not None:
+            await auditing.stop()
+
+
+async def _run(assembled: Assembled, kept: Sequence[_Kept], edge: Edge, manner: Manner) -> None:
+    """Until the process is told to end."""
+    await assembled.start()
+    for one in kept:
+        await one.part.start()
+        one.hook.done()
+    await edge.start()
+    settle_process()
+    try:
+        await asyncio.Event().wait()
+    finally:
+        await shut_down(assembled.server, edge, manner)
+        for one in reversed(kept):
+            await one.part.stop()
+        await assembled.stop()
+
+
+class _Part(Protocol):
+    """What an API server keeps in step beside answering requests."""
+
+    @property
+    def is_running(self) -> bool: ...
+
+    async def start(self) -> None: ...
+
+    async def stop(self) -> None: ...
+
+
+class _Kept(NamedTuple):
+    part: _Part
+    hook: start_hooks.Hook
+
+
+def _hooked(health: Health, names: Sequence[str], part: _Part) -> _Kept:
+    return _Kept(part, start_hooks.add_hook(health, names, lambda: part.is_running))
+
+
+def _identity(server: ApiServer, settings: Settings) -> IdentityLease:
+    return IdentityLease(server, machine_name(), f"{settings.node_address}:{settings.port}")
+
+
+def _access(layout: Layout, settings: Settings, pki: Pki, store: Store, proxies_before: RequestHeaders) -> Access:
     given = AccessOptions(
         service_account_key=pki.service_account_key.read_bytes(),
         token_file=layout.tokens,
@@ -80,9 +173,12 @@ async def _serve(
         request_headers=proxies_before,
     )
     try:
-        access = Access(store, with_identities(given, settings))
+        return Access(store, with_identities(given, settings))
     except ConfigurationError as error:
         raise Problem(str(error), "docs/authentication.md tells what can be configured") from error
+
+
+def _assembled(settings: Settings, store: Store, access: Access) -> Assembled:
     options = ServerOptions(
         service_cidr=settings.service_cidr,
         advertise_address=advertised_address(settings),
@@ -94,7 +190,7 @@ async def _serve(
         **how_it_serves(settings),
     )
     try:
-        assembled = assemble(
+        return assemble(
             store,
             authenticator=access.authenticator,
             authorizer=access.authorizer,
@@ -106,69 +202,6 @@ async def _serve(
         raise Problem(
             f"failed to apply admission: {error}", "docs/admission.md tells what can be configured"
         ) from error
-    auditing = auditing_of(settings, assembled.server.clock)
-    if auditing is not None:
-        assembled.server.auditor = auditing.auditor
-        auditing.start()
-    description = describe(
-        assembled.server,
-        address=f"{settings.node_address}:{settings.port}",
-        version=KUBERNETES_VERSION,
-        virtual=(*binding.SERVED, *component_statuses.SERVED, *reviews.SERVED, *metrics_api.SERVED),
-    )
-    access.register(assembled.server.routes, assembled.server.registry("", "v1", "serviceaccounts"))
-    identity = IdentityLease(assembled.server, machine_name(), f"{settings.node_address}:{settings.port}")
-    behind = proxies.install(assembled.server, client_context(pki.apiserver_kubelet_client(), pki.ca_file))
-    tls = tls_context(serving.certificate, serving.key, pki.ca_file, proxies_before.client_ca)
-    aggregation = Aggregation(assembled.server, description, proxy_client(settings, pki))
-    aggregating = start_hooks.add_hook(assembled.health, start_hooks.AGGREGATION, lambda: aggregation.is_running)
-    start_hooks.add_checks(assembled.health, ("autoregister-completion",), aggregating)
-    trust = Trust(assembled.server, Required(pki.ca_file, proxies_before))
-    known = start_hooks.add_hook(assembled.health, start_hooks.ROLES, lambda: access.is_running)
-    trusted = start_hooks.add_hook(assembled.health, start_hooks.TRUST, lambda: trust.is_running)
-    identified = start_hooks.add_hook(assembled.health, start_hooks.IDENTITY, lambda: identity.is_running)
-    outdated = OutdatedIdentities(assembled.server)
-    cleaned = start_hooks.add_hook(assembled.health, start_hooks.OUTDATED_IDENTITIES, lambda: outdated.is_running)
-    edge = Edge(assembled.server, host=settings.bind, port=settings.port, tls=tls)
-    for collector in (
-        IdentityMetrics(access),
-        StoreFile(layout.database),
-        AggregationMetrics(aggregation.lost),
-        *encryption_metrics(upkeep),
-    ):
-        edge.metrics.registry.register(collector)
-    if upkeep is not None and upkeep.store.services:
-        start_hooks.add_check(assembled.health.ready, start_hooks.KMS_PROVIDERS, upkeep.check)
-    zpages.register(assembled.server.routes, assembled.server.clock, flags_of(settings))
-    assembled.server.routes.exact("/metrics", edge.metrics.serve)
-    await access.start()
-    known.done()
-    try:
-        await assembled.start()
-        await trust.start()
-        trusted.done()
-        await aggregation.start()
-        aggregating.done()
-        await identity.start()
-        identified.done()
-        await outdated.start()
-        cleaned.done()
-        await edge.start()
-        settle_process()
-        try:
-            await asyncio.Event().wait()
-        finally:
-            await shut_down(assembled.server, edge, how_it_ends(settings))
-            await outdated.stop()
-            await identity.stop()
-            await aggregation.stop()
-            await trust.stop()
-            await assembled.stop()
-    finally:
-        await behind.close()
-        await access.close()
-        if auditing is not None:
-            await auditing.stop()
 
 
 def issue_all(layout: Layout, settings: Settings, pki: Pki) -> KeyPair:
