@@ -18,7 +18,7 @@ from functools import lru_cache
 
 import orjson
 
-from pybernetes.api import errors
+from pybernetes.api import errors, zpage_text
 from pybernetes.api.clock import Clock
 from pybernetes.api.meta import format_time
 from pybernetes.apiserver.health import GIT_VERSION, MAJOR, MINOR
@@ -34,10 +34,6 @@ _DEPRECATED = frozenset({"v1alpha1"})
 _SHOWN_PATHS = ("/flagz", "/healthz", "/livez", "/metrics", "/readyz", "/statusz", "/version")
 _TEXTS = frozenset({"*/*", "text/*", "text/plain"})
 _STRUCTURED = frozenset({JSON, YAML})
-_NOT_FOR_MACHINES = (
-    "Warning: This endpoint is not meant to be machine parseable, has no formatting compatibility guarantees "
-    "and is for debugging purposes only."
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +63,7 @@ def _page(kind: str, about: Callable[[], Document], text: Callable[[Document], s
             accepted = ", ".join((JSON, YAML, "text/plain"))
             raise errors.not_acceptable(f"only the following media types are accepted: {accepted}")
         if not wanted.version:
-            body = f"\n{COMPONENT} {kind.lower()}\n{_NOT_FOR_MACHINES}\n{text(about())}"
+            body = zpage_text.title(COMPONENT, kind.lower()) + text(about())
             return ApiResponse(200, body.encode(), {"Content-Type": PLAIN_TEXT})
         return _structured(wanted, kind, about())
 
@@ -124,20 +120,14 @@ def _status(started: datetime, now: datetime) -> Document:
 
 
 def _status_text(about: Document) -> str:
-    minutes, seconds = divmod(about["uptimeSeconds"], 60)
-    hours, minutes = divmod(minutes, 60)
-    started = datetime.fromisoformat(about["startTime"])
-    lines = (
-        "",
-        f"Started: {started:%a %b} {started.day:2} {started:%H:%M:%S} UTC {started.year}",
-        f"Up: {hours} hr {minutes:02} min {seconds:02} sec",
+    return zpage_text.status(
+        datetime.fromisoformat(about["startTime"]),
+        about["uptimeSeconds"],
         f"Go version: {about['goVersion']}",
-        f"Binary version: {about['binaryVersion']}",
-        f"Emulation version: {about['emulationVersion']}",
-        f"Paths: {' '.join(about['paths'])}",
-        "",
+        about["binaryVersion"],
+        about["emulationVersion"],
+        about["paths"],
     )
-    return "\n".join(lines)
 
 
 def _flags_text(about: Document) -> str:

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from pybernetes import KUBERNETES_VERSION
-from pybernetes.api import errors
+from pybernetes.api import errors, zpage_text
 from pybernetes.api.errors import ApiError
 from pybernetes.apiserver.auth.pki import KeyPair, Pki
 from pybernetes.cli.layout import Layout, Settings
@@ -40,10 +40,6 @@ HOST = "127.0.0.1"
 OPEN_PATHS = frozenset({"/healthz", "/livez", "/readyz"})
 HEADERS = {"Cache-Control": "no-cache, private", "X-Content-Type-Options": "nosniff"}
 PROMETHEUS = {"Content-Type": "text/plain; version=0.0.4; charset=utf-8; escaping=underscores"}
-NOT_FOR_MACHINES = (
-    "Warning: This endpoint is not meant to be machine parseable, has no formatting compatibility guarantees and is "
-    "for debugging purposes only."
-)
 LEADER_ELECTION = "leaderElection"
 """A check that always holds: a process that loses its lease ends."""
 
@@ -175,26 +171,17 @@ class Pages:
 
     def _flagz(self) -> web.Response:
         lines = (f"{name} {value}" for name, value in sorted(self._component.flags.items()))
-        return _text(self._title("flagz") + "\n".join(lines) + "\n")
+        return _text(zpage_text.title(self._component.name, "flagz") + "\n".join(lines) + "\n")
 
     def _statusz(self) -> web.Response:
         about = self._component
         lived = int((datetime.now(UTC) - about.started).total_seconds())
         paths = sorted((*about.probes, *(path for path in self._pages if path != "/statusz")))
-        lines = (
-            "",
-            f"Started: {about.started:%a %b} {about.started.day:2} {about.started:%H:%M:%S} UTC {about.started.year}",
-            f"Up: {lived // 3600} hr {lived // 60 % 60:02} min {lived % 60:02} sec",
-            f"Python version: {sys.version.partition(' ')[0]}",
-            f"Binary version: {KUBERNETES_VERSION.removeprefix('v')}",
-            f"Emulation version: {'.'.join(KUBERNETES_VERSION.removeprefix('v').split('.')[:2])}",
-            f"Paths: {' '.join(paths)}",
-            "",
-        )
-        return _text(self._title("statusz") + "\n".join(lines))
-
-    def _title(self, page: str) -> str:
-        return f"\n{self._component.name} {page}\n{NOT_FOR_MACHINES}\n"
+        version = KUBERNETES_VERSION.removeprefix("v")
+        language = f"Python version: {sys.version.partition(' ')[0]}"
+        emulated = ".".join(version.split(".")[:2])
+        text = zpage_text.status(about.started, lived, language, version, emulated, paths)
+        return _text(zpage_text.title(about.name, "statusz") + text)
 
 
 def _verb(request: web.Request) -> str:
