@@ -6,9 +6,9 @@ import re
 from collections.abc import Mapping
 
 from apiserver.serving import CONFIG_MAPS, PODS, Talk, config_map, pod, serving
+from pybernetes.api.figures import Histograms
 from pybernetes.apiserver.assembly import assemble
 from pybernetes.apiserver.auth.contract import AlwaysDeny, User
-from pybernetes.apiserver.figures import Histograms
 from pybernetes.apiserver.http import ApiRequest
 from pybernetes.apiserver.metrics import EVENT_BYTES, Metrics
 from pybernetes.store.memory import MemoryStore

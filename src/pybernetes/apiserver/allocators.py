@@ -13,7 +13,7 @@ import ipaddress
 from collections.abc import Callable
 from random import Random
 
-from pybernetes.apiserver.figures import Counts
+from pybernetes.api.figures import Counts
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 

@@ -15,17 +15,9 @@ from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, M
 from prometheus_client.registry import Collector
 
 from pybernetes.api.features import ALPHA
-from pybernetes.apiserver.figures import (
-    REQUEST_SECONDS,
-    Counts,
-    Histogram,
-    Histograms,
-    counter,
-    cumulative,
-    gauge,
-    histogram,
-    single,
-)
+from pybernetes.api.figures import Counts, Histogram, Histograms
+from pybernetes.api.metric_families import counter, cumulative, gauge, histogram, single
+from pybernetes.apiserver.figures import REQUEST_SECONDS
 from pybernetes.apiserver.http import PLAIN_TEXT, ApiRequest, ApiResponse
 from pybernetes.apiserver.metrics_access import AccessMetrics
 from pybernetes.apiserver.metrics_admission import AdmissionMetrics

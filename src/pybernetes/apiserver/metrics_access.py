@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
-from pybernetes.apiserver.figures import Counts, Histogram, Histograms, counter, gauge, histogram, single
+from pybernetes.api.figures import Counts, Histogram, Histograms
+from pybernetes.api.metric_families import counter, gauge, histogram, single
 from pybernetes.apiserver.server import ApiServer
 
 if TYPE_CHECKING:

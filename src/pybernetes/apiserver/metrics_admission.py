@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
+from pybernetes.api.metric_families import counter, histogram
 from pybernetes.apiserver.admission.pod_security import PodSecurity
 from pybernetes.apiserver.admission.pod_security.figures import PodSecurityFigures
-from pybernetes.apiserver.figures import counter, histogram
 from pybernetes.apiserver.server import ApiServer
 
 _STEP = ("type", "operation", "rejected")

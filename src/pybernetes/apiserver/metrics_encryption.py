@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
-from pybernetes.apiserver.figures import counter, histogram
+from pybernetes.api.metric_families import counter, histogram
 from pybernetes.apiserver.metrics_access import reloads
 
 if TYPE_CHECKING:

@@ -17,10 +17,11 @@ from collections.abc import Callable, Iterator
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
+from pybernetes.api.figures import Histogram, Histograms, Labels
+from pybernetes.api.metric_families import counter, gauge, histogram
 from pybernetes.apiserver.fairness.gate import BUCKETS, LENGTHS, FairGate, Tally
 from pybernetes.apiserver.fairness.in_flight import InFlightGate
 from pybernetes.apiserver.fairness.level import Level
-from pybernetes.apiserver.figures import Histogram, Histograms, Labels, counter, gauge, histogram
 from pybernetes.apiserver.server import ApiServer
 
 _FLOW = ("priority_level", "flow_schema")

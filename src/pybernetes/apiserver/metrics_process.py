@@ -12,7 +12,7 @@ from pathlib import Path
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
-from pybernetes.apiserver.figures import counter, gauge, single
+from pybernetes.api.metric_families import counter, gauge, single
 from pybernetes.apiserver.health import GIT_VERSION, MAJOR, MINOR, OLDEST_MINOR
 
 _TRAFFIC = Path("/proc/self/net/netstat")

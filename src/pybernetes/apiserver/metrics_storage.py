@@ -13,7 +13,8 @@ from pathlib import Path
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from pybernetes.apiserver.figures import Counts, Histogram, Labels, counter, gauge, histogram, single
+from pybernetes.api.figures import Counts, Histogram, Labels
+from pybernetes.api.metric_families import counter, gauge, histogram, single
 from pybernetes.apiserver.kind_cache import KindCache
 from pybernetes.apiserver.resources.api_service import API_SERVICES, available
 from pybernetes.apiserver.resources.service_reservations import ServiceReservations

@@ -22,12 +22,13 @@ from msgspec.structs import replace
 
 from pybernetes.api import errors
 from pybernetes.api.fields import FieldError
+from pybernetes.api.figures import Histograms
 from pybernetes.api.patch.apply import OtherVersion, Typed
 from pybernetes.api.patch.newcomers import Newcomers
 from pybernetes.api.patch.parts import kind_of
 from pybernetes.api.schema import Shape, shape_of
 from pybernetes.apiserver.admission.contract import Attributes, Chain
-from pybernetes.apiserver.figures import REQUEST_SECONDS, Histograms
+from pybernetes.apiserver.figures import REQUEST_SECONDS
 from pybernetes.apiserver.kind_cache import KindCache
 from pybernetes.apiserver.objects import Form, StoredObject
 from pybernetes.apiserver.reset_fields import Keep, kept_through

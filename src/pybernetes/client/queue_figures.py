@@ -6,25 +6,12 @@ Follows k8s.io/component-base/metrics/prometheus/workqueue.
 from __future__ import annotations
 
 import time
-from bisect import bisect_left
 from collections.abc import Hashable
+
+from pybernetes.api.figures import Histogram
 
 BOUNDS = tuple(float(f"1e{exponent}") for exponent in range(-8, 2))
 """Upper bounds of the histograms, in seconds."""
-
-
-class Durations:
-    """A histogram of seconds."""
-
-    __slots__ = ("counts", "total")
-
-    def __init__(self) -> None:
-        self.counts = [0] * (len(BOUNDS) + 1)
-        self.total = 0.0
-
-    def observe(self, seconds: float) -> None:
-        self.counts[bisect_left(BOUNDS, seconds)] += 1
-        self.total += seconds
 
 
 class QueueFigures:
@@ -33,8 +20,8 @@ class QueueFigures:
     def __init__(self) -> None:
         self.adds = 0
         self.retries = 0
-        self.waited = Durations()
-        self.worked = Durations()
+        self.waited = Histogram(BOUNDS)
+        self.worked = Histogram(BOUNDS)
         self._since: dict[Hashable, float] = {}
         self._started: dict[Hashable, float] = {}
 

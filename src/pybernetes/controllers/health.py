@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pybernetes.client.queue_figures import BOUNDS, Durations
 from pybernetes.controllers.controller import Controller
 
 if TYPE_CHECKING:
@@ -60,35 +59,29 @@ def metrics_of(controllers: Sequence[Controller]) -> bytes:
 
 
 def _families(controllers: Sequence[Controller]) -> Iterator[Metric]:
-    from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+    from pybernetes.api.metric_families import counter, gauge, histogram
 
     names = ["name"]
-    depth = GaugeMetricFamily("workqueue_depth", "Keys that wait", labels=names)
-    unfinished = GaugeMetricFamily(
-        "workqueue_unfinished_work_seconds", "Seconds of work under way, all together", labels=names
+    queues = {(one.name,): one.queue for one in controllers}
+    figures = {name: queue.figures for name, queue in queues.items()}
+    yield gauge("workqueue_depth", "Keys that wait", names, {name: len(queue) for name, queue in queues.items()})
+    added = {name: one.adds for name, one in figures.items()}
+    yield counter("workqueue_adds_total", "Keys that were added", names, added)
+    waited = {name: one.waited for name, one in figures.items()}
+    yield histogram("workqueue_queue_duration_seconds", "How long keys waited", names, waited)
+    worked = {name: one.worked for name, one in figures.items()}
+    yield histogram("workqueue_work_duration_seconds", "How long keys were worked on", names, worked)
+    yield gauge(
+        "workqueue_unfinished_work_seconds",
+        "Seconds of work under way, all together",
+        names,
+        {name: one.unfinished() for name, one in figures.items()},
     )
-    longest = GaugeMetricFamily(
-        "workqueue_longest_running_processor_seconds", "Seconds that the oldest work under way has taken", labels=names
+    yield gauge(
+        "workqueue_longest_running_processor_seconds",
+        "Seconds that the oldest work under way has taken",
+        names,
+        {name: one.longest() for name, one in figures.items()},
     )
-    adds = CounterMetricFamily("workqueue_adds", "Keys that were added", labels=names)
-    retries = CounterMetricFamily("workqueue_retries", "Keys that were added again after a failure", labels=names)
-    waited = HistogramMetricFamily("workqueue_queue_duration_seconds", "How long keys waited", labels=names)
-    worked = HistogramMetricFamily("workqueue_work_duration_seconds", "How long keys were worked on", labels=names)
-    for one in controllers:
-        name, figures = [one.name], one.queue.figures
-        depth.add_metric(name, len(one.queue))
-        unfinished.add_metric(name, figures.unfinished())
-        longest.add_metric(name, figures.longest())
-        adds.add_metric(name, figures.adds)
-        retries.add_metric(name, figures.retries)
-        waited.add_metric(name, _buckets(figures.waited), figures.waited.total)
-        worked.add_metric(name, _buckets(figures.worked), figures.worked.total)
-    yield from (depth, adds, waited, worked, unfinished, longest, retries)
-
-
-def _buckets(durations: Durations) -> list[tuple[str, float]]:
-    sums, so_far = [], 0
-    for bound, count in zip((*map(str, BOUNDS), "+Inf"), durations.counts, strict=True):
-        so_far += count
-        sums.append((bound, float(so_far)))
-    return sums
+    again = {name: one.retries for name, one in figures.items()}
+    yield counter("workqueue_retries_total", "Keys that were added again after a failure", names, again)

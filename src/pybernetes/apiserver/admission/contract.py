@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Protocol, Self
 import msgspec
 
 from pybernetes.api.errors import ApiError
+from pybernetes.api.figures import Histogram
 from pybernetes.apiserver.admission.figures import ADMIT, FIRST_BOUND, VALIDATE, ChainFigures
-from pybernetes.apiserver.figures import Histogram
 
 if TYPE_CHECKING:
     from pybernetes.apiserver.admission.host import Host

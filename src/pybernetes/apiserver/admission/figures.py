@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from time import perf_counter
 
-from pybernetes.apiserver.figures import Counts, Histogram, Histograms
+from pybernetes.api.figures import Counts, Histogram, Histograms
 
 ADMIT, VALIDATE = "admit", "validate"
 BOUNDS = (0.005, 0.025, 0.1, 0.5, 1.0, 2.5)

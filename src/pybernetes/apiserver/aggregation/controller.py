@@ -13,6 +13,7 @@ import logging
 from dataclasses import replace
 
 from pybernetes.api import errors
+from pybernetes.api.figures import Counts
 from pybernetes.apiserver.aggregation import registration
 from pybernetes.apiserver.aggregation.availability import LOCALLY, Verdict, with_verdict
 from pybernetes.apiserver.aggregation.elsewhere import ExtensionServers
@@ -24,7 +25,6 @@ from pybernetes.apiserver.delete_plan import DeleteOptions
 from pybernetes.apiserver.describe import Description
 from pybernetes.apiserver.discovery.priorities import Priority
 from pybernetes.apiserver.discovery.served import ServedVersion
-from pybernetes.apiserver.figures import Counts
 from pybernetes.apiserver.following import Follower
 from pybernetes.apiserver.objects import StoredObject
 from pybernetes.apiserver.resource import Context, Document, StatusSubresource

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pybernetes.apiserver.figures import Counts, Histogram, Histograms
+from pybernetes.api.figures import Counts, Histogram, Histograms
 
 _HOUR = 3600
 _DAY = 24 * _HOUR

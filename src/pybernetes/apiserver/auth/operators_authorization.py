@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pybernetes.api.clock import Clock
+from pybernetes.api.figures import Counts
 from pybernetes.apiserver.auth.authorization_configuration import AuthorizationConfiguration, read_configuration
 from pybernetes.apiserver.auth.authorizer_chain import Builder
 from pybernetes.apiserver.auth.authorizers import ClusterAuthorizer
 from pybernetes.apiserver.auth.contract import Attributes, Authorizer, Decision, User
 from pybernetes.apiserver.auth.reloading import FileReloader
 from pybernetes.apiserver.auth.review_webhook import ReviewWebhook
-from pybernetes.apiserver.figures import Counts
 
 
 class Replaceable:

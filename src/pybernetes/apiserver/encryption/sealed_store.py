@@ -17,6 +17,7 @@ from time import perf_counter
 
 from msgspec.structs import replace
 
+from pybernetes.api.figures import Counts, Histograms
 from pybernetes.apiserver.admission.host import ConfigurationError
 from pybernetes.apiserver.encryption.configuration import (
     ANY,
@@ -25,7 +26,6 @@ from pybernetes.apiserver.encryption.configuration import (
     parse_group_resource,
 )
 from pybernetes.apiserver.encryption.providers import Prefixed, Service, Unavailable, Unopened, made
-from pybernetes.apiserver.figures import Counts, Histograms
 from pybernetes.store.contract import (
     Change,
     Committed,

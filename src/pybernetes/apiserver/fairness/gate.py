@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from time import monotonic
 
+from pybernetes.api.figures import Histogram
 from pybernetes.apiserver.auth.contract import User
 from pybernetes.apiserver.endpoint import Endpoint
 from pybernetes.apiserver.fairness import width
@@ -23,7 +24,6 @@ from pybernetes.apiserver.fairness.level import Level, Reason
 from pybernetes.apiserver.fairness.queues import About, Waiter
 from pybernetes.apiserver.fairness.shuffle import flow_hash
 from pybernetes.apiserver.fairness.width import ONE_SEAT, Width
-from pybernetes.apiserver.figures import Histogram
 from pybernetes.apiserver.http import ApiRequest, ClassifiedAs
 from pybernetes.apiserver.request_info import RequestInfo
 

@@ -14,9 +14,9 @@ from random import Random
 
 import orjson
 
+from pybernetes.api.figures import Counts
 from pybernetes.api.meta import format_time
 from pybernetes.apiserver.allocators import Address, AddressRange, AlreadyAllocated, NotInRange, RangeFull
-from pybernetes.apiserver.figures import Counts
 from pybernetes.apiserver.naming import new_uid
 from pybernetes.apiserver.reader import CacheReader
 from pybernetes.apiserver.resource import Context, Document, Facilities

@@ -5,9 +5,9 @@ Follows k8s.io/pod-security-admission/metrics.
 
 from __future__ import annotations
 
+from pybernetes.api.figures import Counts
 from pybernetes.apiserver.admission.contract import Attributes
 from pybernetes.apiserver.admission.pod_security.levels import LATEST, Level, Standard
-from pybernetes.apiserver.figures import Counts
 from pybernetes.apiserver.health import MINOR
 
 ALLOW, DENY = "allow", "deny"
