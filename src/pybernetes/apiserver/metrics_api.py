@@ -22,6 +22,7 @@ from pybernetes.api.selectors import LabelSelector
 from pybernetes.apiserver.admission.contract import Reader
 from pybernetes.apiserver.discovery.served import Kind, ServedResource, ServedVersion
 from pybernetes.apiserver.http import ApiResponse, json_response
+from pybernetes.apiserver.list_options import read_options
 from pybernetes.apiserver.proxy.backend import Backend, Target
 from pybernetes.apiserver.proxy.locate import kubelet_address
 from pybernetes.apiserver.routes import Call, Routes
@@ -71,7 +72,7 @@ class MetricsApi:
             raise errors.path_not_found()
         if info.verb not in _VERBS:
             raise errors.method_not_supported(info.group_resource, info.verb)
-        selector = LabelSelector.parse(call.request.param("labelSelector"))
+        selector = (None if info.name else read_options(call.request).labels) or LabelSelector()
         measure = self._nodes if info.resource == "nodes" else self._pods
         items = await measure(info.namespace, info.name, selector)
         if not info.name:

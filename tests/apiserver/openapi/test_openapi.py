@@ -5,7 +5,6 @@ from typing import Any
 import orjson
 import pytest
 
-from pybernetes.api.errors import ApiError
 from pybernetes.apiserver.discovery.served import groups_of, of_resources
 from pybernetes.apiserver.http import ApiRequest, ApiResponse
 from pybernetes.apiserver.openapi.descriptions import describe
@@ -64,7 +63,7 @@ async def test_schemas_tell_merge_keys_list_types_and_kinds(openapi: OpenApi) ->
 @pytest.mark.parametrize("path", ["/openapi/v3/api/v1", APPS, "/openapi/v2"])
 async def test_every_reference_leads_somewhere(openapi: OpenApi, path: str) -> None:
     found = await document(openapi, path)
-    names = found["definitions"] if "definitions" in found else found["components"]["schemas"]
+    names = {**found["definitions"], **found["parameters"]} if "swagger" in found else found["components"]["schemas"]
     references = set(_references(found))
     assert references
     assert {reference.rpartition("/")[2] for reference in references} <= set(names)
@@ -112,9 +111,54 @@ async def test_the_second_version_is_had_as_protobuf(openapi: OpenApi) -> None:
 
 
 async def test_who_accepts_only_protobuf_of_the_third_version_is_told_that_there_is_none(openapi: OpenApi) -> None:
-    with pytest.raises(ApiError) as refused:
-        await answer(openapi, "/openapi/v3", accept=PROTOBUF)
-    assert refused.value.code == 406
+    refused = await answer(openapi, CORE, accept=PROTOBUF)
+    assert (refused.status, refused.content, refused.headers) == (406, b"", {"Vary": "Accept"})
+
+
+async def test_the_index_is_sent_whatever_is_accepted_unless_the_client_has_it(openapi: OpenApi) -> None:
+    found = await answer(openapi, "/openapi/v3", accept="text/html")
+    assert (found.status, "ETag" in found.headers) == (200, False)
+    since = {"if-modified-since": found.headers["Last-Modified"]}
+    again = await openapi.answer(ApiRequest("GET", "/openapi/v3", {}, since))
+    assert (again.status, again.content) == (304, b"")
+
+
+async def test_documents_are_not_sent_to_whom_has_them(openapi: OpenApi) -> None:
+    for path, accept in ((CORE, "*/*"), ("/openapi/v2", "*/*"), ("/openapi/v2", PROTOBUF)):
+        etag = (await answer(openapi, path, accept=accept)).headers["ETag"]
+        assert len(etag) == len('""') + 128
+        has = {"accept": accept, "if-none-match": etag}
+        assert (await openapi.answer(ApiRequest("GET", path, {}, has))).status == 304
+
+
+async def test_operations_say_what_they_do(openapi: OpenApi) -> None:
+    paths = (await document(openapi, CORE))["paths"]
+    pods, services = "/api/v1/namespaces/{namespace}/pods", "/api/v1/namespaces/{namespace}/services"
+    said = {
+        (pods, "get"): "list or watch objects of kind Pod",
+        (pods, "delete"): "delete collection of Pod",
+        ("/api/v1/namespaces/{namespace}/endpoints", "post"): "create Endpoints",
+        ("/api/v1/namespaces/{namespace}/events", "post"): "create an Event",
+        (f"{pods}/{{name}}", "patch"): "partially update the specified Pod",
+        (f"{pods}/{{name}}/eviction", "post"): "create eviction of a Pod",
+        (f"{pods}/{{name}}/status", "put"): "replace status of the specified Pod",
+        (f"{services}/{{name}}/proxy", "head"): "connect HEAD requests to proxy of Service",
+        ("/api/v1/", "get"): "get available resources",
+    }
+    assert {(path, method): paths[path][method]["description"] for path, method in said} == said
+    [name] = [one for one in paths[f"{pods}/{{name}}"]["parameters"] if one["name"] == "name"]
+    assert name["description"] == "name of the Pod"
+
+
+async def test_v2_says_once_which_parameters_operations_share(openapi: OpenApi) -> None:
+    found = await document(openapi, "/openapi/v2")
+    item = found["paths"]["/api/v1/namespaces/{namespace}/configmaps/{name}"]
+    used = [one["$ref"].rpartition("/")[2] for one in item["parameters"] if "$ref" in one]
+    assert [found["parameters"][name]["name"] for name in used] == ["namespace", "pretty"]
+    assert [one.get("name") for one in item["put"]["parameters"]] == ["body", "dryRun", None, "fieldValidation"]
+    assert found["parameters"]["body-2Y1dVQaQ"]["schema"] == {
+        "$ref": "#/definitions/io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions"
+    }
 
 
 async def test_fields_say_their_defaults_and_what_they_can_be(openapi: OpenApi) -> None:

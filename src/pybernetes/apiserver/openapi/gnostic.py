@@ -138,11 +138,16 @@ _SCHEMA: Mapping[str, Encode] = {
 
 
 def _parameter(value: Mapping[str, Any]) -> bytes:
+    """One of an operation: it may be said elsewhere."""
+    return _chunk(2, _chunk(1, value["$ref"].encode())) if "$ref" in value else _chunk(1, _stated_parameter(value))
+
+
+def _stated_parameter(value: Mapping[str, Any]) -> bytes:
     if value["in"] == "body":
-        return _chunk(1, _chunk(1, _message(value, _BODY, extensions=6)))
+        return _chunk(1, _message(value, _BODY, extensions=6))
     if value["in"] == "path":
-        return _chunk(1, _chunk(2, _chunk(4, _message(value, _PATH_PARAMETER, extensions=22))))
-    return _chunk(1, _chunk(2, _chunk(3, _message(value, _QUERY_PARAMETER, extensions=23))))
+        return _chunk(2, _chunk(4, _message(value, _PATH_PARAMETER, extensions=22)))
+    return _chunk(2, _chunk(3, _message(value, _QUERY_PARAMETER, extensions=23)))
 
 
 _BODY = {"description": _text(1), "name": _text(2), "in": _text(3), "required": _flag(4), "schema": _one(5, _schema)}
@@ -195,6 +200,7 @@ _DOCUMENT: Mapping[str, Encode] = {
     "info": _one(2, _info),
     "paths": lambda value: _chunk(8, _named(2, value, _path_item)),
     "definitions": _map(9, _schema),
+    "parameters": _map(10, _stated_parameter),
     "security": _each(12, lambda value: _named(1, value, lambda scopes: _texts(1, scopes))),
     "securityDefinitions": _map(13, _api_key),
 }

@@ -2,9 +2,10 @@
 
 Guarantees
   A document is built when it is first asked for after the served resources changed, and kept as bytes.
-  The index names each document with a hash; asked with that hash it may be cached for good, with an older one the
-  client is sent to the present address (301). JSON is the only form of v3: a client that accepts no JSON is told so
-  (406). v2 is had as protobuf too, which is all that client-go asks for.
+  The index names each document with a hash, which is its ETag too; asked with that hash it may be cached for good, with
+  an older one the client is sent to the present address (301). JSON is the only form of v3: a client that accepts no
+  JSON gets 406, without a word. v2 is had as protobuf too, which is all that client-go asks for. The index is sent
+  whatever the client accepts, and only if it is newer than what the client has.
 
 Follows k8s.io/kube-openapi/pkg/handler3.
 """
@@ -15,16 +16,18 @@ import asyncio
 import hashlib
 import logging
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from email.utils import formatdate, parsedate_to_datetime
+from time import time
 from typing import Any, Protocol
 
 import orjson
 
-from pybernetes.api import errors
 from pybernetes.apiserver.discovery.served import ServedGroup, ServedVersion
 from pybernetes.apiserver.http import JSON, ApiRequest, ApiResponse
 from pybernetes.apiserver.openapi import gnostic
 from pybernetes.apiserver.openapi.merging import merged
 from pybernetes.apiserver.openapi.pages import Page, pages_of
+from pybernetes.apiserver.openapi.parameters import share
 from pybernetes.apiserver.openapi.paths import Paths
 from pybernetes.apiserver.openapi.schemas import Dialect, Schemas, type_of_kind
 from pybernetes.apiserver.openapi.values import option_versions
@@ -38,6 +41,7 @@ _OF_VERBS = {
     "watch": ("meta_v1.WatchEvent",),
 }
 _ACCEPTABLE = (JSON, "application/*", "*/*", "")
+_PRIVATE = "no-cache, private"
 _IMMUTABLE = "public, immutable"
 _YEAR_SECONDS = 31536000
 
@@ -78,6 +82,8 @@ class OpenApi:
         self._hashes: dict[str, str] = {}
         self._bodies: dict[str, asyncio.Future[bytes]] = {}
         self._index = b""
+        self._changed = ""
+        self._v2_hashes: dict[str, tuple[bytes, str]] = {}
         self.elsewhere: dict[str, Elsewhere] = {}
         self._fetched: dict[str, Elsewhere] = {}
 
@@ -93,37 +99,46 @@ class OpenApi:
 
     async def answer(self, request: ApiRequest) -> ApiResponse:
         path = request.path.rstrip("/")
-        accept = request.headers.get("accept", "")
-        if path == "/openapi/v2" and _accepts(accept, gnostic.REQUESTED):
-            self._refresh()
-            body = await self._body(f"{path} {gnostic.MEDIA_TYPE}", self._build_v2_protobuf)
-            return self._cached(request, body, "", gnostic.MEDIA_TYPE)
-        if not _accepts(accept, _ACCEPTABLE):
-            raise errors.not_acceptable(f"only the following media types are accepted: {JSON}")
         self._refresh()
-        if path == "/openapi/v2":
-            return self._cached(request, await self._body(path, self._build_v2), "")
         if request.path == "/openapi/v3":
-            return self._cached(request, self._index, "")
+            return self._answer_index(request)
+        accept = request.headers.get("accept", "")
+        if path == "/openapi/v2":
+            return await self._answer_v2(request, accept)
         told = self._told.get(path)
         if told is None and path in self._fetched:
             return await self._fetched[path].fetch(request)
         if told is None:
             return ApiResponse(404)
+        if not _accepts(accept, _ACCEPTABLE):
+            return _not_acceptable()
         asked, present = request.param("hash"), self._hashes[path]
         if asked and asked != present:
             return ApiResponse(301, b"", {"Location": f"{path}?hash={present}"})
-        return self._cached(request, await self._body(path, lambda: self._build_v3(told)), asked)
+        body = await self._body(path, lambda: self._build_v3(told))
+        return _answer(request, body, present, is_for_good=bool(asked))
 
-    def _cached(self, request: ApiRequest, body: bytes, asked_hash: str, media_type: str = JSON) -> ApiResponse:
-        etag = f'"{hashlib.sha256(body).hexdigest().upper()}"' if not asked_hash else f'"{asked_hash}"'
-        headers = {"ETag": etag, "Vary": "Accept", "Cache-Control": "no-cache, private"}
-        if asked_hash:
-            headers["Cache-Control"] = _IMMUTABLE
-            headers["Expires"] = _far_future()
-        if request.headers.get("if-none-match", "") == etag:
+    async def _answer_v2(self, request: ApiRequest, accept: str) -> ApiResponse:
+        if _accepts(accept, gnostic.REQUESTED):
+            media_type, build = gnostic.MEDIA_TYPE, self._build_v2_protobuf
+        elif _accepts(accept, _ACCEPTABLE):
+            media_type, build = JSON, self._build_v2
+        else:
+            return _not_acceptable()
+        body = await self._body(f"v2 {media_type}", build)
+        return _answer(request, body, await self._hash_of_v2(media_type, body), media_type=media_type)
+
+    async def _hash_of_v2(self, media_type: str, body: bytes) -> str:
+        known = self._v2_hashes.get(media_type)
+        if known is None or known[0] is not body:
+            known = self._v2_hashes[media_type] = body, await asyncio.to_thread(_digest, body)
+        return known[1]
+
+    def _answer_index(self, request: ApiRequest) -> ApiResponse:
+        headers = {"Accept-Ranges": "bytes", "Cache-Control": _PRIVATE, "Last-Modified": self._changed}
+        if _has_since(request.headers.get("if-modified-since", ""), self._changed):
             return ApiResponse(304, b"", headers)
-        return ApiResponse(200, body, {**headers, "Content-Type": media_type})
+        return ApiResponse(200, self._index, {**headers, "Content-Type": "text/plain; charset=utf-8"})
 
     def _refresh(self) -> None:
         groups = self._groups()
@@ -131,6 +146,8 @@ class OpenApi:
             return
         self._seen = groups
         self._bodies.clear()
+        self._v2_hashes.clear()
+        self._changed = formatdate(time(), usegmt=True)
         versions = [version for group in groups for version in group.versions if version.resources]
         told: list[ServedVersion | Page] = [*versions, *pages_of(groups)]
         self._told = {f"/openapi/v3{one.path}": one for one in told}
@@ -148,7 +165,7 @@ class OpenApi:
 
     def _hash_of(self, told: ServedVersion | Page) -> str:
         """Of everything a document is built from, so that no document has to be built to know it."""
-        return hashlib.sha256(f"{self._version} {told!r}".encode()).hexdigest().upper()
+        return _digest(f"{self._version} {told!r}".encode())
 
     async def _body(self, path: str, build: Callable[[], bytes]) -> bytes:
         """Built beside the event loop: a large document takes long enough to be felt."""
@@ -197,12 +214,14 @@ class OpenApi:
         items = {f"{page.path}/": page.item(Dialect.V2, schemas) for page in pages}
         for version in versions:
             items |= paths.of_version(version)
+        parameters = share(items)
         types = [*_types_of(versions), *(page.shows for page in pages if page.shows)]
         return {
             "swagger": "2.0",
             "info": self._info,
             "paths": dict(sorted(items.items())),
             "definitions": schemas.closure(types),
+            "parameters": parameters,
             "securityDefinitions": _SECURITY,
             "security": [{"BearerToken": []}],
         }
@@ -234,8 +253,30 @@ def _accepts(accept: str, media_types: Container[str]) -> bool:
     return any(clause.split(";")[0].strip() in media_types for clause in accept.split(","))
 
 
-def _far_future() -> str:
-    from email.utils import formatdate
-    from time import time
+def _answer(
+    request: ApiRequest, body: bytes, digest: str, *, media_type: str = JSON, is_for_good: bool = False
+) -> ApiResponse:
+    headers = {"ETag": f'"{digest}"', "Vary": "Accept", "Accept-Ranges": "bytes", "Cache-Control": _PRIVATE}
+    if is_for_good:
+        headers |= {"Cache-Control": _IMMUTABLE, "Expires": formatdate(time() + _YEAR_SECONDS, usegmt=True)}
+    if request.headers.get("if-none-match", "") == headers["ETag"]:
+        return ApiResponse(304, b"", headers)
+    return ApiResponse(200, body, {**headers, "Content-Type": media_type})
 
-    return formatdate(time() + _YEAR_SECONDS, usegmt=True)
+
+def _not_acceptable() -> ApiResponse:
+    return ApiResponse(406, b"", {"Vary": "Accept"})
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha512(content).hexdigest().upper()
+
+
+def _has_since(stated: str, changed: str) -> bool:
+    """Whether a client that has what there was at a time has what there is."""
+    if not stated:
+        return False
+    try:
+        return parsedate_to_datetime(stated) >= parsedate_to_datetime(changed)
+    except (ValueError, TypeError):
+        return False

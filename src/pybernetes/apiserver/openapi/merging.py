@@ -10,14 +10,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from pybernetes.apiserver.openapi.parameters import inlined
+
 Document = dict[str, Any]
 
 _PREFIX = "#/definitions/"
 
 
 def below(document: Document, prefix: str) -> Document:
-    """The paths that begin with ``prefix``, and the definitions that they lead to."""
-    paths = {path: item for path, item in (document.get("paths") or {}).items() if path.startswith(prefix)}
+    """The paths that begin with ``prefix``, with all their parameters, and the definitions that they lead to."""
+    found = {path: item for path, item in (document.get("paths") or {}).items() if path.startswith(prefix)}
+    paths = inlined(found, document.get("parameters") or {})
     definitions = document.get("definitions") or {}
     wanted = dict.fromkeys(_references(paths))
     pending = list(wanted)

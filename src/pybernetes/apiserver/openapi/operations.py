@@ -149,17 +149,39 @@ BOOLEANS = frozenset(
     }
 )
 DESCRIPTIONS = {
+    "allowWatchBookmarks": "Whether a watch may be told how far it has come by events of the type BOOKMARK.",
+    "command": "What is run, and its arguments.",
+    "container": "Which of the pod's containers is meant; the only one, if there is one.",
     "continue": "Where the answer goes on, as the one before it said.",
-    "dryRun": "When present, says that the change shall not be kept. The only value is All.",
     "fieldManager": "The name of who makes the change.",
     "fieldSelector": "Restricts the answer to objects with these field values.",
     "fieldValidation": "What is done about unknown and duplicate fields: Ignore, Warn (the default) or Strict.",
+    "follow": "Go on with what the container writes from now on.",
     "force": "Take over fields that another manager owns (apply patches only).",
+    "insecureSkipTLSVerifyBackend": "Do not check the certificate of the node that has the log.",
     "labelSelector": "Restricts the answer to objects with these labels.",
     "limit": "The most objects that one answer may hold.",
+    "limitBytes": "The most bytes of the log that are answered.",
+    "path": "The path that is asked for behind the proxy.",
+    "ports": "Ports that are forwarded.",
     "pretty": "If 'true', then the output is pretty printed.",
+    "previous": "The log of the container that ran before this one.",
+    "resourceVersion": "How old what is answered may be.",
+    "resourceVersionMatch": "How resourceVersion is meant: Exact or NotOlderThan.",
+    "sendInitialEvents": "Whether a watch begins with what is there.",
+    "shardSelector": "Restricts the answer to a part of all objects.",
+    "sinceSeconds": "How many seconds back the log begins.",
+    "stderr": "Whether the standard error is carried.",
+    "stdin": "Whether the standard input is carried.",
+    "stdout": "Whether the standard output is carried.",
+    "stream": "Which stream of the container's log is answered: All, Stdout or Stderr.",
+    "tailLines": "How many lines from its end the log begins.",
+    "timeoutSeconds": "How long a list or watch may take.",
+    "timestamps": "Whether each line begins with the time at which it was written.",
+    "tty": "Whether the streams are a terminal's.",
     "watch": "Ask for the changes instead of the list.",
 }
+PATH_DESCRIPTIONS = {"namespace": "the namespace of what is meant", "path": "path to the resource"}
 ANSWERS = {"200": "OK", "201": "Created", "202": "Accepted"}
 
 

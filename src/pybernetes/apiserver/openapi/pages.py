@@ -18,6 +18,7 @@ class Page:
     path: str
     tag: str
     id: str
+    description: str
     shows: str = ""
     media: tuple[str, ...] = MEDIA
 
@@ -25,6 +26,7 @@ class Page:
         schema = schemas.reference(self.shows) if self.shows else {"type": "string"}
         answer = answered(dialect, "OK", schema, self.media)
         operation: dict[str, Any] = {
+            "description": self.description,
             "tags": [self.tag],
             "operationId": self.id,
             "responses": {"200": answer, "401": {"description": "Unauthorized"}},
@@ -36,17 +38,32 @@ class Page:
         return {"get": operation}
 
 
+_VERSIONS = "get available API versions"
 _ALWAYS = (
     Page(
         "/.well-known/openid-configuration",
         "WellKnown",
         "getServiceAccountIssuerOpenIDConfiguration",
+        "get service account issuer OpenID configuration",
         media=("application/json",),
     ),
-    Page("/api", "core", "getCoreAPIVersions", "meta_v1.APIVersions"),
-    Page("/apis", "apis", "getAPIVersions", "meta_v1.APIGroupList"),
-    Page("/openid/v1/jwks", "openid", "getServiceAccountIssuerOpenIDKeyset", media=("application/jwk-set+json",)),
-    Page("/version", "version", "getCodeVersion", "version.Info", ("application/json",)),
+    Page("/api", "core", "getCoreAPIVersions", _VERSIONS, "meta_v1.APIVersions"),
+    Page("/apis", "apis", "getAPIVersions", _VERSIONS, "meta_v1.APIGroupList"),
+    Page(
+        "/openid/v1/jwks",
+        "openid",
+        "getServiceAccountIssuerOpenIDKeyset",
+        "get service account issuer OpenID JSON Web Key Set",
+        media=("application/jwk-set+json",),
+    ),
+    Page(
+        "/version",
+        "version",
+        "getCodeVersion",
+        "get the version information for this server",
+        "version.Info",
+        ("application/json",),
+    ),
 )
 
 
@@ -55,7 +72,8 @@ def pages_of(groups: Iterable[ServedGroup]) -> Iterator[Page]:
     yield from _ALWAYS
     for group in groups:
         if group.group and any(_is_built_in(version) for version in group.versions):
-            yield Page(f"/apis/{group.group}", tag_of(group.group), f"get{words_of(group.group)}APIGroup", _GROUP)
+            name = f"get{words_of(group.group)}APIGroup"
+            yield Page(f"/apis/{group.group}", tag_of(group.group), name, "get information of a group", _GROUP)
 
 
 _GROUP = "meta_v1.APIGroup"
@@ -67,7 +85,8 @@ def _is_built_in(version: ServedVersion) -> bool:
 
 def resources_page(version: ServedVersion) -> Page:
     name = f"get{words_of(version.group)}{version.version.capitalize()}APIResources"
-    return Page(version.path, f"{tag_of(version.group)}_{version.version}", name, "meta_v1.APIResourceList")
+    tag = f"{tag_of(version.group)}_{version.version}"
+    return Page(version.path, tag, name, "get available resources", "meta_v1.APIResourceList")
 
 
 def words_of(group: str) -> str:

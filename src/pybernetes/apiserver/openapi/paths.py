@@ -14,7 +14,9 @@ from pybernetes.apiserver.discovery.served import Kind, ServedResource, ServedSu
 from pybernetes.apiserver.openapi import operations as known
 from pybernetes.apiserver.openapi.operations import Body, Operation, Shows, answered
 from pybernetes.apiserver.openapi.pages import resources_page, tag_of, words_of
+from pybernetes.apiserver.openapi.parameters import in_path, in_query
 from pybernetes.apiserver.openapi.schemas import Dialect, Schemas
+from pybernetes.apiserver.openapi.sentences import sentence_for
 
 Document = dict[str, Any]
 
@@ -26,6 +28,7 @@ class _Place:
     path: str
     noun: str
     kind: Kind
+    subresource: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +85,7 @@ class _OfResource:
 
     def _of_subresource(self, one: ServedSubresource, collection: str, noun: str) -> dict[str, Document]:
         path = f"{collection}/{{name}}/{one.name}"
-        place = _Place(path, noun + one.name[:1].upper() + one.name[1:], one.kind)
+        place = _Place(path, noun + one.name[:1].upper() + one.name[1:], one.kind, one.name)
         if one.name in known.CONNECT:
             return self._connections(one.name, place)
         if one.name == "log":
@@ -120,9 +123,9 @@ class _OfResource:
         for name in ("name", "namespace", "path"):
             if f"{{{name}}}" in place.path and item:
                 key = name if name not in shared else f"{name} in path"
-                shared[key] = self._parameter(name, "path")
+                shared[key] = in_path(self.dialect, name, place.kind.kind)
         if shared:
-            item["parameters"] = [shared[name] for name in sorted(shared)]
+            item["parameters"] = sorted(shared.values(), key=lambda one: (one["name"], one["in"]))
         return item
 
     def _operation(self, place: _Place, operation: Operation) -> tuple[str, Document]:
@@ -136,9 +139,10 @@ class _OfResource:
         collection = "Collection" if operation.action == "deletecollection" else ""
         kind = place.kind
         document: Document = {
+            "description": self._sentence(place, operation),
             "tags": [_tag(self.version)],
             "operationId": f"{operation.word}{_group_words(self.version)}{method}{collection}{place.noun}",
-            "parameters": [self._parameter(name, "query") for name in operation.query],
+            "parameters": [in_query(self.dialect, name) for name in operation.query],
             "responses": {**responses, "401": {"description": "Unauthorized"}},
             "x-kubernetes-action": operation.action,
             "x-kubernetes-group-version-kind": {"group": kind.group, "version": kind.version, "kind": kind.kind},
@@ -198,15 +202,9 @@ class _OfResource:
     def _of_kind(self, kind: Kind, name: str) -> Document:
         return self.schemas.of_kind(kind.group, kind.version, name) or {"type": "object"}
 
-    def _parameter(self, name: str, where: str) -> Document:
-        type_ = "integer" if name in known.INTEGERS else "boolean" if name in known.BOOLEANS else "string"
-        parameter: Document = {"name": name, "in": where}
-        if where == "path":
-            parameter["required"] = True
-        elif name in known.DESCRIPTIONS:
-            parameter["description"] = known.DESCRIPTIONS[name]
-        typed = {"type": type_, "uniqueItems": True}
-        return parameter | ({"schema": typed} if self.dialect is Dialect.V3 else typed)
+    def _sentence(self, place: _Place, operation: Operation) -> str:
+        can_watch = "watch" in self.resource.verbs and self.resource.published is None
+        return sentence_for(operation, self.resource.kind.kind, place.subresource, can_watch)
 
 
 def _in_all(named: Sequence[Mapping[str, Document]]) -> dict[str, Document]:
