@@ -110,7 +110,7 @@ def _subject(written: Document) -> Subject:
 @click.option("--places", default="", help="Only places that match this expression.")
 @click.option("--part", default=1.0, help="Which part of all requests is sent, chosen at random.")
 @click.option("--tables", default=0.15, help="Which part of the creations is asked for as a table too.")
-@click.option("--show", default=8, help="How many classes of differences to show of each object.")
+@click.option("--show", default=60, help="How many classes of differences to show.")
 @click.option("--lines", default=14, help="How much to show of a difference.")
 @click.argument("names", nargs=-1)
 def main(
@@ -142,7 +142,7 @@ def main(
                     continue
                 tally = tallies.setdefault(f"{subject.title} {door}", Tally())
                 tally.count(sent, _difference(sent, ours, theirs))
-            _show({name: tally for name, tally in tallies.items() if name.startswith(f"{subject.title} ")}, show, lines)
+    _show(tallies, show, lines)
     compared, identical = sum(one.all for one in tallies.values()), sum(one.identical for one in tallies.values())
     click.echo(f"{identical} of {compared} alike")
     sys.exit(0 if identical == compared else 1)
@@ -167,18 +167,20 @@ def _requests(
 ) -> Iterator[tuple[str, Sent]]:
     dry = f"{subject.collection}?dryRun=All"
     if "create" in subject.doors:
-        yield "create", _same("as it is", "POST", dry, subject.document)
-        for one in mutations(subject.document, subject.root):
+        fresh = copy.deepcopy(subject.document)
+        fresh["metadata"]["name"] += "-new"
+        yield "create", _same("as it is", "POST", dry, fresh)
+        for one in mutations(fresh, subject.root):
             yield "create", _same(one.title, "POST", dry, one.document)
             if chance.random() < tables:
                 yield "table", _same(one.title, "POST", dry, one.document, {"Accept": TABLE})
     if set(subject.doors) == {"create"}:
         return
-    stored = [one for server in (ours, theirs) if (one := _stored(subject, server)) is not None]
+    stored = [kept for server in (ours, theirs) if (kept := _stored(subject, server)) is not None]
     if len(stored) < 2:
         return
     if subject.status is not None:
-        stored = [_with_status(subject, server, own) for server, own in zip((ours, theirs), stored, strict=True)]
+        stored = [_with_status(subject, *pair) for pair in zip((ours, theirs), stored, strict=True)]
         yield "status", _both("as it is", subject.path + "/status?dryRun=All", stored[0], stored[1])
     if "update" in subject.doors:
         yield from (("update", one) for one in _updates(subject, stored, "", ()))
@@ -299,17 +301,27 @@ def _warnings(answer: Answer) -> str:
 
 
 def _class_of(lines: list[str]) -> str:
+    """What differs, without the values; the text that repeats all causes counts only where nothing else differs."""
     changed = [line for line in lines if line[0] in "+-"]
-    return "\n".join(_DIGITS.sub("N", _QUOTED.sub('"…"', line))[:110] for line in changed[:4])
+    telling = [line for line in changed if not line[1:].startswith(' "message"')] or changed
+    return "\n".join(_DIGITS.sub("N", _QUOTED.sub('"…"', line.replace(" ", "")))[:110] for line in telling[:3])
 
 
 def _show(tallies: dict[str, Tally], show: int, lines: int) -> None:
+    classes: Counter[str] = Counter()
+    for tally in tallies.values():
+        classes += tally.classes
+    for key, count in classes.most_common(show):
+        within = [name for name, tally in tallies.items() if key in tally.classes]
+        sent, shown = tallies[within[0]].examples[key]
+        click.secho(f"[{count}] {sent.method} {sent.title} ({', '.join(within[:3])}: {len(within)})", bold=True)
+        click.echo("\n".join(_near(line) for line in shown[:lines] if line[0] in "+-"))
     for name, tally in tallies.items():
-        click.secho(f"{name}: {tally.identical} of {tally.all}", bold=True)
-        for key, count in tally.classes.most_common(show):
-            sent, shown = tally.examples[key]
-            click.echo(f"  [{count}] {sent.method} {sent.title}")
-            click.echo("\n".join(f"      {line[:420]}" for line in shown[:lines]))
+        click.echo(f"{name}: {tally.identical} of {tally.all}")
+
+
+def _near(line: str, most: int = 260) -> str:
+    return line if len(line) <= most else f"{line[: most // 2]} … {line[-most // 2 :]}"
 
 
 if __name__ == "__main__":
