@@ -39,11 +39,24 @@ from pybernetes.store.writer import Compaction, GroupWriter, Outcome
 __all__ = ["SqliteStore", "StoreInUse"]
 
 
+_SENT_TOGETHER = 4
+
+
 class _Accepted(msgspec.Struct):
-    """A transaction that has its revision and waits for the disk."""
+    """A transaction that has its revision and waits for the disk, and those who wait with it."""
 
     changes: tuple[Change, ...]
-    durable: asyncio.Future[None]
+    waiting: list[asyncio.Future[None]] = []
+
+    def durable(self, loop: asyncio.AbstractEventLoop) -> asyncio.Future[None]:
+        """Each has its own: that one who waits gives up is nothing to the others, or to the transaction."""
+        future = loop.create_future()
+        self.waiting.append(future)
+        return future
+
+    def resolve(self, error: Exception | None) -> None:
+        for future in self.waiting:
+            _resolve(future, error)
 
 
 class _Ahead(msgspec.Struct, frozen=True):
@@ -62,6 +75,7 @@ class SqliteStore(EmbeddedReads):
         self._accepted: dict[Revision, _Accepted] = {}
         self._ahead: dict[str, _Ahead] = {}
         self._next = state.revision + 1
+        self._unsent: list[tuple[Change, ...]] = []
         self._closed = False
         self._writer = GroupWriter(log, self._report)
 
@@ -85,10 +99,9 @@ class SqliteStore(EmbeddedReads):
         self._next += 1
         for change in changes:
             self._ahead[change.entry.key] = _Ahead(revision, change.entry if change.type is ChangeType.PUT else None)
-        accepted = _Accepted(changes, self._loop.create_future())
-        self._accepted[revision] = accepted
-        self._writer.submit(changes)
-        await asyncio.shield(accepted.durable)
+        accepted = self._accepted[revision] = _Accepted(changes)
+        self._send(changes)
+        await accepted.durable(self._loop)
         return Committed(revision, changes)
 
     async def compact(self, through: Revision) -> None:
@@ -99,6 +112,7 @@ class SqliteStore(EmbeddedReads):
         if through <= self.compacted:
             return
         done: asyncio.Future[None] = self._loop.create_future()
+        self._send_all()
         self._writer.compact(Compaction(through, tuple(self._state.compact(through)), done))
         await done
 
@@ -106,9 +120,24 @@ class SqliteStore(EmbeddedReads):
         """Waits for what was accepted, then releases the file. Watches end."""
         if not self._closed:
             self._closed = True
+            self._send_all()
             await asyncio.to_thread(self._writer.close)
             await asyncio.sleep(0)
             self._hub.close()
+
+    def _send(self, changes: tuple[Change, ...]) -> None:
+        """A few go to the writer together: each time may wake it. Not all of a turn: it syncs the first ones while the
+        next are worked out."""
+        if not self._unsent:
+            self._loop.call_soon(self._send_all)
+        self._unsent.append(changes)
+        if len(self._unsent) == _SENT_TOGETHER:
+            self._send_all()
+
+    def _send_all(self) -> None:
+        if self._unsent:
+            unsent, self._unsent = self._unsent, []
+            self._writer.submit(unsent)
 
     def _newest(self, key: str) -> Entry | None:
         """What the key holds once all accepted transactions are durable."""
@@ -118,7 +147,7 @@ class SqliteStore(EmbeddedReads):
     async def _refuse(self, condition: Condition, current: Entry | None) -> Refused:
         """A refusal tells of a value only when that value can no longer be lost."""
         if ahead := self._ahead.get(condition.key):
-            await asyncio.shield(self._accepted[ahead.revision].durable)
+            await self._accepted[ahead.revision].durable(self._loop)
         return Refused(condition, current, self.revision)
 
     def _report(self, outcome: Outcome) -> None:
@@ -145,15 +174,16 @@ class SqliteStore(EmbeddedReads):
                     del self._ahead[change.entry.key]
         self._hub.publish(published)
         for changes in transactions:
-            _resolve(self._accepted.pop(changes[0].revision).durable, None)
+            self._accepted.pop(changes[0].revision).resolve(None)
 
     def _abandon(self, error: StoreUnavailable) -> None:
         abandoned, self._accepted = self._accepted, {}
+        self._unsent.clear()
         self._ahead.clear()
         self._next = self._state.revision + 1
         self._writer.resume()
         for accepted in abandoned.values():
-            _resolve(accepted.durable, error)
+            accepted.resolve(error)
 
 
 def _resolve(future: asyncio.Future[None], error: Exception | None) -> None:

@@ -20,7 +20,7 @@ from pybernetes.store.log import Log, RowOf, garbage_of
 
 Transaction = tuple[Change, ...]
 GROUP_LIMIT = 512
-"""Transactions in one commit: bounds how long the first of them waits."""
+"""What is submitted before it is committed by itself: bounds how long the first of it waits."""
 SWEEP_LIMIT = 200
 """Rows of garbage removed in one commit."""
 
@@ -46,7 +46,7 @@ class _Signal(Enum):
     STOP = "stop"
 
 
-_Item = Transaction | Compaction | _Signal
+_Item = list[Transaction] | Compaction | _Signal
 
 
 class GroupWriter:
@@ -61,8 +61,9 @@ class GroupWriter:
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._thread.start()
 
-    def submit(self, transaction: Transaction) -> None:
-        self._queue.put(transaction)
+    def submit(self, transactions: list[Transaction]) -> None:
+        """Several at once, because each call may wake the thread."""
+        self._queue.put(transactions)
 
     def compact(self, compaction: Compaction) -> None:
         self._queue.put(compaction)
@@ -81,7 +82,7 @@ class GroupWriter:
         while not stopping:
             items = self._gather()
             stopping = _Signal.STOP in items
-            transactions = [item for item in items if isinstance(item, tuple)]
+            transactions = [transaction for item in items if isinstance(item, list) for transaction in item]
             compactions = [item for item in items if isinstance(item, Compaction)]
             if transactions and not self._failed:
                 self._commit_transactions(transactions)
