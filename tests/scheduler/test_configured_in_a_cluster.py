@@ -33,7 +33,7 @@ async def test_each_profile_schedules_the_pods_of_its_name() -> None:
         assert (await cluster.get(plain)).spec.node_name
         assert (await cluster.get(foreign)).spec.node_name == ""
         events = await cluster.client.list(core_v1.Event, "default", field_selector="reason=Scheduled")
-        sources = {one.involved_object.name: one.source.component for one in events.items if one.source is not None}
+        sources = {one.involved_object.name: one.reporting_component for one in events.items}
         assert sources["plain"] == "default-scheduler"
         assert sources["p0"] == "second"
 

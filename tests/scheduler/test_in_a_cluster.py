@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from pybernetes.api import meta
-from pybernetes.api.models import core_v1, scheduling_v1
+from pybernetes.api.models import core_v1, events_v1, scheduling_v1
 from pybernetes.testing.cluster import Cluster
 
 T = TypeVar("T")
@@ -48,6 +48,7 @@ async def test_a_pod_that_fits_nowhere_says_why_until_a_node_comes(cluster: Clus
         "preemption: 0/1 nodes are available: 1 No preemption victims found for incoming pod."
     )
     assert (condition.status, condition.reason, condition.message) == ("False", "Unschedulable", message)
+    assert condition.observed_generation == 1
     assert ("second", message) in await events(cluster, "FailedScheduling")
     cluster.add_node(1)
     await cluster.settle(quiet=15)
@@ -117,4 +118,13 @@ async def test_a_victim_is_told_why_it_goes_and_the_pod_goes_where_it_was_nomina
     message = "default-scheduler: preempting to accommodate a higher priority pod"
     assert (condition.status, condition.reason, condition.message) == ("True", "PreemptionByScheduler", message)
     assert (vip.status.nominated_node_name, vip.spec.node_name) == ("", "node-0")
+    assert condition.observed_generation == 1
+    assert [one.type for one in low.status.conditions][-1] == "DisruptionTarget", "what is new comes last"
     assert await events(cluster, "Preempted") == [("low", f"Preempted by pod {vip.metadata.uid} on node node-0")]
+    told = (await cluster.client.list(events_v1.Event, "default", field_selector="reason=Preempted")).items[0]
+    assert told.related is not None
+    assert (told.related.name, told.action, told.reporting_instance) == (
+        "vip",
+        "Preempting",
+        "default-scheduler-localhost",
+    )

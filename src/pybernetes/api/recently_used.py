@@ -21,6 +21,12 @@ class RecentlyUsed(Generic[K, V]):
         self._items.move_to_end(key)
         return self._items[key]
 
+    def values(self) -> list[V]:
+        return list(self._items.values())
+
+    def remove(self, key: K) -> None:
+        self._items.pop(key, None)
+
     def put(self, key: K, value: V) -> V:
         self._items[key] = value
         self._items.move_to_end(key)

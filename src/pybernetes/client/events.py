@@ -123,7 +123,7 @@ class EventBroadcaster:
         self._random = random
         self._waiting: asyncio.Queue[Occurrence] = asyncio.Queue(WAITING)
         self._correlator = Correlator(clock)
-        self._last_stamp = 0
+        self._stamps = Stamps(clock)
 
     def recorder(self, component: str, host: str = "") -> EventRecorder:
         return EventRecorder(self, component, host)
@@ -164,7 +164,7 @@ class EventBroadcaster:
                 if error.code != 404:
                     raise
         for _ in range(NAME_ATTEMPTS):
-            known.name = f"{known.occurrence.about.name}.{self._stamp():x}"
+            known.name = f"{known.occurrence.about.name}.{self._stamps.next():x}"
             try:
                 await self._events.create(event_of(known))
                 return
@@ -172,10 +172,17 @@ class EventBroadcaster:
                 if error.reason != "AlreadyExists":
                     raise
 
-    def _stamp(self) -> int:
-        now = int(self.clock.now().timestamp() * 1_000_000_000)
-        self._last_stamp = max(now, self._last_stamp + 1)
-        return self._last_stamp
+
+class Stamps:
+    """Nanoseconds, of which events' names are made: no two of a process are the same."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._last = 0
+
+    def next(self) -> int:
+        self._last = max(int(self._clock.now().timestamp() * 1_000_000_000), self._last + 1)
+        return self._last
 
 
 @dataclass(slots=True)

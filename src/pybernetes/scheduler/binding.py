@@ -78,8 +78,8 @@ class Binder:
 
     async def report_failure(self, pod: PodInfo, reason: str, message: str) -> None:
         """Writes the PodScheduled condition, unless it says so already."""
-        condition = pod_scheduled_condition(pod.pod)
-        if condition is not None and condition.status == "False" and condition.message == message:
+        known = pod_scheduled_condition(pod.pod)
+        if known is not None and _says(known) == ("False", reason, message, pod.pod.metadata.generation):
             return
         await self._slots.acquire()
         self._start(self._patch_condition(pod, reason, message))
@@ -178,17 +178,18 @@ class Binder:
         changed = known.last_transition_time if known is not None and known.status == "False" else None
         condition = {
             "type": "PodScheduled",
+            "observedGeneration": pod.pod.metadata.generation,
             "status": "False",
             "reason": reason,
             "message": message,
             "lastTransitionTime": format_time(changed or self._clock.now()),
         }
-        await self._patch_status(pod, {"conditions": [condition]})
+        await self._patch_status(pod, _with_condition(pod, condition))
 
     async def _preempt(self, pod: PodInfo, node: str, victims: Sequence[PodInfo]) -> None:
         await self._patch_status(pod, {"nominatedNodeName": node})
         for victim in victims:
-            await self._patch_status(victim, {"conditions": [self._disruption(pod)]})
+            await self._patch_status(victim, _with_condition(victim, self._disruption(pod, victim)))
             try:
                 await self._client.delete(
                     core_v1.Pod, victim.key.name, victim.key.namespace, uid=victim.pod.metadata.uid
@@ -201,10 +202,11 @@ class Binder:
             else:
                 self._on_preempted(pod, victim, node)
 
-    def _disruption(self, pod: PodInfo) -> dict[str, Any]:
+    def _disruption(self, pod: PodInfo, victim: PodInfo) -> dict[str, Any]:
         """Tells a victim, and its owner, why it has to go."""
         return {
             "type": DISRUPTION_TARGET,
+            "observedGeneration": victim.pod.metadata.generation,
             "status": "True",
             "reason": BY_SCHEDULER,
             "message": making_room(pod.scheduler_name),
@@ -228,3 +230,14 @@ class Binder:
 
 def pod_scheduled_condition(pod: core_v1.Pod) -> core_v1.PodCondition | None:
     return next((one for one in pod.status.conditions if one.type == "PodScheduled"), None)
+
+
+def _with_condition(pod: PodInfo, condition: dict[str, Any]) -> dict[str, Any]:
+    """The part of a patch; a new condition comes after those that there are."""
+    types = [one.type for one in pod.pod.status.conditions]
+    order = types if condition["type"] in types else [*types, condition["type"]]
+    return {"$setElementOrder/conditions": [{"type": one} for one in order], "conditions": [condition]}
+
+
+def _says(condition: core_v1.PodCondition) -> tuple[str, str, str, int | None]:
+    return condition.status, condition.reason, condition.message, condition.observed_generation

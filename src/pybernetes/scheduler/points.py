@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pybernetes.scheduler import wording
+from pybernetes.scheduler.evaluation import Diagnosis
 from pybernetes.scheduler.framework import NotPrepared, PluginFailed, Profile, Rejection, Reservation, Wait
 from pybernetes.scheduler.pod_info import PodInfo
 from pybernetes.scheduler.waiting_pods import NotPermitted
 
 UNSCHEDULABLE, SCHEDULER_ERROR = "Unschedulable", "SchedulerError"
 """Why a pod has no node, in its condition."""
+_DEVICES = "DynamicResources"
 
 
 def held_back(profile: Profile, pod: PodInfo) -> tuple[str, str]:
@@ -38,6 +40,21 @@ def take_place(profile: Profile, pod: PodInfo, node: str, reservations: list[Res
             case Wait(seconds):
                 waits[permitting.name] = seconds
     return waits
+
+
+def why_nobody_is_asked(profile: Profile, diagnosis: Diagnosis) -> str:
+    """What is said of a pod that was turned away for good before its claims of devices were looked at.
+
+    Upstream's DynamicResources then fails as a post filter, which ends the asking: nobody is preempted. Else empty.
+    """
+    if not diagnosis.rejection or diagnosis.resolvable.any():
+        return ""
+    order = [one.name for one in profile.filters]
+    asked = [one.name for one in profile.post_filters]
+    if _DEVICES not in order or _DEVICES not in asked:
+        return ""
+    before = order[: order.index(_DEVICES)]
+    return wording.NOT_FOUND if any(one in before for one in diagnosis.rejected_by) else ""
 
 
 def why_not_bound(error: Exception) -> tuple[str, str]:

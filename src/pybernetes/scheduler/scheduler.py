@@ -22,7 +22,8 @@ from pybernetes.api.features import GANG_SCHEDULING, NONE, Features
 from pybernetes.api.meta import Key
 from pybernetes.api.models import core_v1
 from pybernetes.client import Client, Informers, Unreachable
-from pybernetes.client.events import NORMAL, WARNING, EventBroadcaster
+from pybernetes.client.event_series import SeriesBroadcaster
+from pybernetes.client.events import NORMAL, WARNING
 from pybernetes.scheduler import wording
 from pybernetes.scheduler.assumed_volumes import AssumedVolumes
 from pybernetes.scheduler.binding import Binder, Steps
@@ -59,7 +60,14 @@ from pybernetes.scheduler.group_cycle import (
 from pybernetes.scheduler.plugins.gang_scheduling import GangScheduling
 from pybernetes.scheduler.pod_groups import PodGroups, follow, group_of
 from pybernetes.scheduler.pod_info import PodInfo
-from pybernetes.scheduler.points import SCHEDULER_ERROR, UNSCHEDULABLE, held_back, take_place, why_not_bound
+from pybernetes.scheduler.points import (
+    SCHEDULER_ERROR,
+    UNSCHEDULABLE,
+    held_back,
+    take_place,
+    why_nobody_is_asked,
+    why_not_bound,
+)
 from pybernetes.scheduler.preemption import NoPreemption, Preemption
 from pybernetes.scheduler.profiles import build_profiles
 from pybernetes.scheduler.queue import Backoff, SchedulingQueue, Waiting, by_priority
@@ -84,6 +92,7 @@ class Scheduler:
         features: Features = NONE,
         poster: Callable[[documents.Extender], Post] = poster,
         informers: Informers | None = None,
+        host: str = "localhost",
     ) -> None:
         """``rows`` are the plugins that can be chosen, ``informers`` a `Share`. Raises ConfigurationError."""
         rows = with_features(rows, features)
@@ -117,7 +126,7 @@ class Scheduler:
         self._feed = Feed(self._informers, self._state, workloads, self.queue, frozenset(profiles))
         follow_spaces(self._informers, self._state.storage.spaces, self.queue.move)
         self._device_feed = DeviceFeed(self._informers, self._state.devices, self.queue)
-        self._events = EventBroadcaster(client, clock, random)
+        self._events = SeriesBroadcaster(client, clock, random, host)
         self._recorders = {name: self._events.recorder(name) for name in profiles}
         self._memory = DecisionMemory()
         extended = ExtendedDecisions(self._state, extenders, random) if extenders else None
@@ -253,7 +262,7 @@ class Scheduler:
             self.queue.park(waiting, frozenset())
             message = PREEMPTING if verdict is Verdict.PREEMPTING else NOT_PERMITTED
             self._memory.note(pod.key, failure=message)
-            self._recorders[pod.scheduler_name].event(pod.pod, WARNING, "FailedScheduling", message)
+            self._recorders[pod.scheduler_name].event(pod.pod, WARNING, "FailedScheduling", "Scheduling", message)
             await self._binder.report_failure(pod, UNSCHEDULABLE, message)
 
     def _together_with(self, waiting: Waiting) -> tuple[Key, list[Waiting]] | None:
@@ -290,25 +299,27 @@ class Scheduler:
 
     def _preempted(self, pod: PodInfo, victim: PodInfo, node: str) -> None:
         recorder = self._recorders[pod.scheduler_name]
-        recorder.event(victim.pod, NORMAL, "Preempted", wording.preempted(pod, node))
+        said = wording.preempted(pod, node)
+        recorder.event(victim.pod, NORMAL, "Preempted", "Preempting", said, related=pod.pod)
 
     async def _fail(self, waiting: Waiting, message: str) -> None:
         """No decision could be taken: that pod is tried again after a back-off."""
         pod = waiting.pod
         self.queue.retry(waiting)
-        self._recorders[pod.scheduler_name].event(pod.pod, WARNING, "FailedScheduling", message)
+        self._recorders[pod.scheduler_name].event(pod.pod, WARNING, "FailedScheduling", "Scheduling", message)
         await self._binder.report_failure(pod, SCHEDULER_ERROR, message)
 
     async def _reject(self, waiting: Waiting, diagnosis: Diagnosis, plan: Preemption | NoPreemption | None) -> None:
         pod = waiting.pod
         self.queue.park(waiting, diagnosis.rejected_by)
-        before = await self._ask_post_filters(pod)
-        if before is None:
-            message = wording.unschedulable(diagnosis, "")
+        nobody_asked = why_nobody_is_asked(self._profiles[pod.scheduler_name], diagnosis)
+        before = [nobody_asked] if nobody_asked else await self._ask_post_filters(pod)
+        if before is None or nobody_asked:
+            message = wording.unschedulable(diagnosis, nobody_asked)
         else:
             message = await self._after_preemption(pod, diagnosis, plan, before)
         recorder = self._recorders[pod.scheduler_name]
-        recorder.event(pod.pod, WARNING, "FailedScheduling", message)
+        recorder.event(pod.pod, WARNING, "FailedScheduling", "Scheduling", message)
         await self._binder.report_failure(pod, UNSCHEDULABLE, message)
 
     async def _ask_post_filters(self, pod: PodInfo) -> list[str] | None:
@@ -354,7 +365,8 @@ class Scheduler:
         pod = waiting.pod
         self.queue.remove(pod.key)
         recorder = self._recorders[pod.scheduler_name]
-        recorder.event(pod.pod, NORMAL, "Scheduled", wording.scheduled(pod.key.namespace, pod.key.name, node))
+        said = wording.scheduled(pod.key.namespace, pod.key.name, node)
+        recorder.event(pod.pod, NORMAL, "Scheduled", "Binding", said)
         for plugin in self._profiles[pod.scheduler_name].post_binds:
             plugin.post_bind(pod, node)
 
@@ -377,5 +389,5 @@ class Scheduler:
             log.warning("binding got no answer", pod=str(pod.key), node=node, error=str(error))
         reason, message = why_not_bound(error)
         self._memory.note(pod.key, failure=message)
-        self._recorders[pod.scheduler_name].event(pod.pod, WARNING, "FailedScheduling", message)
+        self._recorders[pod.scheduler_name].event(pod.pod, WARNING, "FailedScheduling", "Scheduling", message)
         self._binder.report_soon(pod, reason, message)

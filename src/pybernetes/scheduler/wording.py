@@ -9,6 +9,8 @@ from pybernetes.scheduler.pod_info import PodInfo
 
 NO_VICTIMS = "No preemption victims found for incoming pod"
 NOTHING_TO_DEALLOCATE = "no new claims to deallocate"
+NOT_FOUND = "not found"
+"""What upstream knows to say where no plugin could be asked what to do for a pod."""
 NEVER_PREEMPTS = "not eligible due to preemptionPolicy=Never."
 VICTIMS_TERMINATING = "not eligible due to a terminating pod on the nominated node."
 NOT_HELPFUL = "Preemption is not helpful for scheduling"

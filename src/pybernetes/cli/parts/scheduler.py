@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import random
 from collections.abc import Mapping
 
@@ -32,7 +33,9 @@ async def run(layout: Layout, settings: Settings, informers: Informers | None = 
         configuration, rows = scheduling_of(settings)
         share = None if informers is None else Share(informers)
         features = features_of(settings)
-        scheduler = Scheduler(client, SystemClock(), random.Random(), configuration, rows, features, informers=share)
+        scheduler = Scheduler(
+            client, SystemClock(), random.Random(), configuration, rows, features, informers=share, host=platform.node()
+        )
         about = component(scheduler, configuration, settings)
         async with (
             Door(scheduler.explainer, door_of(layout)),
