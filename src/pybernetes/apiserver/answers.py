@@ -95,9 +95,11 @@ def list_answer(
             body = _protobuf().whole_list(info.api_version, list_kind, view.list_metadata(list_metadata), items)
             return ApiResponse(200, body, _PROTOBUF_HEADERS.copy())
         case Shown.TABLE:
+            documents = map(view.document, found)
+            order = view.resource.row_order
             document = table(
                 view.resource,
-                map(view.document, found),
+                documents if order is None else sorted(documents, key=order),
                 version=media.version,
                 include=include_object(request),
                 now=now,

@@ -301,6 +301,8 @@ class Resource:
     """(new, old) → whether the change raises metadata.generation (``spec_changed``); None: the kind keeps none."""
 
     columns: Sequence[Column] = ()
+    row_order: Callable[[Document], Any] | None = None
+    """The sort key of a table's rows, for kinds that are not shown in the order of their keys."""
     selectable: Mapping[str, Callable[[Document], str]] = field(default_factory=dict)
     """Field selectors beyond metadata.name and metadata.namespace: path → its text in a document."""
     refuses_field: Callable[[str], str] = "field label not supported: {}".format

@@ -150,7 +150,7 @@ def _cluster_role(name: str, rules: tuple[Rule, ...]) -> Document:
         document["metadata"]["labels"][LABEL_PREFIX + label] = "true"
     if label := AGGREGATED.get(name):
         document["aggregationRule"] = {"clusterRoleSelectors": [{"matchLabels": {LABEL_PREFIX + label: "true"}}]}
-    document["rules"] = list(rules)
+    document["rules"] = list(rules) or None
     return document
 
 

@@ -76,6 +76,10 @@ def _missing(schema: Document, now: datetime) -> str:
     return next((one.get("status", "?") for one in conditions if one.get("type") == "Dangling"), "?")
 
 
+def _precedence(schema: Document) -> tuple[int, str]:
+    return at_path(schema, "spec.matchingPrecedence", 0), schema["metadata"]["name"]
+
+
 FLOW_SCHEMAS = Resource(
     info=info_of(FlowSchema),
     defaults=compile_defaults({"spec.matchingPrecedence": OverZero(1000)}),
@@ -92,6 +96,7 @@ FLOW_SCHEMAS = Resource(
         AGE,
         Column("MissingPL", _missing),
     ),
+    row_order=_precedence,
     subresources=(StatusSubresource(prepare=keep_metadata, validate=validate_status),),
 )
 
