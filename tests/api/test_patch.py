@@ -155,8 +155,74 @@ def test_atomic_lists_are_replaced() -> None:
     assert strategic.apply(old, {"spec": {"tolerations": [{"key": "b"}]}}, POD)["spec"]["tolerations"] == [{"key": "b"}]
 
 
-def test_what_is_added_has_neither_directives_nor_nulls() -> None:
-    patch = {"spec": {"containers": [{"name": "a", "$setElementOrder/env": [], "image": None}]}}
+NODE = shape_of("", "v1", "Node")
+
+
+@pytest.mark.parametrize(
+    ("patch", "why"),
+    [
+        (
+            {"finalizers": ["a", "c"], "$setElementOrder/finalizers": ["c", "b"]},
+            "The order in patch list:\n[a c]\n doe",
+        ),
+        ({"managedFields": [], "$setElementOrder/managedFields": ["c"]}, "no elements in any of the given slices"),
+        ({"$setElementOrder/finalizers": "a"}, "expected a []interface {}, but received a string"),
+        (
+            {"$setElementOrder/nothing": []},
+            'unable to find api field in struct ObjectMeta for the json field "nothing"',
+        ),
+        ({"$setElementOrder/name": []}, "expected slice or array type, but got: struct"),
+        (
+            {"labels": {"$setElementOrder/z": []}},
+            "merging an object in json but data type is not struct, instead is: map",
+        ),
+        ({"labels": {"$patch": "merge"}}, "unknown patch type: merge in map: map[$patch:merge]"),
+        ({"labels": {"$patch": 1}}, "unknown patch type: %!s(int64=1) in map: map[$patch:1]"),
+        ({"ownerReferences": [{"$patch": "merge", "uid": "u"}]}, "merging lists cannot yet be specified in the patch"),
+        ({"ownerReferences": ["u"]}, "list element types are not identical: [[map[uid:u]] [u]]"),
+        ({"ownerReferences": [{"name": "x"}]}, "map: map[name:x] does not contain declared merge key: uid"),
+        ({"$setElementOrder": []}, "invalid patch format of setElementOrder list"),
+        ({"$deleteFromPrimitiveList": ["a"]}, "invalid patch format of primitive list"),
+        ({"$retainKeys": "name"}, "invalid patch format of retainKeys"),
+    ],
+)
+def test_a_strategic_patch_that_does_not_fit_is_refused_in_upstreams_words(patch: dict[str, Any], why: str) -> None:
+    live = {"metadata": {"labels": {"a": "b"}, "finalizers": ["a"], "ownerReferences": [{"uid": "u"}]}}
+    with pytest.raises(PatchError) as refused:
+        strategic.apply(live, {"metadata": patch}, POD)
+    assert str(refused.value).startswith(why)
+
+
+def test_deleting_from_a_list_of_objects_without_a_key_is_refused() -> None:
+    live = {"spec": {"taints": [{"key": "a"}]}}
+    with pytest.raises(PatchError, match="cannot merge lists without merge key for struct"):
+        strategic.apply(live, {"spec": {"$deleteFromPrimitiveList/taints": [{"key": "a"}]}}, NODE)
+
+
+@pytest.mark.parametrize(
+    ("patch", "left"),
+    [
+        ({"$deleteFromPrimitiveList/finalizers": "a"}, ["a", "b"]),
+        ({"$deleteFromPrimitiveList/finalizers": None}, None),
+        ({"$deleteFromPrimitiveList/finalizers": ["b"], "$setElementOrder/finalizers": ["a"]}, ["a"]),
+        ({"finalizers": ["c"], "$setElementOrder/finalizers": ["c", "a", "b"]}, ["c", "a", "b"]),
+        ({"finalizers": ["c", "d"], "$setElementOrder/finalizers": []}, ["a", "b", "d", "c"]),
+    ],
+)
+def test_what_a_directive_leaves_of_a_list(patch: dict[str, Any], left: list[str] | None) -> None:
+    new = strategic.apply({"metadata": {"finalizers": ["a", "b"]}}, {"metadata": patch}, POD)
+    assert new["metadata"].get("finalizers") == left
+
+
+def test_an_element_that_asks_to_replace_the_list_is_itself_left_out() -> None:
+    patch = {
+        "spec": {"containers": [{"$patch": "replace", "name": "x"}, {"name": "c", "$patch": "delete"}, {"name": "b"}]}
+    }
+    assert names(strategic.apply(pod({"name": "a"}), patch, POD)) == ["b"]
+
+
+def test_what_is_added_has_neither_nulls_nor_what_is_only_a_directive() -> None:
+    patch = {"spec": {"containers": [{"name": "a", "image": None}, {"name": "b", "$patch": "delete"}]}}
     assert strategic.apply({}, patch, POD) == {"spec": {"containers": [{"name": "a"}]}}
 
 
