@@ -35,9 +35,9 @@ for each value that is looked into."""
 Reader = Callable[[Any, Place | None, list[str]], Any]
 
 
-def path_of(place: Place | None, name: str = "") -> str:
+def path_of(place: Place | None, name: str | None = None) -> str:
     """`spec.containers[0].image`"""
-    steps: list[str] = [name] if name else []
+    steps: list[str] = [] if name is None else [name]
     while place is not None:
         place, step, _ = place
         steps.append(f"[{step}]" if isinstance(step, int) else step if isinstance(step, str) else step[0])
