@@ -23,7 +23,7 @@ _FREE_FORM_BY_NAME = {name: short for short, name in FREE_FORM.items()}
 
 def type_names() -> dict[str, str]:
     """Definition's name → the facts' (`core_v1.Pod`)."""
-    modules = {path.stem: json.loads(path.read_text()) for path in SCHEMA.glob("*_v*.json")}
+    modules = {path.stem: json.loads(path.read_text()) for path in SCHEMA.glob("*v*.json")}
     names = (f"{module}.{name}" for module, types in modules.items() for name in types)
     return {definition_name(name): name for name in names}
 
@@ -34,6 +34,7 @@ def values_of(schema: dict[str, Any]) -> dict[str, Any]:
         "defaults": {name: field["default"] for name, field in fields.items() if "default" in field},
         "enums": {name: one_of for name, field in fields.items() if (one_of := enum(field))},
         "free": {name: short for name, field in fields.items() if (short := free_form(field))},
+        "apart": [name for name, field in fields.items() if "\n\n\nPossible enum" in field.get("description", "")],
         "unions": schema.get("x-kubernetes-unions"),
     }
     return {name: value for name, value in found.items() if value}

@@ -105,7 +105,7 @@ class OpenApi:
         accept = request.headers.get("accept", "")
         if path == "/openapi/v2":
             return await self._answer_v2(request, accept)
-        told = self._told.get(path)
+        told = self._told.get(request.path)
         if told is None and path in self._fetched:
             return await self._fetched[path].fetch(request)
         if told is None:
@@ -114,9 +114,15 @@ class OpenApi:
             return _not_acceptable()
         asked, present = request.param("hash"), self._hashes[path]
         if asked and asked != present:
-            return ApiResponse(301, b"", {"Location": f"{path}?hash={present}"})
+            moved = {
+                "Location": f"{path}?hash={present}",
+                "ETag": f'"{present}"',
+                "Vary": "Accept",
+                "Content-Type": JSON,
+            }
+            return ApiResponse(301, b"", moved)
         body = await self._body(path, lambda: self._build_v3(told))
-        return _answer(request, body, present, is_for_good=bool(asked))
+        return self._answer(request, body, present, is_for_good=bool(asked))
 
     async def _answer_v2(self, request: ApiRequest, accept: str) -> ApiResponse:
         if _accepts(accept, gnostic.REQUESTED):
@@ -126,7 +132,7 @@ class OpenApi:
         else:
             return _not_acceptable()
         body = await self._body(f"v2 {media_type}", build)
-        return _answer(request, body, await self._hash_of_v2(media_type, body), media_type=media_type)
+        return self._answer(request, body, await self._hash_of_v2(media_type, body), media_type=media_type)
 
     async def _hash_of_v2(self, media_type: str, body: bytes) -> str:
         known = self._v2_hashes.get(media_type)
@@ -139,6 +145,16 @@ class OpenApi:
         if _has_since(request.headers.get("if-modified-since", ""), self._changed):
             return ApiResponse(304, b"", headers)
         return ApiResponse(200, self._index, {**headers, "Content-Type": "text/plain; charset=utf-8"})
+
+    def _answer(
+        self, request: ApiRequest, body: bytes, digest: str, *, media_type: str = JSON, is_for_good: bool = False
+    ) -> ApiResponse:
+        headers = {"ETag": f'"{digest}"', "Vary": "Accept", "Accept-Ranges": "bytes", "Cache-Control": _PRIVATE}
+        if is_for_good:
+            headers |= {"Cache-Control": _IMMUTABLE, "Expires": formatdate(time() + _YEAR_SECONDS, usegmt=True)}
+        if request.headers.get("if-none-match", "") == headers["ETag"]:
+            return ApiResponse(304, b"", headers)
+        return ApiResponse(200, body, {**headers, "Content-Type": media_type, "Last-Modified": self._changed})
 
     def _refresh(self) -> None:
         groups = self._groups()
@@ -251,17 +267,6 @@ def _types_of(versions: Sequence[ServedVersion]) -> list[str]:
 
 def _accepts(accept: str, media_types: Container[str]) -> bool:
     return any(clause.split(";")[0].strip() in media_types for clause in accept.split(","))
-
-
-def _answer(
-    request: ApiRequest, body: bytes, digest: str, *, media_type: str = JSON, is_for_good: bool = False
-) -> ApiResponse:
-    headers = {"ETag": f'"{digest}"', "Vary": "Accept", "Accept-Ranges": "bytes", "Cache-Control": _PRIVATE}
-    if is_for_good:
-        headers |= {"Cache-Control": _IMMUTABLE, "Expires": formatdate(time() + _YEAR_SECONDS, usegmt=True)}
-    if request.headers.get("if-none-match", "") == headers["ETag"]:
-        return ApiResponse(304, b"", headers)
-    return ApiResponse(200, body, {**headers, "Content-Type": media_type})
 
 
 def _not_acceptable() -> ApiResponse:

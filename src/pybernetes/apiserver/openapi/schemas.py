@@ -208,7 +208,8 @@ class Schemas:
         found: Schema = {}
         enum = values.enums.get(name)
         if enum and facts["type"] == "string":
-            description += "\n\nPossible enum values:\n" + "\n".join(f' - `"{one}"`' for one in enum)
+            gap = "\n\n\n" if name in values.apart else "\n\n"
+            description += f"{gap}Possible enum values:\n" + "\n".join(f' - `"{one}"`' for one in enum)
         if description:
             found["description"] = description
         if name in values.defaults and self._dialect is Dialect.V3:

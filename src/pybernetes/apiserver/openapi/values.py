@@ -22,6 +22,8 @@ class Values(msgspec.Struct, frozen=True):
     enums: Mapping[str, Sequence[str]] = {}
     free: Mapping[str, str] = {}
     """Which free form (``names.FREE_FORM``) a field, its items or its values have."""
+    apart: Sequence[str] = ()
+    """Fields whose enums stand one line further below the description."""
     unions: Sequence[Mapping[str, Any]] = ()
 
 
