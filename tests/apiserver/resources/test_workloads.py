@@ -75,6 +75,11 @@ def test_a_daemon_set_counts_its_templates() -> None:
             {"maxUnavailable": 1, "maxSurge": 1},
             "spec.updateStrategy.rollingUpdate.maxSurge: Invalid value: 1: may not be set when maxUnavailable is non-zero",
         ),
+        (
+            {"maxUnavailable": "1", "maxSurge": 0},
+            'spec.updateStrategy.rollingUpdate.maxUnavailable: Invalid value: "1": a valid percent string must be a '
+            "numeric string followed by an ending '%' (e.g. '1%',  or '93%', regex used for validation is '[0-9]+%')",
+        ),
     ],
 )
 def test_a_daemon_set_either_surges_or_goes_without(rolling: Document, expected: str) -> None:

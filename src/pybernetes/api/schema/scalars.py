@@ -17,7 +17,7 @@ from functools import lru_cache
 from typing import Any
 
 from pybernetes.api import quantity
-from pybernetes.api.fields import quoted
+from pybernetes.api.schema.time_misfits import misfit_of_time
 
 
 class DecodeError(ValueError):
@@ -88,7 +88,7 @@ def _kind(value: Any, go_type: str) -> str:
     if isinstance(value, bool):
         return "bool"
     if isinstance(value, int | float):
-        return f"number {value}" if go_type in ("int32", "int64") else "number"
+        return f"number {value}" if go_type in ("int32", "int64", "uint8") else "number"
     return "string" if isinstance(value, str) else "array" if isinstance(value, list) else "object"
 
 
@@ -120,15 +120,18 @@ def double(value: Any, place: Place | None, unknown: list[str]) -> Any:
     raise mismatch(value, place, "float64")
 
 
-def amount(value: Any, place: Place | None, unknown: list[str]) -> str:
-    try:
-        if value.__class__ is str:
-            return quantity.canonical(value)
-        if value.__class__ is int or value.__class__ is float:
-            return quantity.canonical(str(value))
-        return quantity.canonical("object")
-    except quantity.QuantityError as error:
-        raise DecodeError(str(error)) from error
+def _amount(written: Callable[[str], str]) -> Reader:
+    def read(value: Any, place: Place | None, unknown: list[str]) -> str:
+        try:
+            if value.__class__ is str:
+                return written(value.strip(" "))
+            if value.__class__ is int or value.__class__ is float:
+                return written(str(value))
+            return written("object")
+        except quantity.QuantityError as error:
+            raise DecodeError(str(error)) from error
+
+    return read
 
 
 def int_or_string(value: Any, place: Place | None, unknown: list[str]) -> Any:
@@ -137,7 +140,10 @@ def int_or_string(value: Any, place: Place | None, unknown: list[str]) -> Any:
     raise not_unmarshalled(value, place, "int32")
 
 
-_RFC3339 = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(\.\d+)?(Z|[+-]\d\d:\d\d)")
+_DATE = r"(\d{4}-\d\d-\d\d)T"
+_ZONE = r"(?:Z|[+-]\d\d:[0-5]\d)"
+_is_time = re.compile(rf"{_DATE}(\d\d?)(:\d\d:\d\d(?:[.,]\d+)?{_ZONE})", re.ASCII).fullmatch
+_is_micro_time = re.compile(rf"{_DATE}(\d\d?)(:\d\d:\d\d[.,]\d{{6}}{_ZONE})", re.ASCII).fullmatch
 
 
 def time(value: Any, place: Place | None, unknown: list[str]) -> str:
@@ -146,46 +152,43 @@ def time(value: Any, place: Place | None, unknown: list[str]) -> str:
     raise not_unmarshalled(value, place, "string")
 
 
-@lru_cache(maxsize=8192)
-def _whole_seconds(value: str) -> str:
-    return _moment(value).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
 def micro_time(value: Any, place: Place | None, unknown: list[str]) -> str:
+    """With six digits of a second's fraction, neither more nor fewer."""
     if isinstance(value, str):
-        return _moment(value).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        return _micro_seconds(value)
     raise not_unmarshalled(value, place, "string")
 
 
 @lru_cache(maxsize=8192)
-def _moment(value: str) -> datetime:
-    if _RFC3339.fullmatch(value) is None:
-        raise DecodeError(f'parsing time {quoted(value)} as "2006-01-02T15:04:05Z07:00": cannot parse {_rest(value)}')
+def _whole_seconds(value: str) -> str:
+    moment = _moment(_is_time(value))
+    if moment is None:
+        raise DecodeError(misfit_of_time(value))
+    return moment.replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
+
+
+@lru_cache(maxsize=8192)
+def _micro_seconds(value: str) -> str:
+    moment = _moment(_is_micro_time(value))
+    if moment is None:
+        raise DecodeError(misfit_of_time(value, micro=True))
+    return moment.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+
+
+def _moment(parts: re.Match[str] | None) -> datetime | None:
+    if parts is None:
+        return None
+    date, hour, rest = parts.groups()
     try:
-        return datetime.fromisoformat(value).astimezone(UTC)
-    except (ValueError, OverflowError) as error:
-        raise DecodeError(f"parsing time {quoted(value)}: {error}") from error
-
-
-def _rest(text: str) -> str:
-    """What Go says of the first part of a time that does not fit."""
-    for wanted, pattern in _PARTS:
-        match = re.match(pattern, text)
-        if match is None:
-            return f'{quoted(text)} as "{wanted}"'
-        text = text[match.end() :]
-    return f'{quoted(text)} as "Z07:00"'
-
-
-_TWO = r"\d\d"
-_PARTS = (
-    *(("2006", r"\d{4}"), ("-", "-"), ("01", _TWO), ("-", "-"), ("02", _TWO), ("T", "T")),
-    *(("15", _TWO), (":", ":"), ("04", _TWO), (":", ":"), ("05", _TWO)),
-)
+        return datetime.fromisoformat(f"{date}T{hour:0>2}{rest}").astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
 
 
 def octets(value: Any, place: Place | None, unknown: list[str]) -> str:
-    """Base64, which stays base64."""
+    """Base64, which stays base64; a list of numbers is read as the octets it lists."""
+    if value.__class__ is list:
+        return base64.b64encode(bytes(_octet(one, (place, index, "")) for index, one in enumerate(value))).decode()
     if value.__class__ is not str:
         raise mismatch(value, place, "[]uint8")
     text = value.replace("\n", "").replace("\r", "") if "\n" in value or "\r" in value else value
@@ -197,6 +200,14 @@ def octets(value: Any, place: Place | None, unknown: list[str]) -> str:
     if len(text) % 4 or 0 <= padding < len(text) - 2:
         raise DecodeError(f"illegal base64 data at input byte {_wrong_base64(value)}")
     return str(text)
+
+
+def _octet(value: Any, place: Place) -> int:
+    if value is None:
+        return 0
+    if value.__class__ is int and 0 <= value < 256:
+        return int(value)
+    raise mismatch(value, place, "uint8")
 
 
 _GROUPS = re.compile(r"(?:[\r\n]*[A-Za-z0-9+/]){4}")
@@ -237,7 +248,8 @@ READERS: dict[str, Reader] = {
     "int32": integer(32, "int32"),
     "int64": integer(64, "int64"),
     "double": double,
-    "quantity": amount,
+    "quantity": _amount(quantity.canonical),
+    "resource": _amount(quantity.canonical_milli),
     "intstr": int_or_string,
     "time": time,
     "microtime": micro_time,
@@ -252,6 +264,7 @@ GO_TYPES = {
     "int64": "int64",
     "double": "float64",
     "quantity": "resource.Quantity",
+    "resource": "resource.Quantity",
     "intstr": "intstr.IntOrString",
     "time": "v1.Time",
     "microtime": "v1.MicroTime",
@@ -267,6 +280,7 @@ ZERO: dict[str, Any] = {
     "int64": 0,
     "double": 0,
     "quantity": "0",
+    "resource": "0",
     "intstr": 0,
     "bytes": "",
 }

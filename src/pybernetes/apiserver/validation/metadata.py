@@ -158,7 +158,7 @@ def check_owner_references(references: Sequence[OwnerReference], path: FieldPath
     controller = ""
     for reference in references:
         group, _, version = reference.api_version.rpartition("/")
-        if not version:
+        if not version or "/" in group:
             yield invalid(path.apiVersion, reference.api_version, "version must not be empty")
         for field, value in (("kind", reference.kind), ("name", reference.name), ("uid", reference.uid)):
             if not value:
@@ -185,6 +185,11 @@ def _check_finalizer_format(finalizers: Sequence[str], path: FieldPath) -> Itera
         yield from (invalid(path, finalizer, message) for message in label_key_messages(finalizer))
     if "orphan" in finalizers and "foregroundDeletion" in finalizers:
         yield invalid(path, finalizers, "finalizer orphan and foregroundDeletion cannot be both set")
+
+
+def has_odd_finalizers(metadata: ObjectMeta) -> bool:
+    """Whether they are at fault in ways that the kinds' own update rules do not look for."""
+    return bool(metadata.finalizers) and any(_check_finalizer_format(metadata.finalizers, at))
 
 
 def check_finalizer_name(finalizer: str, path: FieldPath) -> Iterator[FieldError]:

@@ -5,6 +5,7 @@ Follows pkg/apis/apps/validation.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 
 from pybernetes.api.fields import FieldError, FieldPath, invalid, is_percent
@@ -80,6 +81,11 @@ def check_at_most_all(value: int | str | None, path: FieldPath) -> Iterator[Fiel
         yield invalid(path, value, "must not be greater than 100%")
 
 
+_is_number = re.compile(r"[+-]?[0-9]+").fullmatch
+
+
 def is_zero(value: int | str | None) -> bool:
-    """What is neither a number nor a percentage counts as zero."""
-    return value in (None, 0) or (isinstance(value, str) and not percentage(value))
+    """A text may hold a number, though none is allowed to; what is neither a number nor a percentage counts as zero."""
+    if isinstance(value, str):
+        return not (int(value) if _is_number(value) else percentage(value))
+    return not value
