@@ -23,7 +23,7 @@ texts = st.builds(lambda number, suffix: number + suffix, numbers, suffixes)
         ("1024Mi", "1Gi"),
         ("1.5Gi", "1536Mi"),
         ("1e3", "1e3"),
-        ("1E3", "1e3"),
+        ("1E3", "1E3"),
         ("100000", "100k"),
         ("1500", "1500"),
         ("2000m", "2"),
@@ -31,14 +31,28 @@ texts = st.builds(lambda number, suffix: number + suffix, numbers, suffixes)
         ("0.0000000001", "1n"),
         ("0Ki", "0"),
         ("0.5Ki", "512"),
-        ("+1", "1"),
+        ("+1", "+1"),
+        ("007", "007"),
+        ("1.", "1."),
+        ("1.500", "1.500"),
+        ("1.50", "1500m"),
+        ("+8Mi", "8Mi"),
         (".5", "500m"),
         ("-0.5", "-500m"),
-        ("12E", "9223372036854775807"),
+        ("12E", "12E"),
+        ("12Ei", "9223372036854775807"),
+        ("9" * 30, "9" * 30),
     ],
 )
 def test_the_canonical_form_is_upstreams(text: str, canonical: str) -> None:
     assert quantity.canonical(text) == canonical
+
+
+@pytest.mark.parametrize(
+    ("text", "canonical"), [("0.0001", "1m"), ("100n", "1m"), ("-1u", "-1m"), ("1.5", "1500m"), ("1.500", "1.500")]
+)
+def test_amounts_of_resources_are_rounded_to_thousandths(text: str, canonical: str) -> None:
+    assert quantity.canonical_milli(text) == canonical
 
 
 @pytest.mark.parametrize("text", ["", ".", "x", "1 ", "1Mb", "1mi", "--1", "1..2", "1e", "Ki"])

@@ -1,7 +1,8 @@
 """Amounts of resources: `500m`, `1.5Gi`, `1e3`.
 
 Guarantees  Exact to a billionth, rounded up beyond; `canonical` writes what upstream writes for the same text (no
-fraction, the largest suffix that needs none), and is its own fixed point.
+fraction, the largest suffix that needs none; a text that upstream thinks to be so already stays, as `+5`, `007` and
+`1.500` do), and is its own fixed point.
 
 Follows k8s.io/apimachinery/pkg/api/resource.
 """
@@ -44,6 +45,8 @@ class Quantity:
 
     nano: int
     format: Format = Format.DECIMAL
+    text: str = ""
+    """What was read, where it is written again as it is."""
 
     def value(self) -> int:
         """In units, rounded up."""
@@ -81,6 +84,8 @@ class Quantity:
         return Quantity(self.nano * factor, self.format)
 
     def __str__(self) -> str:
+        if self.text:
+            return self.text
         if not self.nano:
             return "0"
         whole, fraction = divmod(self.nano, NANO)
@@ -119,19 +124,39 @@ def _parse(text: str) -> Quantity:
         raise QuantityError(f"quantities must match the regular expression '{_SPLIT}'")
     sign, whole, fraction, suffix = match[1], match[2], match[3] or "", match[4]
     digits, scale = int(whole + fraction or "0"), -len(fraction)
+    exponent = _EXPONENT.fullmatch(suffix)
     if suffix in _BINARY:
         nano = _rounded_up(digits * 1024 ** _BINARY[suffix], scale)
         format = Format.BINARY
     elif suffix in _DECIMAL:
         nano = _rounded_up(digits, scale + _DECIMAL[suffix])
         format = Format.DECIMAL
-    elif exponent := _EXPONENT.fullmatch(suffix):
+    elif exponent:
         nano = _rounded_up(digits, scale + max(-1000, min(1000, int(exponent[1]))))
         format = Format.EXPONENT
     else:
         raise QuantityError("unable to parse quantity's suffix")
-    nano = min(nano, MAXIMUM)
-    return Quantity(-nano if sign == "-" else nano, format)
+    kept = _stays(whole, fraction, suffix, format)
+    if format is Format.BINARY:
+        nano = min(nano, MAXIMUM)
+    return Quantity(-nano if sign == "-" else nano, format, text if kept else "")
+
+
+def _stays(whole: str, fraction: str, suffix: str, format: Format) -> bool:
+    """Whether upstream takes the text to be canonical, as it looks at it on its fast path for short numbers."""
+    whole = whole.lstrip("0") or "0"
+    shifted = whole + fraction
+    if format is Format.BINARY:
+        most = 14 - len(whole) - 3 * _BINARY[suffix]
+        return not fraction and most >= 0 and int(whole) % 8 != 0
+    exponent = _DECIMAL[suffix] if format is Format.DECIMAL else int(suffix[1:])
+    scale = exponent - len(fraction)
+    short = len(shifted) <= _MOST_DIGITS and scale >= -9
+    return short and scale % 3 == 0 and not shifted.endswith("000") and shifted[0] != "0"
+
+
+_MOST_DIGITS = 18
+"""Of a number that upstream holds in 64 bits."""
 
 
 def _rounded_up(digits: int, exponent: int) -> int:
@@ -147,6 +172,14 @@ def _rounded_up(digits: int, exponent: int) -> int:
 def canonical(text: str | int | float) -> str:
     """As upstream writes the amount. Raises QuantityError."""
     return str(parse(text))
+
+
+@lru_cache(maxsize=4096)
+def canonical_milli(text: str | int | float) -> str:
+    """The same rounded up to thousandths, away from zero, as amounts of pods' and nodes' resources are."""
+    amount = parse(text)
+    whole = -(-abs(amount.nano) // MILLI) * MILLI
+    return str(amount if whole == abs(amount.nano) else Quantity(whole if amount.nano > 0 else -whole, amount.format))
 
 
 @lru_cache(maxsize=4096)

@@ -128,7 +128,7 @@ def _compile(facts: Definition, form: Form) -> Rereader:
     for field in facts.fields.values():
         plain = _PLAIN.get(field.type)
         whole = form is Form.WHOLE
-        reader = _reader(field.type, _go_name(field, facts), form)
+        reader = _reader(_rounded(field.type, facts) if whole else field.type, _go_name(field, facts), form)
         rereader = _rereader(field.type, reader, form)
         fields[field.name] = (plain, field.omit and whole, reader, _left(field, facts), rereader)
         if field.always and whole:
@@ -136,6 +136,11 @@ def _compile(facts: Definition, form: Form) -> Rereader:
         elif field.null and whole:
             always.append((field.name, lambda: None))
     return read
+
+
+def _rounded(type_: str, owner: Definition) -> str:
+    """Amounts of a resource list are rounded while they are defaulted (SetDefaults_ResourceList)."""
+    return "{}resource" if type_ == "{}quantity" and owner.id.startswith("core_v1.") else type_
 
 
 _SEEN_OFTEN = "core_v1.PodSpec"
