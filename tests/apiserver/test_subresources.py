@@ -66,6 +66,20 @@ async def test_a_pod_is_bound_once() -> None:
         assert (nowhere.status, nowhere.message) == (500, "target.name: Required value")
 
 
+async def test_a_binding_is_for_the_pod_that_the_scheduler_saw() -> None:
+    async with serving() as talk:
+        seen = (await talk.post(PODS, pod("one"))).body["metadata"]
+        target = {"kind": "Node", "name": "node-1"}
+        for stated, what in (({"resourceVersion": "1"}, "ResourceVersion"), ({"uid": "another"}, "UID")):
+            refused = await talk.post(f"{PODS}/one/binding", {"metadata": {"name": "one", **stated}, "target": target})
+            assert refused.status == 409
+            assert f"Precondition failed: {what} in precondition: {next(iter(stated.values()))}, " in refused.message
+        unbound = (await talk.get(f"{PODS}/one")).body
+        assert unbound["metadata"]["resourceVersion"] == seen["resourceVersion"]
+        same = {"name": "one", "uid": seen["uid"], "resourceVersion": seen["resourceVersion"]}
+        assert (await talk.post(f"{PODS}/one/binding", {"metadata": same, "target": target})).status == 201
+
+
 async def test_a_binding_may_name_its_pod_itself() -> None:
     async with serving() as talk:
         await talk.post(PODS, pod("one"))

@@ -6,18 +6,15 @@ Follows pkg/registry/core/pod/storage/storage.go.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import cache
-
-from msgspec.structs import replace
 
 from pybernetes.api import errors
 from pybernetes.api.clock import Clock
-from pybernetes.api.fields import FieldError, aggregate, at, not_supported, required
+from pybernetes.api.fields import aggregate, at, not_supported, required
 from pybernetes.api.kinds import KindInfo
 from pybernetes.api.meta import format_time
 from pybernetes.api.schema import Shape, definition
-from pybernetes.apiserver.admission.contract import JUDGED, Attributes, Kind, Operation
+from pybernetes.apiserver.admission.contract import Attributes, Kind, Operation
 from pybernetes.apiserver.answers import document_answer
 from pybernetes.apiserver.decoding import decode
 from pybernetes.apiserver.discovery.served import Kind as ServedKind
@@ -26,10 +23,8 @@ from pybernetes.apiserver.endpoint import context_of
 from pybernetes.apiserver.http import ApiResponse
 from pybernetes.apiserver.objects import StoredObject
 from pybernetes.apiserver.registry import Registry
-from pybernetes.apiserver.resource import Context, Document
+from pybernetes.apiserver.resource import Document
 from pybernetes.apiserver.routes import Call, Routes
-from pybernetes.apiserver.rules import Models
-from pybernetes.apiserver.updating import Proposal
 
 _SUBRESOURCE = "pods/binding"
 _BINDING = KindInfo("", "v1", "Binding", "bindings", True, "core_v1")
@@ -44,26 +39,10 @@ def _shape() -> Shape:
     return Shape(definition("core_v1.Binding"))
 
 
-class BindingRule:
-    """The server itself makes the change: there is nothing to judge."""
-
-    subresource = "binding"
-
-    def prepare(self, new: Document, old: Document, context: Context) -> None:
-        pass
-
-    def problems(self, models: Models) -> Iterator[FieldError]:
-        return iter(())
-
-    def warnings(self, new: Document, old: Document) -> Iterator[str]:
-        return iter(())
-
-
 class Binder:
     def __init__(self, pods: Registry, clock: Clock) -> None:
         self._pods = pods
         self._clock = clock
-        self._rule = BindingRule()
 
     def register(self, routes: Routes) -> None:
         routes.subresource("", "pods", "binding", self.bind)
@@ -93,7 +72,7 @@ class Binder:
 
     async def _carry_out(self, call: Call, binding: Document, name: str) -> ApiResponse:
         namespace = call.info.namespace
-        context = replace(context_of(call, self._clock), manager="")
+        context = context_of(call, self._clock)
         attributes = Attributes(
             Operation.CREATE, self._pods.resource, namespace, name, context, binding, None, "binding", _ADMITTED
         )
@@ -102,18 +81,23 @@ class Binder:
         _check(binding, name)
         await self._pods.admission.validate(attributes)
 
-        context = replace(context, judge=JUDGED)
-
-        def propose(current: StoredObject) -> Proposal:
+        def bound(current: StoredObject) -> Document:
             pod = current.fresh_document()
-            uid = (binding.get("metadata") or {}).get("uid")
-            if uid and uid != pod["metadata"]["uid"]:
-                raise self._pods.uid_mismatch(pod["metadata"], uid)
+            self._check_preconditions(binding["metadata"], pod)
             _require_bindable(pod)
-            return Proposal(_bound(pod, binding, format_time(context.now)))
+            return _bound(pod, binding, format_time(context.now))
 
-        await self._pods.update(namespace, name, propose, context, self._rule)
+        await self._pods.guaranteed_update(namespace, name, bound, context)
         return document_answer(call.request, SUCCESS, 201)
+
+    def _check_preconditions(self, stated: Document, pod: Document) -> None:
+        """Raises 409 when the scheduler means another pod, or the pod as it was."""
+        metadata = pod["metadata"]
+        uid, version = stated.get("uid"), stated.get("resourceVersion")
+        if uid and uid != metadata["uid"]:
+            raise self._pods.uid_mismatch(metadata, uid)
+        if version and version != metadata["resourceVersion"]:
+            raise self._pods.version_mismatch(metadata, version)
 
 
 def _check(binding: Document, name: str) -> None:

@@ -6,6 +6,7 @@ Follows pkg/registry/core/pod/storage/eviction.go.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -13,6 +14,7 @@ import msgspec
 
 from pybernetes.api import errors
 from pybernetes.api.clock import Clock
+from pybernetes.api.fields import FieldError
 from pybernetes.api.kinds import KindInfo
 from pybernetes.api.meta import format_time
 from pybernetes.api.models.meta_v1 import LabelSelector as SelectorModel
@@ -20,7 +22,7 @@ from pybernetes.api.schema import shape_of
 from pybernetes.api.selectors import LabelSelector
 from pybernetes.apiserver.admission.contract import JUDGED, Attributes, Kind, Operation
 from pybernetes.apiserver.answers import document_answer
-from pybernetes.apiserver.binding import SUCCESS, BindingRule
+from pybernetes.apiserver.binding import SUCCESS
 from pybernetes.apiserver.decoding import decode
 from pybernetes.apiserver.delete_options import delete_options_of
 from pybernetes.apiserver.delete_plan import DeleteOptions
@@ -31,6 +33,7 @@ from pybernetes.apiserver.objects import StoredObject
 from pybernetes.apiserver.registry import Registry
 from pybernetes.apiserver.resource import Context, Document
 from pybernetes.apiserver.routes import Call, Routes
+from pybernetes.apiserver.rules import Models
 from pybernetes.apiserver.updating import Proposal
 
 MOST_DISRUPTED = 2000
@@ -44,12 +47,19 @@ _ADMITTED = Kind("policy", "v1", "Eviction")
 _EVICTION = KindInfo("policy", "v1", "Eviction", "evictions", True, "policy_v1")
 
 
-class BudgetRule(BindingRule):
+class _OwnChange:
+    """The server itself makes the change: there is nothing to judge."""
+
     subresource = "status"
 
+    def prepare(self, new: Document, old: Document, context: Context) -> None:
+        pass
 
-class _MarkRule(BindingRule):
-    subresource = "status"
+    def problems(self, models: Models) -> Iterator[FieldError]:
+        return iter(())
+
+    def warnings(self, new: Document, old: Document) -> Iterator[str]:
+        return iter(())
 
 
 class Evictor:
@@ -59,7 +69,7 @@ class Evictor:
         self._pods = pods
         self._budgets = budgets
         self._clock = clock
-        self._rule = BudgetRule()
+        self._rule = _OwnChange()
 
     def register(self, routes: Routes) -> None:
         routes.subresource("", "pods", "eviction", self.evict)
@@ -100,7 +110,7 @@ class Evictor:
             check_preconditions(self._pods.info, current, options)
             return Proposal(_disrupted(pod, context))
 
-        await self._pods.update(namespace, name, propose, context, _MarkRule())
+        await self._pods.update(namespace, name, propose, context, self._rule)
         await self._pods.delete(namespace, name, replace(options, resource_version=None), context)
 
     async def _take_disruption(self, namespace: str, pod: Document, context: Context) -> bool:

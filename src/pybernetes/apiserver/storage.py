@@ -218,12 +218,19 @@ class Storage:
 
     def uid_mismatch(self, metadata: Document, stated: str) -> errors.ApiError:
         """Of an object that the client thinks another one."""
+        return self._precondition_failed(metadata, "UID", stated, metadata["uid"])
+
+    def version_mismatch(self, metadata: Document, stated: str) -> errors.ApiError:
+        """Of an object that has changed since the client looked."""
+        return self._precondition_failed(metadata, "ResourceVersion", stated, metadata["resourceVersion"])
+
+    def _precondition_failed(self, metadata: Document, what: str, stated: str, found: str) -> errors.ApiError:
         key = self.key(metadata.get("namespace", ""), metadata["name"])
         return errors.conflict(
             self.info.group_resource,
             metadata["name"],
             f"StorageError: invalid object, Code: 4, Key: {key}, ResourceVersion: 0, AdditionalErrorMsg: "
-            f"Precondition failed: UID in precondition: {stated}, UID in object meta: {metadata['uid']}",
+            f"Precondition failed: {what} in precondition: {stated}, {what} in object meta: {found}",
         )
 
     def _reserve(self, new: Document, old: Document | None, context: Context) -> Reservation:

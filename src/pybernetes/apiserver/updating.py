@@ -51,6 +51,8 @@ class Proposal(msgspec.Struct, frozen=True):
 
 Propose = Callable[[StoredObject], Proposal]
 """From the object as it is. Raises to refuse."""
+Change = Callable[[StoredObject], Document]
+"""From the object as it is to a document of the registry's own. Raises to refuse."""
 
 
 class Updating(Storage):
@@ -102,6 +104,16 @@ class Updating(Storage):
                 return written if self._custom is None else await self._prepared(written)
             if proposal.pinned:
                 break
+        raise self.modified(name)
+
+    async def guaranteed_update(self, namespace: str, name: str, change: Change, context: Context) -> StoredObject:
+        """A change that the server itself makes in carrying out another request: nothing of it is admitted, judged or
+        managed. Raises 404 when absent, and what ``change`` raises."""
+        for _ in range(MOST_RACES):
+            current = await self.get(namespace, name)
+            written = await self._put_over(current, change(current), context, NOTHING_RESERVED)
+            if written is not None:
+                return written
         raise self.modified(name)
 
     def _check_identity(self, proposal: Proposal, old: Document, current: StoredObject) -> None:
