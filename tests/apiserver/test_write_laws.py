@@ -159,6 +159,34 @@ def test_a_new_object_is_taken_apart_as_one_compared_with_nothing(config: Docume
     ) == orjson.dumps([entry.fields for entry in expected.values()])
 
 
+EVENT = shape_of("", "v1", "Event")
+EVENTS = st.fixed_dictionaries(
+    {
+        "involvedObject": st.dictionaries(
+            st.sampled_from(["kind", "name", "uid", "fieldPath"]), st.sampled_from(["", "x"])
+        )
+    },
+    optional={
+        "metadata": st.fixed_dictionaries({"name": NAMES}),
+        "reason": st.sampled_from(["", "Scheduled"]),
+        "count": st.integers(0, 2),
+        "source": st.fixed_dictionaries({}, optional={"component": st.sampled_from(["", "x"])}),
+        "series": st.fixed_dictionaries({}, optional={"count": st.integers(0, 1)}),
+        "related": st.dictionaries(st.sampled_from(["kind", "name"]), TEXTS),
+        "type": st.sampled_from(["", "Normal"]),
+    },
+)
+
+
+@given(st.lists(EVENTS, min_size=1, max_size=4))
+def test_events_are_taken_apart_by_which_fields_they_have(events: list[Document]) -> None:
+    typed = Typed(kind_of(EVENT.definition), EVENT.read({}).document)
+    quick = Newcomers(typed, lambda fields: fields)
+    for event in events:
+        document = EVENT.read(event).document
+        assert quick.managers(document, _author("me"), {}) == created(document, typed, _author("me"))
+
+
 SETS = st.lists(
     st.lists(st.sampled_from(["f:a", "f:b", 'k:{"n":1}', 'k:{"n":10}', 'v:"x"']), min_size=1, max_size=3).map(tuple),
     max_size=6,

@@ -13,7 +13,7 @@ import orjson
 from pybernetes.api.patch.apply import Author, Keep, Typed, created
 from pybernetes.api.patch.field_set import EMPTY, LEAF, SELF, Fields, field_step, ordered
 from pybernetes.api.patch.managed import UNMANAGED, Entry, Managers
-from pybernetes.api.patch.parts import MapKind
+from pybernetes.api.patch.parts import ListKind, MapKind
 from pybernetes.api.recent import Recent
 
 Document = dict[str, Any]
@@ -59,19 +59,27 @@ class Newcomers:
 
     def _part(self, name: str, value: Any) -> Fields | None:
         kind = self.typed.kind.child(name)
+        if not isinstance(kind, MapKind | ListKind):
+            return LEAF if value != self.typed.empty.get(name, _ABSENT) and self._takes(name) else None
         if not isinstance(kind, MapKind) or not kind.is_struct:
             if name not in self.typed.empty and self._takes(name):
                 return kind.whole(value)
             return self._compared(name, value).get(field_step(name))
-        text = orjson.dumps(value)
+        form = self._form(name, value)
         parts = self._parts.get(name)
         if parts is None:
             parts = self._parts[name] = Recent()
-        known = parts.get(text)
+        known = parts.get(form)
         if known is None:
             known = self._compared(name, value)
-            parts.keep(text, known)
+            parts.keep(form, known)
         return known.get(field_step(name))
+
+    def _form(self, name: str, value: Any) -> bytes:
+        """What the fields of a struct depend on: of one that has but scalars, where an empty object has nothing, which
+        of them there are."""
+        flat = value.__class__ is dict and not any(item.__class__ in _PARTED for item in value.values())
+        return ",".join(value).encode() if flat and not self.typed.empty.get(name) else orjson.dumps(value)
 
     def _takes(self, name: str) -> bool:
         """The door resets nothing of this field."""
@@ -88,5 +96,7 @@ class Newcomers:
         return next((entry.fields for entry in managers.values()), EMPTY)
 
 
+_ABSENT: Any = object()
+_PARTED = (dict, list)
 _NOBODY = Author("", "", "")
 _UNMANAGED_METADATA = frozenset(UNMANAGED["f:metadata"]) - {SELF}
