@@ -30,6 +30,11 @@ _KINDS = {
     "MutatingWebhook": "MutatingWebhookConfiguration",
     "ValidatingWebhook": "ValidatingWebhookConfiguration",
 }
+_NOT_IN_OLDER_VERSIONS = {
+    "@rbac_v1.ClusterRoleBinding.roleRef": " This field is immutable.",
+    "@rbac_v1.RoleBinding.roleRef": " This field is immutable.",
+}
+"""Endings of today's descriptions that those of the columns' versions lack."""
 _KNOWN = {info.module for info in kinds.ALL} | {"meta_v1"}
 _MODULES = {"apiv1": "core_v1", "metav1": "meta_v1", "resourceapi": "resource_v1"}
 
@@ -46,7 +51,9 @@ def field_of(alias: str, type_: str, field: str) -> str:
 
 def source_of(line: str) -> str:
     if field := _FIELD.search(line):
-        return field_of(*field.groups())
+        found = field_of(*field.groups())
+        ending = _NOT_IN_OLDER_VERSIONS.get(found)
+        return f"{found}~{ending}" if ending else found
     if literal := _LITERAL.search(line):
         text: str = json.loads(literal[1])
         return text

@@ -178,3 +178,13 @@ async def test_a_list_that_is_stated_to_be_empty_is_managed_where_it_would_be_nu
         made = await talk.post(ranges, {"metadata": {"name": "r", "labels": {"a": "b"}}}, fieldManager="me")
         changed = await talk.put(f"{ranges}/r", {**made.body, "spec": {"limits": []}}, fieldManager="you")
         assert changed.body["metadata"]["managedFields"][1]["fieldsV1"] == {"f:spec": {"f:limits": {}}}
+
+
+async def test_what_the_server_sets_is_nobodys_field_though_a_client_sent_it() -> None:
+    sent = {"name": "sent", "deletionTimestamp": "2020-01-01T00:00:00Z", "deletionGracePeriodSeconds": 5}
+    async with serving() as talk:
+        answer = await talk.post("/api/v1/namespaces/default/configmaps", {"metadata": sent, "data": {"a": "b"}})
+    assert answer.status == 201
+    assert [entry["fieldsV1"] for entry in answer.body["metadata"]["managedFields"]] == [
+        {"f:data": {".": {}, "f:a": {}}}
+    ]

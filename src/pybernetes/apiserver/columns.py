@@ -74,5 +74,7 @@ def _ready(document: Document, now: datetime) -> str:
 
 NAME = Column("Name", _name, format="name")
 AGE = Column("Age", _age)
+UNTITLED_AGE = Column("", _age)
+"""For tables of upstream with a cell more than columns."""
 READY = Column("Ready", _ready)
 """For pods: ready containers of all."""

@@ -87,6 +87,8 @@ class Creating(Storage):
 
     def _place(self, namespace: str, document: Document) -> None:
         metadata = document.setdefault("metadata", {})
+        for owned in (*SERVER_OWNED, "selfLink"):
+            metadata.pop(owned, None)
         stated = metadata.get("namespace", "")
         if stated and namespace and stated != namespace:
             raise errors.bad_request(
@@ -115,8 +117,6 @@ class Creating(Storage):
 
     def _prepare_create(self, document: Document, context: Context) -> None:
         metadata = document["metadata"]
-        for owned in (*SERVER_OWNED, "selfLink"):
-            metadata.pop(owned, None)
         metadata["uid"] = new_uid(self._random)
         metadata["creationTimestamp"] = format_time(context.now)
         if self.rules.generation is not None:

@@ -77,6 +77,7 @@ ValidateUpdate = Callable[[Any, Any], Iterable["FieldError"]]
 class Column:
     """A column of `kubectl get`. ``extract`` gives a JSON value; columns of priority 1 show in wide output only.
 
+    One without a name has cells and no definition.
     ``type`` and ``format`` are those of OpenAPI: string, integer, number, boolean, date; format `name` marks the name.
     """
 

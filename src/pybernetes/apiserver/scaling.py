@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from dataclasses import replace as dataclass_replace
 from functools import cache
 
 from msgspec.structs import replace
@@ -59,7 +60,7 @@ def _typed() -> Typed:
 SCALES = Resource(
     info=SCALE,
     columns=(
-        NAME,
+        dataclass_replace(NAME, format=""),
         number_column("Desired", "spec.replicas"),
         number_column("Available", "status.replicas"),
         AGE,

@@ -78,6 +78,7 @@ def _definitions(resource: Resource, columns: Sequence[Column]) -> list[Document
             "priority": column.priority,
         }
         for column in columns
+        if column.name
     ]
 
 

@@ -1,8 +1,9 @@
 """What the columns of tables are for, as table answers tell it.
 
 A column that shows a field has the field's description, which is read from the package lightkube-models when a table is
-first asked for; the others have words of their own. Which is which stands in column_descriptions.json
-(`tools/generate_columns.py`). Follows AddHandlers in pkg/printers/internalversion.
+first asked for, less the ending after `~` that an older version's has not; the others have words of their own. Which is
+which stands in column_descriptions.json (`tools/generate_columns.py`). Follows AddHandlers in
+pkg/printers/internalversion.
 """
 
 from __future__ import annotations
@@ -29,8 +30,9 @@ def _text(source: str) -> str:
         return source
     from pybernetes.apiserver.openapi.descriptions import describe
 
-    definition, _, field = source[1:].rpartition(".")
-    return describe(definition).fields.get(field, "")
+    named, _, ending = source[1:].partition("~")
+    definition, _, field = named.rpartition(".")
+    return describe(definition).fields.get(field, "").removesuffix(ending)
 
 
 @cache

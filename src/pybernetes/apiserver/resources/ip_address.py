@@ -11,7 +11,7 @@ from datetime import datetime
 from pybernetes.api.fields import FieldError, at, invalid, is_dns_subdomain, is_path_segment, required
 from pybernetes.api.kinds import info_of
 from pybernetes.api.models.networking_v1 import IPAddress
-from pybernetes.apiserver.columns import NAME, NONE
+from pybernetes.apiserver.columns import NAME, NONE, UNTITLED_AGE
 from pybernetes.apiserver.resource import Column, Document, Resource
 from pybernetes.apiserver.resources.cells import at_path
 from pybernetes.apiserver.validation.addresses import canonical_ip_messages
@@ -56,7 +56,7 @@ IP_ADDRESSES = Resource(
     short_names=("ip",),
     validate=validate,
     validate_update=validate_update,
-    columns=(NAME, Column("ParentRef", _parent)),
+    columns=(NAME, Column("ParentRef", _parent), UNTITLED_AGE),
 )
 
 RESOURCES = (IP_ADDRESSES,)
