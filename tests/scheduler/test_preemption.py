@@ -85,7 +85,7 @@ def test_the_fewest_budgets_are_violated_even_at_the_cost_of_higher_priority() -
     world = World(node("a", cpu="1"), node("b", cpu="1"))
     world.place(pod("guarded", cpu="1", priority=1, labels={"app": "db"}), "a")
     world.place(pod("plain", cpu="1", priority=50), "b")
-    world.state.budgets[Key("default", "db")] = budget("db", 0)
+    world.state.budgets.set(Key("default", "db"), budget("db", 0))
     plan = planned(world, pod("vip", cpu="1", priority=100))
     assert isinstance(plan, Preemption)
     assert (plan.node, plan.violations) == ("b", 0)
@@ -95,7 +95,7 @@ def test_a_guarded_pod_is_reprieved_before_more_important_ones() -> None:
     world = World(node("a", cpu="2"))
     world.place(pod("guarded", cpu="1", priority=1, labels={"app": "db"}), "a")
     world.place(pod("plain", cpu="1", priority=50), "a")
-    world.state.budgets[Key("default", "db")] = budget("db", 0)
+    world.state.budgets.set(Key("default", "db"), budget("db", 0))
     plan = planned(world, pod("vip", cpu="1", priority=100))
     assert isinstance(plan, Preemption)
     assert [victim.key.name for victim in plan.victims] == ["plain"]
@@ -105,7 +105,7 @@ def test_a_budget_that_allows_one_guards_the_second() -> None:
     world = World(node("a", cpu="2"))
     for name in ("one", "two"):
         world.place(pod(name, cpu="1", priority=1, labels={"app": "db"}), "a")
-    world.state.budgets[Key("default", "db")] = budget("db", 1)
+    world.state.budgets.set(Key("default", "db"), budget("db", 1))
     plan = planned(world, pod("vip", cpu="2", priority=100))
     assert isinstance(plan, Preemption)
     assert (len(plan.victims), plan.violations) == (2, 1)

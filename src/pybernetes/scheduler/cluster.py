@@ -6,13 +6,15 @@ and ``forget`` takes back what could not be bound. Pods on a node that is not kn
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, KeysView, Mapping
 from contextlib import contextmanager
 
 from pybernetes.api.meta import Key
-from pybernetes.api.models import core_v1, policy_v1
+from pybernetes.api.models import core_v1
 from pybernetes.scheduler.columns import NodeColumns
 from pybernetes.scheduler.device_objects import DeviceObjects
+from pybernetes.scheduler.disruption_budgets import Budgets
+from pybernetes.scheduler.importance import PodsByImportance, Ranked
 from pybernetes.scheduler.nominations import Nominations
 from pybernetes.scheduler.placed_volumes import PlacedVolumes
 from pybernetes.scheduler.pod_counts import PodCounts
@@ -29,8 +31,9 @@ class ClusterState:
         self.placed_volumes = PlacedVolumes()
         self.storage = StorageObjects()
         self.devices = DeviceObjects()
-        self.nominations = Nominations()
-        self.budgets: dict[Key, policy_v1.PodDisruptionBudget] = {}
+        self.nominations = Nominations(self.nodes)
+        self._by_importance = PodsByImportance(self.nodes)
+        self.budgets = Budgets()
         self.namespaces: dict[str, Mapping[str, str]] = {}
         self._pods: dict[Key, tuple[PodInfo, str]] = {}
         self._on_node: dict[str, dict[Key, PodInfo]] = {}
@@ -41,6 +44,7 @@ class ClusterState:
         is_new = self.nodes.row(name) is None
         row = self.nodes.set_node(node)
         if is_new:
+            self._by_importance.forget(row)
             for pod in self._on_node.get(name, {}).values():
                 self._count(row, pod, 1)
 
@@ -58,6 +62,8 @@ class ClusterState:
         if known is not None and known[1] == node and _counts_alike(known[0], pod):
             self._pods[pod.key] = (pod, node)
             self._on_node[node][pod.key] = pod
+            if (row := self.nodes.row(node)) is not None:
+                self._by_importance.forget(row)
             return
         self.remove_pod(pod.key)
         self._place(pod, node)
@@ -126,6 +132,14 @@ class ClusterState:
     def pods_on(self, node: str) -> Mapping[Key, PodInfo]:
         return self._on_node.get(node, {})
 
+    def ranked(self, rows: Iterable[int]) -> list[Ranked]:
+        """The pods on each of some nodes, the most important first."""
+        return self._by_importance.of(rows, self.pods_on)
+
+    @property
+    def placed_keys(self) -> KeysView[Key]:
+        return self._pods.keys()
+
     def set_namespace(self, name: str, labels: Mapping[str, str] | None) -> None:
         """None removes it."""
         if labels is None:
@@ -143,6 +157,8 @@ class ClusterState:
             self._count(row, pod, 1)
 
     def _count(self, row: int, pod: PodInfo, sign: int) -> None:
+        if not self.nodes.is_trial:
+            self._by_importance.forget(row)
         if sign > 0:
             self.nodes.add_pod(row, pod)
         else:

@@ -7,7 +7,7 @@ made from, so that it can be explained later.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 
@@ -17,9 +17,10 @@ from pybernetes.scheduler.arrays import EVERY_ROW, Ints, Mask, Rows
 from pybernetes.scheduler.cluster import ClusterState
 from pybernetes.scheduler.columns import NodeColumns
 from pybernetes.scheduler.explaining.trace import Template, Trace
-from pybernetes.scheduler.framework import Code, Profile, Refusal, Rejection, Scope, Weighted
+from pybernetes.scheduler.framework import Code, FilterPlugin, Profile, Refusal, Rejection, Scope, Weighted
 from pybernetes.scheduler.narrowing import InQuestion, in_question, narrowing
 from pybernetes.scheduler.pod_info import PodInfo
+from pybernetes.scheduler.pods_and_filters import Concerned, PodFilters
 
 REASON_PROMISED = "node(s) were promised to pods that preempted there"
 """In explanations only: events and conditions say what would be missing beside those pods."""
@@ -47,6 +48,7 @@ class Placement:
 
 
 Decision = Placement | Diagnosis
+Filters = Sequence[FilterPlugin]
 
 
 class Evaluator:
@@ -57,6 +59,7 @@ class Evaluator:
         self._templates: dict[tuple[bytes, str], Template] = {}
         self._node_filters = [one for one in profile.filters if one.scope is Scope.NODE]
         self._cluster_filters = [one for one in profile.filters if one.scope is Scope.CLUSTER]
+        self._pod_filters = PodFilters(profile.filters)
         self._narrowing = narrowing(profile.filters)
         self._in_template: dict[str, tuple[Weighted, None]] = {one.plugin.name: (one, None) for one in profile.scores}
         self.trace: Trace | None = None
@@ -135,29 +138,37 @@ class Evaluator:
                 reasons[reason] = reasons.get(reason, 0) + 1
         return Diagnosis(len(nodes), reasons, frozenset(rejected_by), resolvable)
 
-    def fits(self, pod: PodInfo, row: int) -> bool:
-        """Whether every filter lets the pod onto one node, as the state is now and with those nominated to the node."""
-        return bool(self._state.nodes.present[row]) and not self._refusals_at(pod, row)
+    def concerned(self, pod: PodInfo) -> Concerned:
+        """The filters that have something to say of a pod now."""
+        return self._pod_filters.concerned(pod, self._state.nodes)
 
-    def reasons_at(self, pod: PodInfo, row: int) -> list[str]:
+    def fits(self, pod: PodInfo, row: int, filters: Filters | None = None) -> bool:
+        """Whether every filter lets the pod onto one node, as the state is now and with those nominated to the node.
+
+        ``filters``: all of the profile's, or those that are asked.
+        """
+        return bool(self._state.nodes.present[row]) and not self._refusals_at(pod, row, filters)
+
+    def reasons_at(self, pod: PodInfo, row: int, filters: Filters | None = None) -> list[str]:
         """Why a node will not do; empty where the pod fits."""
-        return [reason for _, reason in self._refusals_at(pod, row)]
+        return [reason for _, reason in self._refusals_at(pod, row, filters)]
 
-    def _refusals_at(self, pod: PodInfo, row: int) -> list[tuple[str, str]]:
+    def _refusals_at(self, pod: PodInfo, row: int, filters: Filters | None = None) -> list[tuple[str, str]]:
         """What the first plugin that refuses has to say, with its name."""
+        asked = self._profile.filters if filters is None else filters
         node = self._state.nodes.names[row]
         others = self._state.nominations.before(pod, node)
         if others:
             with self._state.visited_by(others, node):
-                refused = self._refused_as_it_is(pod, row)
+                refused = self._refused_as_it_is(pod, row, asked)
             if refused:
                 return refused
-        return self._refused_as_it_is(pod, row)
+        return self._refused_as_it_is(pod, row, asked)
 
-    def _refused_as_it_is(self, pod: PodInfo, row: int) -> list[tuple[str, str]]:
+    def _refused_as_it_is(self, pod: PodInfo, row: int, filters: Filters) -> list[tuple[str, str]]:
         nodes = self._state.nodes
         rows: Rows = np.array([row])
-        for plugin in self._profile.filters:
+        for plugin in filters:
             if plugin.concerns(pod, nodes):
                 reasons = [one.reason for one in plugin.filter(pod, nodes, rows) if one.mask[0]]
                 if reasons:
@@ -166,11 +177,17 @@ class Evaluator:
 
     def _respecting_nominations(self, pod: PodInfo, nodes: NodeColumns, feasible: Mask) -> Mask:
         """Without the nodes where the pod would take the place of one that was promised it."""
+        asked = self.concerned(pod)
+        needs = asked.needs(pod, nodes)
+        promised = self._state.nominations.room.before(pod, self._state.placed_keys, [line for line, _ in needs])
+        if promised is None:
+            return feasible
         kept = feasible.copy()
-        for node in list(self._state.nominations.nodes()):
-            row = nodes.row(node)
-            if row is not None and kept[row] and self._state.nominations.before(pod, node):
-                kept[row] = self.fits(pod, row)
+        for (line, amount), taken in zip(needs, promised.amounts, strict=True):
+            free = nodes.allocatable[line] - nodes.requested[line] - taken
+            kept[promised.rows] &= (free >= amount)[promised.rows]
+        for row in promised.rows if asked.minding else promised.particular:
+            kept[row] = kept[row] and self.fits(pod, int(row))
         return kept
 
     def _filtered(self, pod: PodInfo, nodes: NodeColumns) -> tuple[Trace, Mask]:

@@ -94,7 +94,7 @@ class Feed:
     def _budget(self, old: policy_v1.PodDisruptionBudget | None, new: policy_v1.PodDisruptionBudget | None) -> None:
         budget = new or old
         assert budget is not None
-        _keep(self._state.budgets, Key(budget.metadata.namespace, budget.metadata.name), new)
+        self._state.budgets.set(Key(budget.metadata.namespace, budget.metadata.name), new)
 
     def _claim(self, old: core_v1.PersistentVolumeClaim | None, new: core_v1.PersistentVolumeClaim | None) -> None:
         claim = new or old

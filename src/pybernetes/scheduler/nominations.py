@@ -6,14 +6,15 @@ Follows kube-scheduler's nominator (backend/queue/nominator.go).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from pybernetes.api.meta import Key
+from pybernetes.scheduler.columns import NodeColumns
 from pybernetes.scheduler.pod_info import PodInfo
+from pybernetes.scheduler.promised_room import PromisedRoom
 
 
 class Nominations:
-    def __init__(self) -> None:
+    def __init__(self, nodes: NodeColumns) -> None:
+        self.room = PromisedRoom(nodes)
         self._pods: dict[Key, tuple[PodInfo, str]] = {}
         self._by_node: dict[str, dict[Key, PodInfo]] = {}
 
@@ -24,10 +25,12 @@ class Nominations:
         self.remove(pod.key)
         self._pods[pod.key] = (pod, node)
         self._by_node.setdefault(node, {})[pod.key] = pod
+        self.room.add(pod, node)
 
     def remove(self, key: Key) -> None:
         known = self._pods.pop(key, None)
         if known is not None:
+            self.room.remove(key)
             node = known[1]
             del self._by_node[node][key]
             if not self._by_node[node]:
@@ -37,9 +40,6 @@ class Nominations:
         """Empty for a pod that is not nominated."""
         known = self._pods.get(key)
         return known[1] if known is not None else ""
-
-    def nodes(self) -> Iterator[str]:
-        return iter(self._by_node)
 
     def before(self, pod: PodInfo, node: str) -> list[PodInfo]:
         """Those whose place on a node another pod has to respect."""

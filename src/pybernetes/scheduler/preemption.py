@@ -12,24 +12,25 @@ Follows kube-scheduler's framework/preemption and plugins/defaultpreemption.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import overload
 
 import numpy as np
 
-from pybernetes.api.meta import Key
+from pybernetes.scheduler.arrays import Ints
 from pybernetes.scheduler.cluster import ClusterState
 from pybernetes.scheduler.configuration.arguments import DefaultPreemptionArgs
-from pybernetes.scheduler.disruption_budgets import split_by_budgets
 from pybernetes.scheduler.evaluation import Diagnosis, Evaluator
+from pybernetes.scheduler.importance import started
 from pybernetes.scheduler.pod_info import PodInfo
-from pybernetes.scheduler.wording import NEVER_PREEMPTS, NO_VICTIMS, NOT_HELPFUL, VICTIMS_TERMINATING
+from pybernetes.scheduler.victim_search import Found, VictimSearch, joined
+from pybernetes.scheduler.victims import LOWEST_PRIORITY_OFFSET, VIOLATIONS, cheapest
+from pybernetes.scheduler.wording import NEVER_PREEMPTS, NOT_HELPFUL, VICTIMS_TERMINATING
 
 BY_SCHEDULER = "PreemptionByScheduler"
 DISRUPTION_TARGET = "DisruptionTarget"
-_LOWEST_PRIORITY_OFFSET = 1 << 31
+_FEWEST_AT_ONCE = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ class Preemption:
 
     node: str
     victims: tuple[PodInfo, ...]
-    candidates: tuple[Preemption, ...] = ()
+    candidates: Sequence[Preemption] = ()
     violations: int = 0
     """How many victims a budget protects."""
 
@@ -50,18 +51,6 @@ class NoPreemption:
     reasons: dict[str, int]
     not_eligible: str = ""
     """Why nothing was looked for at all."""
-
-
-@dataclass(slots=True)
-class _Search:
-    wanted: int
-    safe: list[Preemption] = field(default_factory=list)
-    violating: list[Preemption] = field(default_factory=list)
-    reasons: dict[str, int] = field(default_factory=dict)
-
-    @property
-    def is_over(self) -> bool:
-        return bool(self.safe) and len(self.safe) + len(self.violating) >= self.wanted
 
 
 def plan_preemption(
@@ -76,18 +65,67 @@ def plan_preemption(
     if refused := _not_eligible(state, pod, diagnosis):
         return NoPreemption({}, refused)
     rows = np.flatnonzero(diagnosis.resolvable)
-    search = _Search(arguments.candidates(len(rows)))
-    for row in np.roll(rows, -offset % len(rows)) if len(rows) else ():
-        _look_at(state, evaluator, pod, int(row), search)
-        if search.is_over:
-            break
-    candidates = [*search.safe, *search.violating]
-    if candidates:
-        return replace(min(candidates, key=cost), candidates=tuple(candidates))
-    reasons = search.reasons
+    search = VictimSearch(state, evaluator, pod)
+    wanted = arguments.candidates(len(rows))
+    parts: list[Found] = []
+    for part in _parts(np.roll(rows, -offset), wanted):
+        parts.append(search.look_at(part))
+        if (enough := _enough(joined(parts), wanted)) is not None:
+            return _best(enough)
+    if parts and (found := joined(parts)).nodes:
+        return _best(found)
+    reasons = search.why_not()
     if hopeless := diagnosis.nodes - len(rows):
-        reasons[NOT_HELPFUL] = reasons.get(NOT_HELPFUL, 0) + hopeless
-    return NoPreemption(reasons)
+        reasons[NOT_HELPFUL] += hopeless
+    return NoPreemption(dict(reasons))
+
+
+def _parts(rows: Ints, wanted: int) -> Iterator[Ints]:
+    """As many nodes at once as may be enough, though not all of them are of use; then ever more."""
+    begin, size = 0, max(wanted * 5 // 4, _FEWEST_AT_ONCE)
+    while begin < len(rows):
+        yield rows[begin : begin + size]
+        begin, size = begin + size, 2 * size
+
+
+def _enough(found: Found, wanted: int) -> Found | None:
+    """The nodes after which the search is over: as many as were wanted, and one of them violates no budget."""
+    is_safe = found.costs[VIOLATIONS] == 0
+    if not is_safe.any() or len(is_safe) < wanted:
+        return None
+    return found.first(max(wanted, int(is_safe.argmax()) + 1))
+
+
+def _best(found: Found) -> Preemption:
+    candidates = Candidates(found)
+    best = cheapest(found.costs)
+    return replace(candidates.at(best), candidates=candidates)
+
+
+class Candidates(Sequence[Preemption]):
+    """The nodes to choose among, those that violate no budget first; each is made when somebody asks for it."""
+
+    def __init__(self, found: Found) -> None:
+        self._found = replace(found, costs=found.costs[: VIOLATIONS + 1])
+        self._order = np.argsort(found.costs[VIOLATIONS] > 0, kind="stable")
+
+    def at(self, place: int) -> Preemption:
+        """By the order in which nodes were looked at."""
+        found = self._found
+        violations = int(found.costs[VIOLATIONS, place])
+        return Preemption(found.nodes[place].node, found.victims_at(place), violations=violations)
+
+    def __len__(self) -> int:
+        return len(self._order)
+
+    @overload
+    def __getitem__(self, place: int) -> Preemption: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[Preemption]: ...
+    def __getitem__(self, place: int | slice) -> Preemption | list[Preemption]:
+        if isinstance(place, slice):
+            return [self.at(one) for one in self._order[place].tolist()]
+        return self.at(int(self._order[place]))
 
 
 def _not_eligible(state: ClusterState, pod: PodInfo, diagnosis: Diagnosis) -> str:
@@ -109,64 +147,10 @@ def _is_preempted(pod: PodInfo) -> bool:
     )
 
 
-def _look_at(state: ClusterState, evaluator: Evaluator, pod: PodInfo, row: int, search: _Search) -> None:
-    node = state.nodes.names[row]
-    lower = [one for one in state.pods_on(node).values() if one.priority < pod.priority]
-    if not lower:
-        search.reasons[NO_VICTIMS] = search.reasons.get(NO_VICTIMS, 0) + 1
-        return
-    lower.sort(key=_importance)
-    protected, others = split_by_budgets(lower, state.budgets.values())
-    with _without(state, lower, node) as absent:
-        why_not = evaluator.reasons_at(pod, row)
-        if why_not:
-            for reason in why_not:
-                search.reasons[reason] = search.reasons.get(reason, 0) + 1
-            return
-        for one in (*protected, *others):
-            state.assume(one, node)
-            if evaluator.fits(pod, row):
-                absent.pop(one.key)
-            else:
-                state.forget(one.key)
-    victims = tuple(one for one in lower if one.key in absent)
-    violations = sum(one.key in absent for one in protected)
-    if victims:
-        (search.violating if violations else search.safe).append(Preemption(node, victims, violations=violations))
-
-
-@contextmanager
-def _without(state: ClusterState, pods: list[PodInfo], node: str) -> Iterator[dict[Key, PodInfo]]:
-    """Takes pods away for a look and puts them back; who is still absent at the end is in the answer."""
-    absent = {one.key: one for one in pods}
-    assumed = {one.key for one in pods if state.is_assumed(one.key)}
-    with state.trial():
-        for one in pods:
-            state.remove_pod(one.key)
-        try:
-            yield absent
-        finally:
-            for one in pods:
-                state.remove_pod(one.key)
-                if one.key in assumed:
-                    state.assume(one, node)
-                else:
-                    state.set_pod(one, node)
-
-
-def _importance(pod: PodInfo) -> tuple[int, datetime]:
-    """More important first: higher priority, then older."""
-    return -pod.priority, _started(pod)
-
-
-def _started(pod: PodInfo) -> datetime:
-    return pod.pod.status.start_time or datetime.max.replace(tzinfo=UTC)
-
-
-def cost(candidate: Preemption) -> tuple[int, int, int, int, float]:
+def cost(candidate: Preemption) -> tuple[int, int, int, int, int]:
     """The lowest of candidates is the best."""
     victims = candidate.victims
     highest = victims[0].priority
-    total = sum(victim.priority + _LOWEST_PRIORITY_OFFSET for victim in victims)
-    earliest = min(_started(victim) for victim in victims if victim.priority == highest)
-    return candidate.violations, highest, total, len(victims), -earliest.timestamp()
+    total = sum(victim.priority + LOWEST_PRIORITY_OFFSET for victim in victims)
+    earliest = min(started(victim) for victim in victims if victim.priority == highest)
+    return candidate.violations, highest, total, len(victims), -earliest

@@ -130,6 +130,9 @@ class DynamicResources:
     def concerns(self, pod: PodInfo, nodes: NodeColumns) -> bool:
         return bool(pod.spec.resource_claims)
 
+    def minds_pods(self, pod: PodInfo) -> bool:
+        return False
+
     def filter(self, pod: PodInfo, nodes: NodeColumns, rows: Rows) -> Sequence[Refusal]:
         claims = claims_of(pod.pod, self._devices.claim)
         unavailable = self._unavailable(claims, nodes, rows)

@@ -77,6 +77,14 @@ class InterPodAffinity:
     def concerns(self, pod: PodInfo, nodes: NodeColumns) -> bool:
         return bool(pod.inter_pod.required or pod.inter_pod.required_anti or self._placed.required_anti)
 
+    def minds_pods(self, pod: PodInfo) -> bool:
+        """Only where one of the two refuses, or needs, the company of the other."""
+        return bool(
+            pod.inter_pod.required
+            or pod.inter_pod.required_anti
+            or self._placed.required_anti.picking(pod, self._labels(pod), self._state.nodes.capacity)
+        )
+
     def filter(self, pod: PodInfo, nodes: NodeColumns, rows: Rows) -> Sequence[Refusal]:
         """A node counts for the first rule that refuses it."""
         refused: Mask = np.zeros(nodes.capacity, np.bool_)

@@ -144,6 +144,9 @@ class NodeAffinity:
         required = affinity is not None and affinity.required_during_scheduling_ignored_during_execution is not None
         return bool(pod.spec.node_selector) or required
 
+    def minds_pods(self, pod: PodInfo) -> bool:
+        return False
+
     def filter(self, pod: PodInfo, nodes: NodeColumns, rows: Rows) -> Sequence[Refusal]:
         refused = ~required_nodes(pod, nodes, rows)
         if self._enforced is None:

@@ -36,6 +36,9 @@ class NodeDeclaredFeatures:
                 return bool(set(_needed(spec)))
         return False
 
+    def minds_pods(self, pod: PodInfo) -> bool:
+        return False
+
     def filter(self, pod: PodInfo, nodes: NodeColumns, rows: Rows) -> Sequence[Refusal]:
         needed = set(_needed(pod.spec))
         asked = np.arange(nodes.capacity)[rows]

@@ -20,6 +20,9 @@ class NodeName:
     def concerns(self, pod: PodInfo, nodes: NodeColumns) -> bool:
         return bool(pod.spec.node_name)
 
+    def minds_pods(self, pod: PodInfo) -> bool:
+        return False
+
     def filter(self, pod: PodInfo, nodes: NodeColumns, rows: Rows) -> Sequence[Refusal]:
         row = nodes.row(pod.spec.node_name or "")
         wanted = nodes.mask_of(() if row is None else (row,))

@@ -57,6 +57,14 @@ class NodeResourcesFit:
     def concerns(self, pod: PodInfo, nodes: NodeColumns) -> bool:
         return True
 
+    def needs(self, pod: PodInfo, nodes: NodeColumns) -> Sequence[tuple[int, int]]:
+        """Lines of ``allocatable``, and how much of each must be free."""
+        wanted = [(nodes.resources[POD_SLOTS], 1)]
+        wanted += [
+            (nodes.resource_index(name), amount) for name, amount in pod.requests.items() if not self._ignores(name)
+        ]
+        return wanted
+
     def filter(self, pod: PodInfo, nodes: NodeColumns, rows: Rows) -> Sequence[Refusal]:
         slots = nodes.resources[POD_SLOTS]
         refusals = [Refusal(nodes.requested[slots, rows] >= nodes.allocatable[slots, rows], "Too many pods")]

@@ -29,5 +29,8 @@ class NodeUnschedulable:
     def concerns(self, pod: PodInfo, nodes: NodeColumns) -> bool:
         return not tolerates(pod.spec.tolerations, _CORDON)
 
+    def minds_pods(self, pod: PodInfo) -> bool:
+        return False
+
     def filter(self, pod: PodInfo, nodes: NodeColumns, rows: Rows) -> Sequence[Refusal]:
         return (Refusal(nodes.unschedulable[rows], REASON, Code.UNRESOLVABLE),)

@@ -47,6 +47,9 @@ class TaintToleration:
     def concerns(self, pod: PodInfo, nodes: NodeColumns) -> bool:
         return True
 
+    def minds_pods(self, pod: PodInfo) -> bool:
+        return False
+
     def filter(self, pod: PodInfo, nodes: NodeColumns, rows: Rows) -> Sequence[Refusal]:
         repelling = _untolerated(pod, nodes, _HARD)
         if not repelling:

@@ -81,6 +81,9 @@ class VolumeBinding:
     def concerns(self, pod: PodInfo, nodes: NodeColumns) -> bool:
         return bool(pod.claims)
 
+    def minds_pods(self, pod: PodInfo) -> bool:
+        return False
+
     def filter(self, pod: PodInfo, nodes: NodeColumns, rows: Rows) -> Sequence[Refusal]:
         claims = claims_of(pod, self._volumes)
         outside, missing = self._bound_elsewhere(claims, nodes, rows)

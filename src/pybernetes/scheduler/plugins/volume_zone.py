@@ -66,6 +66,9 @@ class VolumeZone:
     def concerns(self, pod: PodInfo, nodes: NodeColumns) -> bool:
         return bool(pod.claims) and any(True for _ in self._zones(pod))
 
+    def minds_pods(self, pod: PodInfo) -> bool:
+        return False
+
     def filter(self, pod: PodInfo, nodes: NodeColumns, rows: Rows) -> Sequence[Refusal]:
         has_label: Mask = np.logical_or.reduce([nodes.label_ids(key)[rows] != ABSENT for key in _LABELS])
         matching: Mask = np.ones(len(has_label), np.bool_)
