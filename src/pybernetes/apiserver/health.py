@@ -15,6 +15,7 @@ import orjson
 
 from pybernetes.api import errors
 from pybernetes.apiserver.http import PLAIN_TEXT, ApiResponse, json_response, no_such_page, text_response
+from pybernetes.apiserver.negotiation import require_json_acceptable
 from pybernetes.apiserver.routes import Call, Handler, Routes
 
 log = logging.getLogger(__name__)
@@ -114,6 +115,7 @@ async def _all(root: str, checks: Mapping[str, Check], query: Mapping[str, Seque
 async def version(call: Call) -> ApiResponse:
     if call.request.method != "GET":
         raise errors.method_not_allowed()
+    require_json_acceptable(call.request)
     return json_response(_VERSION)
 
 

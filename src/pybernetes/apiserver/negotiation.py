@@ -103,9 +103,18 @@ def require_acceptable(request: ApiRequest, verb: str) -> None:
     accept = request.headers.get("accept")
     if not accept or accept == JSON or accept == "*/*" or _names_a_served_type(accept):
         return
-    served = f"{_SERVED}, {_WATCHED}" if verb in _LISTED else _SERVED
-    message = f"406: Not Acceptable\n\nAvailable representations: {served}"
-    raise errors.ApiError(406, "NotAcceptable", message, {})
+    raise _none_acceptable(f"{_SERVED}, {_WATCHED}" if verb in _LISTED else _SERVED)
+
+
+def require_json_acceptable(request: ApiRequest) -> None:
+    """The same for what is told in JSON only."""
+    accept = request.headers.get("accept")
+    if accept and {clause.split(";", 1)[0].strip() for clause in accept.split(",")}.isdisjoint((JSON, "*/*")):
+        raise _none_acceptable(JSON)
+
+
+def _none_acceptable(served: str) -> errors.ApiError:
+    return errors.ApiError(406, "NotAcceptable", f"406: Not Acceptable\n\nAvailable representations: {served}", {})
 
 
 _LISTED = frozenset({"list", "watch"})

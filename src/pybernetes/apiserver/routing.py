@@ -45,7 +45,7 @@ class Routing:
             return self._routes.elsewhere[info.group, info.version]
         endpoint = self._endpoints.get((info.group, info.version, info.resource))
         if endpoint is None:
-            return self._of_nobody(info)
+            return self._of_nobody(info, request)
         if info.path.startswith("//"):
             return _no_page
         if info.verb == "watch" and request.method not in ("GET", "HEAD"):
@@ -79,10 +79,12 @@ class Routing:
             raise self._not_allowed(endpoint, info)
         return handler
 
-    def _of_nobody(self, info: RequestInfo) -> Handler:
+    def _of_nobody(self, info: RequestInfo, request: ApiRequest) -> Handler:
         found = self._routes.of_resource(info.group, info.version, info.resource)
         found = found or self._routes.of_group(info.group, info.version)
         if found is not None:
+            if info.group in self._builtin:
+                require_acceptable(request, info.verb)
             return found
         if info.group in self._builtin:
             raise errors.path_not_found()

@@ -16,6 +16,7 @@ from pybernetes.apiserver.discovery.served import (
     ServedVersion,
     groups_of,
     of_resources,
+    storage_hash,
     version_rank,
 )
 from pybernetes.apiserver.http import ApiRequest
@@ -133,10 +134,21 @@ def test_the_form_is_negotiated(accept: str, expected: tuple[Encoding, str] | tu
     assert negotiated(accept) == expected
 
 
-def test_what_cannot_be_accepted_is_406(discovery: Discovery) -> None:
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("/apis", "only the following media types are accepted: "),
+        ("/apis/apps", "only the following media types are accepted: "),
+        ("/apis/example.com/v1", "only the following media types are accepted: "),
+        ("/apis/apps/v1", "406: Not Acceptable\n\nAvailable representations: "),
+        ("/api/v1", "406: Not Acceptable\n\nAvailable representations: "),
+    ],
+)
+def test_what_cannot_be_accepted_is_406(discovery: Discovery, path: str, words: str) -> None:
     with pytest.raises(ApiError) as refused:
-        discovery.answer(ApiRequest("GET", "/apis", headers={"accept": "text/html"}))
-    assert refused.value.code == 406
+        discovery.answer(ApiRequest("GET", path, headers={"accept": "text/html"}))
+    told = "application/json, application/yaml, application/vnd.kubernetes.protobuf"
+    assert (refused.value.code, refused.value.message) == (406, words + told)
 
 
 def test_every_declared_kind_is_told() -> None:
@@ -146,6 +158,12 @@ def test_every_declared_kind_is_told() -> None:
         for resource in version.resources
     }
     assert told == {(one.info.group, one.info.version, one.info.plural) for one in load()}
+
+
+def test_hashes_name_the_version_that_upstream_keeps() -> None:
+    assert storage_hash("", "v1", "Pod") == "xPOwRZ+Yhw8="
+    assert storage_hash("apiextensions.k8s.io", "v1", "CustomResourceDefinition") == "jfWCUB31mvA="
+    assert storage_hash("admissionregistration.k8s.io", "v1", "MutatingAdmissionPolicy") == "LYmCf+UMVdg="
 
 
 async def test_the_index_has_a_second_name_that_is_not_listed() -> None:

@@ -21,7 +21,16 @@ from pybernetes.apiserver.discovery import documents
 from pybernetes.apiserver.discovery.priorities import GROUPS
 from pybernetes.apiserver.discovery.served import ServedGroup, ServedVersion, as_registered, groups_of
 from pybernetes.apiserver.http import JSON, ApiRequest, ApiResponse, json_response, no_such_page
-from pybernetes.apiserver.negotiation import PROTOBUF, YAML, Encoding, Media, Offer, media_of, wants_pretty
+from pybernetes.apiserver.negotiation import (
+    PROTOBUF,
+    YAML,
+    Encoding,
+    Media,
+    Offer,
+    media_of,
+    require_acceptable,
+    wants_pretty,
+)
 from pybernetes.apiserver.routes import Call, Routes
 
 AGGREGATED_VERSIONS = ("v2",)
@@ -128,12 +137,14 @@ class Discovery:
         path = request.path.rstrip("/")
         plain = self._documents.get(path)
         if plain is None:
-            parts = path.split("/")
-            if parts[1] == "api" or (len(parts) > 3 and parts[2] in GROUPS):
+            if _is_built_in(path):
                 raise errors.path_not_found()
             return no_such_page()
-        if request.method != "GET" and not _takes_any_method(path):
-            raise errors.method_not_allowed()
+        if not _takes_any_method(path):
+            if request.method != "GET":
+                raise errors.method_not_allowed()
+            if _is_built_in(path):
+                require_acceptable(request, "get")
         if path not in ("/api", "/apis"):
             return _answer_plain(request, plain)
         wanted = negotiated(request.headers.get("accept", ""))
@@ -145,9 +156,20 @@ class Discovery:
         return _answer_aggregated(self._aggregated[path, version], encoding, version, request)
 
 
+def _is_built_in(path: str) -> bool:
+    """Whether resources of upstream's own are below it."""
+    parts = path.split("/")
+    return parts[1] == "api" or (len(parts) > 2 and parts[2] in GROUPS and not _takes_any_method(path))
+
+
 def _takes_any_method(path: str) -> bool:
-    """The groups and what tells of one are served beside the resources, as by upstream's aggregator."""
-    return path.startswith("/apis") and path.count("/") < len(("", "apis", "GROUP"))
+    """The groups and what tells of one are served beside the resources, as by upstream's aggregator, whose own group is
+    not."""
+    return (
+        path != "/apis/apiregistration.k8s.io"
+        and path.startswith("/apis")
+        and path.count("/") < len(("", "apis", "GROUP"))
+    )
 
 
 def _answer_plain(request: ApiRequest, plain: bytes) -> ApiResponse:
@@ -165,7 +187,7 @@ def _listed(groups: list[ServedGroup]) -> list[ServedGroup]:
 
 def _answer_aggregated(found: _Aggregated, encoding: Encoding, version: str, request: ApiRequest) -> ApiResponse:
     sent = {"ETag": found.etag, "Vary": "Accept", "Cache-Control": "public"}
-    if found.etag in (part.strip() for part in request.headers.get("if-none-match", "").split(",")):
+    if request.headers.get("if-none-match", "") == found.etag:
         return ApiResponse(304, b"", sent)
     sent["Content-Type"] = f"{encoding.value};g={_GROUP};v={version};as={_KIND}"
     body = found.body

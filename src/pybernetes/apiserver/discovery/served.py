@@ -87,6 +87,11 @@ class ServedVersion:
         return bool(self.resources) or self.remote is not None
 
     @property
+    def is_custom(self) -> bool:
+        """Whether everything that is served of it was defined by users."""
+        return bool(self.resources) and all(resource.published is not None for resource in self.resources)
+
+    @property
     def name(self) -> str:
         """That of its APIService."""
         return f"{self.version}.{self.group}"
@@ -171,8 +176,17 @@ def as_registered(groups: Iterable[ServedGroup]) -> list[ServedGroup]:
     return sorted((ServedGroup(one.group, tuple(sorted(one.versions, key=place))) for one in groups), key=first)
 
 
+_HASHED_AS = {
+    ("admissionregistration.k8s.io", "MutatingAdmissionPolicy"): "v1beta1",
+    ("admissionregistration.k8s.io", "MutatingAdmissionPolicyBinding"): "v1beta1",
+    ("apiextensions.k8s.io", "CustomResourceDefinition"): "v1beta1",
+}
+"""Kinds that upstream keeps in an older version than the preferred one."""
+
+
 def storage_hash(group: str, version: str, kind: str) -> str:
     """As StorageVersionHash in k8s.io/apiserver/pkg/endpoints/discovery."""
+    version = _HASHED_AS.get((group, kind), version)
     return b64encode(sha256(f"{group}/{version}/{kind}".encode()).digest()[:8]).decode()
 
 

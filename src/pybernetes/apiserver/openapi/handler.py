@@ -56,6 +56,9 @@ _SECURITY = {
 }
 
 
+_INFO_OF_CUSTOM = {"title": "Kubernetes CRD Swagger", "version": "v0.1.0"}
+
+
 class Elsewhere(Protocol):
     """Documents of another server. ``index`` leads from `apis/GROUP/VERSION` to its address there."""
 
@@ -196,13 +199,16 @@ class OpenApi:
             paths = {f"{told.path}/": told.item(Dialect.V3, schemas)}
             types = [told.shows] if told.shows else []
         else:
-            schemas = Schemas(Dialect.V3, [(told.group, told.version)])
+            schemas = Schemas(Dialect.V3, option_versions() if told.is_custom else [(told.group, told.version)])
             _publish([told], schemas)
             paths = Paths(Dialect.V3, schemas).of_version(told)
             types = _types_of([told])
         components: dict[str, Any] = {"schemas": schemas.closure(types)} if types else {}
-        components["securitySchemes"] = _SECURITY
-        return orjson.dumps({"openapi": "3.0.0", "info": self._info, "paths": paths, "components": components})
+        is_custom = isinstance(told, ServedVersion) and told.is_custom
+        if not is_custom:
+            components["securitySchemes"] = _SECURITY
+        info = _INFO_OF_CUSTOM if is_custom else self._info
+        return orjson.dumps({"openapi": "3.0.0", "info": info, "paths": paths, "components": components})
 
     def _build_v2(self) -> bytes:
         return orjson.dumps(self._document_v2())
@@ -261,8 +267,12 @@ def _types_of(versions: Sequence[ServedVersion]) -> list[str]:
     }
     found = [type_of_kind(*kind) for kind in sorted(kinds)]
     verbs = {verb for version in versions for resource in version.resources for verb in resource.verbs}
+    if all(version.is_custom for version in versions):
+        verbs.discard("watch")
+    else:
+        found.append("meta_v1.APIResourceList")
     of_verbs = [type_name for verb in _OF_VERBS if verb in verbs for type_name in _OF_VERBS[verb]]
-    return ["meta_v1.APIResourceList", *of_verbs, *(type_name for type_name in found if type_name)]
+    return [*of_verbs, *(type_name for type_name in found if type_name)]
 
 
 def _accepts(accept: str, media_types: Container[str]) -> bool:

@@ -95,6 +95,15 @@ ITEM = {
     "delete": Operation("delete", "delete", "delete", _DELETE, Body.OPTIONS, Shows.DELETED, ("200", "202")),
 }
 SUBRESOURCE = {**ITEM, "create": COLLECTION["create"]}
+CUSTOM_COLLECTION = {
+    **COLLECTION,
+    "deletecollection": replace(COLLECTION["deletecollection"], query=_LIST, body=Body.NONE),
+}
+CUSTOM_ITEM = {
+    **ITEM,
+    "get": replace(ITEM["get"], query=("pretty", "resourceVersion")),
+    "patch": replace(ITEM["patch"], codes=("200",)),
+}
 WATCH = Operation("get", "watch", "watch", _LIST, shows=Shows.EVENT, streamed=True)
 WATCH_LIST = replace(WATCH, action="watchlist")
 

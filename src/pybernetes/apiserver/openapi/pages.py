@@ -71,16 +71,12 @@ def pages_of(groups: Iterable[ServedGroup]) -> Iterator[Page]:
     """One for each group but those of custom resources, and those that are always there."""
     yield from _ALWAYS
     for group in groups:
-        if group.group and any(_is_built_in(version) for version in group.versions):
+        if group.group and any(version.resources and not version.is_custom for version in group.versions):
             name = f"get{words_of(group.group)}APIGroup"
             yield Page(f"/apis/{group.group}", tag_of(group.group), name, "get information of a group", _GROUP)
 
 
 _GROUP = "meta_v1.APIGroup"
-
-
-def _is_built_in(version: ServedVersion) -> bool:
-    return any(resource.published is None for resource in version.resources)
 
 
 def resources_page(version: ServedVersion) -> Page:

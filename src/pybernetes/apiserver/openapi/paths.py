@@ -37,7 +37,9 @@ class Paths:
     schemas: Schemas
 
     def of_version(self, version: ServedVersion) -> dict[str, Document]:
-        found = {f"{version.path}/": resources_page(version).item(self.dialect, self.schemas)}
+        found: dict[str, Document] = {}
+        if not version.is_custom:
+            found[f"{version.path}/"] = resources_page(version).item(self.dialect, self.schemas)
         for resource in version.resources:
             found |= _OfResource(self.dialect, self.schemas, version, resource).paths()
         return dict(sorted(found.items()))
@@ -52,13 +54,16 @@ class _OfResource:
 
     def paths(self) -> dict[str, Document]:
         version, resource = self.version, self.resource
+        custom = resource.published is not None
+        of_collection = known.CUSTOM_COLLECTION if custom else known.COLLECTION
+        of_item = known.CUSTOM_ITEM if custom else known.ITEM
         scope = "/namespaces/{namespace}" if resource.namespaced else ""
         noun = ("Namespaced" if resource.namespaced else "") + resource.kind.kind
         collection = f"{version.path}{scope}/{resource.plural}"
         found = {
-            collection: self._item(_Place(collection, noun, resource.kind), known.COLLECTION, resource.verbs),
+            collection: self._item(_Place(collection, noun, resource.kind), of_collection, resource.verbs),
             f"{collection}/{{name}}": self._item(
-                _Place(f"{collection}/{{name}}", noun, resource.kind), known.ITEM, resource.verbs
+                _Place(f"{collection}/{{name}}", noun, resource.kind), of_item, resource.verbs
             ),
         }
         if resource.namespaced and "list" in resource.verbs:
@@ -90,7 +95,11 @@ class _OfResource:
             return self._connections(one.name, place)
         if one.name == "log":
             return {path: self._joined(place, [self._operation(place, known.LOG)])}
-        return {path: self._item(place, known.SUBRESOURCE, one.verbs)}
+        return {
+            path: self._item(
+                place, known.SUBRESOURCE if self.resource.published is None else known.CUSTOM_ITEM, one.verbs
+            )
+        }
 
     def _connections(self, name: str, place: _Place) -> dict[str, Document]:
         found = {place.path: self._connected(name, place)}
@@ -137,7 +146,7 @@ class _OfResource:
         }
         method = operation.method.capitalize() if connects else ""
         collection = "Collection" if operation.action == "deletecollection" else ""
-        kind = place.kind
+        kind = place.kind if self.resource.published is None else self.resource.kind
         document: Document = {
             "description": self._sentence(place, operation),
             "tags": [_tag(self.version)],
@@ -164,7 +173,7 @@ class _OfResource:
 
     def _consumed(self, operation: Operation) -> Sequence[str]:
         if operation.body is not Body.PATCH:
-            return known.ANY_MEDIA
+            return known.ANY_MEDIA if self.resource.published is None else known.CUSTOM_MEDIA
         return known.PATCH_TYPES if self.resource.published is None else known.CUSTOM_PATCH_TYPES
 
     def _add_body(self, document: Document, place: _Place, operation: Operation) -> None:
