@@ -159,6 +159,17 @@ def test_a_mistake_gets_the_message_of_upstream(spec: Document, field: str, expe
     assert f"spec.{field}: {expected}" in problems(HORIZONTAL_POD_AUTOSCALERS, autoscaler("v2", **spec))
 
 
+def test_what_an_object_metric_describes_is_judged_as_a_whole_before_its_metric() -> None:
+    source = {"describedObject": {"apiVersion": "a/b/c", "kind": "", "name": "n"}, "target": {"type": "Value"}}
+    metrics = [{"type": "Object", "object": source}]
+    found = problems(HORIZONTAL_POD_AUTOSCALERS, autoscaler("v2", metrics=metrics))
+    assert [one.partition(":")[0].rpartition("object.")[2] for one in found][:3] == [
+        "describedObject.kind",
+        "describedObject.apiVersion",
+        "metric.name",
+    ]
+
+
 async def test_no_policies_are_refused_where_unstated_ones_are_defaulted() -> None:
     async with serving() as talk:
         refused = await talk.post(V2, autoscaler("v2", behavior={"scaleUp": {"policies": []}}))

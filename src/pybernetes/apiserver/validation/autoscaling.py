@@ -120,9 +120,10 @@ def _check_metric(metric: MetricSpec, path: FieldPath, *, judges_versions: bool)
         yield not_supported(path.type, metric.type, _SOURCES)
     given = {name: source for name, source in _sources(metric).items() if source is not None}
     for name, source in list(given.items())[:1]:
-        yield from _CHECKS[name](source, path.child(name))
-        if judges_versions and isinstance(source, ObjectMetricSource):
-            yield from _check_version(source.described_object, path.child(name).describedObject, core_group=True)
+        if isinstance(source, ObjectMetricSource):
+            yield from _check_object(source, path.child(name), judges_versions=judges_versions)
+        else:
+            yield from _CHECKS[name](source, path.child(name))
     wanted = metric.type[:1].lower() + metric.type[1:]
     if not known:
         yield not_supported(path.type, metric.type, _SOURCES)
@@ -145,8 +146,10 @@ def _sources(metric: MetricSpec) -> Mapping[str, Any]:
     }
 
 
-def _check_object(source: ObjectMetricSource, path: FieldPath) -> Iterator[FieldError]:
+def _check_object(source: ObjectMetricSource, path: FieldPath, *, judges_versions: bool) -> Iterator[FieldError]:
     yield from _check_named(source.described_object, path.describedObject)
+    if judges_versions:
+        yield from _check_version(source.described_object, path.describedObject, core_group=True)
     yield from _check_identifier(source.metric, path.metric)
     yield from _check_target(source.target, path.target)
     if source.target.value is None and source.target.average_value is None:
@@ -190,7 +193,6 @@ def _check_container_resource(source: ContainerResourceMetricSource, path: Field
 
 
 _CHECKS: Mapping[str, Callable[[Any, FieldPath], Iterator[FieldError]]] = {
-    "object": _check_object,
     "external": _check_external,
     "pods": _check_pods,
     "resource": _check_resource,
