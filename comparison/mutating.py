@@ -150,7 +150,12 @@ def main(
 
 def _prepare(file: Path, ours: KeptServer, theirs: KeptServer) -> None:
     needed = [one["needs"] for one in yaml.safe_load(file.read_text(encoding="utf-8")) if "needs" in one]
-    account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default"}}
+    account = {
+        "apiVersion": "v1",
+        "kind": "ServiceAccount",
+        "metadata": {"name": "default"},
+        "automountServiceAccountToken": False,
+    }
     for document in ({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}, account, *needed):
         group, _, version = document["apiVersion"].rpartition("/")
         info = by_gvk(group, version, document["kind"])

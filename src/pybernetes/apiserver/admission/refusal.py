@@ -6,6 +6,7 @@ Follows k8s.io/apiserver/pkg/admission/errors.go.
 from __future__ import annotations
 
 from pybernetes.api import errors
+from pybernetes.api.fields import is_path_segment, quoted
 from pybernetes.apiserver.admission.contract import Attributes
 
 
@@ -21,6 +22,14 @@ def shown_name(attributes: Attributes) -> str:
         return "Unknown"
     metadata = attributes.document.get("metadata") or {}
     return str(metadata.get("name") or metadata.get("generateName") or "Unknown")
+
+
+def unaskable(name: str) -> str:
+    """Why a client asks no server for an object of that name; "" where it does."""
+    if not name:
+        return "resource name may not be empty"
+    wrong = is_path_segment(name)
+    return f"invalid resource name {quoted(name)}: [{' '.join(wrong)}]" if wrong else ""
 
 
 def failed(message: str) -> errors.ApiError:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pybernetes.api import quantity
 from pybernetes.apiserver.admission.contract import Attributes, Operation, ReadingPlugin
 from pybernetes.apiserver.admission.pods import merged_tolerations, spec_of
-from pybernetes.apiserver.admission.refusal import forbidden
+from pybernetes.apiserver.admission.refusal import failed, forbidden, unaskable
 from pybernetes.apiserver.resource import Document
 
 CLASSES = "runtimeclasses.node.k8s.io"
@@ -54,6 +54,8 @@ class RuntimeClass(ReadingPlugin):
             return None
         found = self._reader.get(CLASSES, "", name)
         if found is None:
+            if problem := unaskable(name):
+                raise failed(problem)
             raise forbidden(attributes, f'pod rejected: RuntimeClass "{name}" not found')
         return found
 

@@ -13,7 +13,7 @@ from pybernetes.apiserver.admission.contract import Attributes, Operation, Plugi
 from pybernetes.apiserver.admission.host import Host
 from pybernetes.apiserver.admission.mountable_secrets import limits_secrets, mirror_problem, secret_problem
 from pybernetes.apiserver.admission.pods import is_mirror, spec_of
-from pybernetes.apiserver.admission.refusal import forbidden
+from pybernetes.apiserver.admission.refusal import forbidden, unaskable
 from pybernetes.apiserver.naming import random_suffix
 from pybernetes.apiserver.resource import Document
 
@@ -79,10 +79,8 @@ class ServiceAccount(Plugin):
             if name != DEFAULT or attempt == _PATIENCE - 1:
                 break
             await asyncio.sleep(0.1 + self._random.random() / 10)
-        raise forbidden(
-            attributes,
-            f'error looking up service account {attributes.namespace}/{name}: serviceaccount "{name}" not found',
-        )
+        problem = unaskable(name) or f'serviceaccount "{name}" not found'
+        raise forbidden(attributes, f"error looking up service account {attributes.namespace}/{name}: {problem}")
 
     def _mount_token(self, spec: Document) -> None:
         volumes = spec.get("volumes") or []

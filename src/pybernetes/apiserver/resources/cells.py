@@ -89,6 +89,16 @@ def access_modes(modes: Iterable[str] | None) -> str:
     return ",".join(short for mode, short in _ACCESS_MODES.items() if mode in given)
 
 
+CLASS_ANNOTATION = "volume.beta.kubernetes.io/storage-class"
+ATTRIBUTES_CLASS = "spec.volumeAttributesClassName"
+
+
+def storage_class(document: Document, now: datetime) -> str:
+    """Of a volume or claim: the annotation of old counts first."""
+    annotated: str | None = (document["metadata"].get("annotations") or {}).get(CLASS_ANNOTATION)
+    return at_path(document, "spec.storageClassName", "") if annotated is None else annotated
+
+
 def _containers(document: Document, spec_path: str) -> Iterable[Document]:
     containers: Iterable[Document] = at_path(document, f"{spec_path}.containers", ())
     return containers

@@ -22,7 +22,7 @@ from pybernetes.api.models.core_v1 import (
 )
 from pybernetes.apiserver.columns import AGE, NAME
 from pybernetes.apiserver.resource import Column, Context, Document, Resource, StatusSubresource
-from pybernetes.apiserver.resources.cells import access_modes, at_path, text_column
+from pybernetes.apiserver.resources.cells import ATTRIBUTES_CLASS, access_modes, at_path, storage_class, text_column
 from pybernetes.apiserver.resources.defaults import compile_defaults, under
 from pybernetes.apiserver.resources.pod_defaults import SOURCES, volume_mode
 from pybernetes.apiserver.validation.internal_form import form_difference, internal_form
@@ -182,7 +182,7 @@ def prepare_status(new: Document, old: Document, context: Context) -> None:
 
 def _claim(volume: Document, now: datetime) -> str:
     claim = volume["spec"].get("claimRef")
-    return f"{claim.get('namespace', '')}/{claim.get('name', '')}" if claim else ""
+    return "" if claim is None else f"{claim.get('namespace', '')}/{claim.get('name', '')}"
 
 
 def _status(volume: Document, now: datetime) -> str:
@@ -210,16 +210,16 @@ PERSISTENT_VOLUMES = Resource(
     warnings=warnings,
     columns=(
         NAME,
-        text_column("Capacity", "spec.capacity.storage"),
+        text_column("Capacity", "spec.capacity.storage", "0"),
         Column("Access Modes", lambda volume, now: access_modes(volume["spec"].get("accessModes"))),
         text_column("Reclaim Policy", "spec.persistentVolumeReclaimPolicy"),
         Column("Status", _status),
         Column("Claim", _claim),
-        text_column("StorageClass", "spec.storageClassName"),
-        text_column("VolumeAttributesClass", "spec.volumeAttributesClassName", "<unset>"),
+        Column("StorageClass", storage_class),
+        Column("VolumeAttributesClass", lambda volume, now: at_path(volume, ATTRIBUTES_CLASS, "<unset>")),
         text_column("Reason", "status.reason"),
         AGE,
-        text_column("VolumeMode", "spec.volumeMode", "<unset>", priority=1),
+        Column("VolumeMode", lambda volume, now: at_path(volume, "spec.volumeMode", "<unset>"), priority=1),
     ),
     subresources=(StatusSubresource(prepare=prepare_status, validate=check_only_metadata),),
 )

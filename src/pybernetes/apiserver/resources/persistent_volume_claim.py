@@ -28,7 +28,14 @@ from pybernetes.api.models.core_v1 import PersistentVolumeClaim, PersistentVolum
 from pybernetes.api.resource_names import is_native
 from pybernetes.apiserver.columns import AGE, NAME
 from pybernetes.apiserver.resource import Column, Context, Document, Resource, StatusSubresource
-from pybernetes.apiserver.resources.cells import access_modes, at_path, text_column
+from pybernetes.apiserver.resources.cells import (
+    ATTRIBUTES_CLASS,
+    CLASS_ANNOTATION,
+    access_modes,
+    at_path,
+    storage_class,
+    text_column,
+)
 from pybernetes.apiserver.resources.defaults import compile_defaults, under
 from pybernetes.apiserver.resources.pod_defaults import CLAIM_SPEC
 from pybernetes.apiserver.validation.claims import check_claim_spec
@@ -38,7 +45,6 @@ from pybernetes.apiserver.validation.persistent_volume import check_valid_quanti
 from pybernetes.apiserver.validation.simple import NOT_NEGATIVE, check_unchanged
 from pybernetes.apiserver.validation.volume_warnings import claim_warnings
 
-CLASS_ANNOTATION = "volume.beta.kubernetes.io/storage-class"
 RESIZE_STATUSES = (
     "ControllerResizeInProgress",
     "ControllerResizeInfeasible",
@@ -230,10 +236,10 @@ PERSISTENT_VOLUME_CLAIMS = Resource(
         text_column("Volume", "spec.volumeName"),
         Column("Capacity", _capacity),
         Column("Access Modes", _modes),
-        text_column("StorageClass", "spec.storageClassName"),
-        text_column("VolumeAttributesClass", "spec.volumeAttributesClassName", "<unset>"),
+        Column("StorageClass", storage_class),
+        Column("VolumeAttributesClass", lambda claim, now: at_path(claim, ATTRIBUTES_CLASS, "<unset>")),
         AGE,
-        text_column("VolumeMode", "spec.volumeMode", "<unset>", priority=1),
+        Column("VolumeMode", lambda claim, now: at_path(claim, "spec.volumeMode", "<unset>"), priority=1),
     ),
     subresources=(StatusSubresource(validate=validate_status),),
 )

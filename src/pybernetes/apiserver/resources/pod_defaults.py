@@ -14,8 +14,10 @@ import msgspec
 from pybernetes.api.features import GENERIC_WORKLOAD
 from pybernetes.api.models.core_v1 import Volume
 from pybernetes.api.quantity import ZERO, Quantity, parse
+from pybernetes.api.resource_names import HUGEPAGES
 from pybernetes.apiserver import features
 from pybernetes.apiserver.resources.defaults import Document, OverZero, Rule, Table, WhenAbsent, under
+from pybernetes.apiserver.validation.resources import POD_RESOURCES
 
 _IMAGE = re.compile(
     r"(?:(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])(?:\.(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9]))*"
@@ -195,8 +197,10 @@ def pod_level_resources(spec: Document) -> None:
     for name, amount in _together(spec).items():
         requests.setdefault(name, amount)
     for name, amount in whole["limits"].items():
-        requests.setdefault(name, amount)
-    whole["requests"] = requests
+        if name in POD_RESOURCES or name.startswith(HUGEPAGES):
+            requests.setdefault(name, amount)
+    if requests:
+        whole["requests"] = requests
 
 
 def _together(spec: Document) -> dict[str, str]:

@@ -16,11 +16,7 @@ from pybernetes.apiserver.resource import Column, Document, Resource, StatusSubr
 from pybernetes.apiserver.resources.cells import at_path
 from pybernetes.apiserver.validation.internal_form import internal_form
 from pybernetes.apiserver.validation.metadata import IMMUTABLE, check_metadata, check_metadata_update
-from pybernetes.apiserver.validation.resources import (
-    check_quota_resource_name,
-    check_resource_list,
-    is_quota_resource,
-)
+from pybernetes.apiserver.validation.resources import check_quota_list, is_quota_resource
 
 SCOPES = (
     "Terminating",
@@ -56,7 +52,7 @@ def validate(quota: ResourceQuota) -> Iterator[FieldError]:
 
 
 def _check_spec(spec: ResourceQuotaSpec, path: FieldPath) -> Iterator[FieldError]:
-    yield from check_resource_list(spec.hard, path.hard, check_quota_resource_name)
+    yield from check_quota_list(spec.hard, path.hard)
     for scope in spec.scopes:
         if scope not in SCOPES:
             yield invalid(path.scopes, spec.scopes, "unsupported scope")
@@ -111,8 +107,8 @@ def validate_update(new: ResourceQuota, old: ResourceQuota) -> Iterator[FieldErr
 
 def validate_status(new: ResourceQuota, old: ResourceQuota) -> Iterator[FieldError]:
     yield from check_metadata_update(new.metadata, old.metadata)
-    yield from check_resource_list(new.status.hard, at.status.hard, check_quota_resource_name)
-    yield from check_resource_list(new.status.used, at.status.used, check_quota_resource_name)
+    yield from check_quota_list(new.status.hard, at.status.hard)
+    yield from check_quota_list(new.status.used, at.status.used)
 
 
 def _is_limit(name: str) -> bool:

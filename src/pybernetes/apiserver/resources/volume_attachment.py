@@ -23,6 +23,8 @@ from pybernetes.api.models.storage_v1 import VolumeAttachment, VolumeAttachmentS
 from pybernetes.apiserver.columns import AGE, NAME
 from pybernetes.apiserver.resource import Column, Resource, StatusSubresource
 from pybernetes.apiserver.resources.cells import at_path, text_column
+from pybernetes.apiserver.resources.defaults import compile_defaults, under
+from pybernetes.apiserver.resources.pod_defaults import SOURCES
 from pybernetes.apiserver.rules import keep_metadata
 from pybernetes.apiserver.validation.device_names import check_dns_subdomain, check_driver_name
 from pybernetes.apiserver.validation.metadata import check_metadata
@@ -78,6 +80,7 @@ def validate_update(new: VolumeAttachment, old: VolumeAttachment) -> Iterator[Fi
 VOLUME_ATTACHMENTS = Resource(
     info=info_of(VolumeAttachment),
     returns_deleted=True,
+    defaults=compile_defaults(under("spec.source.inlineVolumeSpec", SOURCES)),
     validate=validate,
     validate_update=validate_update,
     judges_updates_alone=True,

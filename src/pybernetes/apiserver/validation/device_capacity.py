@@ -109,7 +109,7 @@ def _check_range(allowed: CapacityRequestPolicyRange, default: str, most: str, p
         if first.nano > _amount(most):
             yield invalid(path.step, step, f"one step {first} is larger than capacity value: {most}")
         for value in (default, *((high,) if high is not None else ())):
-            if (quantity.value(value) - quantity.value(low)) % quantity.value(step):
+            if not quantity.value(step) or (quantity.value(value) - quantity.value(low)) % quantity.value(step):
                 message = f"value is not a multiple of a given step ({step}) from ({low})"
                 yield invalid(path.step, value, message)
 

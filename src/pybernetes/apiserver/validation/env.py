@@ -122,6 +122,9 @@ def check_field_selector(
         yield required(path.apiVersion)
     elif not selector.field_path:
         yield required(path.fieldPath)
+    elif selector.api_version != "v1":
+        message = f"error converting fieldPath: unsupported pod version: {selector.api_version}"
+        yield invalid(path.fieldPath, selector.field_path, message)
     elif selector.field_path.endswith("']") and "['" in selector.field_path:
         field, _, key = selector.field_path[:-2].partition("['")
         if field not in ("metadata.annotations", "metadata.labels"):

@@ -151,7 +151,7 @@ def check_template_metadata(metadata: ObjectMeta, path: FieldPath) -> Iterator[F
     yield from check_labels(metadata.labels, path.labels)
     for field, name in zip(metadata.__struct_fields__, metadata.__struct_encode_fields__, strict=True):
         if field not in ("annotations", "labels") and getattr(metadata, field):
-            yield forbidden(path.child(name), "cannot be set")
+            yield forbidden(path.child("uID" if name == "uid" else name), "cannot be set")
 
 
 def check_owner_references(references: Sequence[OwnerReference], path: FieldPath) -> Iterator[FieldError]:

@@ -161,7 +161,7 @@ def _check_huge_pages(name: str, text: str, path: FieldPath) -> Iterator[FieldEr
     except ValueError:
         size = 0
     amount = quantity.value(text)
-    if size <= 0 or amount <= 0 or amount % size:
+    if size <= 0 or amount % size:
         yield invalid(path, text, f"{text} is not positive integer multiple of {name}")
 
 
@@ -193,12 +193,19 @@ def _check_claims(claims: Sequence[ResourceClaim], path: FieldPath, known: froze
 def check_resource_list(
     resources: Mapping[str, str], path: FieldPath, name_check: ResourceNameCheck = check_container_resource_name
 ) -> Iterator[FieldError]:
+    """What containers and pods may use."""
     for name, text in resources.items():
         if name in CONTAINER_RESOURCES and text[:1] != "-":
             continue
         yield from name_check(name, path[name])
         yield from check_resource_quantity(name, text, path[name])
         yield from _check_huge_pages(name, text, path[name])
+
+
+def check_quota_list(resources: Mapping[str, str], path: FieldPath) -> Iterator[FieldError]:
+    for name, text in resources.items():
+        yield from check_quota_resource_name(name, path[name])
+        yield from check_resource_quantity(name, text, path[name])
 
 
 def overcommits(name: str) -> bool:
