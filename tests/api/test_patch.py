@@ -82,6 +82,30 @@ def test_a_failed_test_refuses_the_whole_patch() -> None:
         json_patch.apply({"a": True}, [{"op": "test", "path": "/a", "value": 1}])
 
 
+@pytest.mark.parametrize(
+    "operation",
+    [
+        {"op": "copy", "from": "", "path": "/b"},
+        {"op": "copy", "from": "/l/9", "path": "/b"},
+        {"op": "test", "path": "a", "value": {"a": 1}},
+        {"op": "test", "path": "/x/y", "value": None},
+        {"op": "test", "path": "/l/9", "value": None},
+        {"op": "test", "path": "/a", "value": 1.0},
+        {"op": "replace", "path": "a", "value": {}},
+    ],
+)
+def test_a_place_that_is_not_there_is_refused(operation: dict[str, Any]) -> None:
+    with pytest.raises(PatchError):
+        json_patch.apply({"a": 1, "l": []}, [operation])
+
+
+@pytest.mark.parametrize(
+    "operation", [{"op": "test", "path": "/x", "value": None}, {"op": "test", "path": "/a", "value": 1}]
+)
+def test_a_null_stands_for_what_is_absent_in_an_object(operation: dict[str, Any]) -> None:
+    assert json_patch.apply({"a": 1}, [operation]) == {"a": 1}
+
+
 # -- strategic -------------------------------------------------------------------------------------------------------
 
 

@@ -21,6 +21,7 @@ from pybernetes.api.patch.checking import go_text
 from pybernetes.api.schema import DecodeError, Reading, Shape, find_duplicates
 from pybernetes.api.schema.conversion import convert
 from pybernetes.api.schema.duplicates import merging
+from pybernetes.apiserver import patched_text
 from pybernetes.apiserver.decoding import Decoded, identity_problem, kind_problem, read_keeping_reset
 from pybernetes.apiserver.http import ApiRequest
 from pybernetes.apiserver.resource import Document
@@ -54,7 +55,11 @@ def unsupported() -> errors.ApiError:
 
 
 def text_of(document: Document) -> str:
-    return orjson.dumps(document).decode()
+    return orjson.dumps(document).decode().translate(_IN_MARKUP)
+
+
+_IN_MARKUP = {ord(one): f"\\u{ord(one):04x}" for one in "<>&\u2028\u2029"}
+"""What Go's encoder does not write as it is, lest a text be taken for markup."""
 
 
 class Patch:
@@ -92,12 +97,12 @@ class Patch:
         try:
             reading = self._reading(patched, info, live)
         except DecodeError as error:
-            raise self.refused(patched, str(error)) from error
+            raise self.refused(patched, str(error), live) from error
         if self._mode is FieldValidation.IGNORE or not (reading.unknown or repeated):
             return Decoded(reading.document)
-        found = [*repeated, *(f'unknown field "{path}"' for path in sorted(reading.unknown))]
+        found = [*repeated, *(f'unknown field "{path}"' for path in self._in_order(reading.unknown, info, live))]
         if self._mode is FieldValidation.STRICT:
-            raise self.refused(patched, f"strict decoding error: {', '.join(found)}")
+            raise self.refused(patched, f"strict decoding error: {', '.join(found)}", live)
         return Decoded(reading.document, found)
 
     def _reading(self, patched: Document, info: KindInfo, live: Document | None) -> Reading:
@@ -107,16 +112,34 @@ class Patch:
             wrong = identity_problem(patched) or kind_problem(patched, info)
             if wrong:
                 raise DecodeError(wrong)
-            stated = patched if patched.get("apiVersion") else {}
-            return read_keeping_reset({**stated, "apiVersion": info.api_version, "kind": info.kind}, self._shape, live)
+            identity = {"apiVersion": info.api_version, "kind": info.kind}
+            if patched.get("apiVersion"):
+                return read_keeping_reset({**patched, **identity}, self._shape, live)
+            return read_keeping_reset(identity, self._shape)._replace(unknown=sorted(patched.keys() - identity.keys()))
         reading = convert(patched, lambda document: read_keeping_reset(document, self._shape, live))
         reading.document["apiVersion"], reading.document["kind"] = info.api_version, info.kind
         return reading
 
-    def refused(self, patched: Document, why: str) -> errors.ApiError:
-        """422, showing the patch or what it made."""
-        value = go_text(self._read()[1]) if self._type is PatchType.STRATEGIC else self._text(patched)
-        return errors.invalid("", "", "", [invalid(FieldPath("patch"), value, why)])
+    def refused(self, patched: Document, why: str, live: Document | None = None) -> errors.ApiError:
+        """422, showing the patch or what it made of ``live``."""
+        return errors.invalid("", "", "", [invalid(FieldPath("patch"), self._shown(patched, live), why)])
+
+    def _in_order(self, unknown: Sequence[str], info: KindInfo, live: Document | None) -> Sequence[str]:
+        """As they stand in the text that the patch made."""
+        if len(unknown) < 2 or live is None or self._type is PatchType.STRATEGIC or self._text is not text_of:
+            return sorted(unknown)
+        return self._reading(self._in_field_order(live), info, None).unknown
+
+    def _shown(self, patched: Document, live: Document | None) -> str:
+        if self._type is PatchType.STRATEGIC:
+            return go_text(self._read()[1])
+        if live is None:
+            return self._text(patched)
+        return self._text(self._in_field_order(live) if self._text is text_of else self(live))
+
+    def _in_field_order(self, live: Document) -> Document:
+        show = patched_text.merged if self._type is PatchType.MERGE else patched_text.operated
+        return show(live, self._read()[1], self._shape)
 
     def _read(self) -> tuple[Change, Any, Sequence[str]]:
         if self._parsed is None:

@@ -49,7 +49,7 @@ def _remove(document: Any, operation: Operation) -> Any:
 
 def _replace(document: Any, operation: Operation) -> Any:
     path = _path(operation, "path")
-    if not path and isinstance(operation.get("value"), dict):
+    if not operation["path"] and isinstance(operation.get("value"), dict):
         return operation["value"]
     return _changed(document, path, lambda holder, key: _set(holder, key, operation.get("value")), "replace", path)
 
@@ -65,7 +65,7 @@ def _move(document: Any, operation: Operation) -> Any:
 def _copy(document: Any, operation: Operation) -> Any:
     origin, path = _path(operation, "from"), _path(operation, "path")
     found = _find(document, origin)
-    if found is _MISSING and (not origin or _find(document, origin[:-1]) is _MISSING):
+    if not origin or (found is _MISSING and not isinstance(_find(document, origin[:-1]), dict)):
         raise PatchError(f'copy operation does not apply: doc is missing from path: "{_text(origin)}": missing value')
     return _put(document, path, None if found is _MISSING else found, "copy", path)
 
@@ -73,6 +73,8 @@ def _copy(document: Any, operation: Operation) -> Any:
 def _test(document: Any, operation: Operation) -> Any:
     path = _path(operation, "path")
     found, wanted = _find(document, path), operation.get("value")
+    if operation["path"] and (not path or (found is _MISSING and not isinstance(_find(document, path[:-1]), dict))):
+        raise PatchError(f"test operation does not apply: is missing path: {_text(path)}: missing value")
     if not _same(None if found is _MISSING else found, wanted):
         raise TestFailed(f"testing value {_text(path)} failed: test failed")
     return document
@@ -122,7 +124,7 @@ def _required(document: Any, path: Path, kind: str) -> Any:
 
 
 def _index(text: str) -> int | None:
-    digits = text.removeprefix("-")
+    digits = text[1:] if text[:1] in ("-", "+") else text
     return int(text) if digits.isascii() and digits.isdigit() else None
 
 
@@ -204,11 +206,11 @@ def _place(holder: list[Any], key: str, last: int) -> int:
 
 
 def _same(one: Any, other: Any) -> bool:
-    """Equality of JSON values, where true is not 1."""
+    """Equality of JSON values, where neither true nor 1.0 is 1."""
     if isinstance(one, bool) or isinstance(other, bool):
         return one is other
     if isinstance(one, dict) and isinstance(other, dict):
         return one.keys() == other.keys() and all(_same(value, other[key]) for key, value in one.items())
     if isinstance(one, list) and isinstance(other, list):
         return len(one) == len(other) and all(map(_same, one, other))
-    return bool(one == other)
+    return type(one) is type(other) and bool(one == other)

@@ -151,10 +151,10 @@ class CustomEndpoint(Endpoint):
     def _conform_patched(self, patch: Patch, patched: Document, live: Document) -> Decoded:
         wrong = identity_problem(patched)
         if wrong:
-            raise patch.refused(patched, wrong)
+            raise patch.refused(patched, wrong, live)
         kind, version = patched.get("kind") or "", patched.get("apiVersion") or ""
         if not kind:
-            raise patch.refused(patched, f"Object 'Kind' is missing in '{_sorted_text(patched)}'")
+            raise patch.refused(patched, f"Object 'Kind' is missing in '{_sorted_text(patch(live))}'", live)
         if not version:
             raise errors.internal_error("Object 'apiVersion' is missing in 'object has no apiVersion field'")
         wanted = (("kind", kind, self.info.kind), ("apiVersion", version, self.info.api_version))
