@@ -23,9 +23,7 @@ class IndifferentFilter(Protocol):
 
 
 @runtime_checkable
-class CountingFilter(Protocol):
-    name: str
-
+class CountingFilter(FilterPlugin, Protocol):
     def needs(self, pod: PodInfo, nodes: NodeColumns) -> Sequence[tuple[int, int]]:
         """Lines of ``allocatable`` and ``requested``, and how much of each must be free: that is all it asks for."""
 
