@@ -46,6 +46,7 @@ class KeptServer:
         self._connection: http.client.HTTPSConnection | None = None
 
     def send(self, method: str, path: str, headers: dict[str, str], body: bytes) -> Answer:
+        """Status 0 where the server closes the connection instead of answering."""
         connection = self._connection or self._connected()
         connection.request(
             method,
@@ -53,7 +54,11 @@ class KeptServer:
             body or None,
             {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json", **headers},
         )
-        response = connection.getresponse()
+        try:
+            response = connection.getresponse()
+        except http.client.RemoteDisconnected:
+            self._connection = None
+            return Answer(0, {}, b"")
         answer = Answer(response.status, _headers(response), response.read())
         if response.will_close:
             connection.close()

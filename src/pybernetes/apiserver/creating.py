@@ -26,7 +26,7 @@ from pybernetes.apiserver.objects import StoredObject
 from pybernetes.apiserver.owners import REPEATED, REPEATED_AFTER, drop_repeated_owners
 from pybernetes.apiserver.resource import NOTHING_RESERVED, Context, Document, Reservation
 from pybernetes.apiserver.storage import SERVER_OWNED, Storage
-from pybernetes.apiserver.validation.metadata import check_metadata
+from pybernetes.apiserver.validation.metadata import check_common_metadata
 from pybernetes.store.contract import Committed, Condition, Exists, ModRevisionIs, Put
 
 
@@ -135,7 +135,7 @@ class Creating(Storage):
         model = self._model(document)
         if not self.rules.common_metadata:
             return self.rules.validate(model)
-        metadata = check_metadata(model.metadata, is_path_segment, namespaced=self.info.namespaced)
+        metadata = check_common_metadata(model.metadata, is_path_segment, namespaced=self.info.namespaced)
         return list(self.rules.validate(model)) or metadata
 
     async def _insert(

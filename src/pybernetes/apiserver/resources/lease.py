@@ -12,12 +12,12 @@ from pybernetes.api.kinds import info_of
 from pybernetes.api.models.coordination_v1 import Lease, LeaseSpec
 from pybernetes.apiserver.columns import AGE, NAME
 from pybernetes.apiserver.resource import Column, Context, Document, Resource
-from pybernetes.apiserver.validation.metadata import check_metadata, check_metadata_update
+from pybernetes.apiserver.validation.metadata import check_common_metadata, check_common_metadata_update
 from pybernetes.apiserver.validation.simple import NOT_NEGATIVE
 
 
 def validate(lease: Lease) -> Iterator[FieldError]:
-    yield from check_metadata(lease.metadata, is_dns_subdomain)
+    yield from check_common_metadata(lease.metadata, is_dns_subdomain)
     yield from _check_spec(lease.spec, at.spec)
 
 
@@ -40,7 +40,7 @@ def prepare_update(new: Document, old: Document, context: Context) -> None:
 
 
 def validate_update(new: Lease, old: Lease) -> Iterator[FieldError]:
-    yield from check_metadata_update(new.metadata, old.metadata)
+    yield from check_common_metadata_update(new.metadata, old.metadata)
     yield from _check_spec(new.spec, at.spec)
 
 

@@ -24,7 +24,7 @@ from pybernetes.apiserver.columns import AGE, NAME
 from pybernetes.apiserver.resource import Document, Resource
 from pybernetes.apiserver.resources.cells import text_column
 from pybernetes.apiserver.validation.internal_form import internal_form
-from pybernetes.apiserver.validation.metadata import check_labels, check_metadata, check_metadata_update
+from pybernetes.apiserver.validation.metadata import check_common_metadata, check_common_metadata_update, check_labels
 from pybernetes.apiserver.validation.node_labels import DEPRECATED_LABELS
 from pybernetes.apiserver.validation.resources import check_resource_list
 from pybernetes.apiserver.validation.scheduling import check_tolerations
@@ -32,7 +32,7 @@ from pybernetes.apiserver.validation.simple import check_unchanged
 
 
 def validate(runtime_class: RuntimeClass) -> Iterator[FieldError]:
-    yield from check_metadata(runtime_class.metadata, is_dns_subdomain, namespaced=False)
+    yield from check_common_metadata(runtime_class.metadata, is_dns_subdomain, namespaced=False)
     if not runtime_class.handler:
         yield required(at.handler)
     else:
@@ -62,7 +62,7 @@ def warnings(runtime_class: Document) -> Iterator[str]:
 
 
 def validate_update(new: RuntimeClass, old: RuntimeClass) -> Iterator[FieldError]:
-    yield from check_metadata_update(new.metadata, old.metadata)
+    yield from check_common_metadata_update(new.metadata, old.metadata)
     yield from check_unchanged(new.handler, old.handler, at.handler)
 
 

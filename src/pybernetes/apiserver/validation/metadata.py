@@ -42,6 +42,15 @@ _namespace_messages = lru_cache(maxsize=4096)(lambda name: tuple(is_dns_label(na
 def check_metadata(
     metadata: ObjectMeta, name: NameCheck, *, namespaced: bool = True, path: FieldPath = at.metadata
 ) -> Iterator[FieldError]:
+    yield from check_common_metadata(metadata, name, namespaced=namespaced, path=path)
+    for index, finalizer in enumerate(metadata.finalizers):
+        yield from _check_known(finalizer, path.finalizers[index])
+
+
+def check_common_metadata(
+    metadata: ObjectMeta, name: NameCheck, *, namespaced: bool = True, path: FieldPath = at.metadata
+) -> Iterator[FieldError]:
+    """The same for kinds that take finalizers of any name."""
     if metadata.generate_name:
         yield from (
             invalid(path.generateName, metadata.generate_name, m) for m in name(_prefix(metadata.generate_name))
@@ -63,15 +72,21 @@ def check_metadata(
         yield invalid(path.generation, metadata.generation, "must be greater than or equal to 0")
     yield from _check_maps(metadata, path)
     if metadata.finalizers:
-        yield from check_finalizers(metadata.finalizers, path.finalizers)
+        yield from _check_finalizer_format(metadata.finalizers, path.finalizers)
 
 
 def check_metadata_update(new: ObjectMeta, old: ObjectMeta, path: FieldPath = at.metadata) -> Iterator[FieldError]:
+    yield from check_common_metadata_update(new, old, path)
+    for index, finalizer in enumerate(new.finalizers):
+        yield from _check_known(finalizer, path.finalizers[index])
+
+
+def check_common_metadata_update(
+    new: ObjectMeta, old: ObjectMeta, path: FieldPath = at.metadata
+) -> Iterator[FieldError]:
+    """The same for kinds that take finalizers of any name."""
     yield from _check_identity(new, old, path)
     yield from _check_maps(new, path)
-    if new.finalizers:
-        for index, finalizer in enumerate(new.finalizers):
-            yield from _check_known(finalizer, path.finalizers[index])
 
 
 def check_any_update(new: ObjectMeta, old: ObjectMeta, path: FieldPath = at.metadata) -> Iterator[FieldError]:
@@ -150,7 +165,9 @@ def check_template_metadata(metadata: ObjectMeta, path: FieldPath) -> Iterator[F
     yield from check_annotations(metadata.annotations, path.annotations)
     yield from check_labels(metadata.labels, path.labels)
     for field, name in zip(metadata.__struct_fields__, metadata.__struct_encode_fields__, strict=True):
-        if field not in ("annotations", "labels") and getattr(metadata, field):
+        value = getattr(metadata, field)
+        given = value is not None if field == "deletion_grace_period_seconds" else bool(value)
+        if field not in ("annotations", "labels") and given:
             yield forbidden(path.child("uID" if name == "uid" else name), "cannot be set")
 
 
@@ -172,12 +189,6 @@ def check_owner_references(references: Sequence[OwnerReference], path: FieldPath
                 message = 'Only one reference can have Controller set to true. Found "true" in references for '
                 yield invalid(path, references, f"{message}{controller} and {name}")
             controller = controller or name
-
-
-def check_finalizers(finalizers: Sequence[str], path: FieldPath) -> Iterator[FieldError]:
-    yield from _check_finalizer_format(finalizers, path)
-    for index, finalizer in enumerate(finalizers):
-        yield from _check_known(finalizer, path[index])
 
 
 def _check_finalizer_format(finalizers: Sequence[str], path: FieldPath) -> Iterator[FieldError]:
