@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence
+from itertools import accumulate, repeat
+from operator import mul
 
 Labels = tuple[str, ...]
 
@@ -65,5 +67,5 @@ class Counts(dict[Labels, int]):
 
 
 def doubling(first: float, count: int, factor: float = 2.0) -> tuple[float, ...]:
-    """Bounds that grow by a factor (upstream's ExponentialBuckets), as short as Go writes them."""
-    return tuple(first * factor**power for power in range(count))
+    """Bounds that grow by a factor, with the rounding of upstream's ExponentialBuckets."""
+    return tuple(accumulate(repeat(factor, count - 1), mul, initial=first))

@@ -7,6 +7,7 @@ from itertools import accumulate
 from typing import Any, TypeVar
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.utils import floatToGoString
 
 from pybernetes.api.figures import Histogram, Labels
 
@@ -17,7 +18,11 @@ Family = TypeVar("Family", CounterMetricFamily, GaugeMetricFamily)
 
 def cumulative(bounds: Sequence[float], counts: Sequence[int]) -> list[tuple[str, float]]:
     """As Prometheus wants a histogram; ``counts`` has one more, for what is over all bounds."""
-    return list(zip((*(f"{bound:g}" for bound in bounds), "+Inf"), accumulate(counts), strict=True))
+    return list(zip((*map(_as_go_writes, bounds), "+Inf"), accumulate(counts), strict=True))
+
+
+def _as_go_writes(bound: float) -> str:
+    return floatToGoString(bound).removesuffix(".0")
 
 
 def counter(name: str, text: str, labels: Sequence[str], values: Values) -> CounterMetricFamily:
