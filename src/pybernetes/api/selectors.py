@@ -388,6 +388,6 @@ def _field_requirement(text: str, term: str) -> FieldRequirement:
     if re.search(r"\\[^\\,=]|\\$", value.replace("\\\\", "")):
         raise SelectorError(f"invalid field selector: invalid escape sequence: {value}")
     if re.search(r"(?<!\\)=", value):
-        raise SelectorError(f"invalid field selector: unescaped character in value: {value}")
+        raise SelectorError(f"invalid field selector: unescaped character in value: {ord('=')}")
     operator = Operator.NOT_EQUALS if match[1] == "!=" else Operator.EQUALS
     return FieldRequirement(field, operator, re.sub(r"\\([\\,=])", r"\1", value))

@@ -6,7 +6,7 @@ import pytest
 
 from pybernetes.api.errors import ApiError
 from pybernetes.apiserver.proxy.locate import Address, container_of, kubelet_address, log_path, stream_path
-from pybernetes.apiserver.proxy.reverse import Named, endpoints_of, is_proxyable, parse_name, pod_address
+from pybernetes.apiserver.proxy.reverse import Named, endpoints_of, is_proxyable, parse_name, pod_address, port_name_of
 
 
 def node(*addresses: tuple[str, str], port: int | None = None) -> dict[str, Any]:
@@ -88,26 +88,26 @@ def test_a_pods_port_is_a_number_a_name_or_the_first_one() -> None:
     assert pod_address(declared, "1234") == Address("10.0.0.9", 1234)
 
 
-def test_only_ready_endpoints_that_are_pods_of_the_namespace_serve() -> None:
-    service = {"metadata": {"name": "web"}, "spec": {"ports": [{"name": "http", "port": 80}]}}
-
-    def endpoint(name: str, address: str, *, ready: bool = True) -> dict[str, Any]:
-        target = {"kind": "Pod", "name": name}
-        return {"addresses": [address], "conditions": {"ready": ready}, "targetRef": target}
-
-    claimed = {"addresses": ["169.254.169.254"], "conditions": {"ready": True}}
-    slices = [
+def test_only_ready_addresses_that_are_pods_serve() -> None:
+    claimed = {"ip": "169.254.169.254"}
+    subsets = [
         {
-            "ports": [{"name": "http", "port": 8080}],
-            "endpoints": [endpoint("a", "10.0.0.1"), endpoint("b", "10.0.0.2", ready=False), claimed],
+            "addresses": [{"ip": "10.0.0.1", "targetRef": {"kind": "Pod", "name": "a"}}, claimed],
+            "notReadyAddresses": [{"ip": "10.0.0.2", "targetRef": {"kind": "Pod", "name": "b"}}],
+            "ports": [{"name": "http", "port": 8080}, {"name": "other", "port": 9090}],
         }
     ]
     pods = {("a", "10.0.0.1"), ("b", "10.0.0.2")}
-    assert endpoints_of(service, slices, "http", pods) == [Address("10.0.0.1", 8080)]
-    assert endpoints_of(service, slices, "", pods) == [Address("10.0.0.1", 8080)]
-    assert endpoints_of(service, slices, "80", set()) == []
-    with pytest.raises(ApiError):
-        endpoints_of(service, slices, "other", pods)
+    assert endpoints_of(subsets, "http", pods) == [Address("10.0.0.1", 8080)]
+    assert endpoints_of(subsets, "", pods) == []
+    assert endpoints_of(subsets, "http", set()) == []
+
+
+def test_a_services_port_is_named_by_its_number() -> None:
+    service = {"metadata": {"name": "web"}, "spec": {"ports": [{"name": "http", "port": 80}, {"port": 81}]}}
+    assert [port_name_of(service, number) for number in (80, 81)] == ["http", ""]
+    with pytest.raises(ApiError, match='no service port 82 found for service "web"'):
+        port_name_of(service, 82)
 
 
 def test_the_servers_own_machine_and_link_are_not_proxied_to() -> None:

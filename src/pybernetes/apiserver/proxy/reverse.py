@@ -26,7 +26,6 @@ from pybernetes.apiserver.proxy.locate import Address, Document, kubelet_address
 from pybernetes.apiserver.proxy.pods import Admit, join, upgraded
 from pybernetes.apiserver.routes import Call, Routes
 
-SERVICE_LABEL = "kubernetes.io/service-name"
 _SAFE = "/:@!$&'()*+,;=~"
 
 
@@ -65,26 +64,24 @@ def pod_address(pod: Document, port: str) -> Address:
     return Address(host, named if named is not None else int(port))
 
 
-def endpoints_of(service: Document, slices: Sequence[Document], port: str, pods: Set[tuple[str, str]]) -> list[Address]:
-    """Where the service's port is served: its ready endpoints that are addresses of `pods` (pairs of name and address).
+def port_name_of(service: Document, number: int) -> str:
+    """What the service calls the port with this number. Raises 503 for one that it does not have."""
+    for one in service["spec"].get("ports") or ():
+        if one["port"] == number:
+            name: str = one.get("name", "")
+            return name
+    raise errors.service_unavailable(f'no service port {number} found for service "{service["metadata"]["name"]}"')
 
-    Raises 503 for a port that the service does not have.
-    """
-    name = service["metadata"]["name"]
-    ports = service["spec"].get("ports") or ()
-    wanted = [one for one in ports if not port or one.get("name", "") == port or str(one["port"]) == port]
-    if not wanted or (not port and len(ports) != 1):
-        raise errors.service_unavailable(f'no service port "{port}" found for service "{name}"')
-    port_name = wanted[0].get("name", "")
+
+def endpoints_of(subsets: Sequence[Document], port_name: str, pods: Set[tuple[str, str]]) -> list[Address]:
+    """Where the port is served: ready addresses that are those of `pods` (pairs of name and address)."""
     return [
-        Address(address, one["port"])
-        for endpoint_slice in slices
-        for one in endpoint_slice.get("ports") or ()
-        if one.get("name", "") == port_name and one.get("port")
-        for endpoint in endpoint_slice.get("endpoints") or ()
-        if (endpoint.get("conditions") or {}).get("ready", True)
-        for address in endpoint.get("addresses") or ()
-        if ((endpoint.get("targetRef") or {}).get("name", ""), address) in pods
+        Address(address["ip"], port["port"])
+        for subset in subsets
+        for port in subset.get("ports") or ()
+        if port.get("name", "") == port_name
+        for address in subset.get("addresses") or ()
+        if ((address.get("targetRef") or {}).get("name", ""), address["ip"]) in pods
     ]
 
 
@@ -139,24 +136,26 @@ class ReverseProxy:
         await self._admit(call)
         named = parse_name(call.info.name, "service")
         namespace = call.info.namespace
-        service = self._found("services", namespace, named.name)
-        slices = [
-            one
-            for one in self._reader.list("endpointslices.discovery.k8s.io", namespace)
-            if (one["metadata"].get("labels") or {}).get(SERVICE_LABEL) == named.name
-        ]
-        addresses = endpoints_of(service, slices, named.port, self._addresses_of_pods(namespace, slices))
+        port_name = named.port
+        if port_name.isdigit():
+            port_name = port_name_of(self._found("services", namespace, named.name), int(port_name))
+        endpoints = self._reader.get("endpoints", namespace, named.name)
+        if endpoints is None:
+            raise errors.not_found("services", named.name)
+        subsets = endpoints.get("subsets") or ()
+        addresses = endpoints_of(subsets, port_name, self._addresses_of_pods(namespace, subsets))
         if not addresses:
-            raise errors.service_unavailable(f'no endpoints available for service "{named.name}"')
+            asked = call.info.name if subsets else named.name
+            raise errors.service_unavailable(f'no endpoints available for service "{asked}"')
         return await self._to_workload(call, named.scheme, self._random.choice(addresses))
 
-    def _addresses_of_pods(self, namespace: str, slices: Sequence[Document]) -> set[tuple[str, str]]:
-        """(pod, address) of the pods that the slices name."""
+    def _addresses_of_pods(self, namespace: str, subsets: Sequence[Document]) -> set[tuple[str, str]]:
+        """(pod, address) of the pods in the namespace that the subsets name."""
         names = {
             reference["name"]
-            for endpoint_slice in slices
-            for endpoint in endpoint_slice.get("endpoints") or ()
-            if (reference := endpoint.get("targetRef") or {}).get("kind") == "Pod"
+            for subset in subsets
+            for address in subset.get("addresses") or ()
+            if (reference := address.get("targetRef") or {}).get("namespace") == namespace
         }
         pods = [pod for name in names if (pod := self._reader.get("pods", namespace, name)) is not None]
         return {
