@@ -154,7 +154,7 @@ def test_what_reads_its_values_itself_is_named_by_its_place_but_not_where_maps_a
     with pytest.raises(DecodeError, match=r"field ObjectMeta\.metadata\.creationTimestamp of type string"):
         POD.read(odd)
     with pytest.raises(DecodeError, match="into Go value of type string"):
-        convert(odd, POD.read)
+        convert(odd, POD.read, POD.definition)
 
 
 def test_empty_bytes_are_left_out() -> None:
@@ -193,3 +193,11 @@ def test_facts_lead_to_merge_keys() -> None:
     assert ports is not None
     assert (ports.merge_key, ports.keys, ports.list_type) == ("containerPort", ("containerPort", "protocol"), "map")
     assert POD.of_field(("spec", "nothing")) is None
+
+
+def test_a_conversion_tells_of_the_first_field_that_does_not_fit_however_they_were_sent() -> None:
+    odd = {"spec": {"priority": "high", "containers": "none"}, "metadata": {"name": []}}
+    with pytest.raises(DecodeError, match="unrecognized type: string"):
+        convert(odd, POD.read, POD.definition)
+    with pytest.raises(DecodeError, match="cannot restore slice from string"):
+        convert({"spec": odd["spec"]}, POD.read, POD.definition)

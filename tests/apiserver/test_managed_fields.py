@@ -188,3 +188,26 @@ async def test_what_the_server_sets_is_nobodys_field_though_a_client_sent_it() -
     assert [entry["fieldsV1"] for entry in answer.body["metadata"]["managedFields"]] == [
         {"f:data": {".": {}, "f:a": {}}}
     ]
+
+
+@pytest.mark.parametrize(
+    ("media_type", "patch"),
+    [
+        ("application/merge-patch+json", {"endpoints": []}),
+        (STRATEGIC_PATCH, {"endpoints": []}),
+        ("application/json-patch+json", [{"op": "remove", "path": "/endpoints/0"}]),
+        ("application/json-patch+json", [{"op": "add", "path": "/endpoints", "value": []}]),
+    ],
+)
+async def test_who_patches_a_list_to_be_empty_manages_it(media_type: str, patch: Any) -> None:
+    async with serving() as talk:
+        slices = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices"
+        endpoints = [{"addresses": ["10.0.0.1"]}]
+        made = {"metadata": {"name": "s"}, "addressType": "IPv4", "endpoints": endpoints, "ports": []}
+        await talk.post(slices, made, fieldManager="maker")
+        done = await talk.patch(f"{slices}/s", patch, media_type, fieldManager="me")
+        maker, me = done.body["metadata"]["managedFields"]
+        assert maker["fieldsV1"] == {"f:addressType": {}, "f:ports": {}}
+        assert me["fieldsV1"] == {"f:endpoints": {}}
+        later = await talk.patch(f"{slices}/s", {"metadata": {"labels": {"a": "[]"}}}, STRATEGIC_PATCH)
+        assert [one["manager"] for one in later.body["metadata"]["managedFields"]][:2] == ["maker", "me"]

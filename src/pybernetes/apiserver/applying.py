@@ -174,7 +174,7 @@ def _annotations(document: Document | None) -> Document:
 def converted(document: Document, configuration: Configuration, shape: Shape, info: KindInfo) -> Document:
     """The applied document, read against the schema. Raises 500 (as upstream does) for values that are unreadable."""
     try:
-        return convert(document, lambda one: read_keeping_reset(one, shape)).document
+        return convert(document, lambda one: read_keeping_reset(one, shape), shape.definition).document
     except DecodeError as error:
         stated, kind = configuration.document.get("metadata") or {}, f"{info.group}/{info.version}, Kind={info.kind}"
         raise errors.ApiError(

@@ -23,7 +23,7 @@ from pybernetes.apiserver.decoding import Decoded, decode, parse_body
 from pybernetes.apiserver.delete_options import read_delete_options
 from pybernetes.apiserver.delete_plan import DeleteOptions
 from pybernetes.apiserver.deleting import Deleted
-from pybernetes.apiserver.empty_lists import Steps, stated, steps_of
+from pybernetes.apiserver.empty_lists import Steps, as_null, stated, steps_of
 from pybernetes.apiserver.http import ApiRequest, ApiResponse
 from pybernetes.apiserver.list_options import read_options
 from pybernetes.apiserver.listing import Lister, at_least
@@ -205,14 +205,18 @@ class Endpoint:
             return await self._apply(call, rule)
         patch = Patch(call.request, self.shape, field_validation(call.request), self._text)
         about_managers = b"managedFields" in call.request.body
+        null_lists = self._null_lists if b"[" in call.request.body else ()
 
         def propose(current: StoredObject) -> Proposal:
             live = self.registry.fresh_document_of(current)
-            patched = patch(live if about_managers else unmanaged(live))
+            before = live if about_managers else unmanaged(live)
+            for steps in null_lists:
+                before = as_null(before, steps)
+            patched = patch(before)
             read = self._conform_patched(patch, patched, live)
             call.request.warnings[:] = read.warnings
             read.document.setdefault("metadata", {})
-            return Proposal(read.document, by_patch=True)
+            return Proposal(read.document, by_patch=True, emptied=stated(patched, null_lists))
 
         return await self._write(call, propose, rule)
 

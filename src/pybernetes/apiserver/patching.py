@@ -116,7 +116,8 @@ class Patch:
             if patched.get("apiVersion"):
                 return read_keeping_reset({**patched, **identity}, self._shape, live)
             return read_keeping_reset(identity, self._shape)._replace(unknown=sorted(patched.keys() - identity.keys()))
-        reading = convert(patched, lambda document: read_keeping_reset(document, self._shape, live))
+        shape = self._shape
+        reading = convert(patched, lambda document: read_keeping_reset(document, shape, live), shape.definition)
         reading.document["apiVersion"], reading.document["kind"] = info.api_version, info.kind
         return reading
 
@@ -149,7 +150,7 @@ class Patch:
     def _parse(self) -> tuple[Change, Any, Sequence[str]]:
         before = "" if self._type is PatchType.STRATEGIC else "error decoding patch: "
         try:
-            patch = go_json.loads(self._body)
+            patch = go_json.loads(self._body, go_json.Words.SCANNER)
         except go_json.UnreadableJson as error:
             raise errors.bad_request(f"{before}{error}") from error
         repeated = find_duplicates(self._body, patch)

@@ -10,11 +10,13 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any
 
+from msgspec.structs import replace
+
 from pybernetes.api import errors
 from pybernetes.api.kinds import KindInfo
 from pybernetes.api.meta import format_time
 from pybernetes.api.patch.apply import Author, Keep
-from pybernetes.api.patch.field_set import EMPTY, MalformedFields, canonical, fields_at, union
+from pybernetes.api.patch.field_set import EMPTY, MalformedFields, canonical, difference, fields_at, union
 from pybernetes.api.patch.managed import Entry, Managers, UnreadableManagers, entries_of, managers_of
 from pybernetes.apiserver.http import ApiRequest
 from pybernetes.apiserver.resource import Context, Document
@@ -93,14 +95,17 @@ def put(document: Document, entries: list[Document] | None) -> None:
 
 
 def with_emptied(managers: Managers, emptied: Iterable[Sequence[str]], author: Author, keep: Keep) -> Managers:
-    """``emptied`` are lists that the client states to be empty and that are null where nobody says so."""
+    """``emptied`` are lists that the client states to be empty and that are null where nobody says so: it takes them
+    from whoever stated them before."""
     paths = [tuple("f:" + name for name in steps) for steps in emptied]
     taken = keep(fields_at(*paths)) if paths else EMPTY
     if not taken:
         return managers
     me = author.updating()
     before = managers[me].fields if me in managers else EMPTY
-    return {**managers, me: Entry(author.api_version, union(before, taken), author.time)}
+    left = {one: replace(entry, fields=difference(entry.fields, taken)) for one, entry in managers.items()}
+    others = {one: entry for one, entry in left.items() if entry.fields}
+    return {**others, me: Entry(author.api_version, union(before, taken), author.time)}
 
 
 def unmanaged(document: Document) -> Document:

@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from pybernetes.api.schema.facts import Definition
+from pybernetes.api.schema.order import in_field_order
 from pybernetes.api.schema.scalars import DecodeError, Mismatch
 from pybernetes.api.schema.shape import Reading
 
@@ -20,8 +22,16 @@ _BITS = {"int32": 32, "int64": 64}
 _LEAST = -(2**63)
 
 
-def convert(document: Document, read: Callable[[Document], Reading]) -> Reading:
-    """``read(document)`` with the numbers that fit when they are wrapped. Raises DecodeError."""
+def convert(document: Document, read: Callable[[Document], Reading], facts: Definition) -> Reading:
+    """``read(document)`` with the numbers that fit when they are wrapped. Raises DecodeError for the first value that
+    does not fit, in the order of the fields of ``facts``."""
+    try:
+        return read(document)
+    except DecodeError:
+        return _converted(in_field_order(document, facts), read)
+
+
+def _converted(document: Document, read: Callable[[Document], Reading]) -> Reading:
     while True:
         try:
             return read(document)

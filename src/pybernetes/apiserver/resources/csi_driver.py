@@ -99,7 +99,6 @@ def validate_update(new: CSIDriver, old: CSIDriver) -> Iterator[FieldError]:
 def prepare_create(driver: Document, context: Context) -> None:
     spec = driver.setdefault("spec", {})
     spec.pop("preventPodSchedulingIfMissing", None)  # Its feature is off by default.
-    _recommend(spec, context)
 
 
 def prepare_update(new: Document, old: Document, context: Context) -> None:
@@ -108,13 +107,17 @@ def prepare_update(new: Document, old: Document, context: Context) -> None:
     spec.pop("preventPodSchedulingIfMissing", None)
     if spec != before:
         new["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
-    if spec.get("tokenRequests") != before.get("tokenRequests"):
-        _recommend(spec, context)
 
 
-def _recommend(spec: Document, context: Context) -> None:
+def warnings(driver: Document) -> Iterator[str]:
+    spec = driver["spec"]
     if spec.get("tokenRequests") and spec.get("serviceAccountTokenInSecrets") is None:
-        context.warnings.append(RECOMMENDATION)
+        yield RECOMMENDATION
+
+
+def update_warnings(new: Document, old: Document) -> Iterator[str]:
+    if new["spec"].get("tokenRequests") != old["spec"].get("tokenRequests"):
+        yield from warnings(new)
 
 
 def _flag(name: str, field: str) -> Column:
@@ -149,6 +152,8 @@ CSI_DRIVERS = Resource(
     judges_updates_alone=True,
     prepare_create=prepare_create,
     prepare_update=prepare_update,
+    warnings=warnings,
+    update_warnings=update_warnings,
     columns=(
         NAME,
         _flag("AttachRequired", "attachRequired"),
