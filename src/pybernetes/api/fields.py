@@ -212,8 +212,13 @@ def quoted(text: str) -> str:
     return '"' + "".join(c if c.isprintable() else _escaped(c) for c in escaped.replace("\r", "\\r")) + '"'
 
 
+_SHORT = {"\a": "\\a", "\b": "\\b", "\f": "\\f", "\v": "\\v"}
+
+
 def _escaped(letter: str) -> str:
     code = ord(letter)
+    if letter in _SHORT:
+        return _SHORT[letter]
     return f"\\x{code:02x}" if code < 0x80 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 

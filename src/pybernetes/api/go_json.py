@@ -3,13 +3,14 @@
 Guarantees  `loads` gives what `orjson` gives where that reads the text. Beyond it, bytes that are no UTF-8 and halves
 of surrogate pairs read as U+FFFD.
 
-Follows Go's encoding/json.
+Follows Go's encoding/json, and sigs.k8s.io/json, which keeps the words of its older scanner.
 """
 
 from __future__ import annotations
 
 import json
 import re
+from enum import Enum
 from typing import Any
 
 import orjson
@@ -21,6 +22,23 @@ DEEPEST = 10_000
 
 class UnreadableJson(ValueError):
     """The text is Go's."""
+
+
+class Words(Enum):
+    """Whose they are."""
+
+    DECODER = "encoding/json"
+    SCANNER = "sigs.k8s.io/json"
+
+
+class _Unexpected(Exception):
+    """A byte at a place; ``where`` is the scanner's. ``escape`` is where the escape sequence around it begins."""
+
+    def __init__(self, at: int, where: str, escape: int | None = None) -> None:
+        super().__init__(at, where)
+        self.at = at
+        self.where = where
+        self.escape = escape
 
 
 def type_of(value: Any) -> str:
@@ -49,13 +67,17 @@ def whole_number(text: str) -> int | float:
 _LONGEST_INT64 = len(str(-(2**63)))
 
 
-def loads(body: bytes) -> Any:
+def loads(body: bytes, words: Words = Words.DECODER) -> Any:
     """Raises UnreadableJson."""
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError:
         pass
-    _check(body)
+    try:
+        _check(body)
+    except _Unexpected as found:
+        told = _as_decoder if words is Words.DECODER else _as_scanner
+        raise UnreadableJson(told(body, found)) from found
     try:
         return _paired(json.loads(body.decode("utf-8", "replace"), parse_int=whole_number))
     except RecursionError as error:
@@ -76,17 +98,18 @@ def _paired(value: Any) -> Any:
 _SPACE = re.compile(rb"[ \t\r\n]*")
 _PLAIN = re.compile(rb'[^"\\\x00-\x1f]*')
 _ESCAPE = re.compile(rb'\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})')
+_HEX = re.compile(rb"[0-9a-fA-F]*")
 _DIGITS = re.compile(rb"[0-9]*")
 _LITERALS = {ord("t"): b"true", ord("f"): b"false", ord("n"): b"null"}
 _VALUE, _KEY = "looking for beginning of value", "looking for beginning of object key string"
 
 
 def _check(body: bytes) -> None:
-    """Raises UnreadableJson for what Go cannot read either."""
+    """Raises _Unexpected, or UnreadableJson, for what Go cannot read either."""
     at = _value(body, 0, _VALUE)
     at = _skip(body, at)
     if at < len(body):
-        raise _unexpected(body, at, "after top-level value")
+        raise _Unexpected(at, "after top-level value")
 
 
 def _value(body: bytes, at: int, looking: str) -> int:
@@ -121,17 +144,17 @@ def _value(body: bytes, at: int, looking: str) -> int:
                 at += 1
                 continue
             where = "after object key:value pair" if closing[-1] == ord("}") else "after array element"
-            raise _unexpected(body, at, where)
+            raise _Unexpected(at, where)
         else:
             return at
 
 
 def _key(body: bytes, at: int) -> int:
     if _letter(body, at) != b'"':
-        raise _unexpected(body, at, _KEY)
+        raise _Unexpected(at, _KEY)
     at = _skip(body, _string(body, at))
     if _letter(body, at) != b":":
-        raise _unexpected(body, at, "after object key")
+        raise _Unexpected(at, "after object key")
     return at + 1
 
 
@@ -143,11 +166,11 @@ def _scalar(body: bytes, at: int, looking: str) -> int:
         return _number(body, at)
     literal = _LITERALS.get(letter[0]) if letter else None
     if literal is None:
-        raise _unexpected(body, at, looking)
+        raise _Unexpected(at, looking)
     for offset, wanted in enumerate(literal):
         if at + offset >= len(body) or body[at + offset] != wanted:
             where = f"in literal {literal.decode()} (expecting {quoted(chr(wanted)).replace(chr(34), chr(39))})"
-            raise _unexpected(body, at + offset, where)
+            raise _Unexpected(at + offset, where)
     return at + len(literal)
 
 
@@ -159,14 +182,12 @@ def _string(body: bytes, at: int) -> int:
         if letter == b'"':
             return at + 1
         if letter != b"\\":
-            raise _unexpected(body, at, "in string")
+            raise _Unexpected(at, "in string literal")
         match = _ESCAPE.match(body, at)
         if match is None:
-            length = 6 if body[at + 1 : at + 2] == b"u" else 2
-            if at + length > len(body):
-                raise UnreadableJson("unexpected end of JSON input")
-            shown = body[at : at + length].decode("utf-8", "replace")
-            raise UnreadableJson(f"invalid escape sequence `{shown}` in string")
+            if _letter(body, at + 1) == b"u":
+                raise _Unexpected(_end(_HEX, body, at + 2), "in \\u hexadecimal character escape", at)
+            raise _Unexpected(at + 1, "in string escape code", at)
         at = match.end()
 
 
@@ -176,19 +197,19 @@ def _number(body: bytes, at: int) -> int:
     if _letter(body, at) == b"0":
         at += 1
     else:
-        at = _digits(body, at)
+        at = _digits(body, at, "in numeric literal")
     if _letter(body, at) == b".":
-        at = _digits(body, at + 1)
+        at = _digits(body, at + 1, "after decimal point in numeric literal")
     if _letter(body, at) in (b"e", b"E"):
         at += 2 if _letter(body, at + 1) in (b"+", b"-") else 1
-        at = _digits(body, at)
+        at = _digits(body, at, "in exponent of numeric literal")
     return at
 
 
-def _digits(body: bytes, at: int) -> int:
+def _digits(body: bytes, at: int, where: str) -> int:
     end = _end(_DIGITS, body, at)
     if end == at:
-        raise _unexpected(body, at, "in numeric literal")
+        raise _Unexpected(at, where)
     return end
 
 
@@ -206,11 +227,37 @@ def _letter(body: bytes, at: int) -> bytes:
     return body[at : at + 1]
 
 
-def _unexpected(body: bytes, at: int, where: str) -> UnreadableJson:
+_ENDED = "unexpected end of JSON input"
+_NUMBER = "in numeric literal"
+_UNFINISHED = ("in literal", "escape", "numeric literal")
+"""Where a space, which the scanner takes for the end, is no part of what is read."""
+
+
+def _as_decoder(body: bytes, found: _Unexpected) -> str:
+    at, where = found.at, found.where
+    if found.escape is not None:
+        length = 6 if body[found.escape + 1 : found.escape + 2] == b"u" else 2
+        if found.escape + length > len(body):
+            return _ENDED
+        shown = body[found.escape : found.escape + length].decode("utf-8", "replace")
+        return f"invalid escape sequence `{shown}` in string"
     if at >= len(body):
-        return UnreadableJson("unexpected end of JSON input")
+        return _ENDED
+    where = _NUMBER if where.endswith("numeric literal") else where.replace("in string literal", "in string")
     letter = body[at : at + 4].decode("utf-8", "ignore")[:1]
     if not letter or not body[at : at + 4].startswith(letter.encode()):
-        return UnreadableJson(f"invalid character '\\x{body[at]:02x}' {where}")
-    shown = {"'": "\\'", '"': '"'}.get(letter) or quoted(letter)[1:-1]
-    return UnreadableJson(f"invalid character '{shown}' {where}")
+        return f"invalid character '\\x{body[at]:02x}' {where}"
+    return f"invalid character {_shown(letter)} {where}"
+
+
+def _as_scanner(body: bytes, found: _Unexpected) -> str:
+    """The scanner looks at bytes, which it shows as if each were a letter."""
+    if found.at < len(body):
+        return f"invalid character {_shown(chr(body[found.at]))} {found.where}"
+    if any(place in found.where for place in _UNFINISHED):
+        return f"invalid character ' ' {found.where}"
+    return _ENDED
+
+
+def _shown(letter: str) -> str:
+    return {"'": "'\\''", '"': "'\"'"}.get(letter) or f"'{quoted(letter)[1:-1]}'"

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from pybernetes.api import errors, go_json
+from pybernetes.api.fields import quoted
 from pybernetes.api.kinds import ALL, KindInfo, by_gvk
 from pybernetes.api.schema import DecodeError, Reading, Shape, find_duplicates
 from pybernetes.api.schema.duplicates import merging, problems_in_order
@@ -240,7 +241,7 @@ def kind_problem(document: Document, info: KindInfo) -> str:
     group, _, version = str(api_version).rpartition("/")
     scheme = _OWN_SCHEMES.get(info.group, SCHEME)
     if not _is_known(group, version, kind) if scheme is SCHEME else not _is_own(group, version, kind, info):
-        return f'no kind "{kind}" is registered for version "{api_version}" in scheme "{scheme}"'
+        return f'no kind {quoted(str(kind))} is registered for version {quoted(str(api_version))} in scheme "{scheme}"'
     if kind == info.kind and group == info.group:
         return (
             f"the API version in the data ({api_version}) does not match the expected API version ({info.api_version})"
