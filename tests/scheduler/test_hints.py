@@ -16,7 +16,7 @@ from pybernetes.scheduler.evaluation import Diagnosis, Placement
 from pybernetes.scheduler.feed import Feed
 from pybernetes.scheduler.framework import ClusterEvent
 from pybernetes.scheduler.pod_info import pod_info
-from pybernetes.scheduler.queue import SchedulingQueue
+from pybernetes.scheduler.queue import LONGEST_UNSCHEDULABLE, SchedulingQueue
 from scheduler.clusters import Document, claims, clusters, made, nodes, placed_pods, pods, volumes
 from scheduler.configured import ConfiguredWorld
 from scheduler.objects import World, node, pod
@@ -293,15 +293,17 @@ events = st.lists(
 @settings(max_examples=60)
 @given(events)
 def test_no_pod_is_lost_and_none_spins(happened: list[tuple[str, Any]]) -> None:
-    """Every known pod is tried at last, and never more often than its back-off allows."""
+    """Every known pod is tried at last, and never again before its back-off is over or something happens."""
     clock = HandClock()
     queue = SchedulingQueue(clock, World().evaluator._profile.filters)
     known: set[Key] = set()
-    last_tried: dict[Key, float] = {}
+    ready: dict[Key, float] = {}
+    waits_for_news: set[Key] = set()
     for kind, what in happened:
         match kind:
             case "move":
                 queue.move(what)
+                waits_for_news.clear()
             case "wait":
                 clock.time += what
             case "add" if pod(f"p{what}").key not in known:
@@ -310,7 +312,8 @@ def test_no_pod_is_lost_and_none_spins(happened: list[tuple[str, Any]]) -> None:
             case "remove":
                 key = pod(f"p{what}").key
                 known.discard(key)
-                last_tried.pop(key, None)
+                ready.pop(key, None)
+                waits_for_news.discard(key)
                 queue.remove(key)
             case "try" | "fail":
                 waiting = queue.pop_now()
@@ -318,12 +321,16 @@ def test_no_pod_is_lost_and_none_spins(happened: list[tuple[str, Any]]) -> None:
                     continue
                 key = waiting.pod.key
                 assert key in known
-                assert clock.time - last_tried.get(key, float("-inf")) >= 1
-                last_tried[key] = clock.time
+                assert clock.time >= ready.get(key, 0)
+                assert key not in waits_for_news or clock.time - waiting.failed_at >= LONGEST_UNSCHEDULABLE
                 if kind == "fail":
                     queue.retry(waiting)
+                    ready[key] = clock.time + 1
+                    waits_for_news.discard(key)
                 else:
                     queue.park(waiting, frozenset({what} - {""}))
+                    ready.pop(key, None)
+                    waits_for_news.add(key)
     clock.time += 301
     tried = set()
     while (waiting := queue.pop_now()) is not None:

@@ -60,20 +60,64 @@ async def test_a_parked_pod_waits_for_an_event_that_its_rejector_cares_about() -
     assert again.attempts == 2
 
 
-async def test_an_event_does_not_shorten_the_backoff_which_doubles_to_ten_seconds() -> None:
+async def test_an_event_does_not_shorten_the_backoff_while_others_wait_to_be_tried() -> None:
+    """It doubles, to ten seconds; and such waits end together, with the second that they end in."""
     queue, clock = queue_and_clock()
-    queue.add(pod("p"))
+    queue.add(pod("p", priority=1))
+    for number in range(20):
+        queue.add(pod(f"other-{number}"))
     waits = []
     for _ in range(6):
         waiting = queue.pop_now()
         assert waiting is not None
+        assert waiting.pod.key.name == "p"
         queue.park(waiting, frozenset({"NodeResourcesFit"}))
         queue.move(ClusterEvent.NODE_ADDED)
-        start = clock.time
-        assert queue.pop_now() is None
         clock.time = waiting.failed_at + Backoff().after(waiting.attempts)
-        waits.append(clock.time - start)
-    assert waits == [1, 2, 4, 8, 10, 10]
+        other = queue.pop_now()
+        assert other is not None
+        assert other.pod.key.name != "p"
+        clock.time += 1
+        waits.append(clock.time - waiting.failed_at)
+    assert waits == [2, 3, 5, 9, 11, 11]
+
+
+async def test_whom_something_may_have_helped_is_tried_at_once_when_there_is_nobody_else_to_try() -> None:
+    queue, _ = queue_and_clock()
+    for name in ("p", "important"):
+        queue.add(pod(name, priority=len(name)))
+    for _ in range(2):
+        queue.park(await queue.pop(), frozenset({"NodeResourcesFit"}))
+    assert queue.pop_now() is None
+    queue.move(ClusterEvent.NODE_ADDED)
+    assert [(await queue.pop()).pod.key.name for _ in range(2)] == ["important", "p"]
+    assert queue.pop_now() is None
+
+
+async def test_a_pod_whose_attempt_failed_waits_even_if_there_is_nobody_else_to_try() -> None:
+    queue, clock = queue_and_clock()
+    queue.add(pod("p"))
+    queue.retry(await queue.pop())
+    assert queue.pop_now() is None
+    clock.time = 1
+    assert queue.pop_now() is not None
+
+
+async def test_a_pod_held_back_after_it_was_refused_goes_on_when_those_who_refused_it_may_think_otherwise() -> None:
+    clock, held = HandClock(), {"p"}
+    plugins = [NodeResourcesFit(NodeResourcesFitArgs())]
+    queue = SchedulingQueue(clock, plugins, gate=lambda one: "Gate" if one.key.name in held else "")
+    held.clear()
+    queue.add(pod("p"))
+    queue.park(await queue.pop(), frozenset({"NodeResourcesFit"}))
+    held.add("p")
+    queue.move(ClusterEvent.POD_REMOVED)
+    assert queue.pop_now() is None
+    held.clear()
+    queue.move(ClusterEvent.NODE_LABELS_CHANGED)
+    assert queue.pop_now() is None
+    queue.move(ClusterEvent.POD_REMOVED)
+    assert queue.pop_now() is not None
 
 
 async def test_an_unschedulable_pod_is_tried_again_after_five_minutes_at_the_latest() -> None:

@@ -20,12 +20,11 @@ from pybernetes.api.errors import ApiError
 from pybernetes.api.meta import format_time
 from pybernetes.api.models import core_v1, meta_v1
 from pybernetes.client import Client, PatchType, Unreachable
+from pybernetes.scheduler.conditions import with_condition
 from pybernetes.scheduler.framework import NotPrepared, Profile, Reservation
 from pybernetes.scheduler.pod_info import PodInfo
-from pybernetes.scheduler.preemption import BY_SCHEDULER, DISRUPTION_TARGET
 from pybernetes.scheduler.queue import Waiting
 from pybernetes.scheduler.waiting_pods import NotPermitted, WaitingPod
-from pybernetes.scheduler.wording import making_room
 
 CONCURRENCY = 64
 log = structlog.get_logger(__name__)
@@ -58,14 +57,12 @@ class Binder:
         tasks: asyncio.TaskGroup,
         on_bound: Callable[[Waiting, str], None],
         on_refused: Callable[[Waiting, str, Exception], None],
-        on_preempted: Callable[[PodInfo, PodInfo, str], None],
     ) -> None:
         self._client = client
         self._clock = clock
         self._tasks = tasks
         self._on_bound = on_bound
         self._on_refused = on_refused
-        self._on_preempted = on_preempted
         self._slots = asyncio.Semaphore(CONCURRENCY)
 
     async def bind(self, waiting: Waiting, node: str, steps: Steps = Steps()) -> None:
@@ -76,13 +73,20 @@ class Binder:
         await self._slots.acquire()
         self._start(self._bind(waiting, node))
 
-    async def report_failure(self, pod: PodInfo, reason: str, message: str) -> None:
-        """Writes the PodScheduled condition, unless it says so already."""
+    async def report_failure(self, pod: PodInfo, reason: str, message: str, nominated: str | None = None) -> None:
+        """Writes the PodScheduled condition and the node that the pod is nominated to, unless they say so already.
+
+        ``nominated``: empty to take back what was said, None to leave it.
+        """
+        status: dict[str, Any] = {}
         known = pod_scheduled_condition(pod.pod)
-        if known is not None and _says(known) == ("False", reason, message, pod.pod.metadata.generation):
-            return
-        await self._slots.acquire()
-        self._start(self._patch_condition(pod, reason, message))
+        if known is None or _says(known) != ("False", reason, message, pod.pod.metadata.generation):
+            status |= with_condition(pod, self._failure(pod, reason, message))
+        if nominated is not None and nominated != pod.pod.status.nominated_node_name:
+            status["nominatedNodeName"] = nominated or None
+        if status:
+            await self._slots.acquire()
+            self._start(self._patch_status(pod, status))
 
     def report_soon(self, pod: PodInfo, reason: str, message: str) -> None:
         self._tasks.create_task(self.report_failure(pod, reason, message))
@@ -90,11 +94,6 @@ class Binder:
     async def clear_nomination(self, pod: PodInfo) -> None:
         await self._slots.acquire()
         self._start(self._patch_status(pod, {"nominatedNodeName": None}))
-
-    async def preempt(self, pod: PodInfo, node: str, victims: Sequence[PodInfo]) -> None:
-        """Nominates the node and deletes the victims."""
-        await self._slots.acquire()
-        self._start(self._preempt(pod, node, victims))
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         self._tasks.create_task(work).add_done_callback(lambda _: self._slots.release())
@@ -173,44 +172,16 @@ class Binder:
         except (ApiError, Unreachable) as error:
             log.warning("nothing was done for a pod without a node", pod=str(pod.key), error=str(error))
 
-    async def _patch_condition(self, pod: PodInfo, reason: str, message: str) -> None:
+    def _failure(self, pod: PodInfo, reason: str, message: str) -> dict[str, Any]:
         known = pod_scheduled_condition(pod.pod)
         changed = known.last_transition_time if known is not None and known.status == "False" else None
-        condition = {
+        return {
             "type": "PodScheduled",
             "observedGeneration": pod.pod.metadata.generation,
             "status": "False",
             "reason": reason,
             "message": message,
             "lastTransitionTime": format_time(changed or self._clock.now()),
-        }
-        await self._patch_status(pod, _with_condition(pod, condition))
-
-    async def _preempt(self, pod: PodInfo, node: str, victims: Sequence[PodInfo]) -> None:
-        await self._patch_status(pod, {"nominatedNodeName": node})
-        for victim in victims:
-            await self._patch_status(victim, _with_condition(victim, self._disruption(pod, victim)))
-            try:
-                await self._client.delete(
-                    core_v1.Pod, victim.key.name, victim.key.namespace, uid=victim.pod.metadata.uid
-                )
-            except ApiError as error:
-                if error.code != 404:
-                    log.warning("victim was not deleted", pod=str(victim.key), error=str(error))
-            except Unreachable as error:
-                log.warning("victim was not deleted", pod=str(victim.key), error=str(error))
-            else:
-                self._on_preempted(pod, victim, node)
-
-    def _disruption(self, pod: PodInfo, victim: PodInfo) -> dict[str, Any]:
-        """Tells a victim, and its owner, why it has to go."""
-        return {
-            "type": DISRUPTION_TARGET,
-            "observedGeneration": victim.pod.metadata.generation,
-            "status": "True",
-            "reason": BY_SCHEDULER,
-            "message": making_room(pod.scheduler_name),
-            "lastTransitionTime": format_time(self._clock.now()),
         }
 
     async def _patch_status(self, pod: PodInfo, status: dict[str, Any]) -> None:
@@ -230,13 +201,6 @@ class Binder:
 
 def pod_scheduled_condition(pod: core_v1.Pod) -> core_v1.PodCondition | None:
     return next((one for one in pod.status.conditions if one.type == "PodScheduled"), None)
-
-
-def _with_condition(pod: PodInfo, condition: dict[str, Any]) -> dict[str, Any]:
-    """The part of a patch; a new condition comes after those that there are."""
-    types = [one.type for one in pod.pod.status.conditions]
-    order = types if condition["type"] in types else [*types, condition["type"]]
-    return {"$setElementOrder/conditions": [{"type": one} for one in order], "conditions": [condition]}
 
 
 def _says(condition: core_v1.PodCondition) -> tuple[str, str, str, int | None]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from random import Random
+from time import perf_counter
 
 from pybernetes.api.clock import Clock
 from pybernetes.scheduler.cluster import ClusterState
 from pybernetes.scheduler.evaluation import Decision, Diagnosis, Evaluator, Placement
 from pybernetes.scheduler.explaining.memory import DecisionMemory
 from pybernetes.scheduler.extended_decisions import ExtendedDecisions
+from pybernetes.scheduler.figures import POST_FILTER, SUCCESS, UNSCHEDULABLE, SchedulerFigures
 from pybernetes.scheduler.framework import Profile
 from pybernetes.scheduler.pod_info import PodInfo
 from pybernetes.scheduler.preemption import NoPreemption, Preemption, plan_preemption
@@ -28,7 +30,9 @@ class Decisions:
         clock: Clock,
         random: Random,
         extended: ExtendedDecisions | None,
+        figures: SchedulerFigures,
     ) -> None:
+        self._figures = figures
         self._state = state
         self._evaluators = evaluators
         self._profiles = profiles
@@ -46,7 +50,9 @@ class Decisions:
         if self._extended is None or not self._extended.concern(pod):
             return self.decide_alone(waiting)
         evaluator = self._evaluators[pod.scheduler_name]
+        began = perf_counter()
         decision, trace = await self._extended.decide(evaluator, pod)
+        self._figures.algorithm.observe(perf_counter() - began)
         self._memory.remember(trace, self._clock.now(), waiting.attempts)
         if isinstance(decision, Placement):
             row = self._state.nodes.row(decision.node)
@@ -56,7 +62,9 @@ class Decisions:
     def decide_alone(self, waiting: Waiting) -> Decision:
         """Without extenders. Raises PluginFailed."""
         evaluator = self._evaluators[waiting.pod.scheduler_name]
+        began = perf_counter()
         decision = evaluator.decide(waiting.pod)
+        self._figures.algorithm.observe(perf_counter() - began)
         self._memory.remember(evaluator.trace, self._clock.now(), waiting.attempts)
         return decision
 
@@ -74,8 +82,12 @@ class Decisions:
         arguments = self._profiles[pod.scheduler_name].preemption
         if arguments is None:
             return None
+        began = perf_counter()
         evaluator = self._evaluators[pod.scheduler_name]
         offset = self._random.randrange(max(diagnosis.nodes, 1))
         plan = plan_preemption(self._state, evaluator, pod, diagnosis, arguments, offset)
+        self._figures.planned(len(plan.victims) if isinstance(plan, Preemption) else None)
+        status = SUCCESS if isinstance(plan, Preemption) else UNSCHEDULABLE
+        self._figures.profile(pod.scheduler_name).reached(POST_FILTER, status, began)
         self._memory.note(pod.key, preemption=plan)
         return plan

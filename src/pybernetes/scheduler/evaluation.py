@@ -10,17 +10,29 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
+from time import perf_counter
 
 import numpy as np
 
+from pybernetes.api.clock import SystemClock
 from pybernetes.scheduler.arrays import EVERY_ROW, Ints, Mask, Rows
 from pybernetes.scheduler.cluster import ClusterState
 from pybernetes.scheduler.columns import NodeColumns
 from pybernetes.scheduler.explaining.trace import Template, Trace
+from pybernetes.scheduler.figures import (
+    FILTER,
+    PRE_FILTER,
+    SCORE,
+    SUCCESS,
+    UNRESOLVABLE,
+    UNSCHEDULABLE,
+    SchedulerFigures,
+)
 from pybernetes.scheduler.framework import Code, FilterPlugin, Profile, Refusal, Rejection, Scope, Weighted
 from pybernetes.scheduler.narrowing import InQuestion, in_question, narrowing
 from pybernetes.scheduler.pod_info import PodInfo
 from pybernetes.scheduler.pods_and_filters import Concerned, PodFilters
+from pybernetes.scheduler.stopwatch import Stopwatch
 
 REASON_PROMISED = "node(s) were promised to pods that preempted there"
 """In explanations only: events and conditions say what would be missing beside those pods."""
@@ -52,7 +64,12 @@ Filters = Sequence[FilterPlugin]
 
 
 class Evaluator:
-    def __init__(self, state: ClusterState, profile: Profile, random: Random) -> None:
+    def __init__(
+        self, state: ClusterState, profile: Profile, random: Random, figures: SchedulerFigures | None = None
+    ) -> None:
+        figures = SchedulerFigures(SystemClock()) if figures is None else figures
+        self._figures = figures.profile(profile.scheduler_name)
+        self._stopwatch = Stopwatch(figures, self._figures)
         self._state = state
         self._profile = profile
         self._random = random
@@ -71,11 +88,17 @@ class Evaluator:
 
     def decide(self, pod: PodInfo) -> Decision:
         nodes = self._state.nodes
+        self._stopwatch.new_decision()
+        now = perf_counter()
         for plugin in self._profile.admitting:
             if (rejection := plugin.rejection(pod)) is not None:
                 self._trace_rejection(pod, plugin.name, rejection)
+                status = UNRESOLVABLE if rejection.code is Code.UNRESOLVABLE else UNSCHEDULABLE
+                self._figures.reached(PRE_FILTER, status, now)
                 return _rejected(nodes, plugin.name, rejection)
+        now = self._figures.reached(PRE_FILTER, SUCCESS, now)
         trace, feasible = self._filtered(pod, nodes)
+        now = self._figures.reached(FILTER, SUCCESS, now)
         if self._state.nominations:
             held = nodes.row(self._state.nominations.node_of(pod.key))
             if held is not None and feasible[held]:
@@ -87,6 +110,7 @@ class Evaluator:
         if len(rows) > 1:
             total = self._total(pod, nodes, trace, feasible)[rows]
             rows = rows[total == total.max()]
+            self._figures.reached(SCORE, SUCCESS, now)
         row = rows[0] if len(rows) == 1 else rows[self._random.randrange(len(rows))]
         trace.row = int(row)
         return Placement(nodes.names[row], int(feasible.sum()))
@@ -244,7 +268,7 @@ class Evaluator:
         verdicts: Ints | None = None
         for plugin in self._node_filters:
             if plugin.concerns(pod, nodes):
-                for refusal in plugin.filter(pod, nodes, rows):
+                for refusal in self._stopwatch.filter(plugin, pod, nodes, rows):
                     refused = refusal.mask & present
                     # Asked for each reason at each decision: count_nonzero is the quickest way to learn of none.
                     if np.count_nonzero(refused):
@@ -255,13 +279,13 @@ class Evaluator:
         for weighted in self._profile.scores:
             kept = template.scores.get(weighted.plugin.name)
             if kept is not None:
-                kept[rows] = weighted.plugin.score(pod, nodes, rows, template.feasible)
+                kept[rows] = self._stopwatch.score(weighted.plugin, pod, nodes, rows, template.feasible)
 
     def _feasible_in_cluster(self, pod: PodInfo, nodes: NodeColumns, trace: Trace) -> Mask:
         feasible = trace.template.feasible
         for plugin in self._cluster_filters:
             if plugin.concerns(pod, nodes):
-                for refusal in plugin.filter(pod, nodes, EVERY_ROW):
+                for refusal in self._stopwatch.filter(plugin, pod, nodes, EVERY_ROW):
                     feasible = feasible & ~refusal.mask
                     trace.refusals.append((plugin.name, refusal))
         return feasible
@@ -273,12 +297,13 @@ class Evaluator:
             if not plugin.prefers(pod, nodes):
                 continue
             if plugin.scope is Scope.CLUSTER:
-                raw = plugin.score(pod, nodes, EVERY_ROW, feasible)
+                raw = self._stopwatch.score(plugin, pod, nodes, EVERY_ROW, feasible)
                 trace.scores.append((weighted, raw))
             else:
                 kept = trace.template.scores.get(plugin.name)
                 if kept is None:
-                    kept = trace.template.scores[plugin.name] = plugin.score(pod, nodes, EVERY_ROW, feasible)
+                    kept = self._stopwatch.score(plugin, pod, nodes, EVERY_ROW, feasible)
+                    trace.template.scores[plugin.name] = kept
                 raw = kept
                 trace.scores.append(self._in_template[plugin.name])
             total += weighted.weight * plugin.normalise(pod, nodes, raw, feasible)

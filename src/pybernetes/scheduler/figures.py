@@ -7,13 +7,14 @@ Follows the names and bounds of pkg/scheduler/metrics/metrics.go.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections import Counter
 from enum import Enum
 from time import perf_counter
-from typing import Final
+from typing import Final, Protocol
 
+from pybernetes.api.clock import Clock
 from pybernetes.api.figures import Counts, Histogram, Histograms, doubling
+from pybernetes.scheduler.pod_info import PodInfo
 
 MILLISECONDS: Final = doubling(0.001, 15)
 POINT_SECONDS: Final = doubling(0.0001, 12)
@@ -35,6 +36,8 @@ class Result(Enum):
 
 SUCCESS, UNSCHEDULABLE, UNRESOLVABLE = "Success", "Unschedulable", "UnschedulableAndUnresolvable"
 """How an extension point or a plugin ended."""
+PRE_FILTER, FILTER, POST_FILTER, SCORE = "PreFilter", "Filter", "PostFilter", "Score"
+RESERVE, PERMIT, PRE_BIND, BIND = "Reserve", "Permit", "PreBind", "Bind"
 
 
 class ProfileFigures:
@@ -44,17 +47,31 @@ class ProfileFigures:
         self.attempts = {one: Histogram(MILLISECONDS) for one in Result}
         self.points = Histograms(POINT_SECONDS)
         """By extension point and status."""
-        self.evaluations: Counts = Counts()
-        """By plugin and extension point."""
+        self.filtered: Counter[str] = Counter()
+        self.scored: Counter[str] = Counter()
+        """How often each plugin was asked."""
         self.groups = Histograms(MILLISECONDS)
 
-    def reached(self, point: str, status: str, began: float) -> None:
-        """``began`` is what ``perf_counter`` said."""
-        self.points[point, status].observe(perf_counter() - began)
+    def reached(self, point: str, status: str, began: float) -> float:
+        """``began`` is what ``perf_counter`` said; gives what it says now."""
+        now = perf_counter()
+        self.points[point, status].observe(now - began)
+        return now
+
+
+class Attempted(Protocol):
+    """A pod that is tried, or was."""
+
+    pod: PodInfo
+    attempts: int
+    began: float
+    first_active: float | None
+    was_flushed: bool
 
 
 class SchedulerFigures:
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
         self.profiles: dict[str, ProfileFigures] = {}
         self.algorithm = Histogram(MILLISECONDS)
         self.objective = Histograms(OBJECTIVE_SECONDS)
@@ -79,17 +96,24 @@ class SchedulerFigures:
         self._decisions += 1
         return self._decisions % SAMPLE == 0
 
-    def scheduled(self, profile: str, seconds: float, attempts: int, since: float) -> None:
-        """``since``: seconds from the moment at which it could first be tried."""
-        self.profile(profile).attempts[Result.SCHEDULED].observe(seconds)
-        self.tries.observe(attempts)
-        self.objective[attempts_label(attempts),].observe(since)
+    def scheduled(self, one: Attempted) -> None:
+        now = self._clock.monotonic()
+        self.profile(one.pod.scheduler_name).attempts[Result.SCHEDULED].observe(now - one.began)
+        self.tries.observe(one.attempts)
+        since = now if one.first_active is None else one.first_active
+        self.objective[attempts_label(one.attempts),].observe(now - since)
+        self.after_flush += one.was_flushed
 
-    @contextmanager
-    def plugin(self, name: str, point: str) -> Iterator[None]:
-        began = perf_counter()
-        yield
-        self.plugins[name, point, SUCCESS].observe(perf_counter() - began)
+    def failed(self, one: Attempted, *, is_rejected: bool) -> None:
+        """An attempt that ended without a node: the pod was rejected, or else something went wrong."""
+        result = Result.UNSCHEDULABLE if is_rejected else Result.ERROR
+        self.profile(one.pod.scheduler_name).attempts[result].observe(self._clock.monotonic() - one.began)
+
+    def planned(self, victims: int | None) -> None:
+        """A preemption was thought about; None: nobody would have to go."""
+        self.preemptions += 1
+        if victims is not None:
+            self.victims.observe(victims)
 
 
 def attempts_label(attempts: int) -> str:

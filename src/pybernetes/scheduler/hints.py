@@ -14,7 +14,7 @@ Follows the isSchedulableAfter functions of kube-scheduler's plugins.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol, cast, runtime_checkable
 
@@ -63,6 +63,15 @@ class Hints:
         return Verdicts(self._hinting, self.interested(change.event), change)
 
 
+def alike(pod: PodInfo) -> Hashable:
+    """Equal for pods that every hint must treat alike."""
+    if pod.claims or pod.disks or pod.spec.resource_claims:
+        # A template says nothing of volumes and devices.
+        return pod.key
+    group = pod.spec.scheduling_group
+    return (pod.template, group.pod_group_name) if group is not None else pod.template
+
+
 class Verdicts:
     """Whether one change could help this or that pod; pods that differ in nothing but their names are judged once."""
 
@@ -70,7 +79,11 @@ class Verdicts:
         self._hinting = hinting
         self._interested = interested
         self._change = change
-        self._known: dict[tuple[str, bytes], bool] = {}
+        self._known: dict[tuple[str, Hashable], bool] = {}
+
+    def concern(self, rejected_by: frozenset[str]) -> bool:
+        """Whether it could help any pod that these plugins refused."""
+        return not rejected_by or not rejected_by.isdisjoint(self._interested)
 
     def could_help(self, pod: PodInfo, rejected_by: frozenset[str]) -> bool:
         """``rejected_by``: the plugins that refused it; none means that any event might help."""
@@ -82,11 +95,8 @@ class Verdicts:
         plugins = self._hinting.get(name)
         if not plugins or not self._change.is_known:
             return True
-        if pod.claims or pod.disks or pod.spec.resource_claims or pod.spec.scheduling_group is not None:
-            # A template says nothing of volumes, devices and groups.
-            return any(plugin.could_help(pod, self._change) for plugin in plugins)
-        known = self._known.get((name, pod.template))
+        about = name, alike(pod)
+        known = self._known.get(about)
         if known is None:
-            known = any(plugin.could_help(pod, self._change) for plugin in plugins)
-            self._known[name, pod.template] = known
+            known = self._known[about] = any(plugin.could_help(pod, self._change) for plugin in plugins)
         return known

@@ -33,6 +33,8 @@ from pybernetes.scheduler.configuration.loading import Configuration, default_co
 from pybernetes.scheduler.decisions import Decisions
 from pybernetes.scheduler.device_feed import DeviceFeed
 from pybernetes.scheduler.evaluation import Diagnosis, Evaluator, Placement
+from pybernetes.scheduler.evictions import PLUGIN as EVICTING
+from pybernetes.scheduler.evictions import Evictions
 from pybernetes.scheduler.explaining.explain import refusals_by_node
 from pybernetes.scheduler.explaining.explainer import Explainer
 from pybernetes.scheduler.explaining.memory import DecisionMemory
@@ -40,6 +42,7 @@ from pybernetes.scheduler.extended_decisions import ExtendedDecisions
 from pybernetes.scheduler.extender_http import poster
 from pybernetes.scheduler.extenders import Extender, ExtenderFailed, Post, in_order
 from pybernetes.scheduler.feed import LIVE_PODS, Feed
+from pybernetes.scheduler.figures import SchedulerFigures
 from pybernetes.scheduler.framework import (
     ClusterEvent,
     NotPrepared,
@@ -104,11 +107,13 @@ class Scheduler:
         workloads = Workloads()
         self._permissions = WaitingPods()
         self._groups = PodGroups(self._state.is_placed)
+        self.features = features
         self._gangs = GANG_SCHEDULING in features
         volumes = AssumedVolumes(self._state.storage)
         parts = Parts(self._state, workloads, volumes, clock, self._permissions, self._groups, features)
         profiles = self._profiles = build_profiles(configuration, parts, rows)
-        self._evaluators = {name: Evaluator(self._state, one, random) for name, one in profiles.items()}
+        figures = self.figures = SchedulerFigures(clock)
+        self._evaluators = {name: Evaluator(self._state, one, random, figures) for name, one in profiles.items()}
         plugins: list[Plugin] = [
             plugin for one in profiles.values() for plugin in (*one.filters, *one.gates, *one.permits)
         ]
@@ -118,6 +123,7 @@ class Scheduler:
         if binder := next((one for one in extenders if one.binds), None):
             profiles = {name: replace(one, binds=(binder, *one.binds)) for name, one in profiles.items()}
             self._profiles = profiles
+        self._evictions = Evictions(self._state, self._permissions, clock, self._evicted, self._not_evicted)
         backoff = Backoff(document.pod_initial_backoff_seconds, document.pod_max_backoff_seconds)
         self.queue = SchedulingQueue(clock, plugins, backoff, self._holder_of, sort)
         self._informers = Informers(client, random) if informers is None else informers
@@ -131,10 +137,14 @@ class Scheduler:
         self._memory = DecisionMemory()
         extended = ExtendedDecisions(self._state, extenders, random) if extenders else None
         judges = self._evaluators
-        self._decisions = Decisions(self._state, judges, self._profiles, self._memory, clock, random, extended)
-        pods = self._informers.get(core_v1.Pod, field_selector=LIVE_PODS)
+        self._decisions = Decisions(self._state, judges, self._profiles, self._memory, clock, random, extended, figures)
+        pods = self.pods = self._informers.get(core_v1.Pod, field_selector=LIVE_PODS)
         pods.on_change(self._pod_changed)
         self.explainer = Explainer(self._state, self._evaluators, self._memory, pods.get, clock, self._permissions)
+
+    @property
+    def state(self) -> ClusterState:
+        return self._state
 
     @property
     def has_synced(self) -> bool:
@@ -144,7 +154,7 @@ class Scheduler:
     async def run(self) -> None:
         """Schedules until cancelled."""
         async with asyncio.TaskGroup() as tasks:
-            self._binder = Binder(self._client, self._clock, tasks, self._bound, self._refused, self._preempted)
+            self._binder = Binder(self._client, self._clock, tasks, self._bound, self._refused)
             tasks.create_task(self._informers.run(), name="scheduler-informers")
             tasks.create_task(self._events.run(), name="scheduler-events")
             await self._informers.synced()
@@ -257,13 +267,16 @@ class Scheduler:
             profile = self._profiles[pod.scheduler_name]
             await self._send(waiting, attempt.node, profile, attempt.reservations, others)
         else:
+            nominated = None
             if verdict is Verdict.PREEMPTING:
-                await self._preempt(pod, attempt.node, ())
+                nominated = attempt.node
+                await self._preempt(pod, nominated, ())
+            self.figures.failed(waiting, is_rejected=True)
             self.queue.park(waiting, frozenset())
             message = PREEMPTING if verdict is Verdict.PREEMPTING else NOT_PERMITTED
             self._memory.note(pod.key, failure=message)
             self._recorders[pod.scheduler_name].event(pod.pod, WARNING, "FailedScheduling", "Scheduling", message)
-            await self._binder.report_failure(pod, UNSCHEDULABLE, message)
+            await self._binder.report_failure(pod, UNSCHEDULABLE, message, nominated)
 
     def _together_with(self, waiting: Waiting) -> tuple[Key, list[Waiting]] | None:
         """The group of a pod and all of it that waits here; None for a pod that is scheduled by itself."""
@@ -279,7 +292,7 @@ class Scheduler:
 
     def _holder_of(self, pod: PodInfo) -> str:
         """The plugin that does not even let a pod be tried."""
-        return held_back(self._profiles[pod.scheduler_name], pod)[0]
+        return EVICTING if self._evictions.hold_back(pod) else held_back(self._profiles[pod.scheduler_name], pod)[0]
 
     def _pod_changed(self, old: core_v1.Pod | None, new: core_v1.Pod | None) -> None:
         """A pod that is gone waits for no permission."""
@@ -290,37 +303,46 @@ class Scheduler:
         """Holds the node for the pod; whoever was to have it and matters less is not promised it any longer."""
         await self._release(self._state.nominations.below(pod.priority, node))
         self._state.nominations.nominate(pod, node)
-        await self._binder.preempt(pod, node, [one for one in victims if not one.is_terminating])
+        if (evict := self._evictions.begin(pod, node, victims)) is not None:
+            await self._binder.act(pod, evict)
 
     async def _release(self, pods: Sequence[PodInfo]) -> None:
         for one in pods:
             self._state.nominations.remove(one.key)
             await self._binder.clear_nomination(one)
 
-    def _preempted(self, pod: PodInfo, victim: PodInfo, node: str) -> None:
+    def _not_evicted(self, pod: PodInfo) -> None:
+        """Nothing will happen that could help it."""
+        self.queue.hurry(pod.key)
+
+    def _evicted(self, pod: PodInfo, victim: PodInfo, said: str) -> None:
         recorder = self._recorders[pod.scheduler_name]
-        said = wording.preempted(pod, node)
         recorder.event(victim.pod, NORMAL, "Preempted", "Preempting", said, related=pod.pod)
 
     async def _fail(self, waiting: Waiting, message: str) -> None:
         """No decision could be taken: that pod is tried again after a back-off."""
         pod = waiting.pod
+        self.figures.failed(waiting, is_rejected=False)
         self.queue.retry(waiting)
         self._recorders[pod.scheduler_name].event(pod.pod, WARNING, "FailedScheduling", "Scheduling", message)
         await self._binder.report_failure(pod, SCHEDULER_ERROR, message)
 
     async def _reject(self, waiting: Waiting, diagnosis: Diagnosis, plan: Preemption | NoPreemption | None) -> None:
         pod = waiting.pod
+        self.figures.failed(waiting, is_rejected=True)
         self.queue.park(waiting, diagnosis.rejected_by)
         nobody_asked = why_nobody_is_asked(self._profiles[pod.scheduler_name], diagnosis)
         before = [nobody_asked] if nobody_asked else await self._ask_post_filters(pod)
+        nominated = None
         if before is None or nobody_asked:
             message = wording.unschedulable(diagnosis, nobody_asked)
+            if before is None:
+                nominated = self._state.nominations.node_of(pod.key)
         else:
-            message = await self._after_preemption(pod, diagnosis, plan, before)
+            message, nominated = await self._after_preemption(pod, diagnosis, plan, before)
         recorder = self._recorders[pod.scheduler_name]
         recorder.event(pod.pod, WARNING, "FailedScheduling", "Scheduling", message)
-        await self._binder.report_failure(pod, UNSCHEDULABLE, message)
+        await self._binder.report_failure(pod, UNSCHEDULABLE, message, nominated)
 
     async def _ask_post_filters(self, pod: PodInfo) -> list[str] | None:
         """What plugins say about a pod without a node; None when one of them has found a node for it."""
@@ -345,24 +367,26 @@ class Scheduler:
 
     async def _after_preemption(
         self, pod: PodInfo, diagnosis: Diagnosis, plan: Preemption | NoPreemption | None, before: Sequence[str]
-    ) -> str:
-        """Does what was planned; gives what there is to say."""
+    ) -> tuple[str, str | None]:
+        """Does what was planned; gives what there is to say, and where the pod is nominated to if that is new."""
+        nominated = None
         match plan:
             case None:
-                return wording.unschedulable(diagnosis, ", ".join(before))
+                return wording.unschedulable(diagnosis, ", ".join(before)), None
             case NoPreemption(_, not_eligible) if not_eligible:
                 after = wording.preemption_not_eligible(not_eligible)
             case NoPreemption(reasons):
                 after = wording.preemption_failed(diagnosis.nodes, reasons)
-                if pod.pod.status.nominated_node_name:
-                    await self._release([pod])
+                self._state.nominations.remove(pod.key)
+                nominated = ""
             case Preemption(node, victims):
                 await self._preempt(pod, node, victims)
-                return wording.unschedulable(diagnosis, "")
-        return wording.unschedulable(diagnosis, ", ".join((*before, after)))
+                return wording.unschedulable(diagnosis, ""), node
+        return wording.unschedulable(diagnosis, ", ".join((*before, after))), nominated
 
     def _bound(self, waiting: Waiting, node: str) -> None:
         pod = waiting.pod
+        self.figures.scheduled(waiting)
         self.queue.remove(pod.key)
         recorder = self._recorders[pod.scheduler_name]
         said = wording.scheduled(pod.key.namespace, pod.key.name, node)
@@ -388,6 +412,7 @@ class Scheduler:
         if isinstance(error, Unreachable):
             log.warning("binding got no answer", pod=str(pod.key), node=node, error=str(error))
         reason, message = why_not_bound(error)
+        self.figures.failed(waiting, is_rejected=reason == UNSCHEDULABLE)
         self._memory.note(pod.key, failure=message)
         self._recorders[pod.scheduler_name].event(pod.pod, WARNING, "FailedScheduling", "Scheduling", message)
         self._binder.report_soon(pod, reason, message)

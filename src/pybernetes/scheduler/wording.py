@@ -14,6 +14,8 @@ NOT_FOUND = "not found"
 NEVER_PREEMPTS = "not eligible due to preemptionPolicy=Never."
 VICTIMS_TERMINATING = "not eligible due to a terminating pod on the nominated node."
 NOT_HELPFUL = "Preemption is not helpful for scheduling"
+IN_MEMORY = " (in kube-scheduler memory)."
+"""Of a victim that was not bound yet and is not deleted."""
 
 
 def scheduled(namespace: str, name: str, node: str) -> str:
