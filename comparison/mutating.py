@@ -160,9 +160,7 @@ def _prepare(file: Path, ours: KeptServer, theirs: KeptServer) -> None:
         group, _, version = document["apiVersion"].rpartition("/")
         info = by_gvk(group, version, document["kind"])
         for server in (ours, theirs):
-            answer = server.send(
-                "POST", info.path(NAMESPACE if info.namespaced else None), {}, json.dumps(document).encode()
-            )
+            answer = server.send("POST", info.path(NAMESPACE if info.namespaced else None), {}, _compact(document))
             if answer.status not in (201, 409):
                 raise click.ClickException(f"{document['kind']}: {answer.body.decode()}")
 
@@ -264,8 +262,10 @@ def _patches(subject: Subject) -> Iterator[Sent]:
 
 def _stored(subject: Subject, server: KeptServer) -> Document | None:
     """Made anew, so that what earlier runs left does not count."""
+    loose = _compact({"metadata": {"finalizers": None}})
+    server.send("PATCH", subject.path, {"Content-Type": "application/merge-patch+json"}, loose)
     server.send("DELETE", f"{subject.path}?gracePeriodSeconds=0", {}, b"")
-    answer = server.send("POST", subject.collection, {}, json.dumps(subject.document).encode())
+    answer = server.send("POST", subject.collection, {}, _compact(subject.document))
     if answer.status != 201:
         existing = server.send("GET", subject.path, {}, b"")
         if existing.status != 200:
@@ -276,7 +276,7 @@ def _stored(subject: Subject, server: KeptServer) -> Document | None:
 
 
 def _with_status(subject: Subject, server: KeptServer, stored: Document) -> Document:
-    body = json.dumps({"status": subject.status}).encode()
+    body = _compact({"status": subject.status})
     headers = {"Content-Type": "application/merge-patch+json"}
     answer = server.send("PATCH", f"{subject.path}/status", headers, body)
     if answer.status != 200:
@@ -287,9 +287,7 @@ def _with_status(subject: Subject, server: KeptServer, stored: Document) -> Docu
 
 def _difference(sent: Sent, ours: KeptServer, theirs: KeptServer) -> list[str]:
     answers = [
-        server.send(
-            sent.method, sent.path, {"Content-Type": "application/json", **sent.headers}, json.dumps(body).encode()
-        )
+        server.send(sent.method, sent.path, {"Content-Type": "application/json", **sent.headers}, _compact(body))
         for server, body in ((ours, sent.ours), (theirs, sent.theirs))
     ]
     if (
@@ -299,6 +297,11 @@ def _difference(sent: Sent, ours: KeptServer, theirs: KeptServer) -> list[str]:
     ):
         return []
     return difference(answers[0], answers[1], Ignored())
+
+
+def _compact(body: Any) -> bytes:
+    """As Go's clients write: what is free-form is compared by its bytes upstream."""
+    return json.dumps(body, separators=(",", ":")).encode()
 
 
 def _warnings(answer: Answer) -> str:

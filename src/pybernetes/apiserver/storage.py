@@ -216,16 +216,20 @@ class Storage:
             "the object has been modified; please apply your changes to the latest version and try again",
         )
 
-    def uid_mismatch(self, metadata: Document, stated: str) -> errors.ApiError:
+    def uid_mismatch(self, metadata: Document, stated: str, *, dry_run: bool = False) -> errors.ApiError:
         """Of an object that the client thinks another one."""
-        return self._precondition_failed(metadata, "UID", stated, metadata["uid"])
+        return self._precondition_failed(metadata, "UID", stated, metadata["uid"], dry_run)
 
-    def version_mismatch(self, metadata: Document, stated: str) -> errors.ApiError:
+    def version_mismatch(self, metadata: Document, stated: str, *, dry_run: bool = False) -> errors.ApiError:
         """Of an object that has changed since the client looked."""
-        return self._precondition_failed(metadata, "ResourceVersion", stated, metadata["resourceVersion"])
+        return self._precondition_failed(metadata, "ResourceVersion", stated, metadata["resourceVersion"], dry_run)
 
-    def _precondition_failed(self, metadata: Document, what: str, stated: str, found: str) -> errors.ApiError:
+    def _precondition_failed(
+        self, metadata: Document, what: str, stated: str, found: str, dry_run: bool
+    ) -> errors.ApiError:
+        """A dry run knows the key without the store's own prefix."""
         key = self.key(metadata.get("namespace", ""), metadata["name"])
+        key = key.removeprefix(ROOT.rstrip("/")) if dry_run else key
         return errors.conflict(
             self.info.group_resource,
             metadata["name"],

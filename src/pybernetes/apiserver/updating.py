@@ -70,7 +70,7 @@ class Updating(Storage):
             proposal = propose(current)
             new = proposal.document
             old = self.fresh_document_of(current) if proposal.live is None else proposal.live
-            self._check_identity(proposal, old, current)
+            self._check_identity(proposal, old, current, context)
             self._keep_server_owned(new, old)
             if rule.subresource != STATUS or self._completes_status:
                 self._default(new)
@@ -116,7 +116,7 @@ class Updating(Storage):
                 return written
         raise self.modified(name)
 
-    def _check_identity(self, proposal: Proposal, old: Document, current: StoredObject) -> None:
+    def _check_identity(self, proposal: Proposal, old: Document, current: StoredObject, context: Context) -> None:
         """A stated version must be the current one, and so must the uid of a PUT."""
         metadata, before = proposal.document["metadata"], old["metadata"]
         tracking.check_place(metadata, before.get("namespace", ""), before["name"])
@@ -126,11 +126,9 @@ class Updating(Storage):
             metadata.pop("namespace", None)
         uid = metadata.get("uid")
         if uid and uid != before["uid"] and not proposal.by_patch:
-            raise self.uid_mismatch(before, uid)
-        stated = metadata.get("resourceVersion", "")
-        if stated and stated != "0" and stated != str(current.revision):
-            if not (stated.isascii() and stated.isdigit()):
-                raise errors.ApiError(500, "", f"strconv.ParseUint: parsing {quoted(stated)}: invalid syntax")
+            raise self.uid_mismatch(before, uid, dry_run=context.dry_run)
+        stated = _version(metadata.get("resourceVersion", ""))
+        if stated and stated != current.revision:
             raise self.modified(before["name"])
         if not stated and not self.resource.allows_unconditional_update:
             info = self.info
@@ -142,14 +140,15 @@ class Updating(Storage):
         metadata, before = new["metadata"], old["metadata"]
         if not metadata.get("uid"):
             metadata["uid"] = before["uid"]
-        for name in ("creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds"):
+        for name in ("creationTimestamp", "deletionTimestamp"):
             if name in before:
                 metadata[name] = before[name]
+        if "deletionGracePeriodSeconds" in before:
+            metadata.setdefault("deletionGracePeriodSeconds", before["deletionGracePeriodSeconds"])
         if "generation" in before:
             metadata["generation"] = before["generation"]
         else:
             metadata.pop("generation", None)
-        metadata.pop("selfLink", None)
 
     def _track(self, proposal: Proposal, old: Document, context: Context, subresource: str) -> None:
         """Managers come from the object as it was, unless the client has sent readable ones through the main door."""
@@ -218,6 +217,21 @@ class Updating(Storage):
         if not context.dry_run and await self._remove(current) is None:
             return None
         return StoredObject(self.form, self.prefix, current.key, await self._encode(new), current.revision)
+
+
+def _version(stated: str) -> int:
+    """The version that a client means, 0 for any. Raises 500."""
+    if not stated:
+        return 0
+    if not (stated.isascii() and stated.isdigit()):
+        raise errors.ApiError(500, "", f"strconv.ParseUint: parsing {quoted(stated)}: invalid syntax")
+    if len(stated) > _MOST_DIGITS or int(stated) >= 2**64:
+        raise errors.ApiError(500, "", f"strconv.ParseUint: parsing {quoted(stated)}: value out of range")
+    return int(stated)
+
+
+_MOST_DIGITS = 4000
+"""That are worth being read."""
 
 
 def must_state_version() -> FieldError:
