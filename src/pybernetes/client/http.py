@@ -1,32 +1,34 @@
 """HttpTransport: an API server reached over HTTPS, with a client certificate or a bearer token.
 
 Connections are kept and reused. A token read from a file is read again when the file changes, as the projected
-tokens of pods are rotated. Nothing here decides whether a call is repeated: see `retry`.
+tokens of pods are rotated. Nothing here decides whether a call is repeated (see `retry`), but for one that a kept
+connection could not take any more: it is sent again if it may safely be.
 """
 
 from __future__ import annotations
 
 import asyncio
+import re
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote, urlencode, urlsplit
 
-import aiohttp
-from yarl import URL
-
+from pybernetes.client.connection import Connection
+from pybernetes.client.pool import Address, Pool
 from pybernetes.client.transport import Request, Response, Stream, Unreachable
 
-CONNECT_SECONDS = 10.0
-ANSWER_TIMEOUT = aiohttp.ClientTimeout(total=65.0, sock_connect=CONNECT_SECONDS)
+ANSWER_SECONDS = 65.0
 """A little more than the minute after which an API server gives up on a request itself."""
 
-UNLIMITED = 0
-KEPT_SECONDS = 30.0
-"""Less than servers keep an idle connection: a create must not meet one that is just being closed."""
-
 TOKEN_CHECK_SECONDS = 10.0
+MOST_HEADS = 64
+"""Sets of headers whose bytes are kept: components send few, and a new one with each token."""
+REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
+_plain = re.compile(r"[!-~]+").fullmatch
+_LEGAL = "/:@!$&'()*+,;=~%"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,64 +50,82 @@ class HttpTransport:
 
     def __init__(self, settings: ConnectionSettings) -> None:
         self._settings = settings
-        self._base = settings.server.rstrip("/")
-        self._calls: aiohttp.ClientSession | None = None
-        self._streams: aiohttp.ClientSession | None = None
+        url = urlsplit(settings.server.rstrip("/"))
+        self._prefix = url.path
+        self._tail = f" HTTP/1.1\r\nHost: {url.netloc}\r\nUser-Agent: {settings.user_agent}\r\n".encode()
+        self._host = url.hostname or ""
+        self._is_tls = url.scheme == "https"
+        self._port = url.port or (443 if self._is_tls else 80)
+        self._pool: Pool | None = None
         self._token = _Token(settings.token, settings.token_file)
+        self._heads: dict[tuple[tuple[str, str], ...], bytes] = {}
 
     async def send(self, request: Request) -> Response:
+        method = request.method
         try:
-            session = self._calls = self._calls or self._session(self._settings.connections)
-            async with self._open(session, request, ANSWER_TIMEOUT) as answer:
-                return Response(answer.status, answer.headers, await answer.read())
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            return await self._connections().call(
+                self._bytes_of(request),
+                ANSWER_SECONDS,
+                may_repeat=method in REPEATABLE,
+                bodiless=method == "HEAD",
+            )
+        except (OSError, TimeoutError) as error:
             raise Unreachable(request, _reason(error)) from error
 
     @asynccontextmanager
     async def stream(self, request: Request) -> AsyncIterator[Stream]:
+        pool = self._connections()
         try:
-            session = self._streams = self._streams or self._session(UNLIMITED)
-            timeout = aiohttp.ClientTimeout(sock_connect=CONNECT_SECONDS, sock_read=request.patience)
-            answer = await self._open(session, request, timeout)
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            connection = await pool.connect()
+        except (OSError, TimeoutError) as error:
             raise Unreachable(request, _reason(error)) from error
         try:
-            yield Stream(answer.status, answer.headers, _chunks(request, answer))
+            try:
+                await connection.open(self._bytes_of(request), request.patience)
+            except (OSError, TimeoutError) as error:
+                raise Unreachable(request, _reason(error)) from error
+            yield Stream(connection.status, connection.headers, _chunks(request, connection))
         finally:
-            answer.close()
+            pool.drop(connection)
 
     async def close(self) -> None:
-        for session in (self._calls, self._streams):
-            if session is not None:
-                await session.close()
-        self._calls = self._streams = None
+        if self._pool is not None:
+            self._pool.close()
+        self._pool = None
 
-    def _open(
-        self, session: aiohttp.ClientSession, request: Request, timeout: aiohttp.ClientTimeout
-    ) -> aiohttp.client._RequestContextManager:
-        headers = dict(request.headers)
-        token = self._token.value()
-        if token:
-            headers["Authorization"] = f"Bearer {token}"
-        url = URL(self._base + request.path, encoded=True)
-        return session.request(
-            request.method,
-            url.with_query(request.query) if request.query else url,
-            data=request.body or None,
-            headers=headers,
-            timeout=timeout,
-            server_hostname=self._settings.server_name,
-            allow_redirects=False,
-        )
+    def _connections(self) -> Pool:
+        if self._pool is None:
+            tls = (self._settings.tls or ssl.create_default_context()) if self._is_tls else None
+            address = Address(self._host, self._port, tls, self._settings.server_name)
+            self._pool = Pool(address, self._settings.connections)
+        return self._pool
 
-    def _session(self, connections: int) -> aiohttp.ClientSession:
-        tls: ssl.SSLContext | bool = self._settings.tls or True
-        return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(ssl=tls, limit=connections, keepalive_timeout=KEPT_SECONDS),
-            # Components live beside the server: packing costs both sides more time than it saves.
-            headers={"User-Agent": self._settings.user_agent, "Accept-Encoding": "identity"},
-            cookie_jar=aiohttp.DummyCookieJar(),
-        )
+    def _bytes_of(self, request: Request) -> bytes:
+        path = self._prefix + request.path
+        if not _plain(path):
+            path = quote(path, safe=_LEGAL)
+        if request.query:
+            path = f"{path}?{urlencode(request.query)}"
+        line = f"{request.method} {path}".encode("ascii")
+        body = request.body
+        head = self._head(request.headers)
+        if body or request.method in ("POST", "PUT", "PATCH"):
+            return b"%b%b%bContent-Length: %d\r\n\r\n%b" % (line, self._tail, head, len(body), body)
+        return b"%b%b%b\r\n" % (line, self._tail, head)
+
+    def _head(self, headers: Mapping[str, str]) -> bytes:
+        """The lines of a request's own headers and of the token."""
+        lines = tuple(headers.items())
+        if token := self._token.value():
+            lines = (*(one for one in lines if one[0] != "Authorization"), ("Authorization", f"Bearer {token}"))
+        head = self._heads.get(lines)
+        if head is None:
+            if any("\r" in text or "\n" in text for line in lines for text in line):
+                raise ValueError("a header may not have line breaks")
+            if len(self._heads) >= MOST_HEADS:
+                self._heads.clear()
+            head = self._heads[lines] = "".join(f"{name}: {value}\r\n" for name, value in lines).encode()
+        return head
 
 
 class _Token:
@@ -126,11 +146,11 @@ class _Token:
         return self._token
 
 
-async def _chunks(request: Request, answer: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+async def _chunks(request: Request, connection: Connection) -> AsyncIterator[bytes]:
     try:
-        async for chunk in answer.content.iter_any():
-            yield chunk
-    except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        while piece := await connection.piece():
+            yield piece
+    except (OSError, TimeoutError) as error:
         raise Unreachable(request, _reason(error)) from error
 
 
