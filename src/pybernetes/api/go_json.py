@@ -239,8 +239,7 @@ def _as_decoder(body: bytes, found: _Unexpected) -> str:
         length = 6 if body[found.escape + 1 : found.escape + 2] == b"u" else 2
         if found.escape + length > len(body):
             return _ENDED
-        shown = body[found.escape : found.escape + length].decode("utf-8", "replace")
-        return f"invalid escape sequence `{shown}` in string"
+        return f"invalid escape sequence {_sequence(body[found.escape : found.escape + length])} in string"
     if at >= len(body):
         return _ENDED
     where = _NUMBER if where.endswith("numeric literal") else where.replace("in string literal", "in string")
@@ -248,6 +247,21 @@ def _as_decoder(body: bytes, found: _Unexpected) -> str:
     if not letter or not body[at : at + 4].startswith(letter.encode()):
         return f"invalid character '\\x{body[at]:02x}' {where}"
     return f"invalid character {_shown(letter)} {where}"
+
+
+def _sequence(shown: bytes) -> str:
+    try:
+        text = shown.decode()
+    except UnicodeDecodeError:
+        text = ""
+    if text.isprintable() and text and "`" not in text:
+        return f"`{text}`"
+    letters = shown.decode("utf-8", "surrogateescape")
+    return '"' + "".join(map(_quoted_letter, letters)) + '"'
+
+
+def _quoted_letter(letter: str) -> str:
+    return f"\\x{ord(letter) & 0xFF:02x}" if _HALF.match(letter) else quoted(letter)[1:-1]
 
 
 def _as_scanner(body: bytes, found: _Unexpected) -> str:

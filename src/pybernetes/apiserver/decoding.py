@@ -175,7 +175,7 @@ def conform(
     read = _read(document, shape, info)
     if mode is FieldValidation.IGNORE or not (read.unknown or problems):
         return Decoded(read.document)
-    return _judged(read.document, [*problems, *(f'unknown field "{path}"' for path in read.unknown)], info, mode)
+    return _judged(read.document, [*problems, *(f"unknown field {quoted(path)}" for path in read.unknown)], info, mode)
 
 
 def _read(document: Document, shape: Shape, info: KindInfo) -> Reading:
@@ -230,7 +230,9 @@ def _handled(document: Document, wrong: str, info: KindInfo) -> str:
     if wrong.startswith("the API version"):
         return wrong
     version = (document.get("apiVersion") or info.api_version).rpartition("/")[2]
-    return f'{document.get("kind") or info.kind} in version "{version}" cannot be handled as a {info.kind}: {wrong}'
+    return (
+        f"{document.get('kind') or info.kind} in version {quoted(version)} cannot be handled as a {info.kind}: {wrong}"
+    )
 
 
 def kind_problem(document: Document, info: KindInfo) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 
 from pybernetes.api import errors, go_json
-from pybernetes.api.fields import FieldPath, invalid
+from pybernetes.api.fields import FieldPath, invalid, quoted
 from pybernetes.api.kinds import KindInfo
 from pybernetes.api.patch import BadPatch, PatchError, UnfitPatch, json_patch, merge, strategic
 from pybernetes.api.patch.checking import go_text
@@ -100,7 +100,7 @@ class Patch:
             raise self.refused(patched, str(error), live) from error
         if self._mode is FieldValidation.IGNORE or not (reading.unknown or repeated):
             return Decoded(reading.document)
-        found = [*repeated, *(f'unknown field "{path}"' for path in self._in_order(reading.unknown, info, live))]
+        found = [*repeated, *(f"unknown field {quoted(path)}" for path in self._in_order(reading.unknown, info, live))]
         if self._mode is FieldValidation.STRICT:
             raise self.refused(patched, f"strict decoding error: {', '.join(found)}", live)
         return Decoded(reading.document, found)
@@ -161,7 +161,7 @@ class Patch:
         if patch is not None and not isinstance(patch, dict):
             into = "into Go value of type map[string]interface {}"
             raise errors.bad_request(f"{before}json: cannot unmarshal {go_json.type_of(patch)} {into}")
-        repetitions = [f'duplicate field "{path}"' for path in repeated]
+        repetitions = [f"duplicate field {quoted(path)}" for path in repeated]
         if self._type is PatchType.MERGE:
             if patch is None:
                 raise errors.bad_request("Invalid JSON Patch")
@@ -170,13 +170,13 @@ class Patch:
         return lambda document: strategic.apply(document, changes, self._shape), changes, repetitions
 
     def _parse_operations(self, patch: Any, repeated: Sequence[str]) -> tuple[Change, Any, Sequence[str]]:
-        problems = [f'json patch duplicate field "{path}"' for path in repeated]
+        problems = [f"json patch duplicate field {quoted(path)}" for path in repeated]
         patch = [] if patch is None else patch
         wrong = _wrong_operations(patch)
         if wrong:
             raise errors.bad_request(f"error decoding patch: json: cannot unmarshal {wrong}")
         problems += [
-            f'json patch unknown field "[{index}].{name}"'
+            f"json patch unknown field {quoted(f'[{index}].{name}')}"
             for index, operation in enumerate(patch)
             for name in operation or ()
             if name not in _OPERATION

@@ -13,8 +13,9 @@ import binascii
 import copy
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import Any
 
 import orjson
@@ -46,8 +47,10 @@ def read_yaml(body: bytes) -> Any:
         raise _unreadable("yaml: exceeded max depth") from error
 
 
-def _events(body: bytes) -> Iterator[Any]:
-    return yaml.parse(body, yaml.CSafeLoader)
+def _events(body: bytes) -> list[Any]:
+    """Of the first document: it is parsed to its end before anything is made of it."""
+    events = yaml.parse(body, yaml.CSafeLoader)
+    return list(takewhile(lambda event: not isinstance(event, yaml.DocumentEndEvent), events))
 
 
 def _unreadable(why: str) -> UnreadableYaml:
@@ -82,7 +85,7 @@ class _Document:
     read_count: int = 0
     alias_count: int = 0
 
-    def read(self, events: Iterator[Any]) -> Any:
+    def read(self, events: Iterable[Any]) -> Any:
         for event in events:
             match event:
                 case yaml.ScalarEvent():

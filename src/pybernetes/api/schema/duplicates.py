@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 
+from pybernetes.api.fields import quoted
 from pybernetes.api.go_json import whole_number
 from pybernetes.api.schema.scalars import Place, path_of
 
@@ -93,10 +94,10 @@ def problems_in_order(raw: bytes, unknown: set[str]) -> list[str]:
             for name, member in value:
                 path = path_of(place, name)
                 if path in unknown:
-                    found[f'unknown field "{path}"'] = None
+                    found[f"unknown field {quoted(path)}"] = None
                     continue
                 if name in seen:
-                    found[f'duplicate field "{path}"'] = None
+                    found[f"duplicate field {quoted(path)}"] = None
                 seen.add(name)
                 walk(member, (place, name, ""))
         elif isinstance(value, list):
