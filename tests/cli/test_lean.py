@@ -19,9 +19,24 @@ LATE = """
     trusting.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname="example.com")
     assert trusting.cert_store_stats() == usual.cert_store_stats()
 """
+SERVER = """
+    import sys
+    from pybernetes.cli import lean
+    import pybernetes.cli.parts.apiserver, pybernetes.apiserver.assembly
+
+    assert "aiohttp" not in sys.modules
+"""
 
 
 def test_what_the_machine_trusts_is_read_with_the_first_connection_that_needs_it() -> None:
-    done = subprocess.run([sys.executable, "-c", dedent(LATE)], capture_output=True, text=True, check=False)
+    _succeeds(LATE)
+
+
+def test_an_api_server_does_without_the_library_for_connections_to_others() -> None:
+    _succeeds(SERVER)
+
+
+def _succeeds(program: str) -> None:
+    done = subprocess.run([sys.executable, "-c", dedent(program)], capture_output=True, text=True, check=False)
     assert done.stderr == ""
     assert done.returncode == 0

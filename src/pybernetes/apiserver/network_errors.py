@@ -9,8 +9,6 @@ import errno
 import socket
 import ssl
 
-import aiohttp
-
 _DIALING = {
     errno.ECONNREFUSED: "connection refused",
     errno.EHOSTUNREACH: "no route to host",
@@ -25,6 +23,8 @@ _EXPIRED, _NOT_YET, _HOSTNAME, _ADDRESS = 10, 9, 62, 64
 
 def wording(error: BaseException, address: str, server_name: str = "") -> str:
     """``address`` is host and port that were dialled, ``server_name`` whom the certificate had to name."""
+    import aiohttp
+
     if isinstance(error, TimeoutError):
         return "context deadline exceeded"
     if isinstance(error, aiohttp.ServerDisconnectedError):
@@ -43,12 +43,16 @@ def wording(error: BaseException, address: str, server_name: str = "") -> str:
 
 
 def _cause(error: BaseException) -> BaseException:
+    import aiohttp
+
     if isinstance(error, aiohttp.ClientConnectorError):
         return error.os_error
     return error
 
 
 def _certificate_error(error: BaseException) -> ssl.SSLCertVerificationError | None:
+    import aiohttp
+
     cause = error.certificate_error if isinstance(error, aiohttp.ClientConnectorCertificateError) else _cause(error)
     return cause if isinstance(cause, ssl.SSLCertVerificationError) else None
 

@@ -19,6 +19,7 @@ import zlib
 from ipaddress import ip_address
 from pathlib import Path
 from random import Random
+from typing import TYPE_CHECKING
 
 from pybernetes.api import errors
 from pybernetes.apiserver.answers import error_answer
@@ -27,9 +28,11 @@ from pybernetes.apiserver.deadlines import Deadlines
 from pybernetes.apiserver.http import ApiRequest, ApiResponse
 from pybernetes.apiserver.metrics import Metrics, Watching
 from pybernetes.apiserver.server import ApiServer
-from pybernetes.apiserver.upgrades import Upgrades
 from pybernetes.apiserver.watch_writing import Turns
 from pybernetes.apiserver.watching import WatchStream
+
+if TYPE_CHECKING:
+    from pybernetes.apiserver.upgrades import Upgrades
 
 GZIP_FROM = 128 * 1024
 LONGEST_AUDIT_ID = 64
@@ -185,6 +188,8 @@ class Edge:
 
     def hand_over(self, connection: Connection, transport: asyncio.Transport, received: bytes) -> None:
         if self._upgrades is None:
+            from pybernetes.apiserver.upgrades import Upgrades  # Loads aiohttp, which nobody else may need.
+
             self._upgrades = Upgrades(self, LONGEST_HEAD)
         self._upgrades.take(transport, received)
         self.lost(connection)

@@ -20,10 +20,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from math import ceil
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-import aiohttp
 import orjson
 
 from pybernetes.api import errors, go_json
@@ -35,6 +34,9 @@ from pybernetes.apiserver.network_errors import wording
 from pybernetes.apiserver.proxy.locate import Address
 from pybernetes.apiserver.resource import Document
 from pybernetes.apiserver.service_resolver import resolve
+
+if TYPE_CHECKING:
+    import aiohttp
 
 DEFAULT_PORT = 443
 REMEMBERED_AUTHORITIES = 200
@@ -75,6 +77,8 @@ class WebhookClients:
 
     async def call(self, client_config: Document, document: Document, timeout: float | None = None) -> Document:
         """The answer's document. Raises ``CallFailed``; a `Status` that tells of a failure is one, too."""
+        import aiohttp
+
         place = place_of(client_config)
         url = place.url if timeout is None else f"{place.url}?timeout={ceil(timeout)}s"
         try:
@@ -88,6 +92,8 @@ class WebhookClients:
 
     async def _post(self, place: Place, url: str, body: bytes) -> tuple[int, str, bytes]:
         """A connection that had been kept and was closed just now is not the webhook's answer: once more."""
+        import aiohttp
+
         try:
             return await self._send(place, url, body)
         except aiohttp.ServerDisconnectedError:
@@ -107,6 +113,8 @@ class WebhookClients:
             return answer.status, answer.headers.get("Content-Type") or JSON, await answer.read()
 
     def _open_session(self) -> aiohttp.ClientSession:
+        import aiohttp
+
         if self._session is None:
             connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=90)
             self._session = aiohttp.ClientSession(

@@ -13,6 +13,10 @@ from __future__ import annotations
 import gc
 import ssl
 import sys
+from collections.abc import Sequence
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder
+from types import ModuleType
 from typing import Any
 
 SETTLED_AFTER = 3.0
@@ -48,10 +52,32 @@ class _ReadLate(ssl.SSLContext):
         return super().wrap_bio(*arguments, **options)
 
 
-if "aiohttp" not in _modules:
-    _usual = ssl.create_default_context
-    ssl.create_default_context = lambda *_, **__: _ReadLate(ssl.PROTOCOL_TLS_CLIENT)
-    try:
-        import aiohttp.connector  # noqa: F401
-    finally:
-        ssl.create_default_context = _usual
+class _Frugal(Loader):
+    """Imports a module without the certificates that it reads."""
+
+    def __init__(self, usual: Loader) -> None:
+        self._usual = usual
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        return self._usual.create_module(spec)
+
+    def exec_module(self, module: ModuleType) -> None:
+        usual = ssl.create_default_context
+        ssl.create_default_context = lambda *_, **__: _ReadLate(ssl.PROTOCOL_TLS_CLIENT)
+        try:
+            self._usual.exec_module(module)
+        finally:
+            ssl.create_default_context = usual
+
+
+class _Connections(MetaPathFinder):
+    """Finds the module of aiohttp that reads certificates."""
+
+    def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
+        spec = PathFinder.find_spec(name, path, target) if name == "aiohttp.connector" else None
+        if spec is not None and spec.loader is not None:
+            spec.loader = _Frugal(spec.loader)
+        return spec
+
+
+sys.meta_path.insert(0, _Connections())

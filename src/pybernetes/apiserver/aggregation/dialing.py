@@ -14,7 +14,6 @@ from random import Random
 from typing import TypeVar
 from urllib.parse import quote
 
-import aiohttp
 import msgspec
 from multidict import CIMultiDict
 
@@ -65,6 +64,8 @@ class Dialer:
 
     async def ask(self, path: str, user: User, headers: Mapping[str, str], timeout: float) -> Answer:
         """A question of this server's own. Raises ``NoAnswer``."""
+        import aiohttp
+
         sent = CIMultiDict(headers)
         sent.extend(identity(user))
         try:

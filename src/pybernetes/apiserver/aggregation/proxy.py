@@ -6,18 +6,20 @@ Follows pkg/apiserver/handler_proxy.go of kube-aggregator and k8s.io/apimachiner
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 
-from aiohttp import web
-from aiohttp.web_request import BaseRequest
 from multidict import CIMultiDict
 
 from pybernetes.api import errors
 from pybernetes.apiserver.aggregation.dialing import Dialer, identity
 from pybernetes.apiserver.http import ApiRequest, ApiResponse, text_response
 from pybernetes.apiserver.proxy.backend import Added, Target, Upgraded, answered, forwarded, pieces_of, wants_upgrade
-from pybernetes.apiserver.proxy.splice import splice
 from pybernetes.apiserver.routes import Call
+
+if TYPE_CHECKING:
+    from aiohttp import web
+    from aiohttp.web_request import BaseRequest
 
 DISCOVERY_SECONDS = 5.0
 WHOLE = 1 << 20
@@ -60,6 +62,10 @@ async def _relay(request: ApiRequest, dialer: Dialer, target: Target, added: Add
 async def _upgrade(
     incoming: BaseRequest, request: ApiRequest, dialer: Dialer, target: Target, added: Added
 ) -> web.StreamResponse:
+    from aiohttp import web
+
+    from pybernetes.apiserver.proxy.splice import splice
+
     try:
         outcome = await dialer.backend.upgrade(request.method, target, request.headers, added)
     except errors.ApiError as error:

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-
-import aiohttp
+from typing import TYPE_CHECKING
 
 from pybernetes.apiserver.audit.batches import Batches, Batching
 from pybernetes.apiserver.audit.losses import Losses
 from pybernetes.apiserver.http import JSON
 from pybernetes.apiserver.webhook_file import WebhookTarget
+
+if TYPE_CHECKING:
+    import aiohttp
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +58,8 @@ class Poster:
             self._session = None
 
     async def _send(self, batch: list[bytes]) -> bool:
+        import aiohttp
+
         if self._session is None:
             self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=SECONDS))
         head = b'{"kind":"EventList","apiVersion":"audit.k8s.io/v1","metadata":{},"items":['

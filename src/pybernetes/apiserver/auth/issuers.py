@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Mapping, Sequence
-from typing import Any
-
-import aiohttp
+from typing import TYPE_CHECKING, Any
 
 from pybernetes.api.clock import Clock
 from pybernetes.apiserver.auth.claims import ClaimReader, Unsuited
@@ -19,6 +17,9 @@ from pybernetes.apiserver.auth.contract import User
 from pybernetes.apiserver.auth.issuer_set import ALGORITHMS
 from pybernetes.apiserver.auth.jwt_configuration import JwtAuthenticator
 from pybernetes.apiserver.auth.service_accounts import InvalidToken, claimed_issuer
+
+if TYPE_CHECKING:
+    import aiohttp
 
 NOT_BEFORE_LEEWAY = 300
 SECONDS_BETWEEN_FETCHES = 10.0
@@ -68,6 +69,8 @@ class IssuerTokens:
         return claims
 
     async def _key_of(self, identity: str) -> Any:
+        import aiohttp
+
         if identity not in self._keys and self._clock.monotonic() - self._fetched >= SECONDS_BETWEEN_FETCHES:
             self._fetched = self._clock.monotonic()
             try:
@@ -81,6 +84,7 @@ class IssuerTokens:
         raise InvalidToken("oidc: verify token: failed to verify signature: no key is known for it")
 
     async def _published(self) -> dict[str, Any]:
+        import aiohttp
         import jwt
 
         place = self._issuer.discovery_url or f"{self._issuer.url.rstrip('/')}/.well-known/openid-configuration"

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import aiohttp
 import orjson
 
 from pybernetes.apiserver.http import JSON
 from pybernetes.apiserver.webhook_file import WebhookTarget
+
+if TYPE_CHECKING:
+    import aiohttp
 
 Document = Mapping[str, Any]
 
@@ -53,6 +55,8 @@ class ReviewWebhook:
             self._session = None
 
     async def _send(self, review: Document) -> Document:
+        import aiohttp
+
         if self._session is None:
             self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=self._seconds))
         headers = {"Content-Type": JSON, **self._target.headers}

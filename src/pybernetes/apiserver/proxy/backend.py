@@ -12,14 +12,17 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import aiohttp
 from multidict import CIMultiDict, MultiMapping
 
 from pybernetes.api import errors
 from pybernetes.apiserver.auth.authenticators import BEARER_PROTOCOL
 from pybernetes.apiserver.http import ApiResponse
 from pybernetes.apiserver.proxy.locate import Address
+
+if TYPE_CHECKING:
+    import aiohttp
 
 DIAL_SECONDS = 30.0
 HEAD_LIMIT = 64 * 1024
@@ -103,6 +106,8 @@ class Backend:
         timeout: float | None = None,
     ) -> aiohttp.ClientResponse:
         """The answer with its body unread; the caller releases it."""
+        import aiohttp
+
         try:
             return await self._open_session().request(
                 method,
@@ -151,6 +156,8 @@ class Backend:
             writer.close()
 
     def _open_session(self) -> aiohttp.ClientSession:
+        import aiohttp
+
         if self._session is None:
             connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=60)
             self._session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
@@ -197,6 +204,8 @@ def wants_upgrade(headers: Mapping[str, str]) -> bool:
 
 
 def unreachable(target: Target, error: Exception) -> errors.ApiError:
+    import aiohttp
+
     cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
     why = str(cause) or type(cause).__name__
     return errors.internal_error(f"error dialing backend: {target.address}: {why}")

@@ -10,9 +10,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-
-from aiohttp import WSCloseCode, web
-from aiohttp.web_request import BaseRequest
+from typing import TYPE_CHECKING
 
 from pybernetes.api import errors
 from pybernetes.apiserver.admission.contract import Reader
@@ -28,8 +26,13 @@ from pybernetes.apiserver.proxy.locate import (
     port_forward_path,
     stream_path,
 )
-from pybernetes.apiserver.proxy.splice import splice
 from pybernetes.apiserver.routes import Call, Handler, Routes
+
+if TYPE_CHECKING:
+    from aiohttp import web
+    from aiohttp.web_request import BaseRequest
+
+# What comes of aiohttp is loaded with the first connection that is upgraded.
 
 Admit = Callable[[Call], Awaitable[Mapping[str, Sequence[str]]]]
 LOG_PROTOCOLS = ("binary.k8s.io", "base64.binary.k8s.io")
@@ -99,6 +102,8 @@ class PodStreams:
         return Target("https", kubelet_address(node), path)
 
     async def _log_over_websocket(self, incoming: BaseRequest, target: Target) -> web.StreamResponse:
+        from aiohttp import WSCloseCode, web
+
         answer = await self._kubelets.request("GET", target, {})
         if answer.status != 200:
             raise _kubelet_error(answer.status, await answer.text(), target)
@@ -115,6 +120,10 @@ class PodStreams:
 
 async def join(request: ApiRequest, incoming: BaseRequest, backend: Backend, target: Target) -> web.StreamResponse:
     """Upgrade at the backend, then at the client, and let them talk; or pass on the backend's refusal."""
+    from aiohttp import web
+
+    from pybernetes.apiserver.proxy.splice import splice
+
     outcome = await backend.upgrade(request.method, target, request.headers)
     if isinstance(outcome, Declined):
         return web.Response(status=outcome.status, body=outcome.body, headers={"Content-Type": outcome.content_type})
@@ -125,6 +134,8 @@ def upgraded(act: Callable[[BaseRequest], Awaitable[web.StreamResponse]]) -> Api
     """An answer that takes over the connection; what goes wrong before that is answered as a Status."""
 
     async def take(incoming: BaseRequest) -> web.StreamResponse:
+        from aiohttp import web
+
         try:
             return await act(incoming)
         except errors.ApiError as error:
