@@ -229,3 +229,29 @@ async def test_a_long_list_reads_as_a_short_one_does(monkeypatch: pytest.MonkeyP
         monkeypatch.setattr(answers, "JOINED_AT_ONCE", 0)
         assert (await talk.get(PODS)).response.content == short.response.content
         assert len(short.body["items"]) == count
+
+
+@pytest.mark.parametrize(
+    ("query", "goes_on"),
+    [
+        ({"labelSelector": "n=0"}, True),
+        ({"labelSelector": "n=1"}, False),
+        ({"labelSelector": "n=0", "fieldSelector": "metadata.name=c0"}, False),
+    ],
+)
+async def test_a_full_page_of_selected_objects_goes_on_where_there_are_others(
+    query: dict[str, str], goes_on: bool
+) -> None:
+    async with serving() as talk:
+        for number in range(2):
+            await talk.post(CONFIG_MAPS, config_map(f"c{number}", {"n": str(number)}))
+        page = await talk.get(CONFIG_MAPS, limit="1", **query)
+        assert bool(page.body["metadata"].get("continue")) is goes_on
+
+
+async def test_a_field_selector_that_says_nothing_selects_everything() -> None:
+    async with serving() as talk:
+        for number in range(2):
+            await talk.post(CONFIG_MAPS, config_map(f"c{number}"))
+        page = await talk.get(CONFIG_MAPS, limit="1", fieldSelector=",")
+        assert page.body["metadata"]["remainingItemCount"] == 1

@@ -209,5 +209,5 @@ async def test_who_patches_a_list_to_be_empty_manages_it(media_type: str, patch:
         maker, me = done.body["metadata"]["managedFields"]
         assert maker["fieldsV1"] == {"f:addressType": {}, "f:ports": {}}
         assert me["fieldsV1"] == {"f:endpoints": {}}
-        later = await talk.patch(f"{slices}/s", {"metadata": {"labels": {"a": "[]"}}}, STRATEGIC_PATCH)
+        later = await talk.patch(f"{slices}/s", {"metadata": {"annotations": {"a": "[]"}}}, STRATEGIC_PATCH)
         assert [one["manager"] for one in later.body["metadata"]["managedFields"]][:2] == ["maker", "me"]

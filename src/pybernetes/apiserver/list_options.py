@@ -153,7 +153,7 @@ def _fields(text: str) -> FieldSelector | None:
     if not text:
         return None
     try:
-        return FieldSelector.parse(text)
+        return FieldSelector.parse(text) or None
     except ValueError as error:
         raise errors.bad_request(str(error)) from error
 

@@ -57,15 +57,15 @@ class Lister:
         self._watch_cache = registry.watch_cache
 
     async def list(self, namespace: str, options: ListOptions, selection: Selection) -> Page:
+        # Whoever takes any version gets it whole, as from upstream's cache.
+        limit = 0 if options.resource_version == "0" else options.limit
         if options.continue_:
             token = ContinueToken.decode(options.continue_)
             if options.resource_version not in ("", "0"):
                 raise errors.bad_request("specifying resource version is not allowed when using continue")
-            return await self._continued(namespace, token, options.limit, selection)
+            return await self._continued(namespace, token, limit, selection)
         if await self._is_exact(options):
-            return await self._exact(namespace, options.revision, "", options.limit, selection)
-        # Whoever takes any version gets it whole, as from upstream's cache.
-        limit = 0 if options.resource_version == "0" else options.limit
+            return await self._exact(namespace, options.revision, "", limit, selection)
         return self._present(namespace, "", limit, selection)
 
     async def _is_exact(self, options: ListOptions) -> bool:
@@ -89,6 +89,8 @@ class Lister:
             return self._page(namespace, found, len(span) - len(found), revision)
         among = candidates(self._cache, selection, start)
         page = self._selected(namespace, among, limit, selection, revision)
+        if selection.pairs and not selection.name and len(page.found) == limit and self._goes_on(namespace, page.found):
+            page = Page(page.found, revision, self._token(namespace, page.found[-1], revision))
         self._cache.lists.count(len(among), len(page.found))
         return page
 
@@ -140,8 +142,15 @@ class Lister:
                     return Page(found, revision, self._token(namespace, one, revision) if more else "")
         return Page(found, revision)
 
+    def _goes_on(self, namespace: str, found: Sequence[StoredObject]) -> bool:
+        """There are more objects, selected or not."""
+        return bool(found) and bool(len(self._cache.under(namespace, self._place(namespace, found[-1]) + "\0")))
+
     def _token(self, namespace: str, last: StoredObject, revision: int) -> str:
-        return ContinueToken(revision, last.key[len(self._prefix(namespace)) :] + "\0").encode()
+        return ContinueToken(revision, self._place(namespace, last) + "\0").encode()
+
+    def _place(self, namespace: str, one: StoredObject) -> str:
+        return one.key[len(self._prefix(namespace)) :]
 
     def _prefix(self, namespace: str) -> str:
         prefix = self._registry.prefix
