@@ -125,6 +125,11 @@ class ClusterState:
         known = self._pods.get(pod.key)
         return known is not None and known[0].pod.metadata.uid == pod.pod.metadata.uid
 
+    @property
+    def sizes(self) -> tuple[int, int, int]:
+        """How many nodes and placed pods there are, and how many of those are only assumed to be placed."""
+        return len(self.nodes), len(self._pods), len(self._assumed)
+
     def is_assumed(self, key: Key) -> bool:
         """Whether only this scheduler has said so yet."""
         return key in self._assumed

@@ -187,12 +187,10 @@ class Feed:
             self._queue.move(ClusterEvent.POD_SPEC_CHANGED, known, info)
 
     def _is_ours(self, pod: core_v1.Pod) -> bool:
-        """Gated pods and pods that are being deleted wait for nobody."""
+        """Pods that are being deleted wait for nobody."""
         return (
-            (pod.spec.scheduler_name or DEFAULT_SCHEDULER) in self._scheduler_names
-            and not pod.spec.scheduling_gates
-            and pod.metadata.deletion_timestamp is None
-        )
+            pod.spec.scheduler_name or DEFAULT_SCHEDULER
+        ) in self._scheduler_names and pod.metadata.deletion_timestamp is None
 
 
 def node_events(old: core_v1.Node, new: core_v1.Node) -> list[ClusterEvent]:

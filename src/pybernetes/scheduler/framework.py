@@ -242,7 +242,6 @@ class Profile:
     binds_itself: bool = True
     preemption: DefaultPreemptionArgs | None = None
     """None: pods of this profile preempt nobody."""
-    holds_gated: bool = True
 
 
 def scaled_to_highest(raw: Ints, feasible: Mask, *, reverse: bool) -> Ints:

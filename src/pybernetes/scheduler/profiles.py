@@ -81,7 +81,6 @@ def build_profile(
         post_binds=plugins_at(Point.POST_BIND),
         binds_itself="DefaultBinder" in at[Point.BIND],
         preemption=cast(DefaultPreemptionArgs, preemption) if "DefaultPreemption" in at[Point.POST_FILTER] else None,
-        holds_gated="SchedulingGates" in at[Point.PRE_ENQUEUE],
     )
 
 

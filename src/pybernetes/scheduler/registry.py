@@ -34,6 +34,7 @@ from pybernetes.scheduler.plugins.node_resources_fit import NodeResourcesFit
 from pybernetes.scheduler.plugins.node_unschedulable import NodeUnschedulable
 from pybernetes.scheduler.plugins.node_volume_limits import NodeVolumeLimits
 from pybernetes.scheduler.plugins.pod_topology_spread import PodTopologySpread
+from pybernetes.scheduler.plugins.scheduling_gates import SchedulingGates
 from pybernetes.scheduler.plugins.selector_spread import SelectorSpread
 from pybernetes.scheduler.plugins.taint_toleration import TaintToleration
 from pybernetes.scheduler.plugins.volume_binding import VolumeBinding
@@ -81,7 +82,7 @@ def _volume_binding(parts: Parts, given: Any) -> Plugin:
 
 
 ROWS: Mapping[str, Row] = {
-    "SchedulingGates": Row(None, (Point.PRE_ENQUEUE,)),
+    "SchedulingGates": Row(lambda parts, given: SchedulingGates(), (Point.PRE_ENQUEUE,)),
     "PrioritySort": Row(None, (Point.QUEUE_SORT,)),
     "NodeUnschedulable": Row(lambda parts, given: NodeUnschedulable(), FILTER),
     "NodeName": Row(lambda parts, given: NodeName(), FILTER),

@@ -317,7 +317,7 @@ class Scheduler:
 
     def _evicted(self, pod: PodInfo, victim: PodInfo, said: str) -> None:
         recorder = self._recorders[pod.scheduler_name]
-        recorder.event(victim.pod, NORMAL, "Preempted", "Preempting", said, related=pod.pod)
+        recorder.event(victim.pod, NORMAL, "Preempted", "Preempting", said)
 
     async def _fail(self, waiting: Waiting, message: str) -> None:
         """No decision could be taken: that pod is tried again after a back-off."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import platform
 import random
 from collections.abc import Mapping
@@ -36,17 +37,37 @@ async def run(layout: Layout, settings: Settings, informers: Informers | None = 
         scheduler = Scheduler(
             client, SystemClock(), random.Random(), configuration, rows, features, informers=share, host=platform.node()
         )
-        about = component(scheduler, configuration, settings)
+        leads = asyncio.Event()
+
+        async def lead() -> None:
+            leads.set()
+            await scheduler.run()
+
+        about = component(scheduler, configuration, settings, leads)
         async with (
             Door(scheduler.explainer, door_of(layout)),
             secure_port.served(about, client, layout, settings, settings.scheduler_port),
         ):
-            await elector(client, layout, LEASE).lead(scheduler.run)
+            await elector(client, layout, LEASE).lead(lead)
     finally:
         await close(client)
 
 
-def component(scheduler: Scheduler, configuration: Configuration, settings: Settings) -> Component:
+def component(
+    scheduler: Scheduler, configuration: Configuration, settings: Settings, leads: asyncio.Event
+) -> Component:
+    """``leads`` is set while it is this scheduler that schedules."""
+
+    def metrics() -> bytes:
+        from pybernetes.scheduler.metrics import metrics_of
+
+        return metrics_of(scheduler, leads=leads.is_set())
+
+    def resource_metrics() -> bytes:
+        from pybernetes.scheduler.pod_resource_metrics import pod_resource_metrics
+
+        return pod_resource_metrics(scheduler.pods.list())
+
     def ready() -> Mapping[str, Check]:
         return {LEADER_ELECTION: is_up, "shutdown": is_up, "sched-handler-sync": lambda: scheduler.has_synced}
 
@@ -58,7 +79,8 @@ def component(scheduler: Scheduler, configuration: Configuration, settings: Sett
             "/livez": lambda: {"ping": is_up},
             "/readyz": ready,
         },
-        secure_port.process_metrics,
+        metrics,
         {"componentconfig": document | {"leaderElection": document["leaderElection"] | {"leaderElect": True}}},
         {"config": settings.scheduler_config, "secure-port": settings.scheduler_port},
+        resource_metrics,
     )

@@ -63,6 +63,8 @@ class Component:
     configuration: Mapping[str, Any]
     """By the name under which /configz tells it."""
     flags: Mapping[str, object]
+    resource_metrics: Callable[[], bytes] | None = None
+    """What /metrics/resources tells, where there is such a thing."""
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 
@@ -115,6 +117,8 @@ class Pages:
             "/flagz": self._flagz,
             "/statusz": self._statusz,
         }
+        if (resources := component.resource_metrics) is not None:
+            self._pages = {**self._pages, "/metrics/resources": lambda: _figures(resources())}
 
     def application(self) -> web.Application:
         from aiohttp import web
@@ -162,9 +166,7 @@ class Pages:
         return page() if page is not None else _text("404 page not found\n", status=404)
 
     def _metrics(self) -> web.Response:
-        from aiohttp import web
-
-        return web.Response(body=self._component.metrics(), headers=HEADERS | PROMETHEUS)
+        return _figures(self._component.metrics())
 
     def _configz(self) -> web.Response:
         return _json(self._component.configuration)
@@ -198,6 +200,12 @@ def _health(path: str, checks: Mapping[str, Check], *, told: bool) -> web.Respon
     return _text("\n".join((*lines, f"{name} check passed", "")) if told else "ok")
 
 
+def _figures(body: bytes) -> web.Response:
+    from aiohttp import web
+
+    return web.Response(body=body, headers=HEADERS | PROMETHEUS)
+
+
 def _text(text: str, status: int = 200) -> web.Response:
     from aiohttp import web
 
@@ -213,12 +221,3 @@ def _json(value: object, status: int = 200, indent: int | None = None) -> web.Re
 
     body = json.dumps(value, indent=indent).encode()
     return web.Response(body=body, status=status, content_type="application/json", headers=HEADERS)
-
-
-def process_metrics() -> bytes:
-    """What a process with nothing else to count tells: itself."""
-    from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
-
-    registry = CollectorRegistry()
-    ProcessCollector(registry=registry)
-    return generate_latest(registry)
