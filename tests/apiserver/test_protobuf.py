@@ -75,11 +75,38 @@ def test_fields_from_the_future_are_skipped() -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"{}", CONFIG_MAP[:-3], b"k8s\x00\xff", _body("v1", "Oddity", b""), _body("v1", "ConfigMap", b"\x0f")]
+    ("body", "why"),
+    [
+        (b"", "empty data"),
+        (b"{}", "provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]"),
+        (b"k8s\x00", "empty body"),
+        (CONFIG_MAP[:-3], "unexpected EOF"),
+        (b"k8s\x00\xff", "unexpected EOF"),
+        (b"k8s\x00" + b"\xff" * 11, "proto: integer overflow"),
+        (b"k8s\x00\x13", "proto: wrong wireType = 3 for field Raw"),
+        (b"k8s\x00\x02\x00", "proto: Unknown: illegal tag 0 (wire type 2)"),
+        (_body("v1", "ConfigMap", b"\x9f\x06\x00"), "proto: illegal wireType 7"),
+        (_body("v1", "ConfigMap", b"\x0c"), "proto: ConfigMap: wiretype end group for non-group"),
+        (_body("v1", "ConfigMap", _field(1, b"\x38\x01\x38")), "unexpected EOF"),
+        (
+            _body("v1", "ConfigMap", _field(1, b"\x3d\x00\x00\x00\x00")),
+            "proto: wrong wireType = 5 for field Generation",
+        ),
+    ],
 )
-def test_what_is_no_message_is_refused(body: bytes) -> None:
-    with pytest.raises(ProtobufError):
+def test_what_is_no_message_is_refused(body: bytes, why: str) -> None:
+    with pytest.raises(ProtobufError) as refused:
         decode_body(body)
+    assert str(refused.value) == why
+
+
+def test_of_a_kind_that_is_not_known_only_the_name_is_read() -> None:
+    assert decode_body(_body("v1", "Oddity", b"\x0f")) == {"apiVersion": "v1", "kind": "Oddity"}
+
+
+def test_texts_need_not_be_utf_8_and_groups_are_passed_over() -> None:
+    body = _body("v1", "ConfigMap", _field(1, _field(1, b"a\xff")) + b"\x9b\x06\x0b\x08\x01\x0c\x9c\x06")
+    assert decode_body(body)["metadata"] == {"name": "a\ufffd"}
 
 
 async def test_an_object_is_created_from_protobuf_and_answered_in_it() -> None:

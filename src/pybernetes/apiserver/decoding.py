@@ -42,7 +42,16 @@ class UnreadableBody(ValueError):
     """The text is upstream's."""
 
 
-def _parsed(request: ApiRequest, encoding: Encoding) -> Any:
+class UnfitBody(UnreadableBody):
+    """What it says it is can be read, and no more."""
+
+    def __init__(self, why: protobuf.UnfitMessage) -> None:
+        super().__init__(str(why))
+        self.kind = why.kind
+        self.version = why.api_version.rpartition("/")[2]
+
+
+def _parsed(request: ApiRequest, encoding: Encoding, expected: KindInfo | None = None) -> Any:
     match encoding:
         case Encoding.YAML:
             try:
@@ -51,26 +60,16 @@ def _parsed(request: ApiRequest, encoding: Encoding) -> Any:
                 raise UnreadableBody(str(error).removeprefix("error converting YAML to JSON: ")) from error
         case Encoding.PROTOBUF:
             try:
-                return protobuf.decode_body(request.body)
+                return protobuf.decode_body(request.body, expected)
+            except protobuf.UnfitMessage as error:
+                raise UnfitBody(error) from error
             except protobuf.ProtobufError as error:
-                raise UnreadableBody(_protobuf_problem(request.body, str(error))) from error
+                raise UnreadableBody(str(error)) from error
         case Encoding.JSON:
             try:
                 return go_json.loads(request.body)
             except go_json.UnreadableJson as error:
                 raise UnreadableBody(f"couldn't get version/kind; json parse error: {error}") from error
-
-
-def _protobuf_problem(body: bytes, why: str) -> str:
-    if body.startswith(_PROTOBUF_PREFIX):
-        return why
-    return (
-        "provided data does not appear to be a protobuf message, expected prefix "
-        f"[{' '.join(map(str, _PROTOBUF_PREFIX))}]"
-    )
-
-
-_PROTOBUF_PREFIX = b"k8s\x00"
 
 
 def decode(request: ApiRequest, shape: Shape, info: KindInfo, also: Sequence[str] = ()) -> Decoded:
@@ -89,9 +88,12 @@ def _decode(request: ApiRequest, shape: Shape, info: KindInfo, also: Sequence[st
     mode = field_validation(request)
     encoding = encoding_of_body(request)
     try:
-        document = _parsed(request, encoding)
+        document = _parsed(request, encoding, info)
         document = {} if document is None else document
         _check_identity(document)
+    except UnfitBody as error:
+        told = f"{error.kind} in version {quoted(error.version)} cannot be handled as a {info.kind}: {error}"
+        raise errors.bad_request(told) from error
     except UnreadableBody as error:
         raise errors.bad_request(unrecognized(info, str(error), request.body)) from error
     if document.get("apiVersion") in also:

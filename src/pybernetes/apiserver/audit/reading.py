@@ -13,9 +13,12 @@ def document_of(content_type: str, body: bytes) -> Any:
     """None for what is no document, and for what cannot be read."""
     form = content_type.partition(";")[0]
     if form == "application/vnd.kubernetes.protobuf":
-        from pybernetes.apiserver.protobuf import decode
+        from pybernetes.apiserver.protobuf import ProtobufError, decode_body
 
-        return decode.decode_body(body)
+        try:
+            return decode_body(body)
+        except ProtobufError:
+            return None
     if form not in ("application/json", "application/yaml"):
         return None
     try:

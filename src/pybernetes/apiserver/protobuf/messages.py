@@ -31,7 +31,16 @@ _META_KINDS = frozenset(
 
 
 class ProtobufError(ValueError):
-    """The bytes, or the values, are not what they claim to be."""
+    """The bytes, or the values, are not what they claim to be. The text is upstream's."""
+
+
+class UnfitMessage(ProtobufError):
+    """What is behind the envelope does not fit the kind that it names."""
+
+    def __init__(self, api_version: str, kind: str, why: str) -> None:
+        super().__init__(why)
+        self.api_version = api_version
+        self.kind = kind
 
 
 class Field(NamedTuple):
