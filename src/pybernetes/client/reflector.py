@@ -114,6 +114,7 @@ class Reflector(Generic[T]):
                 label_selector=self._label_selector,
                 field_selector=self._field_selector,
                 resource_version=self._list_from,
+                read_only=True,
             )
         self._sink.replace(listed)
         self._version = listed.resource_version
@@ -127,6 +128,7 @@ class Reflector(Generic[T]):
             field_selector=self._field_selector,
             bookmarks=True,
             timeout=int(WATCH_SECONDS * (1 + self._random.random())),
+            read_only=True,
         )
         started = asyncio.get_running_loop().time()
         seen = False

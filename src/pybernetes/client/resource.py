@@ -9,10 +9,13 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
+import msgspec
+
 from pybernetes.api import codec
 from pybernetes.api.kinds import KindInfo
 from pybernetes.client.objects import Document, ObjectList, PatchType, WatchEvent, decode_list, encode, key_of
 from pybernetes.client.retry import send_with_retries
+from pybernetes.client.shared_reading import LISTS
 from pybernetes.client.transport import Request, Transport
 from pybernetes.client.watching import WatchDecoder, error_of
 
@@ -45,7 +48,9 @@ class ResourceClient(Generic[T]):
         continue_: str | None = None,
         resource_version: str | None = None,
         resource_version_match: str | None = None,
+        read_only: bool = False,
     ) -> ObjectList[T]:
+        """``read_only``: nobody will change the objects, so that they may share parts (see `shared_reading`)."""
         query = _query(
             labelSelector=label_selector,
             fieldSelector=field_selector,
@@ -54,7 +59,13 @@ class ResourceClient(Generic[T]):
             resourceVersionMatch=resource_version_match,
             **{"continue": continue_},
         )
-        return decode_list(self._list_type, self.type, await self._call("GET", self._path(namespace), query))
+        data = await self._call("GET", self._path(namespace), query)
+        if read_only and (shared := LISTS.get(self.type)) is not None:
+            try:
+                return shared(data)
+            except msgspec.ValidationError:
+                pass  # One object that is not as it should be: the usual way finds which.
+        return decode_list(self._list_type, self.type, data)
 
     async def pages(self, namespace: str | None = None, *, limit: int = 500, **options: Any) -> AsyncIterator[T]:
         """Every object, page by page, all from one version."""
@@ -135,8 +146,12 @@ class ResourceClient(Generic[T]):
         field_selector: object | None = None,
         bookmarks: bool = False,
         timeout: int | None = None,
+        read_only: bool = False,
     ) -> AsyncGenerator[WatchEvent[T], None]:
-        """Changes as they happen, until the server ends the watch. Raises ApiError of code 410 when too old."""
+        """Changes as they happen, until the server ends the watch. Raises ApiError of code 410 when too old.
+
+        ``read_only`` as in `list`.
+        """
         query = _query(
             watch="true",
             resourceVersion=resource_version,
@@ -145,7 +160,7 @@ class ResourceClient(Generic[T]):
             allowWatchBookmarks="true" if bookmarks else None,
             timeoutSeconds=timeout,
         )
-        decoder = WatchDecoder(self.type)
+        decoder = WatchDecoder(self.type, read_only=read_only)
         patience = BOOKMARK_PATIENCE if bookmarks else None
         request = Request("GET", self._path(namespace), query, JSON_HEADERS, patience=patience)
         async with self._transport.stream(request) as stream:

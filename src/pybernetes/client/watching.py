@@ -13,6 +13,7 @@ import msgspec
 
 from pybernetes.api.errors import ApiError
 from pybernetes.client.objects import WatchEvent, WatchType, decode_or_report
+from pybernetes.client.shared_reading import EVENTS
 
 T = TypeVar("T")
 
@@ -48,9 +49,11 @@ def _decoder_of(type_: type[T]) -> msgspec.json.Decoder[_Whole[T]]:
 class WatchDecoder(Generic[T]):
     """Feed it chunks as they come; each call gives the events that became whole."""
 
-    def __init__(self, type_: type[T]) -> None:
+    def __init__(self, type_: type[T], *, read_only: bool = False) -> None:
+        """``read_only``: nobody will change the objects (see `shared_reading`)."""
         self._type = type_
         self._decoder = _decoder_of(type_)
+        self._shared = EVENTS.get(type_) if read_only else None
         self._rest = b""
 
     def feed(self, chunk: bytes) -> Iterator[WatchEvent[T]]:
@@ -63,11 +66,15 @@ class WatchDecoder(Generic[T]):
 
     def _event(self, line: bytes) -> WatchEvent[T] | None:
         try:
-            whole = self._decoder.decode(line)
+            if self._shared is not None:
+                type_, value = self._shared(line)
+            else:
+                whole = self._decoder.decode(line)
+                type_, value = whole.type, whole.object
         except msgspec.ValidationError:
             return self._by_parts(line)
-        kind = _TYPES.get(whole.type)
-        return self._by_parts(line) if kind is None else WatchEvent(kind, whole.object)
+        kind = _TYPES.get(type_)
+        return self._by_parts(line) if kind is None else WatchEvent(kind, value)
 
     def _by_parts(self, line: bytes) -> WatchEvent[T] | None:
         """An error, or an object that is not at once of the wanted type."""
