@@ -32,6 +32,7 @@ from pybernetes.scheduler.framework import Code, FilterPlugin, Profile, Refusal,
 from pybernetes.scheduler.narrowing import InQuestion, in_question, narrowing
 from pybernetes.scheduler.pod_info import PodInfo
 from pybernetes.scheduler.pods_and_filters import Concerned, PodFilters
+from pybernetes.scheduler.promised_room import Promised
 from pybernetes.scheduler.stopwatch import Stopwatch
 
 REASON_PROMISED = "node(s) were promised to pods that preempted there"
@@ -139,12 +140,14 @@ class Evaluator:
             undecided &= ~outside
             if count := int(outside.sum()):
                 reasons[asked.reason] = count
+        promised = self._promised(pod, self.concerned(pod).needs(pod, nodes)) if self._state.nominations else None
+        fuller = nodes if promised is None else promised.on(nodes)
         for plugin in self._profile.filters:
             if not plugin.concerns(pod, nodes):
                 continue
             refused: Mask = np.zeros(nodes.capacity, np.bool_)
             hopeless: Mask = np.zeros(nodes.capacity, np.bool_)
-            for refusal in plugin.filter(pod, nodes, EVERY_ROW):
+            for refusal in plugin.filter(pod, fuller if self._pod_filters.counts(plugin) else nodes, EVERY_ROW):
                 mask = refusal.mask & undecided
                 if count := int(mask.sum()):
                     reasons[refusal.reason] = reasons.get(refusal.reason, 0) + count
@@ -203,7 +206,7 @@ class Evaluator:
         """Without the nodes where the pod would take the place of one that was promised it."""
         asked = self.concerned(pod)
         needs = asked.needs(pod, nodes)
-        promised = self._state.nominations.room.before(pod, self._state.placed_keys, [line for line, _ in needs])
+        promised = self._promised(pod, needs)
         if promised is None:
             return feasible
         kept = feasible.copy()
@@ -213,6 +216,10 @@ class Evaluator:
         for row in promised.rows if asked.minding else promised.particular:
             kept[row] = kept[row] and self.fits(pod, int(row))
         return kept
+
+    def _promised(self, pod: PodInfo, needs: Sequence[tuple[int, int]]) -> Promised | None:
+        """What nominated pods are to find free of what the pod needs."""
+        return self._state.nominations.room.before(pod, self._state.placed_keys, [line for line, _ in needs])
 
     def _filtered(self, pod: PodInfo, nodes: NodeColumns) -> tuple[Trace, Mask]:
         template = self._current(pod)

@@ -51,6 +51,11 @@ class PodFilters:
             (one, isinstance(one, CountingFilter), one if isinstance(one, IndifferentFilter) else None)
             for one in filters
         ]
+        self._counting = [one for one, counts, _ in self._kinds if counts]
+
+    def counts(self, plugin: FilterPlugin) -> bool:
+        """Whether all it asks for is room."""
+        return plugin in self._counting
 
     def concerned(self, pod: PodInfo, nodes: NodeColumns) -> Concerned:
         """As the cluster is now."""

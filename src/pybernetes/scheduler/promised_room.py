@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import KeysView, Sequence
 from dataclasses import dataclass
 
@@ -23,9 +24,17 @@ class Promised:
     ``particular`` are those of the rows where one of these pods refuses the company of others.
     """
 
+    lines: Sequence[int]
     rows: Ints
     amounts: Ints
     particular: Ints
+
+    def on(self, nodes: NodeColumns) -> NodeColumns:
+        """The columns as if these pods had come: for a look at how full nodes are, and nothing else."""
+        fuller = copy.copy(nodes)
+        fuller.requested = nodes.requested.copy()
+        fuller.requested[self.lines] += self.amounts
+        return fuller
 
 
 class PromisedRoom:
@@ -68,7 +77,7 @@ class PromisedRoom:
         for number, line in enumerate(lines):
             np.add.at(amounts[number], rows, self._amounts[line, counts])
         particular = np.unique(rows[self._particular[counts]])
-        return Promised(np.unique(rows), amounts, particular)
+        return Promised(lines, np.unique(rows), amounts, particular)
 
     def _make(self, places: int) -> None:
         """The arrays anew, for more pods, other rows or further resources."""

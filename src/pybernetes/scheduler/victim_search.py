@@ -175,11 +175,9 @@ class VictimSearch:
     def _reasons_at(self, rows: Ints) -> Counter[str]:
         """What the first filter that refuses has to say with all less important pods gone, at each of some nodes."""
         lower = lower_pods(self._state.ranked(rows.tolist()), self._pod.priority)
-        left = copy.copy(self._nodes)
-        left.requested = self._nodes.requested.copy()
+        left = copy.copy(self._nodes if self._promised is None else self._promised.on(self._nodes))
+        left.requested = left.requested.copy()
         left.requested[np.ix_(self._lines, rows)] -= lower.sums(lower.amounts(self._lines))
-        if self._promised is not None:
-            left.requested[self._lines] += self._promised.amounts
         reasons: Counter[str] = Counter()
         undecided: Mask = np.ones(len(rows), np.bool_)
         for plugin in self._filters.in_order:
