@@ -7,12 +7,15 @@ from typing import Any
 import pytest
 
 from pybernetes.api.fields import at
+from pybernetes.api.patch.checking import problems as misfits
+from pybernetes.api.patch.structural import structure_of
 from pybernetes.apiserver.custom.formats import FORMATS, checked_format
 from pybernetes.apiserver.custom.jsonpath import JsonPathError, compile_path
 from pybernetes.apiserver.custom.numbers import shown
 from pybernetes.apiserver.custom.openapi import CustomDefinitions
 from pybernetes.apiserver.custom.patterns import PatternError, matcher
 from pybernetes.apiserver.custom.places import UNCORRELATED
+from pybernetes.apiserver.custom.scales import ScalePaths
 from pybernetes.apiserver.custom.structure import check_structural
 from pybernetes.apiserver.custom.values import compile_values
 from pybernetes.apiserver.openapi.schemas import Dialect
@@ -114,6 +117,37 @@ def test_true_is_no_number_and_one_is_not_true() -> None:
         '<nil>: Invalid value: "boolean":  in body must be of type integer: "boolean"'
     ]
     assert problems({"enum": [1]}, True) == ['<nil>: Unsupported value: true: supported values: "1"']
+
+
+def test_whole_numbers_that_do_not_fit_64_bits_are_fractions() -> None:
+    schema = {"x-kubernetes-int-or-string": True}
+    assert problems(schema, 2**63 - 1) == []
+    assert problems(schema, 2**63) == [
+        '<nil>: Invalid value: "number":  in body must be of type integer,string: "number"'
+    ]
+
+
+def test_whole_numbers_are_multiples_of_the_whole_part_of_a_factor() -> None:
+    schema = {"type": "number", "multipleOf": 0.5}
+    assert problems(schema, 1.5) == []
+    assert problems(schema, 1) == ['<nil>: Invalid value: "": factor MultipleOf declared for  must be positive: 0']
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [({}, "map[]"), ([{"b": True, "a": None}, 1.5, "x"], "[map[a:<nil> b:true] 1.5 x]")],
+)
+def test_replicas_that_are_no_number_are_shown_as_go_prints_them(value: Any, text: str) -> None:
+    paths = ScalePaths(".spec.replicas", ".status.replicas", None)
+    (found,) = map(str, paths.problems({"spec": {"replicas": value}}, status_only=False))
+    assert f".spec.replicas accessor error: {text} is of the type" in found[0]
+
+
+@pytest.mark.parametrize(("format", "fits"), [("", False), ("byte", False), ("date-time", True), ("ipv4", True)])
+def test_a_text_with_a_format_of_its_own_may_be_any_scalar_to_who_applies(format: str, fits: bool) -> None:
+    structure = structure_of({"type": "object", "properties": {"t": {"type": "string", "format": format}}})
+    assert (not misfits({"t": 5}, structure)) is fits
+    assert misfits({"t": []}, structure)
 
 
 def test_elements_of_a_keyed_list_are_ratcheted_by_their_keys() -> None:

@@ -15,6 +15,8 @@ from pybernetes.api.schema import definition
 Schema = Mapping[str, Any]
 
 _SCALARS = {"string": "string", "integer": "int64", "number": "double", "boolean": "boolean"}
+_TEXT_FORMATS = (None, "", "byte")
+"""A text of another format may be any scalar."""
 _PRESERVES = "x-kubernetes-preserve-unknown-fields"
 
 
@@ -80,6 +82,8 @@ def _of(schema: Schema) -> Kind:
         return _list(schema)
     if type_ == "object":
         return _map(schema)
+    if type_ == "string" and schema.get("format") not in _TEXT_FORMATS:
+        return Scalar("untyped")
     if type_ in _SCALARS:
         return Scalar(_SCALARS[type_])
     return DEDUCED if schema.get(_PRESERVES) else ANYTHING

@@ -121,7 +121,7 @@ def _minimum(bound: Number, *, exclusive: bool) -> Demand:
 
 def _multiple(factor: Number, *, exclusive: bool) -> Demand:
     def demand(value: Number, place: Place | None) -> Found | None:
-        of = _bound(value, factor) if float(factor).is_integer() else factor
+        of = _bound(value, factor)
         if of <= 0:
             return unplaced(f"factor MultipleOf declared for {name_of(place)} must be positive: {shown(of)}")
         if isinstance(value, int) and isinstance(of, int):

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pybernetes.api.fields import FieldError, invalid
+from pybernetes.apiserver.custom.numbers import shown
 from pybernetes.apiserver.resource import Document, ScaleSubresource
 
 MOST_REPLICAS = 2**31 - 1
@@ -88,4 +89,20 @@ _GO = {bool: "bool", str: "string", float: "float64", int: "int64", list: "[]int
 
 def _mistyped(path: str, value: Any, wanted: str) -> str:
     is_ = _GO.get(type(value), "map[string]interface {}")
-    return f"{path} accessor error: {value} is of the type {is_}, expected {wanted}"
+    return f"{path} accessor error: {_plainly(value)} is of the type {is_}, expected {wanted}"
+
+
+def _plainly(value: Any) -> str:
+    """As Go's %v."""
+    match value:
+        case None:
+            return "<nil>"
+        case bool():
+            return "true" if value else "false"
+        case int() | float():
+            return shown(value)
+        case list():
+            return f"[{' '.join(map(_plainly, value))}]"
+        case dict():
+            return f"map[{' '.join(f'{name}:{_plainly(one)}' for name, one in sorted(value.items()))}]"
+    return str(value)

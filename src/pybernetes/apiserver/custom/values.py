@@ -48,6 +48,8 @@ _TYPES: dict[type, tuple[str, str]] = {
     dict: ("object", ""),
 }
 """Python's type → the schema's type, and the format by which upstream knows it."""
+_MOST = 2**63 - 1
+"""Whole numbers beyond it are read as fractions."""
 _UNTOLD = frozenset(("apiVersion", "kind"))
 """Fields of the root that are not ratcheted: old and new objects are shown in the same version."""
 
@@ -85,7 +87,10 @@ def _compile(schema: Schema, *, is_root: bool = False) -> Check:
     def check(value: Any, old: Any, place: Place | None, found: list[Found]) -> int:
         if value is None:
             return null(value, old, place, found)
-        count, parts = table[value.__class__]
+        type_ = value.__class__
+        if type_ is int and not -_MOST - 1 <= value <= _MOST:
+            type_, value = float, float(value)
+        count, parts = table[type_]
         for part in parts:
             count += part(value, old, place, found)
         return count
