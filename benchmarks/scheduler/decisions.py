@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -57,7 +56,7 @@ def _per_pod(template: dict[str, Any], nodes: int) -> float:
         state.set_node(msgspec.convert(templates.node(name, labels, room), core_v1.Node))
     document = {**template, "metadata": {**template["metadata"], "name": "p", "namespace": "sched-1"}}
     info = pod_info(msgspec.convert(document, core_v1.Pod))
-    pods = [replace(info, key=Key("sched-1", f"p{number}")) for number in range(PODS + WARM_UP)]
+    pods = [msgspec.structs.replace(info, key=Key("sched-1", f"p{number}")) for number in range(PODS + WARM_UP)]
     for one in pods[:WARM_UP]:
         _place(state, evaluator, one)
     began = time.process_time()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from random import Random
 
+import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -62,7 +62,7 @@ def test_a_kept_template_decides_as_a_fresh_one(templates: list[PodInfo], order:
 
 
 def pod_copy(one: PodInfo, name: str) -> PodInfo:
-    return replace(one, key=one.key._replace(name=name))
+    return msgspec.structs.replace(one, key=one.key._replace(name=name))
 
 
 def test_the_api_servers_word_for_what_was_assumed_changes_no_node() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import msgspec
@@ -18,6 +17,7 @@ DEFAULT_SCHEDULER = "default-scheduler"
 DEFAULT_MILLI_CPU = 100
 DEFAULT_MEMORY = 200 * 1024 * 1024
 """What scoring takes a container for that asks for nothing (upstream's non-zero requests)."""
+MOST_TEMPLATES = 1024
 _LEAST_SCORED = {"cpu": DEFAULT_MILLI_CPU, "memory": DEFAULT_MEMORY}
 _NOTHING: Mapping[str, int] = {}
 _NOTHING_GRANTED: Mapping[str, Mapping[str, int]] = {}
@@ -29,8 +29,7 @@ class HostPort(NamedTuple):
     address: str
 
 
-@dataclass(frozen=True, slots=True)
-class PodInfo:
+class PodInfo(msgspec.Struct, frozen=True, gc=False):
     """Amounts are thousandths of a CPU, bytes, and whole numbers for all other resources."""
 
     pod: core_v1.Pod
@@ -72,7 +71,65 @@ class PodInfo:
         return self.pod.metadata.deletion_timestamp is not None
 
 
+_worked_out: dict[int, tuple[tuple[object, ...], PodInfo]] = {}
+"""By the identity of a list of containers, which the pods of a template share: what counts of a pod, and its facts."""
+
+
 def pod_info(pod: core_v1.Pod) -> PodInfo:
+    stated = _stated(pod)
+    if stated is None:
+        return _work_out(pod)
+    by = id(pod.spec.containers)
+    known = _worked_out.get(by)
+    if known is None or known[0] != stated:
+        if len(_worked_out) >= MOST_TEMPLATES:
+            _worked_out.clear()
+        known = _worked_out[by] = (stated, _work_out(pod))
+    like = known[1]
+    return PodInfo(
+        pod,
+        Key(pod.metadata.namespace, pod.metadata.name),
+        like.requests,
+        like.scored_cpu,
+        like.scored_memory,
+        like.host_ports,
+        like.inter_pod,
+        tuple(storage.claims_of(pod)) if pod.spec.volumes else (),
+        like.disks,
+        like.template,
+    )
+
+
+def _stated(pod: core_v1.Pod) -> tuple[object, ...] | None:
+    """All that the facts follow from, but for names; None where they follow from what a node has granted, too."""
+    spec, metadata, status = pod.spec, pod.metadata, pod.status
+    if status.container_statuses:
+        told = (*status.container_statuses, *status.init_container_statuses)
+        if any(one.resources is not None for one in told):
+            return None
+    return (
+        spec.containers,
+        spec.init_containers,
+        spec.volumes,
+        spec.resources,
+        spec.overhead,
+        spec.host_network,
+        spec.node_selector,
+        spec.affinity,
+        spec.tolerations,
+        spec.topology_spread_constraints,
+        spec.scheduler_name,
+        metadata.namespace,
+        metadata.labels,
+        _owner(pod) if metadata.owner_references else "",
+    )
+
+
+def _owner(pod: core_v1.Pod) -> str:
+    return next((owner.uid for owner in pod.metadata.owner_references if owner.controller), "")
+
+
+def _work_out(pod: core_v1.Pod) -> PodInfo:
     spec = pod.spec
     requests = pod_requests(pod)
     scored = requests if _asks_for_both(spec) else pod_requests(pod, _LEAST_SCORED)
@@ -211,12 +268,11 @@ def _template(
     memory: int,
     ports: tuple[HostPort, ...],
 ) -> bytes:
-    owner = next((owner.uid for owner in pod.metadata.owner_references if owner.controller), "")
     return _ENCODER.encode(
         (
             pod.metadata.namespace,
             pod.metadata.labels,
-            owner,
+            _owner(pod),
             requests,
             cpu,
             memory,
