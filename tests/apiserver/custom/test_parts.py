@@ -140,7 +140,7 @@ def test_whole_numbers_are_multiples_of_the_whole_part_of_a_factor() -> None:
 def test_replicas_that_are_no_number_are_shown_as_go_prints_them(value: Any, text: str) -> None:
     paths = ScalePaths(".spec.replicas", ".status.replicas", None)
     (found,) = map(str, paths.problems({"spec": {"replicas": value}}, status_only=False))
-    assert f".spec.replicas accessor error: {text} is of the type" in found[0]
+    assert f".spec.replicas accessor error: {text} is of the type" in found
 
 
 @pytest.mark.parametrize(("format", "fits"), [("", False), ("byte", False), ("date-time", True), ("ipv4", True)])

@@ -50,6 +50,8 @@ _TYPES: dict[type, tuple[str, str]] = {
 """Python's type → the schema's type, and the format by which upstream knows it."""
 _MOST = 2**63 - 1
 """Whole numbers beyond it are read as fractions."""
+_UNSAFE = 2.0**53
+"""Fractions from here on are not taken for whole numbers."""
 _UNTOLD = frozenset(("apiVersion", "kind"))
 """Fields of the root that are not ratcheted: old and new objects are shown in the same version."""
 
@@ -163,7 +165,7 @@ def _type(schema: Schema, type_: type, format: str) -> Part:
         return 1
 
     def differs(value: Any, old: Any, place: Place | None, found: list[Found]) -> int:
-        if type_ is float and "integer" in wanted and value.is_integer():
+        if type_ is float and "integer" in wanted and abs(value) < _UNSAFE and value.is_integer():
             return 1
         if format and type_ not in (str, list):
             found.append(mistyped(place, format, its_format))
