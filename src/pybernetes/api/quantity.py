@@ -189,6 +189,12 @@ def milli(text: str | int | float) -> int:
 
 
 @lru_cache(maxsize=4096)
+def is_whole(text: str) -> bool:
+    """Whether upstream takes the amount for a whole number: it counts thousandths, in 64 bits."""
+    return ((milli(text) + 2**63) % 2**64 - 2**63) % 1000 == 0
+
+
+@lru_cache(maxsize=4096)
 def value(text: str | int | float) -> int:
     """In units, rounded up. Raises QuantityError."""
     return parse(text).value()

@@ -23,7 +23,7 @@ from pybernetes.apiserver.endpoint import context_of
 from pybernetes.apiserver.http import ApiResponse
 from pybernetes.apiserver.objects import StoredObject
 from pybernetes.apiserver.registry import Registry
-from pybernetes.apiserver.resource import Document
+from pybernetes.apiserver.resource import Context, Document
 from pybernetes.apiserver.routes import Call, Routes
 
 _SUBRESOURCE = "pods/binding"
@@ -51,7 +51,7 @@ class Binder:
     async def bind(self, call: Call) -> ApiResponse:
         if call.info.verb != "create":
             raise errors.method_not_allowed()
-        binding = decode(call.request, _shape(), _BINDING).document
+        binding = _read(call)
         return await self._carry_out(call, binding, call.info.name)
 
     async def bind_named(self, call: Call) -> ApiResponse:
@@ -60,7 +60,7 @@ class Binder:
             raise errors.path_not_found()
         if call.info.verb != "create":
             raise errors.method_not_allowed()
-        binding = decode(call.request, _shape(), _BINDING).document
+        binding = _read(call)
         metadata = binding.get("metadata") or {}
         if metadata.get("namespace", call.info.namespace) != call.info.namespace:
             message = "the namespace of the provided object does not match the namespace sent on the request"
@@ -83,21 +83,27 @@ class Binder:
 
         def bound(current: StoredObject) -> Document:
             pod = current.fresh_document()
-            self._check_preconditions(binding["metadata"], pod)
+            self._check_preconditions(binding["metadata"], pod, context)
             _require_bindable(pod)
             return _bound(pod, binding, format_time(context.now))
 
         await self._pods.guaranteed_update(namespace, name, bound, context)
         return document_answer(call.request, SUCCESS, 201)
 
-    def _check_preconditions(self, stated: Document, pod: Document) -> None:
+    def _check_preconditions(self, stated: Document, pod: Document, context: Context) -> None:
         """Raises 409 when the scheduler means another pod, or the pod as it was."""
         metadata = pod["metadata"]
         uid, version = stated.get("uid"), stated.get("resourceVersion")
         if uid and uid != metadata["uid"]:
-            raise self._pods.uid_mismatch(metadata, uid)
+            raise self._pods.uid_mismatch(metadata, uid, dry_run=context.dry_run)
         if version and version != metadata["resourceVersion"]:
-            raise self._pods.version_mismatch(metadata, version)
+            raise self._pods.version_mismatch(metadata, version, dry_run=context.dry_run)
+
+
+def _read(call: Call) -> Document:
+    decoded = decode(call.request, _shape(), _BINDING)
+    call.request.warnings.extend(decoded.warnings)
+    return decoded.document
 
 
 def _check(binding: Document, name: str) -> None:

@@ -14,7 +14,7 @@ import msgspec
 
 from pybernetes.api import errors
 from pybernetes.api.clock import Clock
-from pybernetes.api.fields import FieldError
+from pybernetes.api.fields import FieldError, FieldPath, invalid
 from pybernetes.api.kinds import KindInfo
 from pybernetes.api.meta import format_time
 from pybernetes.api.models.meta_v1 import LabelSelector as SelectorModel
@@ -87,6 +87,7 @@ class Evictor:
         await self._pods.admission.mutate(attributes)
         if (eviction.get("metadata") or {}).get("name", "") != name:
             raise errors.bad_request("name in URL does not match name in Eviction object")
+        _check_reads_errors(eviction.get("deleteOptions") or {}, name)
         options = delete_options_of(eviction.get("deleteOptions") or {}, call.request.query.get("dryRun", ()))
         await self._pods.admission.validate(attributes)
         context = Context(call.user, context.now, options.dry_run or context.dry_run, judge=JUDGED)
@@ -141,6 +142,17 @@ class Evictor:
         await self._budgets.watch_cache.at_least(self._budgets.store.revision)
         labels = pod["metadata"].get("labels") or {}
         return [one for one in self._budgets.cache.under(namespace) if _selects(one.document, labels)]
+
+
+_IGNORE_ERRORS = "ignoreStoreReadErrorWithClusterBreakingPotential"
+
+
+def _check_reads_errors(options: Document, name: str) -> None:
+    """Raises 422 for a way to delete what cannot be read."""
+    if options.get(_IGNORE_ERRORS):
+        path = FieldPath("deleteOptions").child(_IGNORE_ERRORS)
+        problem = invalid(path, True, "can not be set for pod eviction, try after removing the option")
+        raise errors.invalid("policy", "Eviction", name, [problem])
 
 
 def _goes_freely(pod: Document) -> bool:

@@ -94,10 +94,11 @@ class StatusSubresource:
     """GET, PUT and PATCH of `/status`: takes ``status`` of what is sent, all else but metadata stays.
 
     ``prepare(new, old, context)`` runs after that; of metadata what is sent is taken, unless it says otherwise
-    (``rules.keep_metadata``).
+    (``rules.keep_metadata``). ``complete(document)`` makes of what is sent what upstream reads, before it is managed.
     """
 
     prepare: UpdateHook | None = None
+    complete: Callable[[Document], None] | None = None
     validate: ValidateUpdate | None = None
     warnings: Callable[[Document], Iterable[str]] | None = None
     name: str = "status"

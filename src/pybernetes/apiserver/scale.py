@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
+import msgspec
+
 from pybernetes.api import errors
-from pybernetes.api.fields import FieldPath, invalid
+from pybernetes.api.fields import FieldError, FieldPath, invalid, is_dns_subdomain
+from pybernetes.api.models.meta_v1 import ObjectMeta
 from pybernetes.apiserver.resource import Document, ScaleSubresource
+from pybernetes.apiserver.validation.metadata import check_metadata
 
 API_VERSION = "autoscaling/v1"
 _SHOWN = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
@@ -33,9 +38,8 @@ def scaled(declared: ScaleSubresource, document: Document, scale: Document) -> D
     replicas = (scale.get("spec") or {}).get("replicas", 0)
     if not isinstance(replicas, int) or isinstance(replicas, bool):
         raise errors.bad_request("Scale.spec.replicas must be an integer")
-    if replicas < 0 and not declared.judged_whole:
-        problem = invalid(FieldPath("spec").replicas, replicas, "must be greater than or equal to 0")
-        raise errors.invalid("autoscaling", "Scale", metadata.get("name", ""), [problem])
+    if not declared.judged_whole and (problems := list(_problems(metadata, replicas))):
+        raise errors.invalid("autoscaling", "Scale", metadata.get("name", ""), problems)
     *parents, last = declared.replicas.split(".")
     holder: Any = document
     for name in parents:
@@ -45,6 +49,12 @@ def scaled(declared: ScaleSubresource, document: Document, scale: Document) -> D
         if metadata.get(name):
             document["metadata"][name] = metadata[name]
     return document
+
+
+def _problems(metadata: Document, replicas: int) -> Iterator[FieldError]:
+    yield from check_metadata(msgspec.convert(metadata, ObjectMeta), is_dns_subdomain)
+    if replicas < 0:
+        yield invalid(FieldPath("spec").replicas, replicas, "must be greater than or equal to 0")
 
 
 def _at(document: Document, path: str) -> Any:

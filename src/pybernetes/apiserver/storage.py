@@ -39,6 +39,7 @@ from pybernetes.apiserver.resource import (
     Reservation,
     Reservations,
     Resource,
+    StatusSubresource,
 )
 from pybernetes.apiserver.resources.defaults import concern
 from pybernetes.apiserver.versions import converted
@@ -89,6 +90,8 @@ class Storage:
         self._has_status = self.rules.has_status
         self._as_stored = self._read is None and self._custom is None
         self._completes_status = concern(resource.defaults, "status")
+        of_status = (one for one in resource.subresources if isinstance(one, StatusSubresource))
+        self._complete_status = next((one.complete for one in of_status), None)
 
     @cached_property
     def shape(self) -> Shape:

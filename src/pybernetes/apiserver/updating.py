@@ -74,6 +74,8 @@ class Updating(Storage):
             self._keep_server_owned(new, old)
             if rule.subresource != STATUS or self._completes_status:
                 self._default(new)
+            if rule.subresource == STATUS and self._complete_status is not None:
+                self._complete_status(new)
             if self._judges_stored:
                 new = self._shown(self._judged(new))
                 proposal = replace(proposal, document=new)

@@ -28,7 +28,7 @@ from pybernetes.api.patch.parts import kind_of
 from pybernetes.api.schema import shape_of
 from pybernetes.api.selectors import FieldSelector, LabelSelector, SelectorError
 from pybernetes.apiserver import tracking
-from pybernetes.apiserver.decoding import Decoded, decode
+from pybernetes.apiserver.decoding import decode
 from pybernetes.apiserver.empty_lists import as_null
 from pybernetes.apiserver.endpoint import context_of
 from pybernetes.apiserver.resource import Document
@@ -52,9 +52,10 @@ def read_object(
     subresource: str = "",
     namespaced: bool = False,
     default: Callable[[Document], None] | None = None,
-) -> Decoded:
+) -> Document:
     """The object in the body, defaulted, with who manages its fields. Raises 400 as any creation does."""
     decoded = decode(call.request, shape_of(info.group, info.version, info.kind), info)
+    call.request.warnings.extend(decoded.warnings)
     document = {"kind": info.kind, "apiVersion": info.api_version, **decoded.document}
     metadata = document.setdefault("metadata", {})
     namespace = call.info.namespace if namespaced else ""
@@ -73,7 +74,7 @@ def read_object(
     if context.manager:
         author = tracking.author_of(info, context, subresource)
         tracking.record(document, _newcomers(info).managers(document, author, sent))
-    return Decoded(document, decoded.warnings)
+    return document
 
 
 def _as_decoded(document: Document) -> Document:

@@ -100,9 +100,8 @@ class Reviews:
         if info.verb != "create":
             raise errors.method_not_allowed()
         kind = by_resource(info.group, info.version, info.resource)
-        decoded = read_object(call, kind, self._clock, namespaced=kind.namespaced)
-        answered = await answer(decoded.document, call)
-        return document_answer(call.request, answered, 201, decoded.warnings)
+        document = read_object(call, kind, self._clock, namespaced=kind.namespaced)
+        return document_answer(call.request, await answer(document, call), 201)
 
     async def _token(self, document: Document, call: Call) -> Document:
         spec = document.get("spec") or {}

@@ -60,8 +60,7 @@ class TokenRequests:
         info = call.info
         if info.verb != "create":
             raise errors.method_not_allowed()
-        decoded = read_object(call, INFO, self._clock, subresource="token", namespaced=True, default=default_duration)
-        document = decoded.document
+        document = read_object(call, INFO, self._clock, subresource="token", namespaced=True, default=default_duration)
         spec, metadata = document["spec"], document["metadata"]
         if metadata.get("name", info.name) != info.name:
             problem = invalid(at.metadata.name, metadata["name"], "must match the service account name if specified")
@@ -97,7 +96,7 @@ class TokenRequests:
             "creationTimestamp": format_time(self._clock.now()),
         }
         document["status"] = {"token": issued.token, "expirationTimestamp": format_time(issued.expires)}
-        return document_answer(call.request, document, 201, decoded.warnings)
+        return document_answer(call.request, document, 201)
 
     def _attributes(self, call: Call, document: Document) -> Attributes | None:
         if self._accounts is None:

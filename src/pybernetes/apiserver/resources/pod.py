@@ -24,6 +24,7 @@ from pybernetes.apiserver.resources.cells import text_at
 from pybernetes.apiserver.resources.defaults import compile_defaults, in_order, under
 from pybernetes.apiserver.resources.pod_defaults import POD_AFTER, POD_ONLY, POD_SPEC
 from pybernetes.apiserver.resources.pod_preparation import (
+    align_addresses,
     initial_status,
     prepare_create,
     prepare_ephemeral_containers,
@@ -129,6 +130,7 @@ def _check_no_tokens(spec: PodSpec) -> Iterator[FieldError]:
 
 def validate_update(new: Pod, old: Pod) -> Iterator[FieldError]:
     yield from check_metadata_update(new.metadata, old.metadata)
+    yield from validate(new)
     yield from check_annotation_updates(new.metadata.annotations, old.metadata.annotations, at.metadata.annotations)
     yield from check_pod_update(new, old)
 
@@ -168,6 +170,7 @@ PODS = Resource(
     ),
     validate=validate,
     validate_update=validate_update,
+    judges_updates_alone=True,
     prepare_create=prepare_create,
     warnings=pod_warnings,
     update_warnings=no_warnings,
@@ -194,7 +197,7 @@ PODS = Resource(
     },
     dispatch=("spec.nodeName", "status.phase"),
     subresources=(
-        StatusSubresource(prepare=prepare_status, validate=validate_status),
+        StatusSubresource(prepare=prepare_status, validate=validate_status, complete=align_addresses),
         SpecialSubresource("attach", _CONNECT, ("", "v1", "PodAttachOptions")),
         SpecialSubresource("binding", ("create",), ("", "v1", "Binding")),
         SpecialSubresource(

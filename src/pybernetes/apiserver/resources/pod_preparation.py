@@ -87,12 +87,12 @@ def prepare_status(new: Document, old: Document, context: Context) -> None:
         if not after.get(field) and before.get(field):
             after[field] = before[field]
     after.pop("nodeAllocatableResourceClaimStatuses", None)
-    _align_addresses(after)
     _keep_observed_generations(after, before)
 
 
-def _align_addresses(status: Document) -> None:
+def align_addresses(pod: Document) -> None:
     """`podIP` is the first of `podIPs`; where they differ, the older field counts."""
+    status = pod.get("status") or {}
     address, addresses = status.get("podIP"), status.get("podIPs")
     if address and (not addresses or addresses[0].get("ip") != address):
         status["podIPs"] = [{"ip": address}]

@@ -5,7 +5,6 @@ Follows ValidatePodStatusUpdate in pkg/apis/core/validation.
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterator, Sequence
 
 from pybernetes.api.fields import (
@@ -14,6 +13,7 @@ from pybernetes.api.fields import (
     at,
     duplicate,
     forbidden,
+    internal,
     invalid,
     is_dns_subdomain,
 )
@@ -25,6 +25,7 @@ from pybernetes.api.models.core_v1 import (
     PodResourceClaimStatus,
     PodSpec,
 )
+from pybernetes.apiserver.validation.addresses import parse_loosely
 from pybernetes.apiserver.validation.metadata import label_key_messages
 from pybernetes.apiserver.validation.simple import check_ip, check_unchanged
 
@@ -144,16 +145,15 @@ def _check_addresses(new: Sequence[str], old: Sequence[str], path: FieldPath) ->
     for index, address in enumerate(new):
         if address not in old:
             yield from check_ip(address, path[index])
-    if len(new) > 1 and _families(new) != [4, 6]:
+    if len(new) < 2:
+        return
+    parsed = [parse_loosely(address) for address in new]
+    if None in parsed:
+        wrong = parsed.index(None)
+        yield internal(path, f"failed to check for dual stack with error:invalid IP[{wrong}]: {new[wrong]}")
+    if sorted(one.version for one in parsed if one is not None) != [4, 6] or None in parsed:
         shown = [{"IP": address} for address in new]
         yield invalid(path, shown, "may specify no more than one IP for each IP family")
-
-
-def _families(addresses: Sequence[str]) -> list[int]:
-    try:
-        return sorted(ipaddress.ip_address(address).version for address in addresses)
-    except ValueError:
-        return []
 
 
 def _check_host_addresses(new: Pod, old: Pod, path: FieldPath) -> Iterator[FieldError]:

@@ -189,7 +189,7 @@ def _repeated(items: Iterable[Document], field: str, path: str) -> Iterator[str]
 
 
 def _fraction(name: str, amount: str | None, path: str) -> Iterator[str]:
-    if amount is not None and quantity.milli(amount) % 1000:
+    if amount is not None and not quantity.is_whole(amount):
         yield f'{path}[{name}]: fractional byte value "{amount}" is invalid, must be an integer'
 
 

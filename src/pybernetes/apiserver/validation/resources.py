@@ -112,7 +112,7 @@ def check_quantity(text: str, path: FieldPath) -> Iterator[FieldError]:
 
 def check_resource_quantity(name: str, text: str, path: FieldPath) -> Iterator[FieldError]:
     yield from check_quantity(text, path)
-    if (name in _INTEGER or is_extended(name)) and quantity.milli(text) % 1000:
+    if (name in _INTEGER or is_extended(name)) and not quantity.is_whole(text):
         yield invalid(path, text, "must be an integer")
 
 

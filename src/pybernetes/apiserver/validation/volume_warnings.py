@@ -49,7 +49,7 @@ def claim_warnings(spec: Document, path: str) -> Iterator[str]:
     resources = spec.get("resources") or {}
     for table in ("requests", "limits"):
         amount = (resources.get(table) or {}).get("storage")
-        if amount is not None and quantity.milli(amount) % 1000:
+        if amount is not None and not quantity.is_whole(amount):
             at_amount = f"{path}.resources.{table}[storage]"
             yield f'{at_amount}: fractional byte value "{amount}" is invalid, must be an integer'
 
