@@ -140,6 +140,11 @@ class NodeColumns:
         self.changes.add(row)
         return row
 
+    def reconsider(self) -> None:
+        """What was said of any node may not be so any longer."""
+        for row in np.flatnonzero(self.present):
+            self.changes.add(int(row))
+
     def remove_node(self, name: str) -> None:
         row = self._row_of.pop(name, None)
         if row is None:

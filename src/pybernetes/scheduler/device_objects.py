@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pybernetes.api.figures import Counts
 from pybernetes.api.meta import Key
 from pybernetes.api.models import resource_v1
 from pybernetes.client import key_of
 from pybernetes.scheduler.devices.pools import Slices
 from pybernetes.scheduler.devices.taken import TakenDevices
+from pybernetes.scheduler.extended_devices import by_resource, owner_of
 from pybernetes.scheduler.wakes import Wakes
 
 
@@ -31,6 +33,27 @@ class DeviceObjects(Wakes):
         self.taken = TakenDevices()
         self._claims: dict[Key, resource_v1.ResourceClaim] = {}
         self._promises: dict[str, _Promise] = {}
+        self._by_resource: dict[str, resource_v1.DeviceClass] = {}
+        self._of_pods: dict[str, Key] = {}
+        self.claims_created = Counts()
+        """Claims that were written for pods' extended resources, by what came of it."""
+
+    def set_class(self, one: resource_v1.DeviceClass) -> None:
+        self.classes[one.metadata.name] = one
+        self._by_resource = by_resource(self.classes.values())
+
+    def remove_class(self, name: str) -> None:
+        self.classes.pop(name, None)
+        self._by_resource = by_resource(self.classes.values())
+
+    def class_for(self, resource: str) -> resource_v1.DeviceClass | None:
+        """The class whose devices are what pods call an extended resource."""
+        return self._by_resource.get(resource)
+
+    def claim_of_pod(self, uid: str) -> resource_v1.ResourceClaim | None:
+        """What was written for a pod's extended resources."""
+        key = self._of_pods.get(uid)
+        return self._claims.get(key) if key is not None else None
 
     def claim(self, key: Key) -> resource_v1.ResourceClaim | None:
         return self._claims.get(key)
@@ -82,8 +105,12 @@ class DeviceObjects(Wakes):
         old = self._claims.pop(key, None)
         if old is not None and old.status.allocation is not None:
             self.taken.remove(old.status.allocation)
+        if old is not None and (pod := owner_of(old)):
+            self._of_pods.pop(pod, None)
         if new is not None:
             self._claims[key] = new
+            if pod := owner_of(new):
+                self._of_pods[pod] = key
             if new.status.allocation is not None:
                 self.taken.add(new.status.allocation)
         self.wake(key)

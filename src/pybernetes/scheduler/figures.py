@@ -84,7 +84,6 @@ class SchedulerFigures:
         self.victims = Histogram(doubling(1, 7))
         self.evictions = Histograms(OBJECTIVE_SECONDS)
         self.permits = Histograms(MILLISECONDS)
-        self.claims_created = Counts()
         self.volume_errors = Counts()
         self._decisions = 0
 

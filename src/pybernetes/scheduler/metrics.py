@@ -17,7 +17,7 @@ from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
 from pybernetes.api.features import ALPHA
-from pybernetes.api.figures import Histogram
+from pybernetes.api.figures import Counts, Histogram
 from pybernetes.api.metric_families import counter, gauge, histogram, single
 from pybernetes.scheduler.event_names import NAMES
 from pybernetes.scheduler.figures import FILTER, SCORE, SchedulerFigures
@@ -47,7 +47,7 @@ class _Metrics(Collector):
         figures = self._scheduler.figures
         yield from _attempts(figures)
         yield from _points(figures)
-        yield from _preemption(figures)
+        yield from _preemption(figures, self._scheduler.state.devices.claims_created)
         yield from _queues(self._scheduler)
         yield from _now(self._scheduler)
         gates = {(name, "ALPHA"): int(name in self._scheduler.features) for name in ALPHA}
@@ -126,7 +126,7 @@ def _points(figures: SchedulerFigures) -> Iterator[Metric]:
     yield histogram(permits, "[BETA] How long pods waited for a permit.", ("result",), figures.permits)
 
 
-def _preemption(figures: SchedulerFigures) -> Iterator[Metric]:
+def _preemption(figures: SchedulerFigures, claims_created: Counts) -> Iterator[Metric]:
     attempts = "scheduler_preemption_attempts_total"
     yield counter(attempts, "[STABLE] How often it was asked who might have to go.", (), single(figures.preemptions))
     yield histogram(
@@ -142,9 +142,7 @@ def _preemption(figures: SchedulerFigures) -> Iterator[Metric]:
     seconds = "scheduler_preemption_goroutines_duration_seconds"
     yield histogram(seconds, "[ALPHA] How long it took to evict victims.", ("result",), evictions)
     created = "scheduler_resourceclaim_creates_total"
-    yield counter(
-        created, "[ALPHA] Claims that were created for extended resources.", ("status",), figures.claims_created
-    )
+    yield counter(created, "[ALPHA] Claims that were created for extended resources.", ("status",), claims_created)
 
 
 def _queues(scheduler: Scheduler) -> Iterator[Metric]:

@@ -64,7 +64,7 @@ class PodFilters:
             if not one.concerns(pod, nodes):
                 continue
             in_order.append(one)
-            if counts:
+            if counts and (perhaps_indifferent is None or not perhaps_indifferent.minds_pods(pod)):
                 counting.append(cast(CountingFilter, one))
             elif perhaps_indifferent is not None and not perhaps_indifferent.minds_pods(pod):
                 indifferent.append(one)

@@ -89,7 +89,9 @@ ROWS: Mapping[str, Row] = {
     "TaintToleration": Row(lambda parts, given: TaintToleration(), (*FILTER, *PRE_SCORE)),
     "NodeAffinity": Row(lambda parts, given: NodeAffinity(given), BOTH, args.NodeAffinityArgs),
     "NodePorts": Row(lambda parts, given: NodePorts(), PRE_FILTER),
-    "NodeResourcesFit": Row(lambda parts, given: NodeResourcesFit(given), BOTH, args.NodeResourcesFitArgs),
+    "NodeResourcesFit": Row(
+        lambda parts, given: NodeResourcesFit(given, parts.state.devices.class_for), BOTH, args.NodeResourcesFitArgs
+    ),
     "VolumeRestrictions": Row(lambda parts, given: VolumeRestrictions(parts.state), PRE_FILTER),
     "NodeVolumeLimits": Row(lambda parts, given: NodeVolumeLimits(parts.state), PRE_FILTER),
     "VolumeBinding": Row(

@@ -131,7 +131,7 @@ class Scheduler:
             follow(self._informers, self._groups, LIVE_PODS, self.queue.move)
         self._feed = Feed(self._informers, self._state, workloads, self.queue, frozenset(profiles))
         follow_spaces(self._informers, self._state.storage.spaces, self.queue.move)
-        self._device_feed = DeviceFeed(self._informers, self._state.devices, self.queue)
+        self._device_feed = DeviceFeed(self._informers, self._state, self.queue)
         self._events = SeriesBroadcaster(client, clock, random, host)
         self._recorders = {name: self._events.recorder(name) for name in profiles}
         self._memory = DecisionMemory()

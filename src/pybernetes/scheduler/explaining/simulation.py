@@ -101,7 +101,7 @@ def _read(objects: Sequence[Any], clock: Clock, random: Random) -> _World:
     queue = SchedulingQueue(clock, profile.filters)
     Feed(listed.informers, state, workloads, queue, frozenset((profile.scheduler_name,)))
     follow_spaces(listed.informers, state.storage.spaces, queue.move)
-    DeviceFeed(listed.informers, state.devices, queue)
+    DeviceFeed(listed.informers, state, queue)
     listed.tell(one for one in objects if not (isinstance(one, core_v1.Pod) and one.status.phase in FINISHED))
     evaluator = Evaluator(state, profile, random)
     return _World(state, profile, evaluator, clock)

@@ -23,6 +23,8 @@ from pybernetes.scheduler.devices.outcome import allocation_of
 from pybernetes.scheduler.devices.requests import AllocationFailed, WantedClaim, wanted
 from pybernetes.scheduler.devices.search import ClaimDevices, InvalidPools, find_devices
 from pybernetes.scheduler.devices.selection import Selection
+from pybernetes.scheduler.extended_claim_binding import ExtendedClaim, Together, delete
+from pybernetes.scheduler.extended_devices import IN_MEMORY, Needed, needed, own_claim
 from pybernetes.scheduler.framework import (
     Aftermath,
     ClusterEvent,
@@ -50,6 +52,8 @@ from pybernetes.scheduler.wording import NOTHING_TO_DEALLOCATE
 
 UNAVAILABLE = "resourceclaim not available on the node"
 CANNOT_ALLOCATE = "cannot allocate all claims"
+LEFT_OVER = "cannot schedule extended resource claim"
+DELETED = "deletion of ResourceClaim completed"
 DEALLOCATED = "deallocation of ResourceClaim completed"
 STILL_NOT = "still not schedulable"
 _BEST_ALTERNATIVE = 8
@@ -128,7 +132,12 @@ class DynamicResources:
         return ""
 
     def concerns(self, pod: PodInfo, nodes: NodeColumns) -> bool:
-        return bool(pod.spec.resource_claims)
+        return bool(pod.spec.resource_claims) or bool(self._extended(pod))
+
+    def _extended(self, pod: PodInfo) -> dict[str, resource_v1.DeviceClass]:
+        """The extended resources of a pod that may be devices."""
+        classes = ((name, self._devices.class_for(name)) for name, amount in pod.requests.items() if amount)
+        return {name: one for name, one in classes if one is not None}
 
     def minds_pods(self, pod: PodInfo) -> bool:
         return False
@@ -138,15 +147,35 @@ class DynamicResources:
         unavailable = self._unavailable(claims, nodes, rows)
         refused: dict[str, Mask] = {}
         missing = self._missing(claims)
-        if missing:
+        extended = self._extended(pod)
+        if extended and self._devices.claim_of_pod(pod.pod.metadata.uid) is not None:
+            everywhere: Mask = np.ones(len(unavailable), np.bool_)
+            return [Refusal(everywhere, LEFT_OVER, Code.UNRESOLVABLE)]
+        if missing or extended:
             selection = Selection()
             for place, row in enumerate(np.arange(nodes.capacity)[rows]):
                 node = nodes.nodes[row] if row < nodes.size else None
-                if node is not None and (why := self._why_not(missing, node, selection)):
+                if node is None:
+                    continue
+                asked = [*missing, *self._own(pod, extended, nodes, int(row))]
+                if asked and (why := self._why_not(asked, node, selection)):
                     refused.setdefault(why, np.zeros(len(unavailable), np.bool_))[place] = True
         every = np.logical_or.reduce(list(refused.values())) if refused else np.zeros(len(unavailable), np.bool_)
         refused[UNAVAILABLE] = unavailable & ~every
         return [Refusal(mask, reason, Code.UNRESOLVABLE) for reason, mask in refused.items()]
+
+    def _own(
+        self, pod: PodInfo, extended: Mapping[str, resource_v1.DeviceClass], nodes: NodeColumns, row: int
+    ) -> list[WantedClaim]:
+        """The pod's own claim, for the extended resources that the node has no other way; at most one."""
+        asked = self._needed(pod, extended, nodes, row)
+        return [wanted(own_claim(pod.pod, asked.requests), self._devices.classes)] if asked.requests else []
+
+    def _needed(
+        self, pod: PodInfo, extended: Mapping[str, resource_v1.DeviceClass], nodes: NodeColumns, row: int
+    ) -> Needed:
+        here = {name: one for name, one in extended.items() if not nodes.allocatable[nodes.resource_index(name), row]}
+        return needed(pod.pod, here)
 
     def _unavailable(self, claims: Sequence[resource_v1.ResourceClaim], nodes: NodeColumns, rows: Rows) -> Mask:
         refused: Mask = np.zeros(len(nodes.present[rows]), np.bool_)
@@ -212,29 +241,42 @@ class DynamicResources:
         return scaled_to_highest(raw, feasible, reverse=False)
 
     def reserve(self, pod: PodInfo, node: str) -> Reservation | None:
-        if not pod.spec.resource_claims:
+        extended = self._extended(pod)
+        if not pod.spec.resource_claims and not extended:
             return None
         claims = claims_of(pod.pod, self._devices.claim)
         missing = self._missing(claims)
         row = self._state.nodes.row(node)
         known = self._state.nodes.nodes[row] if row is not None else None
+        if row is not None:
+            missing += self._own(pod, extended, self._state.nodes, row)
         found = self._found(missing, known, Selection()) if missing and known is not None else ()
         if found is None:
             raise PluginFailed(self.name, "Reserve", AllocationFailed("claim allocation not found for node"))
-        given = {key_of(one.claim.claim): allocation_of(one, node) for one in found}
-        if not given and all(is_reserved_for(one, pod.pod) for one in claims):
-            return None
-        reserved = ReservedClaims(
-            self._devices, self._clock, pod.pod, [key_of(one) for one in claims], given, self._binding_timeout
-        )
-        reserved.promise()
-        return reserved
+        own = [one for one in found if one.claim.claim.metadata.name == IN_MEMORY]
+        given = {key_of(one.claim.claim): allocation_of(one, node) for one in found if one not in own}
+        reservations: list[ReservedClaims | ExtendedClaim] = []
+        if given or not all(is_reserved_for(one, pod.pod) for one in claims):
+            keys = [key_of(one) for one in claims]
+            reservations.append(ReservedClaims(self._devices, self._clock, pod.pod, keys, given, self._binding_timeout))
+        for one in own:
+            assert row is not None
+            mappings = self._needed(pod, extended, self._state.nodes, row).mappings
+            claim, allocation = one.claim.claim, allocation_of(one, node)
+            reservations.append(ExtendedClaim(self._devices, self._clock, pod.pod, claim, allocation, mappings))
+        for reserved in reservations:
+            reserved.promise()
+        return Together(reservations) if reservations else None
 
     def no_node_for(self, pod: PodInfo, refusals: Callable[[], Mapping[str, str]]) -> Aftermath | None:
-        if not pod.spec.resource_claims or self.rejection(pod) is not None:
+        extended = self._extended(pod)
+        if not (pod.spec.resource_claims or extended) or self.rejection(pod) is not None:
             return Aftermath(NOTHING_TO_DEALLOCATE)
         claims = claims_of(pod.pod, self._devices.claim)
         idle = next((one for one in claims if self._keeps_away(one) and not is_held_by_others(one, pod.pod)), None)
+        left_over = self._devices.claim_of_pod(pod.pod.metadata.uid) if extended else None
+        if idle is None and left_over is not None:
+            return Aftermath(DELETED, act=lambda client: delete(client, left_over))
         if idle is None:
             return Aftermath(STILL_NOT)
 

@@ -15,6 +15,7 @@ from pybernetes.api.resource_names import is_extended
 from pybernetes.scheduler.arrays import Ints, Mask, Rows
 from pybernetes.scheduler.columns import POD_SLOTS, NodeColumns
 from pybernetes.scheduler.configuration.arguments import NodeResourcesFitArgs
+from pybernetes.scheduler.extended_devices import ClassOf
 from pybernetes.scheduler.framework import ClusterEvent, Code, Refusal, Scope
 from pybernetes.scheduler.hints import Change
 from pybernetes.scheduler.pod_info import PodInfo, amount_of
@@ -25,16 +26,20 @@ from pybernetes.scheduler.scoring_strategies import strategy_of
 class NodeResourcesFit:
     name = "NodeResourcesFit"
     scope = Scope.NODE
+    scores_as_is = True
     wakes_on = frozenset(
         (
             ClusterEvent.NODE_ADDED,
             ClusterEvent.NODE_ALLOCATABLE_CHANGED,
             ClusterEvent.POD_REMOVED,
             ClusterEvent.POD_SPEC_CHANGED,
+            ClusterEvent.DEVICE_CLASS_CHANGED,
         )
     )
 
-    def __init__(self, arguments: NodeResourcesFitArgs) -> None:
+    def __init__(self, arguments: NodeResourcesFitArgs, class_for: ClassOf = lambda resource: None) -> None:
+        """``class_for`` knows the extended resources that are devices on nodes which have none of them otherwise."""
+        self._class_for = class_for
         self._ignored = frozenset(arguments.ignored_resources)
         self._ignored_groups = frozenset(arguments.ignored_resource_groups)
         self._strategy = strategy_of(arguments.strategy)
@@ -48,11 +53,18 @@ class NodeResourcesFit:
             case ClusterEvent.NODE_ADDED | ClusterEvent.NODE_ALLOCATABLE_CHANGED:
                 room = _room(change.new)
                 fits = room.get(POD_SLOTS, 0) > 0 and all(
-                    self._ignores(name) or amount <= room.get(name, 0) for name, amount in pod.requests.items()
+                    self._ignores(name) or amount <= room.get(name, 0) or self._may_be_devices(name, room.get(name, 0))
+                    for name, amount in pod.requests.items()
                 )
                 before = _room(change.old) if change.old is not None else {}
                 return fits and any(room.get(name, 0) > before.get(name, 0) for name in (POD_SLOTS, *pod.requests))
+            case ClusterEvent.DEVICE_CLASS_CHANGED:
+                return self.minds_pods(pod)
         return True
+
+    def minds_pods(self, pod: PodInfo) -> bool:
+        """Amounts do not tell all of a pod whose extended resources may be devices."""
+        return any(self._class_for(name) is not None for name in pod.requests)
 
     def concerns(self, pod: PodInfo, nodes: NodeColumns) -> bool:
         return True
@@ -77,6 +89,8 @@ class NodeResourcesFit:
             reason = f"Insufficient {resource}"
             if not np.count_nonzero(refused):
                 continue
+            if self._class_for(resource) is not None:
+                refused &= total > 0
             hopeless = refused & (total < amount)
             if np.count_nonzero(hopeless):
                 refusals.append(Refusal(hopeless, reason, Code.UNRESOLVABLE))
@@ -92,6 +106,9 @@ class NodeResourcesFit:
 
     def normalise(self, pod: PodInfo, nodes: NodeColumns, raw: Ints, feasible: Mask) -> Ints:
         return raw
+
+    def _may_be_devices(self, resource: str, total: int) -> bool:
+        return total == 0 and self._class_for(resource) is not None
 
     def _ignores(self, resource: str) -> bool:
         """Only extended resources can be ignored."""
