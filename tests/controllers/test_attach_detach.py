@@ -88,6 +88,18 @@ async def test_a_volume_is_attached_while_pods_use_it(cluster: Cluster) -> None:
     assert await attached_to(cluster, "node-0") == []
 
 
+async def test_attachments_that_somebody_else_made_are_let_be(cluster: Cluster) -> None:
+    spec = {"attacher": DRIVER, "node_name": "node-0"}
+    for volume in ("disk", "unknown"):
+        source = storage_v1.VolumeAttachmentSource(persistent_volume_name=volume)
+        made = storage_v1.VolumeAttachmentSpec(source=source, **spec)
+        name = meta_v1.ObjectMeta(name=f"mine-{volume}")
+        await cluster.client.create(storage_v1.VolumeAttachment(metadata=name, spec=made))
+    await cluster.apply(disk())
+    await cluster.settle()
+    assert {one.metadata.name for one in await attachments(cluster)} == {"mine-disk", "mine-unknown"}
+
+
 async def test_a_driver_that_attaches_nothing_is_left_in_peace(cluster: Cluster) -> None:
     spec = storage_v1.CSIDriverSpec(attach_required=False)
     await cluster.apply(storage_v1.CSIDriver(metadata=meta_v1.ObjectMeta(name=DRIVER), spec=spec))

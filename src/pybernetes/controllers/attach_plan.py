@@ -6,6 +6,7 @@ Follows pkg/controller/volume/attachdetach/reconciler and pkg/volume/csi/csi_att
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -16,6 +17,8 @@ from pybernetes.api.models import core_v1, meta_v1, storage_v1
 CSI = "kubernetes.io/csi"
 OUT_OF_SERVICE = "node.kubernetes.io/out-of-service"
 FORCE_DETACH_SECONDS = 360.0
+OF_THIS_CONTROLLER = re.compile("csi-[0-9a-f]{64}")
+"""Attachments with other names are somebody else's, and are let be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,13 +105,19 @@ def plan(
         if name in names or attachment.metadata.deletion_timestamp is not None:
             continue
         volume = volumes.get(attachment.spec.source.persistent_volume_name or "")
-        if volume is not None and volume.spec.csi is not None and name_of(volume, node_name) != name:
+        if not _is_own(name, volume, node_name):
             continue
         held = volume is not None and volume.spec.csi is not None and unique_name(volume) in in_use
         (mounted if held and name not in forced else detach).append(attachment)
     kept = {one.metadata.name for one in mounted} | set(names)
     reported = _reported((one for one in attachments if one.metadata.name in kept), volumes)
     return AttachPlan(tuple(attach), tuple(blocked), tuple(detach), tuple(mounted), reported)
+
+
+def _is_own(name: str, volume: core_v1.PersistentVolume | None, node: str) -> bool:
+    if volume is None or volume.spec.csi is None:
+        return OF_THIS_CONTROLLER.fullmatch(name) is not None
+    return name_of(volume, node) == name
 
 
 def _reported(
