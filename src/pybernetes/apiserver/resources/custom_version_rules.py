@@ -68,8 +68,9 @@ def check_versions(spec: Document, leniency: Leniency) -> Iterator[FieldError]:
             yield invalid(path.child("name"), version["name"], ",".join(messages))
         yield from _check_version(version, path, shared, demands, leniency)
     yield from _check_set(versions)
-    if versions and (messages := is_dns1035_label(versions[0]["name"])):
-        yield invalid(at.spec.version, versions[0]["name"], ",".join(messages))
+    first = versions[0]["name"] if versions else ""
+    if first and (messages := is_dns1035_label(first)):
+        yield invalid(at.spec.version, first, ",".join(messages))
     if versions:
         yield from _check_shared(versions, shared, demands, leniency)
 
@@ -103,6 +104,8 @@ def _check_set(versions: Sequence[Document]) -> Iterator[FieldError]:
 
 def _internal(versions: Sequence[Document]) -> Any:
     """The versions as upstream shows them: in Go's names, without what they share."""
+    if not versions:
+        return None
     return [
         {
             "Name": one["name"],

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from pybernetes.apiserver.columns import AGE, NAME
 from pybernetes.apiserver.resource import Column, Document
-from pybernetes.apiserver.resources.defaults import Table
+from pybernetes.apiserver.resources.defaults import Table, WhenAbsent
 
 UNSET = "<unset>"
 RESERVED_SUFFIX = ".static.k8s.io"
@@ -21,8 +21,8 @@ def _match_defaults(path: str) -> Table:
         f"{path}.matchPolicy": "Equivalent",
         f"{path}.namespaceSelector": {},
         f"{path}.objectSelector": {},
-        f"{path}.resourceRules[].scope": "*",
-        f"{path}.excludeResourceRules[].scope": "*",
+        f"{path}.resourceRules[].scope": WhenAbsent("*"),
+        f"{path}.excludeResourceRules[].scope": WhenAbsent("*"),
     }
 
 

@@ -29,7 +29,7 @@ from pybernetes.api.models.admissionregistration_v1 import (
     ParamRef,
     Variable,
 )
-from pybernetes.apiserver.validation.admission_rules import OPERATIONS, check_match_conditions, check_rule
+from pybernetes.apiserver.validation.admission_rules import check_match_conditions, check_rule
 from pybernetes.apiserver.validation.selectors import check_label_selector
 
 if TYPE_CHECKING:
@@ -76,9 +76,10 @@ def check_policy(
     composition: Composition,
     *,
     old: PolicySpec | None,
-    operations: Collection[str] = OPERATIONS,
+    operations: Collection[str] | None = None,
 ) -> Iterator[FieldError]:
-    """What stands in every policy, `spec.variables` last: they are declared in ``composition``.
+    """What stands in every policy, `spec.variables` last: they are declared in ``composition``. Of the operations that
+    there are it may know ``operations`` only.
 
     Match conditions that an update leaves as they are under the same `paramKind` are not judged again.
     """
@@ -87,19 +88,21 @@ def check_policy(
     if kind is not None:
         yield from _check_param_kind(kind, path.paramKind)
     yield from _check_constraints(spec.match_constraints, path.matchConstraints)
-    yield from _check_operations(spec.match_constraints, path.matchConstraints, operations)
+    if operations is not None:
+        yield from _check_operations(spec.match_constraints, path.matchConstraints, operations)
     if old is None or old.param_kind != kind or old.match_conditions != spec.match_conditions:
         yield from check_match_conditions(spec.match_conditions, path.matchConditions, params=kind is not None)
     yield from _check_variables(spec.variables, path.variables, composition)
 
 
-def check_binding(spec: BindingSpec, operations: Collection[str] = OPERATIONS) -> Iterator[FieldError]:
+def check_binding(spec: BindingSpec, operations: Collection[str] | None = None) -> Iterator[FieldError]:
     """What stands in every binding."""
     path = at.spec
     yield from _check_policy_name(spec.policy_name, path.policyName)
     yield from _check_param_ref(spec.param_ref, path.paramRef)
     yield from _check_match_resources(spec.match_resources, path.matchResources)
-    yield from _check_operations(spec.match_resources, path.matchResources, operations)
+    if operations is not None:
+        yield from _check_operations(spec.match_resources, path.matchResources, operations)
 
 
 def _check_operations(
