@@ -1,7 +1,7 @@
 """JSON as Go reads it: what is wrong with a text, in Go's words, and what it takes that stricter parsers refuse.
 
-Guarantees  `loads` gives what `orjson` gives where that reads the text. Beyond it, bytes that are no UTF-8 and halves
-of surrogate pairs read as U+FFFD.
+Guarantees  `loads` gives what `orjson` gives where that reads the text, unless it is nested too deeply. Beyond it,
+bytes that are no UTF-8 and halves of surrogate pairs read as U+FFFD.
 
 Follows Go's encoding/json, and sigs.k8s.io/json, which keeps the words of its older scanner.
 """
@@ -18,6 +18,9 @@ import orjson
 from pybernetes.api.fields import quoted
 
 DEEPEST = 10_000
+"""What Go reads."""
+DEEPEST_READ = 200
+"""What is read here: other parts wrap it, and work on it recursively."""
 
 
 class UnreadableJson(ValueError):
@@ -69,6 +72,28 @@ _LONGEST_INT64 = len(str(-(2**63)))
 
 def loads(body: bytes, words: Words = Words.DECODER) -> Any:
     """Raises UnreadableJson."""
+    value = _loaded(body, words)
+    if body.count(b"{") + body.count(b"[") > DEEPEST_READ and is_too_deep(value):
+        raise UnreadableJson("exceeded max depth")
+    return value
+
+
+def is_too_deep(value: Any) -> bool:
+    """Whether it is nested so much deeper than ``DEEPEST_READ`` that what works on it would fail."""
+    for _ in range(_MOST_WRITABLE - DEEPEST_READ):
+        value = (value,)
+    try:
+        orjson.dumps(value, default=str)
+    except TypeError:
+        return True
+    return False
+
+
+_MOST_WRITABLE = 254
+"""What orjson writes."""
+
+
+def _loaded(body: bytes, words: Words) -> Any:
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError:

@@ -198,15 +198,23 @@ def media_answer(
     return ApiResponse(status, body, _JSON_HEADERS.copy(), warnings)
 
 
+def _readable(error: ApiError) -> Document:
+    """What a client sent as a header need not be UTF-8, and may be told of."""
+    status = error.status()
+    if not error.message.isascii():
+        status["message"] = error.message.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return status
+
+
 def error_answer(request: ApiRequest, error: ApiError) -> ApiResponse:
     """A Status; in JSON where the client's wish cannot be met, since a client must be able to read a refusal."""
     try:
         media = media_of(request, Offer.DOCUMENT)
     except ApiError:
-        body = orjson.dumps(error.status(), option=orjson.OPT_INDENT_2)
+        body = orjson.dumps(_readable(error), option=orjson.OPT_INDENT_2)
         answer = ApiResponse(error.code, body, _JSON_HEADERS.copy())
     else:
-        answer = media_answer(request, error.status(), media, error.code)
+        answer = media_answer(request, _readable(error), media, error.code)
     answer.headers |= error.headers
     if error.retry_after:
         answer.headers["Retry-After"] = str(error.retry_after)

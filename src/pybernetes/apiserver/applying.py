@@ -13,7 +13,7 @@ import msgspec
 import orjson
 from msgspec.structs import replace
 
-from pybernetes.api import errors
+from pybernetes.api import errors, go_json
 from pybernetes.api.kinds import KindInfo
 from pybernetes.api.patch import PatchError, checking
 from pybernetes.api.patch.apply import Applied, Author, Conflicts, Typed, apply
@@ -54,7 +54,7 @@ def read_configuration(request: ApiRequest, info: KindInfo, typed: Typed, mode: 
     if not isinstance(document, dict):
         raise errors.bad_request(
             "error decoding YAML: error unmarshaling JSON: while decoding JSON: json: cannot unmarshal "
-            f"{_json_kind(document)} into Go value of type map[string]interface {{}}"
+            f"{go_json.type_of(document)} into Go value of type map[string]interface {{}}"
         )
     _check_kind(document, info)
     metadata = document.get("metadata")
@@ -67,10 +67,6 @@ def read_configuration(request: ApiRequest, info: KindInfo, typed: Typed, mode: 
     if mode is not FieldValidation.IGNORE:
         warnings = _repetitions(request.body, mode)
     return Configuration(document, request.flag("force"), warnings)
-
-
-def _json_kind(value: Any) -> str:
-    return "array" if isinstance(value, list) else "string" if isinstance(value, str) else "number"
 
 
 def _check_kind(document: Document, info: KindInfo) -> None:

@@ -137,7 +137,7 @@ def _clauses(accept: str) -> Iterator[dict[str, str]]:
     for position, text in enumerate(accept.split(",")):
         kind, *parameters = (part.strip() for part in text.split(";"))
         clause = {"": kind.lower()}
-        for parameter in parameters:
+        for parameter in filter(None, parameters):
             name, _, value = parameter.partition("=")
             clause[name.strip()] = value.strip().strip('"')
         clauses.append((-_quality(clause), position, clause))

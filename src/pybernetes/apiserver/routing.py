@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pybernetes.api import errors
+from pybernetes.api.fields import is_path_segment, quoted
 from pybernetes.apiserver.endpoint import Endpoint
 from pybernetes.apiserver.http import ApiRequest, ApiResponse, no_such_page
 from pybernetes.apiserver.negotiation import require_acceptable
@@ -50,6 +51,8 @@ class Routing:
             return _no_page
         if info.verb == "watch" and request.method not in ("GET", "HEAD"):
             raise errors.method_not_allowed()
+        if info.name[:1] == "." or "%" in info.name:
+            _check_name(info.name)
         if endpoint.resource.custom is not None:
             return endpoint.handler(info.verb, info.subresource) or _no_page
         if not _fits(info, endpoint) or (len(info.parts) > 3 and info.subresource not in _OPEN_ENDED):
@@ -94,6 +97,13 @@ class Routing:
         if info.group in self._builtin:
             return errors.method_not_allowed()
         return errors.method_not_supported(endpoint.info.group_resource, info.verb)
+
+
+def _check_name(name: str) -> None:
+    """Raises 400 for what cannot be part of a key."""
+    wrong = is_path_segment(name)
+    if wrong:
+        raise errors.bad_request(f"Name parameter invalid: {quoted(name)}: {';'.join(wrong)}")
 
 
 def _fits(info: RequestInfo, endpoint: Endpoint) -> bool:

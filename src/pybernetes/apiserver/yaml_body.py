@@ -21,9 +21,8 @@ from typing import Any
 import orjson
 import yaml
 
-from pybernetes.api.go_json import whole_number
-
-DEEPEST = 10_000
+from pybernetes.api import go_json
+from pybernetes.api.go_json import DEEPEST_READ, whole_number
 
 
 class UnreadableYaml(ValueError):
@@ -34,8 +33,8 @@ def read_yaml(body: bytes) -> Any:
     """The first document of a body. JSON is YAML, and is read faster. Raises UnreadableYaml."""
     if body[:1] == b"{":
         try:
-            return orjson.loads(body)
-        except orjson.JSONDecodeError:
+            return go_json.loads(body)
+        except go_json.UnreadableJson:
             pass
     try:
         return _Document().read(_events(body))
@@ -105,8 +104,8 @@ class _Document:
         return None
 
     def _begin(self, value: dict[str, Any] | list[Any], anchor: str | None) -> None:
-        if len(self.stack) >= DEEPEST:
-            raise _unreadable(f"yaml: exceeded max depth of {DEEPEST}")
+        if len(self.stack) >= DEEPEST_READ:
+            raise _unreadable("yaml: exceeded max depth of 10000")
         self.read_count += 1
         if anchor is not None:
             self.anchors[anchor] = None
@@ -300,9 +299,9 @@ def repeated_keys(body: bytes) -> Sequence[str]:
             pass
     try:
         root = yaml.compose(body, yaml.CSafeLoader)
-    except yaml.YAMLError:
+        return tuple(_repeated(root))
+    except (yaml.YAMLError, RecursionError):
         return ()
-    return tuple(_repeated(root))
 
 
 def _repeated(node: Any) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 Follows the library upstream uses (evanphx/json-patch): negative indexes count from the end, a missing `value` in `add`
 and `replace` is null, `replace` of an absent field adds it, `copy` of one adds a null, and a `test` for null holds
-where the field is absent.
+where the field is absent. What copies add is bounded.
 """
 
 from __future__ import annotations
@@ -10,6 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import orjson
+
+from pybernetes.api.go_json import is_too_deep
 from pybernetes.api.patch.error import PatchError, TestFailed
 
 Document = dict[str, Any]
@@ -17,11 +20,13 @@ Operation = Mapping[str, Any]
 Path = tuple[str, ...]
 
 _MISSING = object()
+MOST_COPIED_BYTES = 3 * 1024 * 1024
 
 
 def apply(document: Document, operations: Sequence[Operation]) -> Document:
     """Raises PatchError, or TestFailed when a `test` does not hold."""
     result: Any = document
+    copied = 0
     for operation in operations:
         if not isinstance(operation, Mapping):
             raise PatchError("json: cannot unmarshal the patch: an operation is not an object")
@@ -29,10 +34,25 @@ def apply(document: Document, operations: Sequence[Operation]) -> Document:
         act = _OPERATIONS.get(kind) if isinstance(kind, str) else None
         if act is None:
             raise PatchError(f"Unexpected kind: {kind if isinstance(kind, str) else 'unknown'}")
+        if act is _copy:
+            copied += _size(result, operation)
+            if copied > MOST_COPIED_BYTES:
+                raise PatchError(
+                    f"Unable to complete the copy, the accumulated size increase of copy is {copied}, "
+                    f"exceeding the limit {MOST_COPIED_BYTES}"
+                )
         result = act(result, operation)
     if not isinstance(result, dict):
         raise PatchError("the patched document is not an object")
+    if is_too_deep(result):
+        raise PatchError("exceeded max depth")
     return result
+
+
+def _size(document: Any, operation: Operation) -> int:
+    """Of what would be copied."""
+    found = _find(document, _path(operation, "from"))
+    return 0 if found is _MISSING else len(orjson.dumps(found, default=str))
 
 
 def _add(document: Any, operation: Operation) -> Any:
@@ -125,7 +145,10 @@ def _required(document: Any, path: Path, kind: str) -> Any:
 
 def _index(text: str) -> int | None:
     digits = text[1:] if text[:1] in ("-", "+") else text
-    return int(text) if digits.isascii() and digits.isdigit() else None
+    return int(text) if digits.isascii() and digits.isdigit() and len(digits) <= _MOST_DIGITS else None
+
+
+_MOST_DIGITS = 18
 
 
 # -- changes ---------------------------------------------------------------------------------------------------------
@@ -199,7 +222,8 @@ def _delete(holder: Any, key: str) -> None:
 def _place(holder: list[Any], key: str, last: int) -> int:
     index = _index(key)
     if index is None:
-        raise PatchError(f'strconv.Atoi: parsing "{key}": invalid syntax')
+        why = "value out of range" if key.lstrip("+-").isdigit() else "invalid syntax"
+        raise PatchError(f'strconv.Atoi: parsing "{key}": {why}')
     if index > last or index < -len(holder):
         raise PatchError(f"Unable to access invalid index: {key}: invalid index referenced")
     return index

@@ -30,7 +30,7 @@ def find_duplicates(raw: bytes, document: Any = None) -> list[str]:
         return made
 
     try:
-        json.loads(_text(raw), object_pairs_hook=pairs)
+        json.loads(_text(raw), object_pairs_hook=pairs, parse_int=whole_number)
     except RecursionError:
         return []
     return _paths(raw) if repeated else []
@@ -59,7 +59,7 @@ def _paths(raw: bytes) -> list[str]:
             for index, element in enumerate(value):
                 walk(element, (place, index, ""))
 
-    walk(json.loads(_text(raw), object_pairs_hook=_Members), None)
+    walk(json.loads(_text(raw), object_pairs_hook=_Members, parse_int=whole_number), None)
     return list(found)
 
 
@@ -104,5 +104,5 @@ def problems_in_order(raw: bytes, unknown: set[str]) -> list[str]:
             for index, element in enumerate(value):
                 walk(element, (place, index, ""))
 
-    walk(json.loads(_text(raw), object_pairs_hook=_Members), None)
+    walk(json.loads(_text(raw), object_pairs_hook=_Members, parse_int=whole_number), None)
     return list(found)

@@ -15,8 +15,7 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any, NamedTuple
 
-import orjson
-
+from pybernetes.api import go_json
 from pybernetes.api.kinds import KindInfo
 from pybernetes.apiserver.protobuf.messages import (
     MAGIC,
@@ -62,7 +61,16 @@ def decode_body(body: bytes, expected: KindInfo | None = None) -> Document:
         document.update(decode_message(message, envelope.get("Raw", b"")))
     except ProtobufError as error:
         raise UnfitMessage(api_version, kind, str(error)) from error
+    except RecursionError as error:
+        raise UnfitMessage(api_version, kind, _TOO_DEEP) from error
+    if message in _NESTED and go_json.is_too_deep(document):
+        raise UnfitMessage(api_version, kind, _TOO_DEEP)
     return document
+
+
+_TOO_DEEP = "exceeded max depth"
+_NESTED = frozenset({"apiextensions_v1.CustomResourceDefinition"})
+"""Messages that hold themselves."""
 
 
 def _parts(data: bytes, message: str, names: Mapping[int, str]) -> dict[str, bytes]:
@@ -202,9 +210,9 @@ def _raw(data: bytes) -> Any:
     if not raw:
         return None
     try:
-        return orjson.loads(raw)
-    except orjson.JSONDecodeError as error:
-        raise ProtobufError(f"embedded JSON: {error}") from error
+        return go_json.loads(raw)
+    except go_json.UnreadableJson as error:
+        raise ProtobufError(str(error)) from error
 
 
 def _schema_or_bool(data: bytes) -> Any:
