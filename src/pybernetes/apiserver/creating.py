@@ -126,6 +126,8 @@ class Creating(Storage):
             document["status"] = initial(document) if initial else {}
             if document["status"] is None:
                 del document["status"]
+        if self.rules.drops is not None:
+            self.rules.drops(document)
         if self.rules.prepare_create is not None:
             self.rules.prepare_create(document, context)
 

@@ -274,6 +274,9 @@ class Resource:
     """For a kind that was defined while the server runs."""
 
     defaults: Callable[[Document], None] | None = None
+    drops: Callable[[Document], None] | None = None
+    """Takes away fields of features that are off, from what is stored: who stated them manages them all the same."""
+
     validate: Validate | None = None
     validate_update: ValidateUpdate | None = None
     judges_updates_alone: bool = False

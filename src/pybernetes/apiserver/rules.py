@@ -56,6 +56,8 @@ class MainRule:
     def prepare(self, new: Document, old: Document, context: Context) -> None:
         if self._has_status:
             keep(new, old, "status")
+        if self._resource.drops is not None:
+            self._resource.drops(new)
         if self._resource.prepare_update is not None:
             self._resource.prepare_update(new, old, context)
 

@@ -17,7 +17,7 @@ from pybernetes.apiserver.columns import AGE, NAME, NONE, since
 from pybernetes.apiserver.resource import Column, Document, Resource, StatusSubresource, spec_changed
 from pybernetes.apiserver.resources.cells import at_path, container_columns, format_selector, text_column
 from pybernetes.apiserver.resources.defaults import compile_defaults, under
-from pybernetes.apiserver.resources.pod_defaults import POD_SPEC
+from pybernetes.apiserver.resources.pod_defaults import POD_SPEC, drops_below
 from pybernetes.apiserver.validation.internal_form import internal_form
 from pybernetes.apiserver.validation.job import check_template_spec
 from pybernetes.apiserver.validation.job_warnings import job_warnings
@@ -121,6 +121,7 @@ CRON_JOBS = Resource(
     info=info_of(CronJob),
     short_names=("cj",),
     categories=("all",),
+    drops=drops_below("spec.jobTemplate.spec.template.spec"),
     defaults=compile_defaults(
         {
             "spec.concurrencyPolicy": "Allow",

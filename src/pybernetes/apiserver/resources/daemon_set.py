@@ -23,7 +23,7 @@ from pybernetes.apiserver.resources.cells import (
     selector_column,
 )
 from pybernetes.apiserver.resources.defaults import Rule, compile_defaults, under
-from pybernetes.apiserver.resources.pod_defaults import POD_SPEC
+from pybernetes.apiserver.resources.pod_defaults import POD_SPEC, drops_below
 from pybernetes.apiserver.validation.internal_form import internal_form
 from pybernetes.apiserver.validation.metadata import check_metadata, check_metadata_update
 from pybernetes.apiserver.validation.pod_spec import check_workload_template
@@ -169,6 +169,7 @@ DAEMON_SETS = Resource(
     info=info_of(DaemonSet),
     short_names=("ds",),
     categories=("all",),
+    drops=drops_below("spec.template.spec"),
     defaults=compile_defaults(
         {
             "": Rule(default_count),

@@ -30,7 +30,7 @@ from pybernetes.apiserver.resources.cells import (
     selector_column,
 )
 from pybernetes.apiserver.resources.defaults import Rule, compile_defaults, under
-from pybernetes.apiserver.resources.pod_defaults import POD_SPEC
+from pybernetes.apiserver.resources.pod_defaults import POD_SPEC, drops_below
 from pybernetes.apiserver.validation.internal_form import internal_form
 from pybernetes.apiserver.validation.metadata import check_metadata, check_metadata_update
 from pybernetes.apiserver.validation.pod_warnings import if_generation_differs, template_warnings, with_name
@@ -153,6 +153,7 @@ DEPLOYMENTS = Resource(
     info=info_of(Deployment),
     short_names=("deploy",),
     categories=("all",),
+    drops=drops_below("spec.template.spec"),
     defaults=compile_defaults(
         {
             "spec.replicas": 1,

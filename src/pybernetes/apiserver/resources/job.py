@@ -16,7 +16,7 @@ from pybernetes.apiserver.columns import AGE, NAME, human_duration
 from pybernetes.apiserver.resource import Column, Context, Document, Resource, StatusSubresource, spec_changed
 from pybernetes.apiserver.resources.cells import at_path, container_columns, selector_column, text_at
 from pybernetes.apiserver.resources.defaults import Rule, compile_defaults, under
-from pybernetes.apiserver.resources.pod_defaults import POD_SPEC
+from pybernetes.apiserver.resources.pod_defaults import POD_SPEC, drops_below
 from pybernetes.apiserver.validation.job import (
     CONTROLLER_UID,
     JOB_NAME,
@@ -117,6 +117,7 @@ def _duration(job: Document, now: datetime) -> str:
 JOBS = Resource(
     info=info_of(Job),
     categories=("all",),
+    drops=drops_below("spec.template.spec"),
     defaults=compile_defaults(
         {
             "": Rule(labels_from_template),

@@ -22,7 +22,7 @@ from pybernetes.apiserver.resource import (
 )
 from pybernetes.apiserver.resources.cells import text_at
 from pybernetes.apiserver.resources.defaults import compile_defaults, in_order, under
-from pybernetes.apiserver.resources.pod_defaults import POD_AFTER, POD_ONLY, POD_SPEC
+from pybernetes.apiserver.resources.pod_defaults import POD_AFTER, POD_ONLY, POD_SPEC, drops_below
 from pybernetes.apiserver.resources.pod_preparation import (
     align_addresses,
     initial_status,
@@ -165,6 +165,7 @@ PODS = Resource(
     info=info_of(Pod),
     short_names=("po",),
     categories=("all",),
+    drops=drops_below("spec"),
     defaults=in_order(
         compile_defaults(under("spec", POD_SPEC), under("spec", POD_ONLY)), compile_defaults(under("spec", POD_AFTER))
     ),

@@ -16,7 +16,16 @@ from pybernetes.api.models.core_v1 import Volume
 from pybernetes.api.quantity import ZERO, Quantity, parse
 from pybernetes.api.resource_names import HUGEPAGES
 from pybernetes.apiserver import features
-from pybernetes.apiserver.resources.defaults import Document, OverZero, Rule, Table, WhenAbsent, under
+from pybernetes.apiserver.resources.defaults import (
+    Defaults,
+    Document,
+    OverZero,
+    Rule,
+    Table,
+    WhenAbsent,
+    compile_defaults,
+    under,
+)
 from pybernetes.apiserver.validation.resources import POD_RESOURCES
 
 _IMAGE = re.compile(
@@ -55,23 +64,30 @@ def requests_from_limits(resources: Document) -> None:
         resources["requests"] = {**limits, **resources.get("requests", {})}
 
 
-def drop_stop_signal(container: Document) -> None:
-    """A feature that is off: ContainerStopSignals."""
-    lifecycle = container.get("lifecycle")
-    if lifecycle is not None and lifecycle.pop("stopSignal", None) is not None and not lifecycle:
+def drop_disabled(spec: Document) -> None:
+    """Fields of features that are off: ContainerStopSignals, ClusterTrustBundleProjection, PodCertificateRequest and,
+    unless it is turned on, GenericWorkload."""
+    for name in ("containers", "initContainers", "ephemeralContainers"):
+        for container in spec.get(name, ()):
+            if "lifecycle" in container:
+                _drop_stop_signal(container)
+    for volume in spec.get("volumes", ()):
+        for source in volume.get("projected", {}).get("sources", ()):
+            source.pop("clusterTrustBundle", None)
+            source.pop("podCertificate", None)
+    if not features.is_on(GENERIC_WORKLOAD):
+        spec.pop("schedulingGroup", None)
+
+
+def _drop_stop_signal(container: Document) -> None:
+    lifecycle = container["lifecycle"]
+    if lifecycle.pop("stopSignal", None) is not None and not lifecycle:
         del container["lifecycle"]
 
 
-def drop_projections(source: Document) -> None:
-    """Features that are off: ClusterTrustBundleProjection and PodCertificateRequest."""
-    source.pop("clusterTrustBundle", None)
-    source.pop("podCertificate", None)
-
-
-def drop_scheduling_group(spec: Document) -> None:
-    """A feature that may be off: GenericWorkload."""
-    if not features.is_on(GENERIC_WORKLOAD):
-        spec.pop("schedulingGroup", None)
+def drops_below(path: str) -> Defaults:
+    """For a kind that has a pod's spec at the path."""
+    return compile_defaults({path: Rule(drop_disabled)})
 
 
 def no_negative_grace(spec: Document) -> None:
@@ -116,7 +132,6 @@ PROBE: Table = {
 }
 
 CONTAINER: Table = {
-    "": Rule(drop_stop_signal),
     "imagePullPolicy": pull_policy,
     "terminationMessagePath": "/dev/termination-log",
     "terminationMessagePolicy": "File",
@@ -160,7 +175,6 @@ VOLUME: Table = {
     "downwardAPI.defaultMode": 420,
     "downwardAPI.items[].fieldRef.apiVersion": "v1",
     "projected.defaultMode": 420,
-    "projected.sources[]": Rule(drop_projections),
     "projected.sources[].serviceAccountToken.expirationSeconds": 3600,
     "projected.sources[].downwardAPI.items[].fieldRef.apiVersion": "v1",
     "image.pullPolicy": image_volume_pull_policy,
@@ -169,18 +183,13 @@ VOLUME: Table = {
 }
 
 
-def complete_spec(spec: Document) -> None:
-    alias_service_account(spec)
-    drop_scheduling_group(spec)
-
-
 POD_SPEC: Table = {
     "restartPolicy": "Always",
     "terminationGracePeriodSeconds": 30,
     "dnsPolicy": "ClusterFirst",
     "securityContext": {},
     "schedulerName": "default-scheduler",
-    "": Rule(complete_spec),
+    "": Rule(alias_service_account),
     **under("containers[]", CONTAINER),
     **under("initContainers[]", CONTAINER),
     **under("ephemeralContainers[]", CONTAINER),

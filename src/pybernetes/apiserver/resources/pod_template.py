@@ -15,7 +15,7 @@ from pybernetes.apiserver.columns import NAME
 from pybernetes.apiserver.resource import Column, Document, Resource
 from pybernetes.apiserver.resources.cells import at_path, format_labels
 from pybernetes.apiserver.resources.defaults import compile_defaults, under
-from pybernetes.apiserver.resources.pod_defaults import POD_SPEC
+from pybernetes.apiserver.resources.pod_defaults import POD_SPEC, drops_below
 from pybernetes.apiserver.validation.metadata import check_metadata, check_metadata_update
 from pybernetes.apiserver.validation.pod_spec import check_pod_template
 from pybernetes.apiserver.validation.pod_warnings import if_generation_differs, template_warnings
@@ -42,6 +42,7 @@ def _labels(template: Document, now: datetime) -> str:
 POD_TEMPLATES = Resource(
     info=info_of(PodTemplate),
     returns_deleted=True,
+    drops=drops_below("template.spec"),
     defaults=compile_defaults(under("template.spec", POD_SPEC)),
     validate=validate,
     validate_update=validate_update,

@@ -19,7 +19,7 @@ from pybernetes.apiserver.resources.cells import (
     selector_column,
 )
 from pybernetes.apiserver.resources.defaults import compile_defaults, under
-from pybernetes.apiserver.resources.pod_defaults import POD_SPEC
+from pybernetes.apiserver.resources.pod_defaults import POD_SPEC, drops_below
 from pybernetes.apiserver.validation.metadata import check_metadata, check_metadata_update
 from pybernetes.apiserver.validation.pod_warnings import if_generation_differs, template_warnings, with_name
 from pybernetes.apiserver.validation.workload import (
@@ -70,6 +70,7 @@ REPLICA_SETS = Resource(
     info=info_of(ReplicaSet),
     short_names=("rs",),
     categories=("all",),
+    drops=drops_below("spec.template.spec"),
     defaults=compile_defaults({"spec.replicas": 1}, under("spec.template.spec", POD_SPEC)),
     validate=validate,
     validate_update=validate_update,

@@ -23,7 +23,7 @@ from pybernetes.apiserver.resource import (
 )
 from pybernetes.apiserver.resources.cells import at_path, container_columns, format_labels, number_column, text_at
 from pybernetes.apiserver.resources.defaults import Rule, compile_defaults, under
-from pybernetes.apiserver.resources.pod_defaults import POD_SPEC
+from pybernetes.apiserver.resources.pod_defaults import POD_SPEC, drops_below
 from pybernetes.apiserver.validation.internal_form import internal_form
 from pybernetes.apiserver.validation.metadata import check_metadata, check_metadata_update
 from pybernetes.apiserver.validation.pod_spec import check_workload_template
@@ -105,6 +105,7 @@ REPLICATION_CONTROLLERS = Resource(
     short_names=("rc",),
     categories=("all",),
     storage="controllers",
+    drops=drops_below("spec.template.spec"),
     defaults=compile_defaults(
         {"": Rule(labels_from_template), "spec.replicas": 1}, under("spec.template.spec", POD_SPEC)
     ),

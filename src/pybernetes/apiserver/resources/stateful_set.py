@@ -35,7 +35,7 @@ from pybernetes.apiserver.resource import (
 )
 from pybernetes.apiserver.resources.cells import at_path, container_columns, query_of_selector
 from pybernetes.apiserver.resources.defaults import Rule, compile_defaults, under
-from pybernetes.apiserver.resources.pod_defaults import CLAIM_SPEC, POD_SPEC
+from pybernetes.apiserver.resources.pod_defaults import CLAIM_SPEC, POD_SPEC, drops_below
 from pybernetes.apiserver.validation.claims import check_claim_spec
 from pybernetes.apiserver.validation.internal_form import internal_form
 from pybernetes.apiserver.validation.metadata import (
@@ -243,6 +243,7 @@ STATEFUL_SETS = Resource(
     info=info_of(StatefulSet),
     short_names=("sts",),
     categories=("all",),
+    drops=drops_below("spec.template.spec"),
     defaults=compile_defaults(
         {
             "spec.podManagementPolicy": "OrderedReady",
