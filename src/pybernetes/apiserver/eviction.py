@@ -83,7 +83,12 @@ class Evictor:
         attributes = Attributes(
             Operation.CREATE, self._pods.resource, namespace, name, context, eviction, None, "eviction", _ADMITTED
         )
-        eviction.setdefault("metadata", {})["namespace"] = namespace
+        metadata = eviction.setdefault("metadata", {})
+        if metadata.get("namespace", namespace) != namespace:
+            raise errors.bad_request(
+                "the namespace of the provided object does not match the namespace sent on the request"
+            )
+        metadata["namespace"] = namespace
         await self._pods.admission.mutate(attributes)
         if (eviction.get("metadata") or {}).get("name", "") != name:
             raise errors.bad_request("name in URL does not match name in Eviction object")

@@ -32,6 +32,7 @@ from pybernetes.apiserver.resources.pod_preparation import (
     prepare_status,
 )
 from pybernetes.apiserver.resources.pod_printing import POD_COLUMNS
+from pybernetes.apiserver.validation.addresses import ip_warnings
 from pybernetes.apiserver.validation.containers import check_image_spacings
 from pybernetes.apiserver.validation.metadata import check_metadata, check_metadata_update
 from pybernetes.apiserver.validation.pod_annotations import (
@@ -141,6 +142,13 @@ def validate_status(new: Pod, old: Pod) -> Iterator[FieldError]:
     yield from check_pod_status(new, old)
 
 
+def status_warnings(pod: Document) -> Iterator[str]:
+    status = pod.get("status") or {}
+    for field in ("podIPs", "hostIPs"):
+        for index, address in enumerate(status.get(field, ())):
+            yield from ip_warnings(address.get("ip", ""), at.status.child(field)[index].ip)
+
+
 def validate_ephemeral_containers(new: Pod, old: Pod) -> Iterator[FieldError]:
     if is_mirror(old):
         yield forbidden("", "static pods do not support ephemeral containers")
@@ -198,7 +206,7 @@ PODS = Resource(
     },
     dispatch=("spec.nodeName", "status.phase"),
     subresources=(
-        StatusSubresource(prepare=prepare_status, validate=validate_status, complete=align_addresses),
+        StatusSubresource(prepare_status, align_addresses, validate_status, status_warnings),
         SpecialSubresource("attach", _CONNECT, ("", "v1", "PodAttachOptions")),
         SpecialSubresource("binding", ("create",), ("", "v1", "Binding")),
         SpecialSubresource(

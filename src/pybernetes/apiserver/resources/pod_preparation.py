@@ -88,6 +88,9 @@ def prepare_status(new: Document, old: Document, context: Context) -> None:
             after[field] = before[field]
     after.pop("nodeAllocatableResourceClaimStatuses", None)
     _keep_observed_generations(after, before)
+    for field in ("containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses"):
+        for mount in (one for status in after.get(field, ()) for one in status.get("volumeMounts", ())):
+            mount.pop("volumeStatus", None)
 
 
 def align_addresses(pod: Document) -> None:

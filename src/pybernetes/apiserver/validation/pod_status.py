@@ -26,6 +26,7 @@ from pybernetes.api.models.core_v1 import (
     PodSpec,
 )
 from pybernetes.apiserver.validation.addresses import parse_loosely
+from pybernetes.apiserver.validation.container_statuses import check_container_statuses
 from pybernetes.apiserver.validation.metadata import label_key_messages
 from pybernetes.apiserver.validation.simple import check_ip, check_unchanged
 
@@ -68,6 +69,7 @@ def check_pod_status(new: Pod, old: Pod) -> Iterator[FieldError]:
         known_ips = [one.ip for one in old.status.pod_ips]
         yield from _check_addresses([one.ip for one in status.pod_ips], known_ips, path.podIPs)
     yield from _check_host_addresses(new, old, path.hostIPs)
+    yield from check_container_statuses(status, new.spec, path)
 
 
 def _check_conditions(conditions: Sequence[PodCondition], path: FieldPath) -> Iterator[FieldError]:

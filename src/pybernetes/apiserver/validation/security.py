@@ -42,7 +42,7 @@ _IPC_SYSCTLS = ("kernel.shm", "kernel.msg", "fs.mqueue.", "kernel.sem")
 _CANNOT = "cannot set `allowPrivilegeEscalation` to false and "
 
 
-def _check_id(value: int | None, path: FieldPath) -> Iterator[FieldError]:
+def check_id(value: int | None, path: FieldPath) -> Iterator[FieldError]:
     if value is not None and not 0 <= value <= MAXIMUM_ID:
         yield invalid(path, value, _ID_RANGE)
 
@@ -52,8 +52,8 @@ def check_security_context(
 ) -> Iterator[FieldError]:
     if context is None:
         return
-    yield from _check_id(context.run_as_user, path.runAsUser)
-    yield from _check_id(context.run_as_group, path.runAsGroup)
+    yield from check_id(context.run_as_user, path.runAsUser)
+    yield from check_id(context.run_as_group, path.runAsGroup)
     if context.proc_mount is not None:
         if context.proc_mount not in ("Default", "Unmasked"):
             yield not_supported(path.procMount, context.proc_mount, ("Default", "Unmasked"))
@@ -119,11 +119,11 @@ def check_pod_security_context(
     if context is None:
         return
     path = spec_path.securityContext
-    yield from _check_id(context.fs_group, path.fsGroup)
-    yield from _check_id(context.run_as_user, path.runAsUser)
-    yield from _check_id(context.run_as_group, path.runAsGroup)
+    yield from check_id(context.fs_group, path.fsGroup)
+    yield from check_id(context.run_as_user, path.runAsUser)
+    yield from check_id(context.run_as_group, path.runAsGroup)
     for index, group in enumerate(context.supplemental_groups):
-        yield from _check_id(group, path.supplementalGroups[index])
+        yield from check_id(group, path.supplementalGroups[index])
     if spec.share_process_namespace and spec.host_pid:
         message = "ShareProcessNamespace and HostPID cannot both be enabled"
         yield invalid(path.shareProcessNamespace, True, message)
