@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from msgspec.structs import replace
 
 from pybernetes.api import errors
+from pybernetes.api.digits import whole
 from pybernetes.api.fields import FieldError, is_path_segment
 from pybernetes.api.kinds import KindInfo
 from pybernetes.api.meta import format_time
@@ -25,7 +26,7 @@ from pybernetes.apiserver.naming import ATTEMPTS, generated_name, new_uid
 from pybernetes.apiserver.objects import StoredObject
 from pybernetes.apiserver.owners import REPEATED, REPEATED_AFTER, drop_repeated_owners
 from pybernetes.apiserver.resource import NOTHING_RESERVED, Context, Document, Reservation
-from pybernetes.apiserver.storage import SERVER_OWNED, Storage
+from pybernetes.apiserver.storage import Storage, forget_what_the_server_sets
 from pybernetes.apiserver.validation.metadata import check_common_metadata
 from pybernetes.store.contract import Committed, Condition, Exists, ModRevisionIs, Put
 
@@ -87,8 +88,7 @@ class Creating(Storage):
 
     def _place(self, namespace: str, document: Document) -> None:
         metadata = document.setdefault("metadata", {})
-        for owned in (*SERVER_OWNED, "selfLink"):
-            metadata.pop(owned, None)
+        forget_what_the_server_sets(metadata)
         stated = metadata.get("namespace", "")
         if stated and namespace and stated != namespace:
             raise errors.bad_request(
@@ -200,4 +200,4 @@ class Creating(Storage):
 
 def _version(stated: str) -> int:
     """What a client took for the version of an object that is not there: 0 for none, or what is no version."""
-    return int(stated) if stated.isascii() and stated.isdigit() else 0
+    return whole(stated) if stated.isascii() and stated.isdigit() else 0

@@ -51,6 +51,12 @@ MOST_RACES = 100
 SERVER_OWNED = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds")
 
 
+def forget_what_the_server_sets(metadata: Document) -> None:
+    """Of a new object: whatever the client stated."""
+    for owned in (*SERVER_OWNED, "selfLink"):
+        metadata.pop(owned, None)
+
+
 class Storage:
     def __init__(
         self,

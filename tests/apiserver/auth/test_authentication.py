@@ -293,3 +293,11 @@ async def test_the_token_is_the_second_word_of_its_header() -> None:
         assert user is not None
         assert user.name == name
         assert bool(request.warnings) == (header == "Bearer  good")
+
+
+async def test_what_the_server_sets_is_no_metadata_of_a_review(access: Access) -> None:
+    path = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
+    spec = {"user": "jane", "resourceAttributes": {"verb": "get", "resource": "pods"}}
+    answer = await ask(access, path, {"metadata": {"uid": "u", "selfLink": "x"}, "spec": spec}, ADMIN)
+    assert answer["status"]["allowed"] is False
+    assert not {"uid", "selfLink"} & set(answer["metadata"])

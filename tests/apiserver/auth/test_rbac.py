@@ -175,6 +175,12 @@ def test_a_binding_to_a_role_that_is_not_there_is_refused_as_not_found() -> None
     assert refused(Rbac(), new) == 'rolebindings.rbac.authorization.k8s.io "ghost" not found'
 
 
+def test_a_binding_of_the_cluster_can_have_no_role_of_a_namespace() -> None:
+    new = binding("b", "", "reader", kind="User", name="clerk")
+    new["roleRef"]["kind"] = "Role"
+    assert refused(Rbac(), new) == "Namespace parameter required."
+
+
 def test_what_the_garbage_collector_changes_needs_no_rights() -> None:
     old = role("much", "default", {"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]})
     new = {**old, "metadata": {**old["metadata"], "finalizers": ["example.com/wait"]}}

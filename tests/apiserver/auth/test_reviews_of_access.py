@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pybernetes.apiserver.auth.review_objects import access_problems
+from pybernetes.apiserver.auth.review_objects import access_problems, evaluation_error
 
 PODS = {"verb": "get", "resource": "pods"}
 PATH = {"path": "/x", "verb": "get"}
@@ -58,3 +58,11 @@ def test_a_local_review_is_about_its_own_namespace() -> None:
 )
 def test_a_selector_is_stated_one_way(selector: dict[str, Any], expected: str) -> None:
     assert problems({"user": "u", "resourceAttributes": {**PODS, "fieldSelector": selector}}) == [expected]
+
+
+@pytest.mark.parametrize(("values", "understood"), [(["n"], True), ([], False), (["n", "m"], False)])
+def test_a_requirement_of_fields_has_one_value(values: list[str], understood: bool) -> None:
+    requirement = {"key": "spec.nodeName", "operator": "In", "values": values}
+    spec = {"resourceAttributes": {**PODS, "fieldSelector": {"requirements": [requirement]}}}
+    ignored = "spec.resourceAttributes.fieldSelector ignored due to parse error"
+    assert evaluation_error(spec) == ("" if understood else ignored)

@@ -82,6 +82,8 @@ def _check_binding(authorizer: ClusterAuthorizer, user: User, new: Document) -> 
     asked = Attributes("bind", "", True, GROUP, "v1", _ROLES[kind], "", namespace, role_name)
     if authorizer.decide(user, asked).allowed:
         return
+    if kind == "Role" and not namespace:
+        raise errors.bad_request("Namespace parameter required.")
     role = authorizer.rbac.role(kind, namespace, role_name)
     if role is None:
         raise errors.not_found(f"{_BINDINGS[new['kind']]}.{GROUP}", role_name)

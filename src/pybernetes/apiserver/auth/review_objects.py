@@ -31,8 +31,10 @@ from pybernetes.apiserver import tracking
 from pybernetes.apiserver.decoding import decode
 from pybernetes.apiserver.empty_lists import as_null
 from pybernetes.apiserver.endpoint import context_of
+from pybernetes.apiserver.owners import REPEATED, drop_repeated_owners
 from pybernetes.apiserver.resource import Document
 from pybernetes.apiserver.routes import Call
+from pybernetes.apiserver.storage import forget_what_the_server_sets
 from pybernetes.apiserver.validation.selectors import check_requirement
 
 _KNOWN_OPERATORS = ("In", "NotIn", "Exists", "DoesNotExist")
@@ -58,6 +60,8 @@ def read_object(
     call.request.warnings.extend(decoded.warnings)
     document = {"kind": info.kind, "apiVersion": info.api_version, **decoded.document}
     metadata = document.setdefault("metadata", {})
+    if not subresource:
+        forget_what_the_server_sets(metadata)
     namespace = call.info.namespace if namespaced else ""
     if namespaced and metadata.get("namespace", namespace) != namespace:
         message = "the namespace of the provided object does not match the namespace sent on the request"
@@ -70,6 +74,7 @@ def read_object(
         if call.request.audited is not None:
             call.request.audited.request_object(_as_decoded(document))
     context = context_of(call, clock)
+    drop_repeated_owners(document, context, REPEATED)
     sent = tracking.take(document)
     if context.manager:
         author = tracking.author_of(info, context, subresource)
@@ -153,10 +158,14 @@ def evaluation_error(spec: Document) -> str:
     stated = (spec.get("resourceAttributes") or {}).get
     fields, labels = stated("fieldSelector") or {}, stated("labelSelector") or {}
     problems = (
-        _ignored("fieldSelector", fields, FieldSelector.parse, lambda one: one.get("operator") in ("In", "NotIn")),
+        _ignored("fieldSelector", fields, FieldSelector.parse, _has_one_value),
         _ignored("labelSelector", labels, LabelSelector.parse, _is_understood),
     )
     return "; ".join(problem for problem in problems if problem)
+
+
+def _has_one_value(requirement: Document) -> bool:
+    return requirement.get("operator") in ("In", "NotIn") and len(requirement.get("values") or ()) == 1
 
 
 def _is_understood(requirement: Document) -> bool:
