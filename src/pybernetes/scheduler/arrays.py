@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 Mask = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
 Ids = npt.NDArray[np.int32]
 """Interned values; ``ABSENT`` where a row has none."""
 

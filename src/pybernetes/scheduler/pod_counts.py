@@ -7,12 +7,12 @@ all pods, keeping the count costs a look at each pod that comes or goes.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
-from pybernetes.scheduler.arrays import Ints
 from pybernetes.scheduler.pod_info import PodInfo
+from pybernetes.scheduler.tally import Tally
 
 Weigh = Callable[[PodInfo], int]
 """What a pod adds to its node's count; 0 for pods that are not picked."""
@@ -24,7 +24,7 @@ _MOST_TEMPLATES = 4096
 @dataclass(slots=True)
 class _Selection:
     weigh: Weigh
-    counts: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
+    tally: Tally
 
 
 class PodCounts:
@@ -34,7 +34,7 @@ class PodCounts:
         self._picking: dict[tuple[bytes, bool], list[tuple[_Selection, int]]] = {}
         """For pods of a template, on their way out or not, the selections that count them and by how much."""
 
-    def of(self, identity: str, weigh: Weigh, rows: int) -> Ints:
+    def of(self, identity: str, weigh: Weigh, rows: int) -> Tally:
         """Counts per row, at least ``rows`` long. Equal identities must weigh alike."""
         selection = self._selections.pop(identity, None)
         if selection is None:
@@ -44,15 +44,12 @@ class PodCounts:
                 del self._selections[next(iter(self._selections))]
         # Taken out and put back: the one not asked for longest stands first.
         self._selections[identity] = selection
-        if len(selection.counts) < rows:
-            selection.counts = _longer(selection.counts, rows)
-        return selection.counts
+        selection.tally.lengthen(rows)
+        return selection.tally
 
     def change(self, row: int, pod: PodInfo, sign: int) -> None:
         for selection, weight in self._selections_of(pod):
-            if row >= len(selection.counts):
-                selection.counts = _longer(selection.counts, row + 1)
-            selection.counts[row] += sign * weight
+            selection.tally.add(row, sign * weight)
 
     def forget(self) -> None:
         """What selections weigh by has changed (such as a namespace's labels): count anew when asked."""
@@ -70,11 +67,7 @@ class PodCounts:
         return found
 
     def _count(self, weigh: Weigh, rows: int) -> _Selection:
-        selection = _Selection(weigh, np.zeros(rows, np.int64))
+        counts = np.zeros(rows, np.int64)
         for row, pod in self._placed():
-            selection.counts[row] += weigh(pod)
-        return selection
-
-
-def _longer(counts: Ints, rows: int) -> Ints:
-    return np.concatenate((counts, np.zeros(rows - len(counts), np.int64)))
+            counts[row] += weigh(pod)
+        return _Selection(weigh, Tally(counts))

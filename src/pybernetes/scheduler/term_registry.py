@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from pybernetes.scheduler.affinity import AffinityTerm
-from pybernetes.scheduler.arrays import Ints
 from pybernetes.scheduler.pod_info import PodInfo
+from pybernetes.scheduler.tally import Tally
 
 _MOST_COLUMNS = 64
 _MOST_TEMPLATES = 1024
-Picked = Sequence[tuple[AffinityTerm, Ints]]
+Picked = Sequence[tuple[AffinityTerm, Tally]]
 
 
 class _Held:
@@ -21,7 +21,7 @@ class _Held:
     def __init__(self, term: AffinityTerm) -> None:
         self.term = term
         self.by_row: dict[int, int] = {}
-        self.column: Ints | None = None
+        self.column: Tally | None = None
 
     def add(self, row: int, amount: int) -> bool:
         """False when nobody holds the term any more."""
@@ -31,16 +31,15 @@ class _Held:
         else:
             self.by_row.pop(row, None)
         if self.column is not None:
-            if row < len(self.column):
-                self.column[row] = left
-            else:
-                self.column = None
+            self.column.add(row, amount)
         return bool(self.by_row)
 
-    def filled(self, rows: int) -> Ints:
-        if self.column is None or len(self.column) != rows:
-            self.column = np.zeros(rows, np.int64)
-            self.column[list(self.by_row)] = list(self.by_row.values())
+    def filled(self, rows: int) -> Tally:
+        if self.column is None:
+            counts = np.zeros(rows, np.int64)
+            counts[list(self.by_row)] = list(self.by_row.values())
+            self.column = Tally(counts)
+        self.column.lengthen(rows)
         return self.column
 
 
@@ -81,7 +80,7 @@ class HeldTerms:
         """What terms pick by has changed, such as a namespace's labels."""
         self._picking.clear()
 
-    def _column(self, held: _Held, rows: int) -> Ints:
+    def _column(self, held: _Held, rows: int) -> Tally:
         """The columns that were asked for last are kept."""
         identity = held.term.identity
         self._with_columns.pop(identity, None)

@@ -18,6 +18,7 @@ from pybernetes.scheduler.configuration.arguments import InterPodAffinityArgs
 from pybernetes.scheduler.framework import MAX_SCORE, ClusterEvent, Code, Refusal, Scope
 from pybernetes.scheduler.hints import Change
 from pybernetes.scheduler.pod_info import PodInfo
+from pybernetes.scheduler.tally import Tally
 from pybernetes.scheduler.term_registry import PlacedTerms
 
 REASON_AFFINITY = "node(s) didn't match pod affinity rules"
@@ -87,11 +88,13 @@ class InterPodAffinity:
 
     def filter(self, pod: PodInfo, nodes: NodeColumns, rows: Rows) -> Sequence[Refusal]:
         """A node counts for the first rule that refuses it."""
-        refused: Mask = np.zeros(nodes.capacity, np.bool_)
+        refused: Mask | None = None
         refusals = []
         for mask, reason, code in self._refusals(pod, nodes):
-            refusals.append(Refusal((mask & ~refused)[rows], reason, code))
-            refused |= mask
+            # The first mask is nobody's to change: domains keep it.
+            fresh = mask if refused is None else mask & ~refused
+            refusals.append(Refusal(fresh[rows], reason, code))
+            refused = mask if refused is None else refused | mask
         return refusals
 
     def prefers(self, pod: PodInfo, nodes: NodeColumns) -> bool:
@@ -139,7 +142,7 @@ class InterPodAffinity:
         counts = self._counts_of_all(terms, nodes)
         domains = [nodes.domains(term.topology_key) for term in terms]
         company = [each.any(counts) for each in domains]
-        satisfied: Mask = np.logical_and.reduce(company)
+        satisfied: Mask = company[0] if len(company) == 1 else np.logical_and.reduce(company)
         if satisfied.any() or any(mask.any() for mask in company):
             return satisfied
         labels = self._labels(pod)
@@ -148,7 +151,7 @@ class InterPodAffinity:
         has_keys: Mask = np.logical_and.reduce([each.ids != ABSENT for each in domains])
         return has_keys
 
-    def _counts_of_all(self, terms: Sequence[AffinityTerm], nodes: NodeColumns) -> Ints:
+    def _counts_of_all(self, terms: Sequence[AffinityTerm], nodes: NodeColumns) -> Tally:
         """Pods that every term picks, as upstream counts for required affinity."""
 
         def weigh(placed: PodInfo) -> int:
@@ -157,7 +160,7 @@ class InterPodAffinity:
         identity = "all|" + "&".join(sorted(term.identity for term in terms))
         return self._state.counts.of(identity, weigh, nodes.capacity)
 
-    def _picked(self, term: AffinityTerm, nodes: NodeColumns) -> Ints:
+    def _picked(self, term: AffinityTerm, nodes: NodeColumns) -> Tally:
         """For each row the pods there that the term picks."""
 
         def weigh(placed: PodInfo) -> int:

@@ -15,7 +15,7 @@ import numpy as np
 
 from pybernetes.api.models import core_v1, meta_v1
 from pybernetes.api.selectors import LabelSelector
-from pybernetes.scheduler.arrays import ABSENT, Ints, Mask, Rows
+from pybernetes.scheduler.arrays import ABSENT, Floats, Ints, Mask, Rows
 from pybernetes.scheduler.cluster import ClusterState
 from pybernetes.scheduler.columns import NodeColumns
 from pybernetes.scheduler.configuration.arguments import PodTopologySpreadArgs
@@ -25,6 +25,7 @@ from pybernetes.scheduler.hints import Change
 from pybernetes.scheduler.plugins.node_affinity import required_nodes
 from pybernetes.scheduler.plugins.taint_toleration import TaintToleration
 from pybernetes.scheduler.pod_info import PodInfo
+from pybernetes.scheduler.tally import Tally
 from pybernetes.scheduler.workloads import Workloads
 
 REASON = "node(s) didn't match pod topology spread constraints"
@@ -95,6 +96,15 @@ class Spread:
         """The nodes without all topology keys."""
         self.domains = domains
         self.lacks = [each.ids == ABSENT for each in domains]
+        self._numbers: dict[int, tuple[Mask, int]] = {}
+
+    def number_of_domains(self, index: int, scored: Mask) -> int:
+        """How many domains the nodes have that are scored: counted anew when others are."""
+        known = self._numbers.get(index)
+        if known is None or not np.array_equal(known[0], scored):
+            number = number_of_domains(self.domains[index].ids, scored)
+            known = self._numbers[index] = scored.copy(), number
+        return known[1]
 
 
 class PodTopologySpread:
@@ -156,30 +166,45 @@ class PodTopologySpread:
     def score(self, pod: PodInfo, nodes: NodeColumns, rows: Rows, feasible: Mask) -> Ints:
         spread = self._spread(pod, nodes, _SOFT)
         scored = feasible & ~spread.lacking if self._needs_all_keys(pod) else feasible
-        total = np.zeros(nodes.capacity, np.float64)
-        for one, domains in zip(spread.constraints, spread.domains, strict=True):
-            counts = self._counts(one, nodes)
-            if one.topology_key == HOSTNAME:
-                weighted = counts * math.log(int(scored.sum()) + 2) + (one.max_skew - 1)
-                total += np.where(domains.ids != ABSENT, weighted, 0.0)
-            else:
-                size = number_of_domains(domains.ids, scored)
-                by_domain = domains.totals(counts) * math.log(size + 2) + (one.max_skew - 1)
-                by_domain[ABSENT] = 0.0
-                total += by_domain[domains.ids]
-        raw = np.rint(total).astype(np.int64)
+        if len(spread.constraints) == 1 and spread.constraints[0].topology_key != HOSTNAME:
+            by_domain = self._by_domain(spread, 0, nodes, scored)
+            # Nodes of one domain have one score: it is rounded once.
+            raw = np.rint(by_domain).astype(np.int64)[spread.domains[0].ids]
+        else:
+            total = np.zeros(nodes.capacity, np.float64)
+            for index, (one, domains) in enumerate(zip(spread.constraints, spread.domains, strict=True)):
+                if one.topology_key == HOSTNAME:
+                    counts = self._counts(one, nodes).counts
+                    weighted = counts * math.log(int(scored.sum()) + 2) + (one.max_skew - 1)
+                    total += np.where(domains.ids != ABSENT, weighted, 0.0)
+                else:
+                    total += self._by_domain(spread, index, nodes, scored)[domains.ids]
+            raw = np.rint(total).astype(np.int64)
         raw[~scored] = -1
         return raw[rows]
 
+    def _by_domain(self, spread: Spread, index: int, nodes: NodeColumns, scored: Mask) -> Floats:
+        one, domains = spread.constraints[index], spread.domains[index]
+        size = spread.number_of_domains(index, scored)
+        totals = domains.totals(self._counts(one, nodes)).astype(np.float64)
+        by_domain: Floats = totals * math.log(size + 2) + (one.max_skew - 1)
+        by_domain[ABSENT] = 0.0
+        return by_domain
+
     def normalise(self, pod: PodInfo, nodes: NodeColumns, raw: Ints, feasible: Mask) -> Ints:
         """The fewest get 100; rows with a raw score below 0 lack a topology key and get 0."""
-        scored = raw[feasible & (raw >= 0)]
+        has_keys = raw >= 0
+        scored = raw[feasible & has_keys]
         if not len(scored):
             return np.zeros_like(raw)
         least, most = int(scored.min()), int(scored.max())
         if most == 0:
-            return np.where(raw >= 0, MAX_SCORE, 0)
-        return np.where(raw >= 0, MAX_SCORE * (most + least - raw) // most, 0)
+            return np.where(has_keys, MAX_SCORE, 0)
+        points = raw * -MAX_SCORE
+        points += MAX_SCORE * (most + least)
+        points //= most
+        points *= has_keys
+        return points
 
     def _needs_all_keys(self, pod: PodInfo) -> bool:
         """The system's defaults spread over hosts even where nodes have no zone."""
@@ -223,7 +248,7 @@ class PodTopologySpread:
             return ()
         return [_constraint(one, pod, selector) for one in self._defaults if one.when_unsatisfiable == when]
 
-    def _counts(self, one: Constraint, nodes: NodeColumns) -> Ints:
+    def _counts(self, one: Constraint, nodes: NodeColumns) -> Tally:
         return self._state.counts.of(one.identity, one.weigh, nodes.capacity)
 
     def _has_keys(self, nodes: NodeColumns, constraints: Sequence[Constraint]) -> Mask:

@@ -47,7 +47,7 @@ class SelectorSpread:
                 and selector.matches(placed.labels)
             )
 
-        return self._state.counts.of(f"spread|{namespace}|{selector}", weigh, nodes.capacity)[rows].copy()
+        return self._state.counts.of(f"spread|{namespace}|{selector}", weigh, nodes.capacity).counts[rows].copy()
 
     def normalise(self, pod: PodInfo, nodes: NodeColumns, raw: Ints, feasible: Mask) -> Ints:
         most = int(raw[feasible].max(initial=0))
