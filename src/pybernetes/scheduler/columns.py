@@ -8,7 +8,7 @@ Amounts are thousandths of a CPU, bytes, and whole numbers. Not thread-safe.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -76,6 +76,8 @@ class NodeColumns:
         """Counts added, removed and relabelled nodes: results that span nodes depend on it."""
         self.tainted = 0
         """Counts changes of taints."""
+        self.restated = 0
+        """The position in ``changes`` of the last one that was not of pods alone."""
         self.resources: dict[str, int] = {}
         self._row_of: dict[str, int] = {}
         self._free: list[int] = []
@@ -137,13 +139,13 @@ class NodeColumns:
             self.structure += 1
         self._set_taints(row, node.spec.taints)
         self._set_images(row, old.status.images if old is not None else (), node.status.images)
-        self.changes.add(row)
+        self._restate(row)
         return row
 
     def reconsider(self) -> None:
         """What was said of any node may not be so any longer."""
         for row in np.flatnonzero(self.present):
-            self.changes.add(int(row))
+            self._restate(int(row))
 
     def remove_node(self, name: str) -> None:
         row = self._row_of.pop(name, None)
@@ -165,7 +167,7 @@ class NodeColumns:
             holders.pop(row, None)
         self._free.append(row)
         self.structure += 1
-        self.changes.add(row)
+        self._restate(row)
 
     def add_pod(self, row: int, pod: PodInfo) -> None:
         self._count_pod(row, pod, 1)
@@ -220,6 +222,19 @@ class NodeColumns:
     @property
     def capacity(self) -> int:
         return self._capacity
+
+    def amounts(self, row: int) -> Hashable:
+        """What a node has and what is taken of it: equal for rows that differ in nothing that is counted."""
+        return (
+            self.allocatable[:, row].tobytes(),
+            self.requested[:, row].tobytes(),
+            self.scored_cpu.item(row),
+            self.scored_memory.item(row),
+        )
+
+    def _restate(self, row: int) -> None:
+        self.changes.add(row)
+        self.restated = self.changes.position
 
     def _count_pod(self, row: int, pod: PodInfo, sign: int) -> None:
         for resource, amount in pod.requests.items():

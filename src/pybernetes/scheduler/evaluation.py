@@ -13,8 +13,10 @@ from random import Random
 from time import perf_counter
 
 import numpy as np
+import numpy.typing as npt
 
 from pybernetes.api.clock import SystemClock
+from pybernetes.scheduler.alike_rows import AlikeRows
 from pybernetes.scheduler.arrays import EVERY_ROW, Ints, Mask, Rows
 from pybernetes.scheduler.cluster import ClusterState
 from pybernetes.scheduler.columns import NodeColumns
@@ -28,7 +30,16 @@ from pybernetes.scheduler.figures import (
     UNSCHEDULABLE,
     SchedulerFigures,
 )
-from pybernetes.scheduler.framework import Code, FilterPlugin, Profile, Refusal, Rejection, Scope, Weighted
+from pybernetes.scheduler.framework import (
+    Code,
+    FilterPlugin,
+    Profile,
+    Refusal,
+    Rejection,
+    Scope,
+    Weighted,
+    scores_as_is,
+)
 from pybernetes.scheduler.narrowing import InQuestion, in_question, narrowing
 from pybernetes.scheduler.pod_info import PodInfo
 from pybernetes.scheduler.pods_and_filters import Concerned, PodFilters
@@ -80,6 +91,10 @@ class Evaluator:
         self._pod_filters = PodFilters(profile.filters)
         self._narrowing = narrowing(profile.filters)
         self._in_template: dict[str, tuple[Weighted, None]] = {one.plugin.name: (one, None) for one in profile.scores}
+        self._as_is = frozenset(
+            one.plugin.name for one in profile.scores if one.plugin.scope is Scope.NODE and scores_as_is(one.plugin)
+        )
+        self._alike = AlikeRows(self._node_filters, self._as_is)
         self.trace: Trace | None = None
         """What the last decision was made from; whoever wants to keep it takes it."""
 
@@ -105,16 +120,16 @@ class Evaluator:
             if held is not None and feasible[held]:
                 trace.row = held
                 return Placement(nodes.names[held], 1)
-        rows = np.flatnonzero(feasible)
-        if not len(rows):
+        count = int(np.count_nonzero(feasible))
+        if not count:
             return self.diagnose(pod)
-        if len(rows) > 1:
-            total = self._total(pod, nodes, trace, feasible)[rows]
-            rows = rows[total == total.max()]
+        if count > 1:
+            rows = self._best(pod, nodes, trace, feasible)
             self._figures.reached(SCORE, SUCCESS, now)
-        row = rows[0] if len(rows) == 1 else rows[self._random.randrange(len(rows))]
-        trace.row = int(row)
-        return Placement(nodes.names[row], int(feasible.sum()))
+        else:
+            rows = np.flatnonzero(feasible)
+        row = trace.row = int(rows[0] if len(rows) == 1 else rows[self._random.randrange(len(rows))])
+        return Placement(nodes.names[row], count)
 
     def examine(self, pod: PodInfo) -> Trace:
         """What a decision about the pod would be made from now; none is made, and no chance is used up."""
@@ -124,7 +139,7 @@ class Evaluator:
                 return self._trace_rejection(pod, plugin.name, rejection)
         trace, feasible = self._filtered(pod, nodes)
         if feasible.any():
-            self._total(pod, nodes, trace, feasible)
+            self._total(pod, nodes, trace, feasible, self._preferring(pod, nodes))
         return trace
 
     def diagnose(self, pod: PodInfo) -> Diagnosis:
@@ -245,7 +260,7 @@ class Evaluator:
         changed = nodes.changes.since(template.position) if template is not None else None
         if template is not None and changed and len(changed) * 2 <= nodes.size and template.covers(nodes):
             template = template.forked() if template.is_long else template
-            self._refresh(pod, nodes, template, np.array(list(set(changed)), np.intp))
+            self._refresh_changed(pod, nodes, template, set(changed))
         elif template is None or changed is None or changed or not template.covers(nodes):
             template = Template(nodes.capacity)
             self._refresh(pod, nodes, template, EVERY_ROW)
@@ -268,8 +283,22 @@ class Evaluator:
             self._refresh(pod, nodes, template, rows)
         return template
 
+    def _refresh_changed(self, pod: PodInfo, nodes: NodeColumns, template: Template, changed: set[int]) -> None:
+        if len(changed) > 1:
+            self._refresh(pod, nodes, template, np.array(list(changed), np.intp))
+            return
+        (row,) = changed
+        known = self._alike.known(pod, nodes, template, row)
+        if known is not None and (answer := template.alike.get(known)) is not None:
+            template.write(row, answer)
+            return
+        # A slice is a view of columns, which costs a fraction of a copy.
+        self._refresh(pod, nodes, template, slice(row, row + 1))
+        if known is not None:
+            template.alike[known] = template.answer(row)
+
     def _refresh(self, pod: PodInfo, nodes: NodeColumns, template: Template, rows: Rows) -> None:
-        if not isinstance(rows, slice):
+        if rows is not EVERY_ROW:
             template.step(rows)
         present = nodes.present[rows]
         verdicts: Ints | None = None
@@ -287,6 +316,8 @@ class Evaluator:
             kept = template.scores.get(weighted.plugin.name)
             if kept is not None:
                 kept[rows] = self._stopwatch.score(weighted.plugin, pod, nodes, rows, template.feasible)
+        if template.worth is not None:
+            template.weigh(template.worth, rows)
 
     def _feasible_in_cluster(self, pod: PodInfo, nodes: NodeColumns, trace: Trace) -> Mask:
         feasible = trace.template.feasible
@@ -297,22 +328,47 @@ class Evaluator:
                     trace.refusals.append((plugin.name, refusal))
         return feasible
 
-    def _total(self, pod: PodInfo, nodes: NodeColumns, trace: Trace, feasible: Mask) -> Ints:
+    def _preferring(self, pod: PodInfo, nodes: NodeColumns) -> list[Weighted]:
+        return [one for one in self._profile.scores if one.plugin.prefers(pod, nodes)]
+
+    def _best(self, pod: PodInfo, nodes: NodeColumns, trace: Trace, feasible: Mask) -> npt.NDArray[np.intp]:
+        """The rows that are worth most, in their order."""
+        template, preferring = trace.template, self._preferring(pod, nodes)
+        if feasible is not template.feasible or not self._as_is.issuperset(one.plugin.name for one in preferring):
+            rows = np.flatnonzero(feasible)
+            total = self._total(pod, nodes, trace, feasible, preferring)[rows]
+            best: npt.NDArray[np.intp] = rows[total == total.max()]
+            return best
+        for one in preferring:
+            self._in_template_of(trace, one, pod, nodes, feasible)
+        weights = {one.plugin.name: one.weight for one in preferring}
+        worth = template.worth if template.weights == weights else template.weighed_by(weights)
+        assert worth is not None
+        return np.flatnonzero(worth == worth.max())
+
+    def _in_template_of(
+        self, trace: Trace, weighted: Weighted, pod: PodInfo, nodes: NodeColumns, feasible: Mask
+    ) -> Ints:
+        """A plugin's raw scores, which the template keeps; the trace is told to look there."""
+        plugin = weighted.plugin
+        kept = trace.template.scores.get(plugin.name)
+        if kept is None:
+            kept = self._stopwatch.score(plugin, pod, nodes, EVERY_ROW, feasible)
+            trace.template.scores[plugin.name] = kept
+        trace.scores.append(self._in_template[plugin.name])
+        return kept
+
+    def _total(
+        self, pod: PodInfo, nodes: NodeColumns, trace: Trace, feasible: Mask, preferring: Sequence[Weighted]
+    ) -> Ints:
         total: Ints = np.zeros(nodes.capacity, np.int64)
-        for weighted in self._profile.scores:
+        for weighted in preferring:
             plugin = weighted.plugin
-            if not plugin.prefers(pod, nodes):
-                continue
             if plugin.scope is Scope.CLUSTER:
                 raw = self._stopwatch.score(plugin, pod, nodes, EVERY_ROW, feasible)
                 trace.scores.append((weighted, raw))
             else:
-                kept = trace.template.scores.get(plugin.name)
-                if kept is None:
-                    kept = self._stopwatch.score(plugin, pod, nodes, EVERY_ROW, feasible)
-                    trace.template.scores[plugin.name] = kept
-                raw = kept
-                trace.scores.append(self._in_template[plugin.name])
+                raw = self._in_template_of(trace, weighted, pod, nodes, feasible)
             total += weighted.weight * plugin.normalise(pod, nodes, raw, feasible)
         return total
 

@@ -215,6 +215,12 @@ class ScorePlugin(Plugin, Protocol):
     def normalise(self, pod: PodInfo, nodes: NodeColumns, raw: Ints, feasible: Mask) -> Ints: ...
 
 
+def scores_as_is(plugin: ScorePlugin) -> bool:
+    """Whether ``normalise`` leaves every score as it is and none is negative, which a plugin says by an attribute of
+    this name: what nodes are worth in all can then be kept, as the raw scores are."""
+    return bool(getattr(plugin, "scores_as_is", False))
+
+
 @dataclass(frozen=True, slots=True)
 class Weighted:
     plugin: ScorePlugin

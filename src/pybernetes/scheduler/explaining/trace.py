@@ -11,14 +11,15 @@ Assumes     Masks and scores of plugins with ``Scope.CLUSTER`` are new arrays at
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from pybernetes.api.models import core_v1
-from pybernetes.scheduler.arrays import Ints, Mask, Rows
+from pybernetes.scheduler.arrays import EVERY_ROW, Ints, Mask, Rows
 from pybernetes.scheduler.columns import NodeColumns
 from pybernetes.scheduler.framework import Code, Profile, Refusal, Rejection, Weighted
 from pybernetes.scheduler.pod_info import PodInfo
@@ -60,10 +61,18 @@ class Step:
     later: Step | None = None
 
 
+class RowAnswer(NamedTuple):
+    """What was said of one row; ``scores`` are in the order of the template's."""
+
+    verdicts: int
+    feasible: bool
+    scores: tuple[int, ...]
+
+
 class Template:
     """What the node-scoped plugins said, as of ``position`` in the change log."""
 
-    __slots__ = ("_bits", "_length", "feasible", "last", "position", "scores", "verdicts")
+    __slots__ = ("_bits", "_length", "alike", "feasible", "last", "position", "scores", "verdicts", "weights", "worth")
 
     def __init__(self, capacity: int) -> None:
         self.position = 0
@@ -71,6 +80,11 @@ class Template:
         self.verdicts: Ints | None = None
         """None while no node has been refused, which is the usual case."""
         self.scores: dict[str, Ints] = {}
+        self.alike: dict[Hashable, RowAnswer] = {}
+        """What was said of rows by the amounts on them, where nothing else counted."""
+        self.weights: Mapping[str, int] = {}
+        self.worth: Ints | None = None
+        """What rows are worth by ``weights`` of the plugins' scores; -1 where they are refused."""
         self.last = Step(slice(0), 0, False, ())
         self._length = 0
         self._bits: dict[Credited, np.int64] = {}
@@ -90,6 +104,7 @@ class Template:
         copy.verdicts = None if self.verdicts is None else self.verdicts.copy()
         copy.scores = {name: kept.copy() for name, kept in self.scores.items()}
         copy._bits = dict(self._bits)
+        copy.alike = self.alike
         return copy
 
     def bit_of(self, plugin: str, refusal: Refusal) -> np.int64:
@@ -108,9 +123,38 @@ class Template:
             self.verdicts = np.zeros(len(self.feasible), np.int64)
         self.verdicts[rows] = 0 if verdicts is None else verdicts
 
-    def step(self, rows: npt.NDArray[np.intp]) -> None:
-        """Keeps what these rows are before they are written."""
-        step = self._of_one(int(rows[0])) if len(rows) == 1 else self._of_many(rows)
+    def weighed_by(self, weights: Mapping[str, int]) -> Ints:
+        """What rows are worth, kept from now on for whoever weighs alike."""
+        self.weights, self.worth = weights, np.empty(len(self.feasible), np.int64)
+        self.weigh(self.worth, EVERY_ROW)
+        return self.worth
+
+    def weigh(self, worth: Ints, rows: Rows) -> None:
+        total: Ints | int = 0
+        for name, weight in self.weights.items():
+            total = total + self.scores[name][rows] * weight
+        worth[rows] = np.where(self.feasible[rows], total, -1)
+
+    def answer(self, row: int) -> RowAnswer:
+        verdicts = 0 if self.verdicts is None else self.verdicts.item(row)
+        return RowAnswer(verdicts, self.feasible.item(row), tuple(kept.item(row) for kept in self.scores.values()))
+
+    def write(self, row: int, answer: RowAnswer) -> None:
+        """The row is as another was of which this was said."""
+        self.step(slice(row, row + 1))
+        if answer.verdicts or self.verdicts is not None:
+            self.set_verdicts(slice(row, row + 1), np.full(1, answer.verdicts, np.int64))
+        self.feasible[row] = answer.feasible
+        worth = 0
+        for (name, kept), score in zip(self.scores.items(), answer.scores, strict=True):
+            kept[row] = score
+            worth += score * self.weights.get(name, 0)
+        if self.worth is not None:
+            self.worth[row] = worth if answer.feasible else -1
+
+    def step(self, rows: Rows) -> None:
+        """Keeps what these rows are before they are written; a slice is of one row."""
+        step = self._of_one(rows.start) if isinstance(rows, slice) else self._of_many(rows)
         self.last.later = self.last = step
         self._length += 1
 

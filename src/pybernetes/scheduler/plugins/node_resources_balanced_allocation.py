@@ -24,6 +24,7 @@ Floats = npt.NDArray[np.float64]
 class NodeResourcesBalancedAllocation:
     name = "NodeResourcesBalancedAllocation"
     scope = Scope.NODE
+    scores_as_is = True
     wakes_on: frozenset[ClusterEvent] = frozenset()
 
     def __init__(self, arguments: NodeResourcesBalancedAllocationArgs) -> None:
