@@ -201,3 +201,16 @@ def test_a_conversion_tells_of_the_first_field_that_does_not_fit_however_they_we
         convert(odd, POD.read, POD.definition)
     with pytest.raises(DecodeError, match="cannot restore slice from string"):
         convert({"spec": odd["spec"]}, POD.read, POD.definition)
+
+
+@pytest.mark.parametrize(
+    ("container", "message"),
+    [
+        ({"ports": {}}, "cannot restore slice from map"),
+        ({"resources": {"limits": []}}, "cannot restore map from slice"),
+        ({"resources": []}, "cannot restore struct from: slice"),
+    ],
+)
+def test_a_conversion_names_what_it_cannot_restore(container: dict[str, Any], message: str) -> None:
+    with pytest.raises(DecodeError, match=message):
+        convert({"spec": {"containers": [container]}}, POD.read, POD.definition)

@@ -80,11 +80,12 @@ def _in_words(error: Mismatch) -> str:
         return f"cannot convert {kind} to {wanted}" if fails_late else f"unrecognized type: {plain}"
     if wanted.startswith("[]"):
         return f"cannot restore slice from {kind}"
-    if wanted.startswith("map["):
+    if wanted.startswith("map[") or wanted in _NAMED_MAPS:
         return f"cannot restore map from {kind}"
     return f"cannot restore struct from: {kind}"
 
 
+_NAMED_MAPS = frozenset(("v1.ResourceList",))
 _PLAIN = frozenset(("string", "bool", "int32", "int64", "float64"))
 
 

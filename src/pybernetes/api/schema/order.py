@@ -31,6 +31,6 @@ def _ordered(value: Any, field: FieldFacts, type_: str) -> Any:
     if isinstance(value, dict):
         if type_.startswith("{}"):
             return {name: _ordered(value[name], field, type_[2:]) for name in sorted(value)}
-        if "." in type_:
+        if "." in type_ and not type_.startswith("[]"):
             return in_field_order(value, definition(type_))
     return sorted_deeply(value)
