@@ -15,6 +15,7 @@ from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Protocol
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from pybernetes.api.digits import whole
 from pybernetes.api.durations import InvalidDuration, parse_duration
 from pybernetes.api.fields import quoted
 
@@ -175,7 +176,14 @@ def _descriptor(descriptor: str, zone: tzinfo) -> Schedule:
         seconds = parse_duration(descriptor.removeprefix(_EVERY))
     except InvalidDuration as error:
         raise InvalidSchedule(f"failed to parse duration {descriptor}: {error}") from error
+    if seconds > _LONGEST_SECONDS:
+        wrong = f"time: invalid duration {quoted(descriptor.removeprefix(_EVERY))}"
+        raise InvalidSchedule(f"failed to parse duration {descriptor}: {wrong}")
     return Interval(timedelta(seconds=max(1, int(seconds))))
+
+
+_LONGEST_SECONDS = (2**63 - 1) / 1e9
+"""What Go's durations hold."""
 
 
 def _fields(texts: Sequence[str], zone: tzinfo) -> Fields:
@@ -227,7 +235,7 @@ def _named_number(text: str, bounds: _Bounds) -> int:
 def _number(text: str) -> int:
     if not _is_number(text):
         raise InvalidSchedule(f"failed to parse int from {text}: strconv.Atoi: parsing {quoted(text)}: invalid syntax")
-    number = int(text)
+    number = whole(text)
     if number < 0:
         raise InvalidSchedule(f"negative number ({number}) not allowed: {text}")
     return number

@@ -11,6 +11,8 @@ import re
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 
+from pybernetes.api.digits import whole
+
 _LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _SUBDOMAIN = _LABEL + r"(\." + _LABEL + ")*"
 _UNDERSCORE_LABEL = "_?[a-z0-9]([-_a-z0-9]*[a-z0-9])?"
@@ -320,7 +322,7 @@ def is_cidr(text: str) -> list[str]:
         unpadded = _LEADING_ZERO.sub("", text) if ":" not in text else text.replace("/0", "/")
         padded = unpadded != text and not any(message == _NOT_A_CIDR for message in is_cidr(unpadded))
         return ["must not have leading 0s in IP or prefix length" if padded else _NOT_A_CIDR]
-    if int(length) > address.max_prefixlen:
+    if whole(length) > address.max_prefixlen:
         return [_NOT_A_CIDR]
     if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
         return ["must not have an IPv4-mapped IPv6 address"]

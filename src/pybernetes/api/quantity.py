@@ -14,6 +14,9 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from functools import lru_cache, total_ordering
 
+from pybernetes.api.digits import LONGEST
+from pybernetes.api.digits import whole as _digits
+
 NANO = 10**9
 MILLI = 10**6  # nanos in a thousandth
 MAXIMUM = (2**63 - 1) * NANO
@@ -123,8 +126,12 @@ def _parse(text: str) -> Quantity:
     if match is None or not (match[2] or match[3]):
         raise QuantityError(f"quantities must match the regular expression '{_SPLIT}'")
     sign, whole, fraction, suffix = match[1], match[2], match[3] or "", match[4]
-    digits, scale = int(whole + fraction or "0"), -len(fraction)
+    if len(fraction) > LONGEST:
+        fraction = fraction[:LONGEST] + ("1" if fraction[LONGEST:].strip("0") else "0")
+    digits, scale = _digits((whole + fraction).lstrip("0") or "0"), -len(fraction)
     exponent = _EXPONENT.fullmatch(suffix)
+    if exponent and len(exponent[1]) > _MOST_DIGITS:
+        raise QuantityError("unable to parse quantity's suffix")
     if suffix in _BINARY:
         nano = _rounded_up(digits * 1024 ** _BINARY[suffix], scale)
         format = Format.BINARY

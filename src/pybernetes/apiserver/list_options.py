@@ -17,6 +17,7 @@ from typing import Any
 import orjson
 
 from pybernetes.api import errors, go_json
+from pybernetes.api.digits import whole
 from pybernetes.api.fields import FieldError, FieldPath, forbidden, not_supported, quoted
 from pybernetes.api.selectors import FieldSelector, LabelSelector
 from pybernetes.apiserver.http import ApiRequest
@@ -64,7 +65,7 @@ def parse_version(text: str) -> int:
         raise ValueError(
             f"resourceVersion: Invalid value: {quoted}: strconv.ParseUint: parsing {quoted}: invalid syntax"
         )
-    if int(text) >= 1 << 64:
+    if whole(text) >= 1 << 64:
         raise ValueError(
             f'resourceVersion: Invalid value: "{text}": strconv.ParseUint: parsing "{text}": value out of range'
         )
@@ -164,8 +165,9 @@ def _whole(request: ApiRequest, name: str) -> int | None:
     text = request.param(name)
     wrong = "invalid syntax"
     if _WHOLE.fullmatch(text):
-        if -(2**63) <= int(text) < 2**63:
-            return int(text)
+        number = whole(text)
+        if -(2**63) <= number < 2**63:
+            return number
         wrong = "value out of range"
     raise errors.bad_request(f"strconv.ParseInt: parsing {quoted(text)}: {wrong}")
 

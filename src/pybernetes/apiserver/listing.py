@@ -20,7 +20,7 @@ from pybernetes.apiserver.registry import Registry
 from pybernetes.apiserver.resource import Document
 from pybernetes.apiserver.selection import Selection, candidates
 from pybernetes.apiserver.watch_cache import WatchCache
-from pybernetes.store.contract import Compacted
+from pybernetes.store.contract import Compacted, FutureRevision
 
 FRESHNESS_SECONDS = 3.0
 RETRY_SECONDS = 1
@@ -99,6 +99,8 @@ class Lister:
         most = limit if limit and selection.everything else None
         try:
             then = await self._registry.store.range(prefix, start=prefix + start, limit=most, at=revision)
+        except FutureRevision as error:
+            raise too_large(revision, self._registry.store.revision) from error
         except Compacted as error:
             raise errors.expired("The resourceVersion for the provided list is too old.") from error
         found = [self._registry.object_of(entry) for entry in then.entries]

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from time import monotonic
 
+from pybernetes.api.digits import whole
 from pybernetes.api.figures import Histogram
 from pybernetes.apiserver.auth.contract import User
 from pybernetes.apiserver.endpoint import Endpoint
@@ -141,7 +142,7 @@ class FairGate:
         limit = request.param("limit")
         from_memory = not request.param("continue") and request.param("resourceVersionMatch") != "Exact"
         size = len(cache.objects.peekitem(0)[1].value)
-        number = int(limit) if limit.isdecimal() else 0
+        number = whole(limit) if limit.isdecimal() else 0
         return width.of_list(count, size, number, from_memory=from_memory, most=most)
 
 

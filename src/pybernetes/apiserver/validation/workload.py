@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
+from pybernetes.api.digits import whole
 from pybernetes.api.fields import FieldError, FieldPath, invalid, is_percent
 from pybernetes.api.models.apps_v1 import DeploymentSpec, ReplicaSetSpec
 from pybernetes.api.models.meta_v1 import LabelSelector
@@ -64,8 +65,8 @@ def check_part_counts(
 
 
 def percentage(value: int | str | None) -> int | None:
-    if isinstance(value, str) and value.endswith("%") and value[:-1].isdigit():
-        return int(value[:-1])
+    if isinstance(value, str) and value.endswith("%") and value.isascii() and value[:-1].isdigit():
+        return whole(value[:-1])
     return None
 
 
