@@ -88,7 +88,10 @@ class SchedulerFigures:
         self._decisions = 0
 
     def profile(self, name: str) -> ProfileFigures:
-        return self.profiles.setdefault(name, ProfileFigures())
+        found = self.profiles.get(name)
+        if found is None:
+            found = self.profiles[name] = ProfileFigures()
+        return found
 
     def is_sampled(self) -> bool:
         """Asked once for each decision."""
