@@ -7,7 +7,6 @@ Follows k8s.io/apiserver/pkg/endpoints/handlers/negotiation: the Accept header's
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
@@ -131,24 +130,56 @@ def _negotiate(accept: str, offer: Offer) -> Media | None:
     return next((media for clause in _clauses(accept) if (media := _served(clause, offer)) is not None), None)
 
 
-def _clauses(accept: str) -> Iterator[dict[str, str]]:
-    """Each clause's parameters, with its type under the empty name; the client's most wanted first."""
-    clauses = []
-    for position, text in enumerate(accept.split(",")):
-        kind, *parameters = (part.strip() for part in text.split(";"))
-        clause = {"": kind.lower()}
-        for parameter in filter(None, parameters):
-            name, _, value = parameter.partition("=")
-            clause[name.strip()] = value.strip().strip('"')
-        clauses.append((-_quality(clause), position, clause))
-    return (clause for _, _, clause in sorted(clauses, key=lambda row: row[:2]))
+def _clauses(accept: str) -> list[dict[str, str]]:
+    """Each clause's parameters, with its type under the empty name; the client's most wanted first.
+
+    As the library reads them that upstream uses (goautoneg): types are compared letter by letter, quotes are part of a
+    value, what is no type and what is no parameter is passed over."""
+    ranked: list[tuple[float, dict[str, str]]] = []
+    for text in accept.split(","):
+        stated, *parameters = text.strip(" ").split(";")
+        kind = _type_of(stated)
+        if not kind:
+            continue
+        clause, quality = {"": kind}, 1.0
+        for name, value in filter(None, map(_parameter, parameters)):
+            if name == "q":
+                quality = _number(value)
+            else:
+                clause[name] = value
+        place = len(ranked)
+        while place and _goes_ahead(quality, kind, *ranked[place - 1]):
+            place -= 1
+        ranked.insert(place, (quality, clause))
+    return [clause for _, clause in ranked]
 
 
-def _quality(clause: dict[str, str]) -> float:
+def _type_of(stated: str) -> str:
+    """ "" for what is none."""
+    parts = [part.strip(" ") for part in stated.split("/")]
+    if len(parts) == 2 and parts[1]:
+        return "/".join(parts)
+    return "*/*" if parts[0] == "*" and not any(parts[1:]) else ""
+
+
+def _parameter(text: str) -> tuple[str, str] | None:
+    parts = text.split("=")
+    return (parts[0].strip(" "), parts[1].strip(" ")) if len(parts) == 2 and parts[1] else None
+
+
+def _number(text: str) -> float:
     try:
-        return float(clause.get("q", "1"))
+        return float(text)
     except ValueError:
-        return 1.0
+        return 0.0
+
+
+def _goes_ahead(quality: float, kind: str, other_quality: float, other: dict[str, str]) -> bool:
+    """What is more wanted, and whatever names more than the other does."""
+    if quality > other_quality:
+        return True
+    mine, theirs = kind.split("/"), other[""].split("/")
+    return any(one != "*" and another == "*" for one, another in zip(mine, theirs, strict=True))
 
 
 def _served(clause: dict[str, str], offer: Offer) -> Media | None:

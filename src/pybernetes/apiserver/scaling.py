@@ -137,6 +137,7 @@ class ScaleDoor:
         self._path: Path = tuple(f"f:{name}" for name in declared.replicas.split("."))
 
     async def get(self, call: Call) -> ApiResponse:
+        media_of(call.request)
         stored = await self._registry.get(call.info.namespace, call.info.name)
         return self._answer(call.request, stored)
 
