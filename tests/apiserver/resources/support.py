@@ -50,6 +50,8 @@ def completed_by(resource: Resource, manifest: Document) -> Document:
         new = resource.stored.to_storage(new)
     if rules.has_status:
         new["status"] = rules.initial_status(new) if rules.initial_status else {}
+    if rules.drops is not None:
+        rules.drops(new)
     if rules.prepare_create is not None:
         rules.prepare_create(new, CONTEXT)
     return new
@@ -69,6 +71,8 @@ def update_problems(resource: Resource, old: Document, **changes: Any) -> list[s
     new = changed(old, **changes)
     if resource.defaults is not None:
         resource.defaults(new)
+    if resource.drops is not None:
+        resource.drops(new)
     if resource.prepare_update is not None:
         resource.prepare_update(new, old, CONTEXT)
     assert resource.validate is not None

@@ -1,0 +1,171 @@
+"""Writes with odd metadata, statuses and subresources, each answered as kube-apiserver answers it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from apiserver.serving import CONFIG_MAPS, Talk, config_map, serving
+
+PODS = "/api/v1/namespaces/default/pods"
+LEASES = "/apis/coordination.k8s.io/v1/namespaces/default/leases"
+CONTROLLERS = "/api/v1/namespaces/default/replicationcontrollers"
+CONTAINER = {"name": "c", "image": "i"}
+
+
+def pod(**spec: Any) -> dict[str, Any]:
+    return {"metadata": {"name": "web"}, "spec": {"containers": [CONTAINER], **spec}}
+
+
+async def reported(talk: Talk, **status: Any) -> Any:
+    """What becomes of a status that somebody sends of a new pod."""
+    made = (await talk.post(PODS, pod(nodeName="n"))).body
+    return await talk.put(f"{PODS}/web/status", {**made, "status": status})
+
+
+@pytest.mark.parametrize(
+    ("version", "code", "message"),
+    [
+        ("9" * 30, 500, f'strconv.ParseUint: parsing "{"9" * 30}": value out of range'),
+        ("x", 500, 'strconv.ParseUint: parsing "x": invalid syntax'),
+        (
+            "0",
+            422,
+            'leases.coordination.k8s.io "web" is invalid: metadata.resourceVersion: Invalid value: 0: '
+            "must be specified for an update",
+        ),
+    ],
+)
+async def test_a_stated_version_is_read_as_a_number(version: str, code: int, message: str) -> None:
+    async with serving() as talk:
+        made = (await talk.post(LEASES, {"metadata": {"name": "web"}, "spec": {}})).body
+        refused = await talk.put(f"{LEASES}/web", {**made, "metadata": {"name": "web", "resourceVersion": version}})
+        assert (refused.status, refused.message) == (code, message)
+
+
+@pytest.mark.parametrize(("dry_run", "key"), [({"dryRun": "All"}, ""), ({}, "/registry")])
+async def test_a_dry_run_names_the_key_without_the_stores_prefix(dry_run: dict[str, str], key: str) -> None:
+    async with serving() as talk:
+        await talk.post(CONFIG_MAPS, config_map("web"))
+        refused = await talk.put(f"{CONFIG_MAPS}/web", {"metadata": {"name": "web", "uid": "u"}}, **dry_run)
+        assert refused.status == 409
+        assert f"Key: {key}/configmaps/default/web, " in refused.message
+
+
+async def test_a_link_of_old_stays_with_the_object() -> None:
+    async with serving() as talk:
+        made = (await talk.post(CONFIG_MAPS, config_map("web"))).body
+        made["metadata"]["selfLink"] = "a"
+        assert (await talk.put(f"{CONFIG_MAPS}/web", made)).body["metadata"]["selfLink"] == "a"
+
+
+async def test_the_grace_of_what_is_being_deleted_is_no_clients_to_change() -> None:
+    async with serving() as talk:
+        await talk.post(CONFIG_MAPS, {"metadata": {"name": "web", "finalizers": ["example.com/f"]}})
+        going = (await talk.delete(f"{CONFIG_MAPS}/web")).body
+        going["metadata"]["deletionGracePeriodSeconds"] = 5
+        refused = await talk.put(f"{CONFIG_MAPS}/web", going)
+        assert refused.status == 422
+        assert "metadata.deletionGracePeriodSeconds: Invalid value: 5: field is immutable" in refused.message
+
+
+async def test_a_pods_addresses_are_aligned_before_they_are_managed() -> None:
+    async with serving() as talk:
+        answer = await reported(talk, podIP="10.0.0.9")
+        assert answer.body["status"]["podIPs"] == [{"ip": "10.0.0.9"}]
+        managed = answer.body["metadata"]["managedFields"][-1]["fieldsV1"]["f:status"]
+        assert managed["f:podIPs"] == {".": {}, 'k:{"ip":"10.0.0.9"}': {".": {}, "f:ip": {}}}
+
+
+async def test_what_is_told_of_containers_is_judged() -> None:
+    device = {"name": "claim:x", "resources": [{"resourceID": "a", "health": "Fine", "message": ""}]}
+    told = {"name": "c", "user": {"linux": {"uid": -1, "gid": 0}}, "allocatedResourcesStatus": [device]}
+    async with serving() as talk:
+        refused = await reported(talk, containerStatuses=[told], podIPs=[{"ip": "10.0.0.9"}, {"ip": "x"}])
+        causes = [(cause["field"], cause["message"].partition(":")[0]) for cause in refused.body["details"]["causes"]]
+        assert causes == [
+            ("status.podIPs[1]", "Invalid value"),
+            ("status.podIPs", "Internal error"),
+            ("status.podIPs", "Invalid value"),
+            ("status.containerStatuses[0].user.linux.uid", "Invalid value"),
+            ("status.containerStatuses[0].allocatedResourcesStatus[0].name", "Invalid value"),
+            ("status.containerStatuses[0].allocatedResourcesStatus[0].resources[0].health", "Unsupported value"),
+            ("status.containerStatuses[0].allocatedResourcesStatus[0].resources[0].message", "Required value"),
+        ]
+
+
+async def test_an_address_in_an_odd_form_is_warned_of() -> None:
+    async with serving() as talk:
+        answer = await reported(talk, podIP="2001:DB8::1")
+        assert answer.response.warnings == (
+            'status.podIPs[0].ip: IPv6 address "2001:DB8::1" should be in RFC 5952 canonical format ("2001:db8::1")',
+        )
+
+
+async def test_who_states_a_field_of_a_feature_that_is_off_manages_it() -> None:
+    async with serving() as talk:
+        made = (await talk.post(PODS, pod(containers=[{**CONTAINER, "lifecycle": {"stopSignal": "SIGTERM"}}]))).body
+        assert "lifecycle" not in made["spec"]["containers"][0]
+        managed = made["metadata"]["managedFields"][0]["fieldsV1"]["f:spec"]["f:containers"]
+        assert managed['k:{"name":"c"}']["f:lifecycle"] == {".": {}, "f:stopSignal": {}}
+
+
+async def test_a_scales_metadata_is_judged() -> None:
+    template = {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [CONTAINER]}}
+    async with serving() as talk:
+        await talk.post(CONTROLLERS, {"metadata": {"name": "web"}, "spec": {"template": template}})
+        scale = {"metadata": {"name": "web", "labels": {"a b": "c"}}, "spec": {"replicas": -1}}
+        refused = await talk.put(f"{CONTROLLERS}/web/scale", scale)
+        fields = [cause["field"] for cause in refused.body["details"]["causes"]]
+        assert fields == ["metadata.labels", "spec.replicas"]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "warning"),
+    [
+        ("web/binding", {"metadata": {"name": "web"}, "target": {"kind": "Node", "name": "n", "x": 1}}, "target.x"),
+        ("web/eviction", {"metadata": {"name": "web"}, "x": 1}, "x"),
+    ],
+)
+async def test_unknown_fields_are_warned_of_at_every_door(path: str, body: Any, warning: str) -> None:
+    async with serving() as talk:
+        await talk.post(PODS, pod())
+        answer = await talk.post(f"{PODS}/{path}", body)
+        assert answer.response.warnings == (f'unknown field "{warning}"',)
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "message"),
+    [
+        (
+            {"metadata": {"name": "web", "namespace": "other"}},
+            400,
+            "the namespace of the provided object does not match the namespace sent on the request",
+        ),
+        (
+            {
+                "metadata": {"name": "web"},
+                "deleteOptions": {"ignoreStoreReadErrorWithClusterBreakingPotential": True},
+            },
+            422,
+            'Eviction.policy "web" is invalid: deleteOptions.ignoreStoreReadErrorWithClusterBreakingPotential: '
+            "Invalid value: true: can not be set for pod eviction, try after removing the option",
+        ),
+    ],
+)
+async def test_an_eviction_that_means_something_else_is_refused(body: Any, code: int, message: str) -> None:
+    async with serving() as talk:
+        await talk.post(PODS, pod())
+        refused = await talk.post(f"{PODS}/web/eviction", body)
+        assert (refused.status, refused.message) == (code, message)
+
+
+async def test_a_class_that_no_server_is_asked_for_is_an_error_of_the_servers() -> None:
+    async with serving() as talk:
+        for name, why in (
+            ("", "resource name may not be empty"),
+            ("a/b", "invalid resource name \"a/b\": [may not contain '/']"),
+        ):
+            refused = await talk.post(PODS, pod(runtimeClassName=name), dryRun="All")
+            assert (refused.status, refused.message) == (500, why)
