@@ -75,10 +75,10 @@ async def user_of(access: Access, token: str) -> User | None:
     return await access.authenticator.authenticate(request(authorization=f"Bearer {token}"))
 
 
-async def ask(access: Access, path: str, body: Any, user: User) -> dict[str, Any]:
+async def ask(access: Access, path: str, body: Any, user: User, **headers: str) -> dict[str, Any]:
     routes = Routes()
     access.register(routes)
-    asked = request("POST", path, body)
+    asked = request("POST", path, body, **headers)
     info = parse(asked)
     handler = routes.of_subresource(info.group, info.resource, info.subresource) or routes.of_group(
         info.group, info.version
@@ -301,3 +301,12 @@ async def test_what_the_server_sets_is_no_metadata_of_a_review(access: Access) -
     answer = await ask(access, path, {"metadata": {"uid": "u", "selfLink": "x"}, "spec": spec}, ADMIN)
     assert answer["status"]["allowed"] is False
     assert not {"uid", "selfLink"} & set(answer["metadata"])
+
+
+async def test_a_review_is_no_row_of_a_table(access: Access) -> None:
+    table = "application/json;as=Table;v=v1;g=meta.k8s.io"
+    path = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
+    with pytest.raises(ApiError, match="only the following media types are accepted"):
+        await ask(access, path, {}, ADMIN, accept=table)
+    answer = await ask(access, path, {}, ADMIN, accept=f"{table},application/json")
+    assert answer["kind"] == "SelfSubjectReview"

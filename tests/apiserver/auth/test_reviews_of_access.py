@@ -66,3 +66,11 @@ def test_a_requirement_of_fields_has_one_value(values: list[str], understood: bo
     spec = {"resourceAttributes": {**PODS, "fieldSelector": {"requirements": [requirement]}}}
     ignored = "spec.resourceAttributes.fieldSelector ignored due to parse error"
     assert evaluation_error(spec) == ("" if understood else ignored)
+
+
+def test_metadata_that_should_be_empty_is_shown_in_the_order_of_its_fields() -> None:
+    spec = {"user": "u", "resourceAttributes": PODS}
+    document = {"metadata": {"namespace": "n", "labels": {"b": "1", "a": "2"}, "name": "x"}, "spec": spec}
+    assert [str(one) for one in access_problems(document, about_self=False, local=False)] == [
+        'metadata: Invalid value: {"name":"x","namespace":"n","labels":{"a":"2","b":"1"}}: must be empty'
+    ]

@@ -25,7 +25,8 @@ from pybernetes.api.models.meta_v1 import FieldSelectorRequirement, LabelSelecto
 from pybernetes.api.patch.apply import Typed
 from pybernetes.api.patch.newcomers import Newcomers
 from pybernetes.api.patch.parts import kind_of
-from pybernetes.api.schema import shape_of
+from pybernetes.api.schema import definition, shape_of
+from pybernetes.api.schema.order import in_field_order
 from pybernetes.api.selectors import FieldSelector, LabelSelector, SelectorError
 from pybernetes.apiserver import tracking
 from pybernetes.apiserver.decoding import decode
@@ -109,7 +110,8 @@ def access_problems(document: Document, *, about_self: bool, local: bool) -> Ite
         yield from _check_selectors(resource, path.resourceAttributes)
     metadata = document["metadata"]
     if any(name not in ("managedFields", *(("namespace",) if local else ())) for name in metadata):
-        yield invalid(at.metadata, metadata, "must be empty except for namespace" if local else "must be empty")
+        shown = in_field_order(metadata, definition("meta_v1.ObjectMeta"))
+        yield invalid(at.metadata, shown, "must be empty except for namespace" if local else "must be empty")
     if local and resource is not None and resource.namespace != metadata.get("namespace", ""):
         yield invalid(path.resourceAttributes.namespace, resource.namespace, "must match metadata.namespace")
     if local and other is not None:

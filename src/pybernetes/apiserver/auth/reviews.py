@@ -16,7 +16,7 @@ from pybernetes.api.clock import Clock
 from pybernetes.api.fields import FieldError
 from pybernetes.api.kinds import by_resource
 from pybernetes.api.meta import format_time
-from pybernetes.apiserver.answers import document_answer
+from pybernetes.apiserver.answers import media_answer
 from pybernetes.apiserver.auth.authenticators import RequestAuthenticator
 from pybernetes.apiserver.auth.authorizers import ClusterAuthorizer, node_of
 from pybernetes.apiserver.auth.contract import AUTHENTICATED_GROUP, Attributes, Authorizer, User
@@ -25,6 +25,7 @@ from pybernetes.apiserver.auth.rules import PolicyRule
 from pybernetes.apiserver.auth.service_accounts import InvalidToken, ServiceAccountTokens
 from pybernetes.apiserver.discovery.served import Kind, ServedResource, ServedVersion
 from pybernetes.apiserver.http import ApiResponse
+from pybernetes.apiserver.negotiation import Offer, media_of
 from pybernetes.apiserver.routes import Call, Routes
 
 Document = dict[str, Any]
@@ -99,9 +100,10 @@ class Reviews:
             raise errors.path_not_found()
         if info.verb != "create":
             raise errors.method_not_allowed()
+        media = media_of(call.request, Offer.DOCUMENT)
         kind = by_resource(info.group, info.version, info.resource)
         document = read_object(call, kind, self._clock, namespaced=kind.namespaced)
-        return document_answer(call.request, await answer(document, call), 201)
+        return media_answer(call.request, await answer(document, call), media, 201)
 
     async def _token(self, document: Document, call: Call) -> Document:
         spec = document.get("spec") or {}
