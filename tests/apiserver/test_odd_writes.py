@@ -169,3 +169,19 @@ async def test_a_class_that_no_server_is_asked_for_is_an_error_of_the_servers() 
         ):
             refused = await talk.post(PODS, pod(runtimeClassName=name), dryRun="All")
             assert (refused.status, refused.message) == (500, why)
+
+
+@pytest.mark.parametrize(
+    ("path", "made"),
+    [
+        ("/apis/storage.k8s.io/v1/csinodes", {"metadata": {"name": "web"}, "spec": {"drivers": []}}),
+        (CONFIG_MAPS, {"metadata": {"name": "web"}}),
+        (PODS, pod()),
+    ],
+)
+async def test_no_patch_changes_an_objects_identity(path: str, made: Any) -> None:
+    async with serving() as talk:
+        await talk.post(path, made)
+        refused = await talk.patch(f"{path}/web", {"metadata": {"uid": "u"}})
+        assert refused.status == 422
+        assert {cause["field"] for cause in refused.body["details"]["causes"]} == {"metadata.uid"}

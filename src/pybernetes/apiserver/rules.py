@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from pybernetes.api.fields import FieldError
 from pybernetes.api.models.meta_v1 import ObjectMeta
 from pybernetes.apiserver.resource import Context, Document, Resource, SpecialSubresource, StatusSubresource
-from pybernetes.apiserver.validation.metadata import check_any_update, has_odd_finalizers
+from pybernetes.apiserver.validation.metadata import check_any_update, has_odd_finalizers, is_another
 
 
 class Models:
@@ -125,7 +125,11 @@ def with_common(models: Models, own: Iterable[FieldError], *, always: bool = Fal
     found = list(own)
     metadata = getattr(models.new, "metadata", None)
     if isinstance(metadata, ObjectMeta) and (
-        always or "/" in metadata.generate_name or has_odd_finalizers(metadata) or any(map(_is_about_metadata, found))
+        always
+        or "/" in metadata.generate_name
+        or is_another(metadata, models.old.metadata)
+        or has_odd_finalizers(metadata)
+        or any(map(_is_about_metadata, found))
     ):
         yield from check_any_update(metadata, models.old.metadata)
     yield from found

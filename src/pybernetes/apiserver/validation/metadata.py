@@ -198,6 +198,11 @@ def _check_finalizer_format(finalizers: Sequence[str], path: FieldPath) -> Itera
         yield invalid(path, finalizers, "finalizer orphan and foregroundDeletion cannot be both set")
 
 
+def is_another(new: ObjectMeta, old: ObjectMeta) -> bool:
+    """Whether an update would change what no update changes."""
+    return bool(_identity(new) != _identity(old))
+
+
 def has_odd_finalizers(metadata: ObjectMeta) -> bool:
     """Whether they are at fault in ways that the kinds' own update rules do not look for."""
     return bool(metadata.finalizers) and any(_check_finalizer_format(metadata.finalizers, at))
