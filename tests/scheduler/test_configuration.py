@@ -195,6 +195,7 @@ def profile_with(**plugins: Any) -> dict[str, Any]:
 
 
 START = "initializing profiles: creating profile for scheduler name default-scheduler: "
+MADE = START + 'initializing plugin "NodeResourcesFit": '
 FIT = "profiles[0].pluginConfig[0].args"
 
 
@@ -226,7 +227,7 @@ FIT = "profiles[0].pluginConfig[0].args"
         ),
         (
             configuration({"schedulerName": "a"}, {"schedulerName": "a"}),
-            'profiles[1].schedulerName: Duplicate value: "profiles[0].schedulerName"',
+            "profiles[1].schedulerName: Duplicate value: {}",
         ),
         (configuration({"schedulerName": "a"}, {}), "profiles[1].schedulerName: Required value"),
         (
@@ -261,8 +262,8 @@ FIT = "profiles[0].pluginConfig[0].args"
         (configuration({"nope": 1}), 'strict decoding error: unknown field "profiles[0].nope"'),
         (
             with_arguments("NodeResourcesFit", nope=1),
-            "decoding .profiles[0].pluginConfig[0]: decoding args for plugin NodeResourcesFit: "
-            'strict decoding error: unknown field "nope"',
+            "strict decoding error: decoding .profiles[0].pluginConfig[0]: strict decoding error: "
+            'decoding args for plugin NodeResourcesFit: strict decoding error: unknown field "nope"',
         ),
         (
             with_arguments("NodeResourcesFit", kind="InterPodAffinityArgs"),
@@ -281,12 +282,12 @@ FIT = "profiles[0].pluginConfig[0].args"
         ),
         (
             with_arguments("NodeResourcesFit", scoringStrategy={"type": "Fullest"}),
-            f'{FIT}.scoringStrategy.type: Unsupported value: "Fullest": supported values: "LeastAllocated", '
+            f'{MADE}scoringStrategy.type: Unsupported value: "Fullest": supported values: "LeastAllocated", '
             '"MostAllocated", "RequestedToCapacityRatio"',
         ),
         (
             with_arguments("NodeResourcesFit", scoringStrategy={"type": "RequestedToCapacityRatio"}),
-            f"{FIT}.scoringStrategy.requestedToCapacityRatio: Required value: must be specified when type is "
+            f"{MADE}scoringStrategy.requestedToCapacityRatio: Required value: must be specified when type is "
             "RequestedToCapacityRatio",
         ),
         (
@@ -302,7 +303,16 @@ FIT = "profiles[0].pluginConfig[0].args"
         ),
         (
             {"kind": "Deployment", "apiVersion": "apps/v1"},
-            'no kind "Deployment" is registered for version "apps/v1" in scheme "scheduler"',
+            'no kind "Deployment" is registered for version "apps/v1" in scheme '
+            '"k8s.io/kubernetes/pkg/scheduler/apis/config/scheme/scheme.go:29"',
+        ),
+        (
+            configuration(parallelism="many"),
+            "json: cannot unmarshal string into Go struct field KubeSchedulerConfiguration.parallelism of type int32",
+        ),
+        (
+            configuration(leaderElection={"leaseDuration": "0s", "resourceName": "", "resourceLock": "x"}),
+            'leaderElection.resourceLock: Invalid value: "x": resourceLock value must be "leases"',
         ),
     ],
 )

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
+import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -15,12 +18,14 @@ from aiohttp import web
 
 from pybernetes.api import meta
 from pybernetes.api.models import core_v1, scheduling_v1
+from pybernetes.apiserver.auth.pki import Pki, serving_context
 from pybernetes.scheduler.configuration import documents
 from pybernetes.scheduler.configuration.loading import read
 from pybernetes.scheduler.configuration.merging import ConfigurationError
 from pybernetes.scheduler.extender_http import poster
 from pybernetes.scheduler.extenders import ExtenderFailed, Post
-from pybernetes.scheduler.registry import argument_types
+from pybernetes.scheduler.profiles import check
+from pybernetes.scheduler.registry import ROWS, argument_types
 from pybernetes.scheduler.scheduler import Scheduler
 from pybernetes.testing.cluster import Cluster
 from scheduler.configured import configuration
@@ -198,6 +203,78 @@ async def test_extenders_are_reached_over_http() -> None:
         await runner.cleanup()
     with pytest.raises(ExtenderFailed, match="Post"):
         await post(f"http://127.0.0.1:{port}/filter", b"{}", 5.0)
+
+
+@asynccontextmanager
+async def secure_extender(pki: Pki) -> AsyncIterator[str]:
+    """Answers who asks, by certificate; it lets in whoever has one of its authority."""
+
+    async def answer(request: web.Request) -> web.Response:
+        assert request.transport is not None
+        shown = request.transport.get_extra_info("peercert")
+        names = [value for part in shown["subject"] for name, value in part if name == "commonName"]
+        return web.json_response({"asker": names[0]})
+
+    application = web.Application()
+    application.router.add_post("/filter", answer)
+    runner = web.AppRunner(application)
+    await runner.setup()
+    context = serving_context(pki.serving(), pki.ca_file)
+    context.verify_mode = ssl.CERT_REQUIRED
+    await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context).start()
+    try:
+        yield f"https://127.0.0.1:{runner.addresses[0][1]}/filter"
+    finally:
+        await runner.cleanup()
+
+
+async def test_an_extender_is_asked_over_tls_with_a_certificate(tmp_path: Path) -> None:
+    pki, stranger = Pki(tmp_path / "pki"), Pki(tmp_path / "stranger")
+    own = pki.scheduler()
+    by_file = {"certFile": str(own.certificate), "keyFile": str(own.key), "caFile": str(pki.ca_file)}
+    by_data = {
+        "certData": base64.b64encode(own.certificate_pem).decode(),
+        "keyData": base64.b64encode(own.key_pem).decode(),
+        "caData": base64.b64encode(pki.ca_pem).decode(),
+        "caFile": "/data/counts/before/files",
+    }
+    without_authority = {"certFile": str(own.certificate), "keyFile": str(own.key)}
+    async with secure_extender(pki) as url:
+
+        async def asked(**given: Any) -> bytes:
+            post = poster(msgspec.convert({"urlPrefix": url, **given}, documents.Extender))
+            return (await post(url, b"{}", 5.0))[1]
+
+        told = json.dumps({"asker": "system:kube-scheduler"}).encode()
+        assert await asked(enableHTTPS=True, tlsConfig=by_file) == told
+        assert await asked(tlsConfig=by_data) == told
+        assert await asked(tlsConfig={**by_file, "serverName": "kubernetes"}) == told
+        assert await asked(enableHTTPS=True, tlsConfig=without_authority) == told, "upstream then trusts anybody"
+        for refused in (
+            {"tlsConfig": without_authority},
+            {"tlsConfig": {**by_file, "caFile": str(stranger.ca_file)}},
+            {"tlsConfig": {**by_file, "serverName": "another.example"}},
+            {"tlsConfig": {"caFile": str(pki.ca_file)}},
+        ):
+            with pytest.raises(ExtenderFailed):
+                await asked(**refused)
+
+
+@pytest.mark.parametrize(
+    ("tls", "message"),
+    [
+        (
+            {"insecure": True, "caFile": "/somewhere"},
+            "specifying a root certificates file with the insecure flag is not allowed",
+        ),
+        ({"certFile": "/not/there", "keyFile": "/not/there"}, "open /not/there: no such file or directory"),
+    ],
+)
+def test_what_cannot_be_used_for_tls_is_told_before_anything_starts(tls: dict[str, Any], message: str) -> None:
+    chosen = read(configuration(extenders=[{"urlPrefix": "https://x", "tlsConfig": tls}]), argument_types())
+    with pytest.raises(ConfigurationError) as told:
+        check(chosen, ROWS)
+    assert str(told.value) == f"couldn't build extenders: {message}"
 
 
 @pytest.mark.parametrize(

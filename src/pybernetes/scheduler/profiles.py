@@ -6,13 +6,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from pybernetes.api.features import NONE, Features
+from pybernetes.api.fields import FieldPath, aggregate
 from pybernetes.scheduler.assumed_volumes import AssumedVolumes
 from pybernetes.scheduler.cluster import ClusterState
+from pybernetes.scheduler.configuration.argument_validation import validate_arguments
 from pybernetes.scheduler.configuration.arguments import Arguments, DefaultPreemptionArgs
 from pybernetes.scheduler.configuration.documents import Plugin as ChosenPlugin
 from pybernetes.scheduler.configuration.documents import Plugins, PluginSet, SchedulerProfile
 from pybernetes.scheduler.configuration.loading import Configuration, default_configuration
 from pybernetes.scheduler.configuration.merging import ConfigurationError, Point, choose, merge
+from pybernetes.scheduler.configuration.validation import JUDGED_WHEN_BUILT
+from pybernetes.scheduler.extender_http import tls_of
 from pybernetes.scheduler.framework import Profile
 from pybernetes.scheduler.framework import Weighted as WeightedPlugin
 from pybernetes.scheduler.pod_info import DEFAULT_SCHEDULER
@@ -56,6 +60,11 @@ def build_profile(
         )
     if not at[Point.BIND]:
         raise ConfigurationError(f'at least one bind plugin is needed for profile with scheduler name "{name}"')
+    for one in JUDGED_WHEN_BUILT & arguments.keys():
+        if any(one in names for names in at.values()) and (
+            errors := list(validate_arguments(arguments[one], FieldPath()))
+        ):
+            raise ConfigurationError(f'initializing plugin "{one}": {aggregate(errors)}')
     made = {
         one: row.make(parts, arguments.get(one) or row.arguments())
         for one, row in rows.items()
@@ -107,4 +116,6 @@ def check(configuration: Configuration, rows: Mapping[str, Row], features: Featu
     """Whether a scheduler can be built from it. Raises ConfigurationError."""
     state = ClusterState()
     parts = Parts(state, Workloads(), AssumedVolumes(state.storage), features=features)
+    for one in configuration.document.extenders:
+        tls_of(one)
     build_profiles(configuration, parts, rows)

@@ -5,6 +5,7 @@ Both kinds are read: `KubeSchedulerConfiguration` (kubescheduler.config.k8s.io/v
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from pybernetes.api.durations import InvalidDuration
 from pybernetes.api.fields import aggregate, quoted
 from pybernetes.scheduler.configuration import policy
 from pybernetes.scheduler.configuration.arguments import Arguments, NodeResourcesFitArgs
-from pybernetes.scheduler.configuration.documents import KubeSchedulerConfiguration, SchedulerProfile
+from pybernetes.scheduler.configuration.documents import KubeSchedulerConfiguration, LeaderElection, SchedulerProfile
 from pybernetes.scheduler.configuration.merging import ConfigurationError
 from pybernetes.scheduler.configuration.validation import validate
 from pybernetes.scheduler.pod_info import DEFAULT_SCHEDULER
@@ -26,6 +27,12 @@ GROUP_VERSION = "kubescheduler.config.k8s.io/v1"
 T = TypeVar("T", bound=msgspec.Struct)
 ArgumentTypes = Mapping[str, type[Arguments] | None]
 """What each known plugin takes as its arguments."""
+_SCHEME = "k8s.io/kubernetes/pkg/scheduler/apis/config/scheme/scheme.go:29"
+_STRICT = "strict decoding error"
+_OTHER_TYPE = re.compile(r"Expected `(\w+)(?: \| null)?`, got `(\w+)` - at `\$\.(\w+)`")
+_GO_TYPES = {"int": "int32", "str": "string", "bool": "bool", "float": "float32"}
+_SIZES = {"podInitialBackoffSeconds": "int64", "podMaxBackoffSeconds": "int64"}
+_JSON_TYPES = {"str": "string", "int": "number", "float": "number", "array": "array", "object": "object"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +56,15 @@ def load(path: Path, types: ArgumentTypes) -> Configuration:
     import yaml
 
     try:
-        document = yaml.safe_load(path.read_text())
+        text = path.read_text()
+        document = yaml.safe_load(text)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ConfigurationError(str(error)) from error
     if not isinstance(document, dict):
-        raise ConfigurationError("Object 'Kind' is missing")
+        raise ConfigurationError(f"Object 'Kind' is missing in '{text}'")
+    for field, word in (("kind", "Kind"), ("apiVersion", "apiVersion")):
+        if not document.get(field):
+            raise ConfigurationError(f"Object '{word}' is missing in '{text}'")
     return read(document, types)
 
 
@@ -66,9 +77,9 @@ def read(document: Mapping[str, Any], types: ArgumentTypes) -> Configuration:
         document = policy.as_configuration(document)
     elif kind != KIND or version != GROUP_VERSION:
         raise ConfigurationError(
-            f'no kind {quoted(str(kind))} is registered for version {quoted(str(version))} in scheme "scheduler"'
+            f"no kind {quoted(str(kind))} is registered for version {quoted(str(version))} in scheme {quoted(_SCHEME)}"
         )
-    given = _with_profiles(decoded(document, KubeSchedulerConfiguration))
+    given = _with_defaults(_with_profiles(decoded(document, KubeSchedulerConfiguration)))
     arguments = [_arguments(index, profile, types) for index, profile in enumerate(given.profiles)]
     try:
         errors = list(validate(given, arguments))
@@ -123,19 +134,46 @@ def _arguments(number: int, profile: SchedulerProfile, types: ArgumentTypes) -> 
         try:
             found[one.name] = decoded(one.args, expected)
         except ConfigurationError as error:
-            raise ConfigurationError(f"{where}: decoding args for plugin {one.name}: {error}") from error
+            raise ConfigurationError(_decoding_failed(where, one.name, error)) from error
     return found
+
+
+def _decoding_failed(where: str, plugin: str, error: ConfigurationError) -> str:
+    """Each step of upstream's decoding says for itself that it is strict."""
+    strictly = f"{_STRICT}: " if str(error).startswith(_STRICT) else ""
+    return f"{strictly}{where}: {strictly}decoding args for plugin {plugin}: {error}"
+
+
+def _with_defaults(given: KubeSchedulerConfiguration) -> KubeSchedulerConfiguration:
+    """What is stated to be nothing is as if it were not stated."""
+    election, usual = given.leader_election, LeaderElection()
+    stated = {
+        name: getattr(usual, name)
+        for name in msgspec.structs.asdict(usual)
+        if getattr(election, name) in ("", "0", "0s") and getattr(usual, name)
+    }
+    return msgspec.structs.replace(given, leader_election=msgspec.structs.replace(election, **stated))
 
 
 def decoded(document: Mapping[str, Any], model: type[T]) -> T:
     """Strictly: a field that is not known is an error. Raises ConfigurationError."""
     unknown = [f'unknown field "{path}"' for path in unknown_fields(document, model)]
     if unknown:
-        raise ConfigurationError(f"strict decoding error: {', '.join(unknown)}")
+        raise ConfigurationError(f"{_STRICT}: {', '.join(unknown)}")
     try:
         return msgspec.convert(document, model)
     except msgspec.ValidationError as error:
-        raise ConfigurationError(str(error)) from error
+        raise ConfigurationError(_as_go_says(str(error), model.__name__)) from error
+
+
+def _as_go_says(error: str, model: str) -> str:
+    """A field of another type than JSON has there, where it is one of the document itself."""
+    found = _OTHER_TYPE.fullmatch(error)
+    if found is None:
+        return error
+    expected, got, name = found.groups()
+    wanted = _SIZES.get(name, _GO_TYPES.get(expected, expected))
+    return f"json: cannot unmarshal {_JSON_TYPES.get(got, got)} into Go struct field {model}.{name} of type {wanted}"
 
 
 def unknown_fields(document: Any, model: Any, path: str = "") -> Iterator[str]:

@@ -23,6 +23,8 @@ from pybernetes.scheduler.configuration.documents import (
     SchedulerProfile,
 )
 
+JUDGED_WHEN_BUILT = frozenset(("NodeResourcesFit",))
+"""Plugins that look at their arguments themselves, when they are made."""
 _REMOVED = frozenset(("AzureDiskLimits", "CinderLimits", "EBSLimits", "GCEPDLimits"))
 _POINTS = [
     "preEnqueue",
@@ -80,14 +82,15 @@ def _extenders(extenders: Sequence[Extender], path: FieldPath) -> Iterator[Field
 def _profiles(
     configuration: KubeSchedulerConfiguration, arguments: Sequence[dict[str, Arguments]]
 ) -> Iterator[FieldError]:
-    first_with: dict[str, int] = {}
+    names: set[str] = set()
     for index, profile in enumerate(configuration.profiles):
         path = at.profiles[index]
         yield from _profile(path, configuration.api_version, profile, arguments[index])
         name = profile.scheduler_name or ""
-        if name in first_with:
-            yield duplicate(path.schedulerName, f"profiles[{first_with[name]}].schedulerName")
-        first_with[name] = index
+        if name in names:
+            # Upstream names the first one by a path, which is printed as nothing.
+            yield duplicate(path.schedulerName, {})
+        names.add(name)
     yield from _queue_sort(configuration.profiles)
 
 
@@ -115,7 +118,7 @@ def _plugin_config(
         seen.add(one.name)
         if one.name in _REMOVED:
             yield _removed(path[index], one.name, version)
-        elif one.name in arguments:
+        elif one.name in arguments and one.name not in JUDGED_WHEN_BUILT:
             yield from validate_arguments(arguments[one.name], path[index].args)
 
 
