@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from apiserver.serving import CONFIG_MAPS, PODS, Talk, config_map, pod, serving
 
 
@@ -164,3 +166,19 @@ async def test_namespaces_tell_of_preconditions_in_their_own_words() -> None:
                 409,
                 f'Operation cannot be fulfilled on namespaces "brief": Precondition failed: {why}',
             )
+
+
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [
+        ({"uid": "another"}, 409),
+        ({"resourceVersion": "1"}, 409),
+        ({"gracePeriodSeconds": ""}, 400),
+        ({"gracePeriodSeconds": "9" * 20}, 400),
+        ({"uid": "", "resourceVersion": ""}, 200),
+    ],
+)
+async def test_the_query_says_as_much_as_a_body(query: dict[str, str], status: int) -> None:
+    async with serving() as talk:
+        await talk.post(CONFIG_MAPS, config_map("one"))
+        assert (await talk.delete(f"{CONFIG_MAPS}/one", **query)).status == status

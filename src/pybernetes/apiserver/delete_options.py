@@ -14,6 +14,7 @@ from pybernetes.api.schema import DecodeError, Shape, shape_of
 from pybernetes.apiserver.decoding import identity_problem, parse_body
 from pybernetes.apiserver.delete_plan import DeleteOptions, Propagation, problems
 from pybernetes.apiserver.http import ApiRequest
+from pybernetes.apiserver.list_options import whole_number
 from pybernetes.apiserver.resource import Document
 
 _NO_OPTIONS = DeleteOptions()
@@ -56,19 +57,17 @@ def _from_body(request: ApiRequest) -> Document:
 
 def _from_query(request: ApiRequest) -> Document:
     document: Document = {}
-    grace = request.param("gracePeriodSeconds")
-    if grace:
-        try:
-            document["gracePeriodSeconds"] = int(grace)
-        except ValueError as error:
-            raise errors.bad_request(f'strconv.ParseInt: parsing "{grace}": invalid syntax') from error
+    grace = whole_number(request, "gracePeriodSeconds")
+    if grace is not None:
+        document["gracePeriodSeconds"] = grace
     if "propagationPolicy" in request.query:
         document["propagationPolicy"] = request.param("propagationPolicy")
     if "orphanDependents" in request.query:
         document["orphanDependents"] = request.flag("orphanDependents")
     if "dryRun" in request.query:
         document["dryRun"] = list(request.query["dryRun"])
-    return document
+    preconditions = {name: value for name in ("uid", "resourceVersion") if (value := request.param(name))}
+    return {**document, "preconditions": preconditions} if preconditions else document
 
 
 def delete_options_of(document: Document, dry_run_too: Sequence[str] = ()) -> DeleteOptions:

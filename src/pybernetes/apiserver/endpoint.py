@@ -300,9 +300,8 @@ class Endpoint:
         context = self._deletion_context(call, options)
         if call.info.name in self.resource.kept:
             raise errors.forbidden(self.info.group_resource, call.info.name, self.resource.kept[call.info.name])
+        self._warn_of_dependents(call, options)
         deleted = await self.registry.delete(self._namespace(call), call.info.name, options, context)
-        if self.resource.orphans_by_default and self.info.kind == "Job" and options.is_silent_about_dependents:
-            call.request.warnings.append(_JOB_WARNING)
         status = 202 if not deleted.removed and options.orphan_dependents is False else 200
         if deleted.removed and not self.resource.returns_deleted:
             return document_answer(call.request, self._deleted_status(call, deleted), status)
@@ -320,6 +319,7 @@ class Endpoint:
         listing = read_options(call.request)
         options = read_delete_options(call.request)
         context = self._deletion_context(call, options)
+        self._warn_of_dependents(call, options)
         selection = select(self.view, self._namespace(call), "", listing)
         page = await self._lister.list(self._namespace(call), listing, selection)
         found = tuple(page.found)
@@ -327,6 +327,10 @@ class Endpoint:
             batch = found[start : start + DELETED_AT_ONCE]
             await asyncio.gather(*(self._delete_if_there(stored, options, context) for stored in batch))
         return list_answer(call.request, self.view, page.found, page.metadata, context.now)
+
+    def _warn_of_dependents(self, call: Call, options: DeleteOptions) -> None:
+        if self.resource.orphans_by_default and self.info.kind == "Job" and options.is_silent_about_dependents:
+            call.request.warnings.append(_JOB_WARNING)
 
     async def _delete_if_there(self, stored: StoredObject, options: DeleteOptions, context: Context) -> None:
         try:

@@ -75,7 +75,7 @@ def parse_version(text: str) -> int:
 def read_options(request: ApiRequest) -> ListOptions:
     if not request.query:
         return _NO_OPTIONS
-    limit, timeout_seconds = _whole(request, "limit"), _whole(request, "timeoutSeconds")
+    limit, timeout_seconds = whole_number(request, "limit"), whole_number(request, "timeoutSeconds")
     problems = list(_problems(request))
     if problems:
         raise errors.invalid("meta.k8s.io", "ListOptions", "", problems)
@@ -159,7 +159,8 @@ def _fields(text: str) -> FieldSelector | None:
         raise errors.bad_request(str(error)) from error
 
 
-def _whole(request: ApiRequest, name: str) -> int | None:
+def whole_number(request: ApiRequest, name: str) -> int | None:
+    """What the query says; None if it says nothing. Raises 400."""
     if name not in request.query:
         return None
     text = request.param(name)

@@ -46,8 +46,15 @@ def patch_type(request: ApiRequest) -> PatchType:
     stated = request.headers.get("content-type", "").split(";")[0]
     found = _TYPES.get(stated)
     if found is None:
-        raise unsupported()
+        # The router looks whether any of several types is known, and the handler at the whole.
+        known = any(one.split(";")[0].strip() in _TYPES for one in request.headers.get("content-type", "").split(","))
+        raise errors.unsupported_media_type(_UNKNOWN_FORMAT) if known else unsupported()
     return found
+
+
+_UNKNOWN_FORMAT = (
+    f"the body of the request was in an unknown format - accepted media types include: {', '.join(_TYPES)}"
+)
 
 
 def unsupported() -> errors.ApiError:
