@@ -334,6 +334,8 @@ class Evaluator:
     def _best(self, pod: PodInfo, nodes: NodeColumns, trace: Trace, feasible: Mask) -> npt.NDArray[np.intp]:
         """The rows that are worth most, in their order."""
         template, preferring = trace.template, self._preferring(pod, nodes)
+        if not preferring:
+            return np.flatnonzero(feasible)
         if feasible is not template.feasible or not self._as_is.issuperset(one.plugin.name for one in preferring):
             rows = np.flatnonzero(feasible)
             total = self._total(pod, nodes, trace, feasible, preferring)[rows]
