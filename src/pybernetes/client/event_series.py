@@ -1,7 +1,7 @@
 """Events of `events.k8s.io/v1`: who did what to whom, and with whose help. kube-scheduler speaks in them.
 
 Guarantees
-  `event` returns at once and never raises; when 1,000 events wait to be sent, further ones are dropped and counted.
+  `event` returns at once and never raises; when 10,000 events wait to be sent, further ones are dropped and counted.
   The same again (by all but the note) makes a series of the one that is there; from the third on it is only counted,
   and the count written when nothing has come for six minutes, or each half hour.
   After 500 in a row, a process sends 100 events a second.

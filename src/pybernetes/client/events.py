@@ -1,7 +1,7 @@
 """Events: what a component tells users about an object, without ever getting in its own way.
 
 Guarantees
-  `event` returns at once and never raises; when 1,000 events wait to be sent, further ones are dropped and counted.
+  `event` returns at once and never raises; when 10,000 events wait to be sent, further ones are dropped and counted.
   The same event again raises `count` of the one that is there, for ten minutes after the last.
   More than ten events of one object, type and reason within ten minutes are folded into one, whose message begins
   with "(combined from similar events): ".
@@ -41,7 +41,7 @@ SIMILAR_ALLOWED = 10
 BURST, REFILL = 25, 1 / 300
 AT_ONCE, A_SECOND = 500, 100
 REMEMBERED = 4096
-WAITING = 1000
+WAITING = 10_000
 ATTEMPTS, ATTEMPT_WAIT = 12, 10.0
 NAME_ATTEMPTS = 100
 """Names are made of the time, which another process may have taken."""

@@ -14,7 +14,7 @@ import msgspec
 from pybernetes.api import codec
 from pybernetes.api.kinds import KindInfo
 from pybernetes.client.objects import Document, ObjectList, PatchType, WatchEvent, decode_list, encode, key_of
-from pybernetes.client.retry import send_with_retries
+from pybernetes.client.retry import IDEMPOTENT, send_with_retries
 from pybernetes.client.shared_reading import LISTS
 from pybernetes.client.transport import Request, Transport
 from pybernetes.client.watching import WatchDecoder, error_of
@@ -137,6 +137,10 @@ class ResourceClient(Generic[T]):
     async def post(self, name: str, namespace: str | None, *, subresource: str, body: object) -> Document:
         return _document(await self._call("POST", self._path(namespace, name, subresource), body=encode(body)))
 
+    async def act(self, name: str, namespace: str | None, *, subresource: str, body: object) -> None:
+        """As `post`, for whoever needs not read what the server answers when it has done it."""
+        await self._call("POST", self._path(namespace, name, subresource), body=encode(body))
+
     async def watch(
         self,
         namespace: str | None = None,
@@ -188,7 +192,10 @@ class ResourceClient(Generic[T]):
 
 async def call(transport: Transport, request: Request) -> bytes:
     """The body of a successful answer; any other answer is raised."""
-    response = await send_with_retries(transport, request)
+    if request.method in IDEMPOTENT:
+        response = await send_with_retries(transport, request)
+    else:
+        response = await transport.send(request)
     if response.status >= 300:
         raise error_of(response.status, response.body)
     return response.body

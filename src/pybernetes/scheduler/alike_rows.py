@@ -30,9 +30,16 @@ class AlikeRows:
             nodes.restated > template.position
             or not template.feasible[row]
             or not self._by_amounts.issuperset(template.scores)
-            or self._filters.concerned(pod, nodes).minding
+            or not self._only_counting(pod, nodes, template)
         ):
             return None
         if len(template.alike) >= MOST_ALIKE:
             template.alike.clear()
         return len(template.scores), nodes.amounts(row)
+
+    def _only_counting(self, pod: PodInfo, nodes: NodeColumns, template: Template) -> bool:
+        """Whether no filter minds pods otherwise than by their amounts; asked again when nodes have changed."""
+        if template.asked_at <= nodes.restated:
+            template.only_counting = not self._filters.concerned(pod, nodes).minding
+            template.asked_at = nodes.changes.position
+        return template.only_counting

@@ -18,7 +18,7 @@ import structlog
 from pybernetes.api.clock import Clock
 from pybernetes.api.errors import ApiError
 from pybernetes.api.meta import format_time
-from pybernetes.api.models import core_v1, meta_v1
+from pybernetes.api.models import core_v1
 from pybernetes.client import Client, PatchType, Unreachable
 from pybernetes.scheduler.conditions import with_condition
 from pybernetes.scheduler.framework import NotPrepared, Profile, Reservation
@@ -59,6 +59,7 @@ class Binder:
         on_refused: Callable[[Waiting, str, Exception], None],
     ) -> None:
         self._client = client
+        self._pods = client.of(core_v1.Pod)
         self._clock = clock
         self._tasks = tasks
         self._on_bound = on_bound
@@ -155,11 +156,14 @@ class Binder:
             self._on_bound(waiting, node)
 
     async def _post(self, pod: PodInfo, node: str) -> None:
-        binding = core_v1.Binding(
-            metadata=meta_v1.ObjectMeta(name=pod.key.name, namespace=pod.key.namespace, uid=pod.pod.metadata.uid),
-            target=core_v1.ObjectReference(kind="Node", name=node),
-        )
-        await self._client.post(core_v1.Pod, pod.key.name, pod.key.namespace, subresource="binding", body=binding)
+        namespace, name = pod.key
+        binding = {
+            "apiVersion": "v1",
+            "kind": "Binding",
+            "metadata": {"name": name, "namespace": namespace, "uid": pod.pod.metadata.uid},
+            "target": {"kind": "Node", "name": node},
+        }
+        await self._pods.act(name, namespace, subresource="binding", body=binding)
 
     async def act(self, pod: PodInfo, work: Callable[[Client], Awaitable[None]]) -> None:
         """What a plugin does about a pod that has no node."""

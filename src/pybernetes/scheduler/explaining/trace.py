@@ -72,7 +72,20 @@ class RowAnswer(NamedTuple):
 class Template:
     """What the node-scoped plugins said, as of ``position`` in the change log."""
 
-    __slots__ = ("_bits", "_length", "alike", "feasible", "last", "position", "scores", "verdicts", "weights", "worth")
+    __slots__ = (
+        "_bits",
+        "_length",
+        "alike",
+        "asked_at",
+        "feasible",
+        "last",
+        "only_counting",
+        "position",
+        "scores",
+        "verdicts",
+        "weights",
+        "worth",
+    )
 
     def __init__(self, capacity: int) -> None:
         self.position = 0
@@ -82,6 +95,9 @@ class Template:
         self.scores: dict[str, Ints] = {}
         self.alike: dict[Hashable, RowAnswer] = {}
         """What was said of rows by the amounts on them, where nothing else counted."""
+        self.only_counting = False
+        """Whether every filter that is concerned minds nothing of pods but their amounts, as of ``asked_at``."""
+        self.asked_at = -1
         self.weights: Mapping[str, int] = {}
         self.worth: Ints | None = None
         """What rows are worth by ``weights`` of the plugins' scores; -1 where they are refused."""
@@ -105,6 +121,7 @@ class Template:
         copy.scores = {name: kept.copy() for name, kept in self.scores.items()}
         copy._bits = dict(self._bits)
         copy.alike = self.alike
+        copy.only_counting, copy.asked_at = self.only_counting, self.asked_at
         return copy
 
     def bit_of(self, plugin: str, refusal: Refusal) -> np.int64:
