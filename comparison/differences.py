@@ -27,6 +27,7 @@ _IN_TEXT = (
     (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z"), "TIME"),
     (re.compile(r"current: \d+"), "current: VERSION"),
     (re.compile(r"ResourceVersion in record \(\d+\)"), "ResourceVersion in record (VERSION)"),
+    (re.compile(r'resourceVersion: "\d+"'), "resourceVersion: VERSION"),
     (re.compile(r'"resourceVersion":"\d+"'), '"resourceVersion":"VERSION"'),
     (re.compile(r'\\"resourceVersion\\":\\"\d+\\"'), r"\"resourceVersion\":\"VERSION\""),
     (re.compile(r"kube-api-access-[a-z0-9]{5}\b"), "kube-api-access-ANY"),

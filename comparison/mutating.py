@@ -24,6 +24,7 @@ from pybernetes.api.kinds import KindInfo, by_gvk
 OBJECTS = Path(__file__).with_name("objects")
 NAMESPACE = "odd-values"
 TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
+PARTIAL = "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io"
 _DIGITS = re.compile(r"\d+")
 _QUOTED = re.compile(r'\\"[^"\\]*\\"|: "[^"]*"')
 
@@ -105,7 +106,10 @@ def _subject(written: Document) -> Subject:
 @click.option("--reference-token", required=True, help="A cluster administrator's bearer token for it.")
 @click.option("--only", default="", help="Only objects whose title matches this expression.")
 @click.option(
-    "--door", "chosen", multiple=True, help="create, update, status, patch, or a subresource; all by default."
+    "--door",
+    "chosen",
+    multiple=True,
+    help="create, table, read, update, status, patch, or a subresource; all by default.",
 )
 @click.option("--places", default="", help="Only places that match this expression.")
 @click.option("--part", default=1.0, help="Which part of all requests is sent, chosen at random.")
@@ -185,6 +189,7 @@ def _requests(
     if subject.status is not None:
         stored = [_with_status(subject, *pair) for pair in zip((ours, theirs), stored, strict=True)]
         yield "status", _both("as it is", subject.path + "/status?dryRun=All", stored[0], stored[1])
+    yield from (("read", one) for one in _reads(subject))
     if "update" in subject.doors:
         yield from (("update", one) for one in _updates(subject, stored, "", ()))
     if "status" in subject.doors and subject.status is not None:
@@ -197,6 +202,24 @@ def _requests(
             method, root = "PUT", root.removeprefix("PUT ")
         for one in mutations(body, root):
             yield name, _same(one.title, method, f"{subject.path}/{name}?dryRun=All", one.document)
+
+
+def _reads(subject: Subject) -> Iterator[Sent]:
+    """The stored object in all forms, and what its deletion would answer."""
+    only = f"{subject.collection}?fieldSelector=metadata.name%3D{subject.document['metadata']['name']}"
+    for path in (subject.path, only, f"{only}&includeObject=Object"):
+        for accept in ("application/json", TABLE, PARTIAL, "application/yaml"):
+            yield Sent(f"GET as {accept}", "GET", path, None, None, {"Accept": accept})
+    for options in (
+        {},
+        {"gracePeriodSeconds": 0},
+        {"propagationPolicy": "Foreground"},
+        {"preconditions": {"uid": "u"}},
+    ):
+        body = {"kind": "DeleteOptions", "apiVersion": "v1", **options}
+        yield Sent(f"DELETE {options}", "DELETE", f"{subject.path}?dryRun=All", body, body, {})
+    for name in ("status", *subject.subresources):
+        yield Sent(f"GET {name}", "GET", f"{subject.path}/{name}", None, None, {})
 
 
 def _same(title: str, method: str, path: str, body: Document, headers: dict[str, str] | None = None) -> Sent:
@@ -264,7 +287,7 @@ def _stored(subject: Subject, server: KeptServer) -> Document | None:
     """Made anew, so that what earlier runs left does not count."""
     loose = _compact({"metadata": {"finalizers": None}})
     server.send("PATCH", subject.path, {"Content-Type": "application/merge-patch+json"}, loose)
-    server.send("DELETE", f"{subject.path}?gracePeriodSeconds=0", {}, b"")
+    server.send("DELETE", f"{subject.path}?gracePeriodSeconds=0&propagationPolicy=Background", {}, b"")
     answer = server.send("POST", subject.collection, {}, _compact(subject.document))
     if answer.status != 201:
         existing = server.send("GET", subject.path, {}, b"")
@@ -301,7 +324,7 @@ def _difference(sent: Sent, ours: KeptServer, theirs: KeptServer) -> list[str]:
 
 def _compact(body: Any) -> bytes:
     """As Go's clients write: what is free-form is compared by its bytes upstream."""
-    return json.dumps(body, separators=(",", ":")).encode()
+    return b"" if body is None else json.dumps(body, separators=(",", ":")).encode()
 
 
 def _warnings(answer: Answer) -> str:
