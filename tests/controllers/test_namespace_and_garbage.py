@@ -81,6 +81,25 @@ async def test_a_finalizer_holds_a_namespace_which_says_so(cluster: Cluster) -> 
     assert await is_gone(cluster, team)
 
 
+async def test_a_namespaces_pods_go_before_anything_else(cluster: Cluster) -> None:
+    team = await cluster.apply(namespace())
+    kept = config_map("kept")
+    kept.metadata.namespace = "team"
+    await cluster.apply(kept)
+    metadata = meta_v1.ObjectMeta(name="held", namespace="team", finalizers=["example.com/hold"])
+    spec = core_v1.PodSpec(containers=[core_v1.Container(name="main", image="nginx")])
+    await cluster.apply(core_v1.Pod(metadata=metadata, spec=spec))
+    await cluster.settle()
+    await cluster.delete(team)
+    await cluster.clock.advance(30)
+    assert not await is_gone(cluster, kept)
+    remaining = meta.condition((await cluster.get(team)).status, "NamespaceContentRemaining")
+    assert (remaining.status, remaining.reason) == ("False", "ContentRemoved")
+    await cluster.client.patch(core_v1.Pod, "held", "team", {"metadata": {"finalizers": None}})
+    await cluster.clock.advance(30)
+    assert await is_gone(cluster, team)
+
+
 async def test_dependents_follow_their_owner_in_the_background(cluster: Cluster) -> None:
     web = await cluster.apply(deployment("web"))
     await cluster.settle()

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import msgspec
@@ -67,8 +67,9 @@ class NamespaceController(Controller):
         if remains.is_empty:
             await self._finalize(namespace)
             return DONE
-        await self._report(namespace, remains)
         only_pods = remains.objects.keys() == {"pods."} and not remains.errors
+        # As upstream: what remains is not told before the pods are gone.
+        await self._report(namespace, replace(remains, objects={}, finalizers={}) if only_pods else remains)
         return Requeue(LOOK_AGAIN_FOR_PODS if only_pods else LOOK_AGAIN)
 
     async def _mark_terminating(self, namespace: core_v1.Namespace) -> core_v1.Namespace:
