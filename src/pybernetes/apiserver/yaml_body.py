@@ -15,7 +15,6 @@ import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import takewhile
 from typing import Any
 
 import orjson
@@ -47,9 +46,21 @@ def read_yaml(body: bytes) -> Any:
 
 
 def _events(body: bytes) -> list[Any]:
-    """Of the first document: it is parsed to its end before anything is made of it."""
-    events = yaml.parse(body, yaml.CSafeLoader)
-    return list(takewhile(lambda event: not isinstance(event, yaml.DocumentEndEvent), events))
+    """Of the first document: it is parsed to its end before anything is made of it. The parser takes ever longer the
+    deeper it gets, so it is stopped in time."""
+    found: list[Any] = []
+    depth = 0
+    for event in yaml.parse(body, yaml.CSafeLoader):
+        if isinstance(event, yaml.DocumentEndEvent):
+            break
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if depth > DEEPEST_READ:
+            raise _unreadable("yaml: exceeded max depth of 10000")
+        found.append(event)
+    return found
 
 
 def _unreadable(why: str) -> UnreadableYaml:
@@ -104,8 +115,6 @@ class _Document:
         return None
 
     def _begin(self, value: dict[str, Any] | list[Any], anchor: str | None) -> None:
-        if len(self.stack) >= DEEPEST_READ:
-            raise _unreadable("yaml: exceeded max depth of 10000")
         self.read_count += 1
         if anchor is not None:
             self.anchors[anchor] = None
