@@ -36,8 +36,7 @@ FINISH, REFRESH = 360.0, 1800.0
 NOTE_LENGTH, CUT = 1024, " ..."
 
 
-@dataclass(frozen=True, slots=True)
-class Happening:
+class Happening(msgspec.Struct, frozen=True, gc=False):
     """What two events have in common that are one series."""
 
     controller: str

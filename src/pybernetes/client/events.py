@@ -47,8 +47,7 @@ NAME_ATTEMPTS = 100
 """Names are made of the time, which another process may have taken."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
+class Reference(msgspec.Struct, frozen=True, gc=False):
     """The object an event is about."""
 
     api_version: str

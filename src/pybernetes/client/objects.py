@@ -6,8 +6,6 @@ An object is a model (a msgspec Struct) or, for kinds known only from discovery,
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -36,8 +34,7 @@ class WatchType(enum.StrEnum):
     BOOKMARK = "BOOKMARK"
 
 
-@dataclass(frozen=True, slots=True)
-class WatchEvent(Generic[T]):
+class WatchEvent(msgspec.Struct, Generic[T], frozen=True, gc=False):
     type: WatchType
     object: T
 
@@ -83,21 +80,21 @@ def decode_list(list_type: type[ObjectList[T]], type_: type[T], data: bytes) -> 
 
 
 def key_of(value: Any) -> Key:
-    metadata = value["metadata"] if isinstance(value, Mapping) else value.metadata
-    if isinstance(metadata, Mapping):
+    metadata = value["metadata"] if isinstance(value, dict) else value.metadata
+    if isinstance(metadata, dict):
         return Key(metadata.get("namespace", ""), metadata.get("name", ""))
     return Key(metadata.namespace or "", metadata.name or "")
 
 
 def resource_version_of(value: Any) -> str:
-    metadata = value["metadata"] if isinstance(value, Mapping) else value.metadata
-    if isinstance(metadata, Mapping):
+    metadata = value["metadata"] if isinstance(value, dict) else value.metadata
+    if isinstance(metadata, dict):
         return str(metadata.get("resourceVersion", ""))
-    return str(metadata.resource_version or "")
+    return metadata.resource_version or ""
 
 
 def uid_of(value: Any) -> str:
-    metadata = value["metadata"] if isinstance(value, Mapping) else value.metadata
-    if isinstance(metadata, Mapping):
+    metadata = value["metadata"] if isinstance(value, dict) else value.metadata
+    if isinstance(metadata, dict):
         return str(metadata.get("uid", ""))
-    return str(metadata.uid or "")
+    return metadata.uid or ""

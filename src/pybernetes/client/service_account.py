@@ -12,7 +12,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
+
+import msgspec
 
 from pybernetes.api.clock import Clock
 from pybernetes.api.errors import ApiError
@@ -113,4 +114,4 @@ class AccountTransport:
 
 
 def _bearing(request: Request, token: str) -> Request:
-    return replace(request, headers={**request.headers, "Authorization": f"Bearer {token}"})
+    return msgspec.structs.replace(request, headers={**request.headers, "Authorization": f"Bearer {token}"})

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from random import Random
 from time import perf_counter
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -64,8 +65,7 @@ class Diagnosis:
     """Why no node was asked at all."""
 
 
-@dataclass(frozen=True, slots=True)
-class Placement:
+class Placement(msgspec.Struct, frozen=True, gc=False):
     node: str
     feasible: int
     """How many nodes would have done."""
