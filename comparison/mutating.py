@@ -216,8 +216,8 @@ def _reads(subject: Subject) -> Iterator[Sent]:
         {"propagationPolicy": "Foreground"},
         {"preconditions": {"uid": "u"}},
     ):
-        body = {"kind": "DeleteOptions", "apiVersion": "v1", **options}
-        yield Sent(f"DELETE {options}", "DELETE", f"{subject.path}?dryRun=All", body, body, {})
+        body = {"kind": "DeleteOptions", "apiVersion": "v1", "dryRun": ["All"], **options}
+        yield Sent(f"DELETE {options}", "DELETE", subject.path, body, body, {})
     for name in ("status", *subject.subresources):
         yield Sent(f"GET {name}", "GET", f"{subject.path}/{name}", None, None, {})
 

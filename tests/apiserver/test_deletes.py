@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from apiserver.serving import CONFIG_MAPS, PODS, Talk, config_map, pod, serving
+from apiserver.serving import CONFIG_MAPS, PODS, TABLE, Talk, config_map, pod, serving
 
 
 def _names(document: Any) -> list[str]:
@@ -182,3 +182,33 @@ async def test_the_query_says_as_much_as_a_body(query: dict[str, str], status: i
     async with serving() as talk:
         await talk.post(CONFIG_MAPS, config_map("one"))
         assert (await talk.delete(f"{CONFIG_MAPS}/one", **query)).status == status
+
+
+async def test_a_further_deletion_of_a_pod_without_grace_chooses_another_propagation() -> None:
+    async with serving() as talk:
+        made = {
+            "metadata": {"name": "web", "finalizers": ["example.com/f"]},
+            "spec": {"containers": [{"name": "c", "image": "i"}]},
+        }
+        await talk.post("/api/v1/namespaces/default/pods", made)
+        path = "/api/v1/namespaces/default/pods/web"
+        await talk.delete(path)
+        again = await talk.delete(path, {"propagationPolicy": "Foreground"})
+        assert again.body["metadata"]["finalizers"] == ["example.com/f", "foregroundDeletion"]
+
+
+async def test_a_further_deletion_of_a_namespace_that_is_held_changes_nothing() -> None:
+    async with serving() as talk:
+        await talk.post("/api/v1/namespaces", {"metadata": {"name": "web"}})
+        gone = (await talk.delete("/api/v1/namespaces/web")).body
+        again = await talk.delete("/api/v1/namespaces/web", {"propagationPolicy": "Foreground"})
+        assert again.body["metadata"] == gone["metadata"]
+
+
+async def test_an_empty_list_that_is_null_is_null_in_a_tables_objects_too() -> None:
+    async with serving() as talk:
+        drivers = [{"name": "d.example.com", "nodeID": "n"}]
+        path = "/apis/storage.k8s.io/v1/csinodes"
+        await talk.post(path, {"metadata": {"name": "web"}, "spec": {"drivers": drivers}})
+        table = await talk.get(path, TABLE, includeObject="Object")
+        assert table.body["rows"][0]["object"]["spec"]["drivers"][0]["topologyKeys"] is None

@@ -1,7 +1,7 @@
 """What a DELETE does to an object: pure, from the object, the options and the time to an outcome.
 
 Guarantees
-  A pending deletion is only ever shortened, and its finalizers are not changed by further options.
+  A pending deletion is only ever shortened; options that do not shorten it do not change its finalizers either.
   An object with finalizers (or held by its kind's own rule) is marked, never removed.
 
 Follows k8s.io/apiserver/pkg/registry/rest/delete.go and generic/registry/store.go.
@@ -83,7 +83,7 @@ def plan(resource: Resource, old: Document, options: DeleteOptions, now: datetim
     """``old`` is not changed."""
     metadata = old["metadata"]
     if metadata.get("deletionTimestamp"):
-        return _again(resource, old, options)
+        return _again(resource, old, options, now)
     finalizers = _finalizers(resource, metadata.get("finalizers") or [], options)
     grace = resource.grace(old, options.grace) if resource.grace else 0
     held = bool(finalizers) or (resource.held is not None and resource.held(old))
@@ -102,21 +102,24 @@ def is_finished(resource: Resource, new: Document, old: Document) -> bool:
     return not before.get("deletionGracePeriodSeconds")
 
 
-def _again(resource: Resource, old: Document, options: DeleteOptions) -> Outcome:
+def _again(resource: Resource, old: Document, options: DeleteOptions, now: datetime) -> Outcome:
     metadata = old["metadata"]
     pending = metadata.get("deletionGracePeriodSeconds")
-    held = bool(metadata.get("finalizers")) or (resource.held is not None and resource.held(old))
-    if pending is None or resource.grace is None:
+    if resource.held is not None and resource.held(old):
+        return Pending()
+    if not pending or resource.grace is None:
         return _propagated_otherwise(resource, old, options)
     if options.grace is None or options.grace >= pending:
         return Pending()
-    started = parse_time(metadata["deletionTimestamp"]) - timedelta(seconds=pending)
-    changes = {
-        "deletionTimestamp": format_time(started + timedelta(seconds=options.grace)),
-        "deletionGracePeriodSeconds": max(options.grace, 0),
-    }
-    shortened = {**old, "metadata": {**metadata, **changes}}
-    return Remove(lambda: shortened) if options.grace <= 0 and not held else Mark(shortened)
+    grace = max(options.grace, 0)
+    due = parse_time(metadata["deletionTimestamp"]) - timedelta(seconds=pending - grace)
+    if due < now:
+        due, grace = now, min(grace, 1)
+    finalizers = _finalizers(resource, metadata.get("finalizers") or [], options)
+    changed = {**metadata, "deletionTimestamp": format_time(due), "deletionGracePeriodSeconds": grace}
+    changed.pop("finalizers", None)
+    shortened = {**old, "metadata": changed | ({"finalizers": finalizers} if finalizers else {})}
+    return Mark(shortened) if grace or finalizers else Remove(lambda: shortened)
 
 
 def _propagated_otherwise(resource: Resource, old: Document, options: DeleteOptions) -> Outcome:
@@ -124,7 +127,7 @@ def _propagated_otherwise(resource: Resource, old: Document, options: DeleteOpti
     metadata = old["metadata"]
     present = metadata.get("finalizers") or []
     wanted = _finalizers(resource, present, options)
-    if not wanted and not (resource.held is not None and resource.held(old)):
+    if not wanted:
         return Remove()
     if sorted(wanted) == sorted(present):
         return Pending()

@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from enum import StrEnum
+from functools import reduce
 from typing import Any
 
 from pybernetes.api import errors
 from pybernetes.apiserver.columns import AGE, NAME
+from pybernetes.apiserver.empty_lists import Steps, as_null, steps_of
 from pybernetes.apiserver.http import ApiRequest
 from pybernetes.apiserver.resource import Column, Document, Resource
 from pybernetes.apiserver.resources.descriptions import described
@@ -62,7 +64,8 @@ def table(
     columns = columns_of(resource)
     made: Document = {"kind": "Table", "apiVersion": f"meta.k8s.io/{version}", "metadata": list_metadata}
     made["columnDefinitions"] = _definitions(resource, columns) if with_columns else []
-    rows = [_row(columns, document, version, include, now) for document in documents]
+    nulls = tuple(map(steps_of, resource.null_lists)) if include is IncludeObject.OBJECT else ()
+    rows = [_row(columns, document, version, include, nulls, now) for document in documents]
     made["rows"] = rows or (None if resource.info.group_resource in _NULL_WHEN_EMPTY else rows)
     return made
 
@@ -83,14 +86,19 @@ def _definitions(resource: Resource, columns: Sequence[Column]) -> list[Document
 
 
 def _row(
-    columns: Sequence[Column], document: Document, version: str, include: IncludeObject, now: datetime
+    columns: Sequence[Column],
+    document: Document,
+    version: str,
+    include: IncludeObject,
+    nulls: Sequence[Steps],
+    now: datetime,
 ) -> Document:
     row: Document = {"cells": [column.extract(document, now) for column in columns]}
     match include:
         case IncludeObject.METADATA:
             row["object"] = partial(document, version)
         case IncludeObject.OBJECT:
-            row["object"] = document
+            row["object"] = reduce(as_null, nulls, document)
         case IncludeObject.NONE:
             row["object"] = None
     return row
