@@ -1,18 +1,19 @@
-"""Macros of two variables (`list.all(i, v, …)`, `map.transformMap(k, v, …)`) and `cel.bind`: each is a fold.
+"""Macros of two variables (`list.all(i, v, …)`, `map.transformMap(k, v, …)`), `list.sortBy` and `cel.bind`: each is a fold.
 
-Follows github.com/google/cel-go/ext/comprehensions.go and bindings.go.
+Follows github.com/google/cel-go/ext/comprehensions.go, lists.go and bindings.go.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from pybernetes.cel.tree import Call, Comprehension, Ident, ListNode, Literal, MapNode, Node
+from pybernetes.cel.tree import Call, Comprehension, Ident, ListNode, Literal, MapNode, Node, Select
 
 Fresh = Callable[[int], int]
 Fail = Callable[[int, str], None]
 Expand = Callable[[Call, Fresh, Fail], Node]
 
+SORT_BY_KEYS = "@sortByAssociatedKeys"
 MAP_INSERT = "cel.@mapInsert"
 ACCUMULATOR = "@result"
 _ARGUMENTS = {
@@ -27,7 +28,9 @@ _ARGUMENTS = {
 
 
 def expand(call: Call, fresh: Fresh, fail: Fail) -> Node:
-    """``call`` itself where it is no macro of two variables."""
+    """``call`` itself where it is no macro."""
+    if call.function == "sortBy" and call.target is not None and len(call.args) == 2:
+        return _sorted_by(call, call.target, fresh, fail)
     if call.target is None or len(call.args) not in _ARGUMENTS.get(call.function, ()):
         return call
     names = _variables(call.args[0], call.args[1], fail)
@@ -44,17 +47,40 @@ def expand_with_bind(call: Call, fresh: Fresh, fail: Fail) -> Node:
     if not isinstance(name, Ident):
         fail(name.id, "cel.bind() variable names must be simple identifiers")
         return call
+    return _bound(call, name.name, value, result, fresh)
+
+
+def _bound(call: Call, name: str, value: Node, result: Node, fresh: Fresh) -> Node:
     return Comprehension(
         call.id,
         "#unused",
         "",
         ListNode(fresh(call.id), []),
-        name.name,
+        name,
         value,
         Literal(fresh(call.id), False),
-        Ident(fresh(call.id), name.name),
+        Ident(fresh(call.id), name),
         result,
     )
+
+
+_SORTABLE = (ListNode, Select, Ident, Comprehension, Call)
+_SORTED = "@__sortBy_input__"
+
+
+def _sorted_by(call: Call, target: Node, fresh: Fresh, fail: Fail) -> Node:
+    """Keys are made of all elements, and the elements put into their order."""
+    variable, key = call.args
+    if not isinstance(target, _SORTABLE):
+        what = "a list, identifier, comprehension, call or select expression"
+        fail(target.id, f"sortBy can only be applied to {what}")
+        return call
+    if not isinstance(variable, Ident):
+        fail(variable.id, "argument is not an identifier")
+        return call
+    keys = _Expansion(call, Ident(fresh(call.id), _SORTED), (variable.name, ""), fresh).mapped(key)
+    ordered = Call(fresh(call.id), SORT_BY_KEYS, None, [Ident(fresh(call.id), _SORTED), keys])
+    return _bound(call, _SORTED, target, ordered, fresh)
 
 
 def _is_cel(target: Node | None) -> bool:
@@ -117,6 +143,10 @@ class _Expansion:
         if len(self._call.args) == 4:
             step = self._operator("_?_:_", self._call.args[2], step, self._accumulated())
         return self._fold(start, self._literal(True), step)
+
+    def mapped(self, body: Node) -> Node:
+        step = self._operator("_+_", self._accumulated(), ListNode(self._id(), [body]))
+        return self._fold(ListNode(self._id(), []), self._literal(True), step)
 
     def _fold(self, start: Node, condition: Node, step: Node, result: Node | None = None) -> Node:
         return Comprehension(

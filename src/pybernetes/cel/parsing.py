@@ -118,6 +118,8 @@ class _Builder:
     def struct(self, expr: Any) -> tree.Node:
         made = expr.struct_expr
         if made.message_name:
+            # It stands where its fields begin.
+            self.positions[expr.id] = max(self.text.find("{", self.positions.get(expr.id, 0)), 0)
             return tree.Struct(
                 expr.id,
                 made.message_name,
