@@ -1,4 +1,4 @@
-"""Macros of two variables (`list.all(i, v, …)`, `map.transformMap(k, v, …)`), `list.sortBy` and `cel.bind`: each is a fold.
+"""Macros of two variables (`list.all(i, v, …)`, `map.transformMap(k, v, …)`), `list.sortBy`, `cel.bind`: each a fold.
 
 Follows github.com/google/cel-go/ext/comprehensions.go, lists.go and bindings.go.
 """

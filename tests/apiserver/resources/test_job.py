@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from apiserver.resources.support import cells, changed, created, problems, update_problems
+from apiserver.serving import serving
 from pybernetes.api import cron
 from pybernetes.apiserver.resource import Document
 from pybernetes.apiserver.resources.cron_job import CRON_JOBS
@@ -159,3 +160,12 @@ def test_a_cron_job_has_room_for_the_names_of_its_jobs() -> None:
     assert problems(CRON_JOBS, manifest) == [
         f'metadata.name: Invalid value: "{"a" * 53}": must be no more than 52 characters'
     ]
+
+
+async def test_a_status_sent_without_the_spec_leaves_the_job_the_labels_of_its_template() -> None:
+    async with serving() as talk:
+        made = await talk.post("/apis/batch/v1/namespaces/default/jobs", job())
+        sent = {"metadata": {"name": "pi"}, "status": {"active": 1}}
+        answer = await talk.put("/apis/batch/v1/namespaces/default/jobs/pi/status", sent)
+    assert answer.body["status"]["active"] == 1
+    assert answer.body["metadata"]["labels"] == made.body["spec"]["template"]["metadata"]["labels"]

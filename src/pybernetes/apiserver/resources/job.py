@@ -99,6 +99,11 @@ def _status(job: Document, now: datetime) -> str:
     return next(iter((*endings, *terminating, *(state for state in _STATES if state in true))), "Running")
 
 
+def prepare_status(new: Document, old: Document, context: Context) -> None:
+    """The stored template is known only now."""
+    labels_from_template(new)
+
+
 def _completions(job: Document, now: datetime) -> str:
     succeeded, spec = at_path(job, "status.succeeded", 0), job["spec"]
     if "completions" in spec:
@@ -148,7 +153,7 @@ JOBS = Resource(
     ),
     selectable={"status.successful": text_at("status.succeeded", "0")},
     refuses_field='field label "{}" not supported for Job'.format,
-    subresources=(StatusSubresource(validate=validate_status),),
+    subresources=(StatusSubresource(prepare=prepare_status, validate=validate_status),),
 )
 
 RESOURCES = (JOBS,)
