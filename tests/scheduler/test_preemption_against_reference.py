@@ -127,6 +127,7 @@ def hold(features: tuple[str, ...], data: st.DataObject) -> None:
         assert Preemption(plan.node, plan.victims, violations=plan.violations) in list(plan.candidates)
     else:
         assert isinstance(plan, NoPreemption)
+        assert isinstance(wanted, dict)
         hopeless = len(cluster.nodes) - len(possible)
         assert plan.reasons == (wanted | {NOT_HELPFUL: hopeless} if hopeless else wanted)
 
