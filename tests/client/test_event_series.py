@@ -12,7 +12,7 @@ from client.fake_server import FakeServer, status
 from pybernetes.api.models import core_v1, meta_v1
 from pybernetes.client import Client, DirectTransport
 from pybernetes.client.event_series import SeriesBroadcaster, SeriesRecorder, shortened
-from pybernetes.client.events import NORMAL, WARNING
+from pybernetes.client.events import NORMAL, WARNING, Reference
 from pybernetes.testing.loop import LoopClock
 
 pytestmark = pytest.mark.virtual_time
@@ -106,3 +106,18 @@ async def test_a_refusal_is_nobodys_trouble(recording: Recording) -> None:
 def test_a_long_note_is_cut() -> None:
     assert shortened("x" * 1024) == "x" * 1024
     assert shortened("x" * 1025) == "x" * 1020 + " ..."
+
+
+async def test_while_much_is_under_way_events_go_slowly_and_none_is_lost(recording: Recording) -> None:
+    busy = True
+    recording.broadcaster._is_busy = lambda: busy
+    for number in range(3000):
+        recording.recorder.event(Reference("v1", "Pod", "default", f"p{number}"), NORMAL, "Scheduled", "Binding", "")
+    await asyncio.sleep(1)
+    assert 10 <= len(recording.events) <= 30
+    busy = False
+    await asyncio.sleep(1)
+    assert len(recording.events) >= 500
+    await asyncio.sleep(40)
+    assert len(recording.events) == 3000
+    assert recording.broadcaster.dropped == 0

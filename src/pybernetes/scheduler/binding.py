@@ -27,6 +27,8 @@ from pybernetes.scheduler.queue import Waiting
 from pybernetes.scheduler.waiting_pods import NotPermitted, WaitingPod
 
 CONCURRENCY = 64
+BUSY = 8
+"""So many requests under way are more than a few pods that came by themselves."""
 log = structlog.get_logger(__name__)
 
 
@@ -65,6 +67,7 @@ class Binder:
         self._on_bound = on_bound
         self._on_refused = on_refused
         self._slots = asyncio.Semaphore(CONCURRENCY)
+        self._under_way = 0
 
     async def bind(self, waiting: Waiting, node: str, steps: Steps = Steps()) -> None:
         """Returns once the request is under way, or what must precede it is."""
@@ -96,8 +99,17 @@ class Binder:
         await self._slots.acquire()
         self._start(self._patch_status(pod, {"nominatedNodeName": None}))
 
+    @property
+    def is_busy(self) -> bool:
+        return self._under_way >= BUSY
+
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
-        self._tasks.create_task(work).add_done_callback(lambda _: self._slots.release())
+        self._under_way += 1
+        self._tasks.create_task(work).add_done_callback(self._ended)
+
+    def _ended(self, _: asyncio.Task[None]) -> None:
+        self._under_way -= 1
+        self._slots.release()
 
     async def _prepare_and_bind(self, waiting: Waiting, node: str, steps: Steps) -> None:
         """Preparing may take minutes and holds no slot: meanwhile the pod says where it is going."""

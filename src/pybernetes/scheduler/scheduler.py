@@ -132,7 +132,7 @@ class Scheduler:
         self._feed = Feed(self._informers, self._state, workloads, self.queue, frozenset(profiles))
         follow_spaces(self._informers, self._state.storage.spaces, self.queue.move)
         self._device_feed = DeviceFeed(self._informers, self._state, self.queue)
-        self._events = SeriesBroadcaster(client, clock, random, host)
+        self._events = SeriesBroadcaster(client, clock, random, host, lambda: self._binder.is_busy)
         self._recorders = {name: self._events.recorder(name) for name in profiles}
         self._memory = DecisionMemory()
         extended = ExtendedDecisions(self._state, extenders, random) if extenders else None
