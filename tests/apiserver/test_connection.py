@@ -7,9 +7,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import orjson
+import pytest
 
 from apiserver.serving import CONFIG_MAPS, config_map, serving
 from pybernetes.apiserver.connection import LONGEST_HEAD
+from pybernetes.apiserver.head_problems import head_problem
 from pybernetes.apiserver.options import ServerOptions
 from pybernetes.apiserver.serve import Edge
 
@@ -145,6 +147,36 @@ async def test_a_head_without_an_end_is_too_large() -> None:
         first, _, body = await wire.answer()
         assert first == "HTTP/1.1 431 Request Header Fields Too Large"
         assert body == b"431 Request Header Fields Too Large"
+
+
+async def test_a_head_that_comes_at_once_is_too_large_as_well() -> None:
+    assert head_problem("1.1", [("Host", "here")]) == b""
+    async with wired() as wire:
+        wire.writer.write(request("GET", "/healthz", b"", "X-Long: " + "x" * LONGEST_HEAD))
+        first, _, _ = await wire.answer()
+        assert first == "HTTP/1.1 431 Request Header Fields Too Large"
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (b"GET /healthz HTTP/1.1\r\n\r\n", "400 Bad Request: missing required Host header"),
+        (b"GET /healthz HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", "400 Bad Request"),
+        (b"GET /healthz HTTP/1.0\r\n\r\n", "200 OK"),
+        (b"GET /healthz\r\n\r\n", "400 Bad Request"),
+        (
+            b"GET /healthz HTTP/2.0\r\nHost: a\r\n\r\n",
+            "505 HTTP Version Not Supported: unsupported protocol version",
+        ),
+        (b"GET /healthz HTTP/1.1\r\nHost: a\r\nExpect: more\r\n\r\n", "417 Expectation Failed"),
+        (b"GET http://a/healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", "200 OK"),
+    ],
+)
+async def test_a_head_is_judged_before_its_request(sent: bytes, status: str) -> None:
+    async with wired() as wire:
+        wire.writer.write(sent)
+        first, *_ = await wire.head()
+        assert first.partition(" ")[2] == status
 
 
 async def test_a_body_that_grows_over_the_limit_is_refused_while_it_comes() -> None:

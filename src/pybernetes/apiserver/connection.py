@@ -22,6 +22,7 @@ import httptools
 from multidict import CIMultiDict
 
 from pybernetes.apiserver.answer_head import HTTP_1_1, head_of
+from pybernetes.apiserver.head_problems import head_problem, local_target
 from pybernetes.apiserver.http import ApiRequest, ApiResponse, PeerCertificate
 from pybernetes.apiserver.metrics import Watching
 from pybernetes.apiserver.watch_writing import Turns, WatchWriter
@@ -36,6 +37,7 @@ _PIECE = 256 * 1024
 """Bytes that are written at once: enciphered in the processor's cache, and read by the client meanwhile."""
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _REFUSAL = b"HTTP/1.1 %b\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n%b"
+_TOO_LARGE = b"431 Request Header Fields Too Large"
 _BODILESS = frozenset({204, 304})
 
 
@@ -142,14 +144,19 @@ class Connection(asyncio.Protocol):
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
-            self._deaf = True
-            self._upgrade = self._told() + data[upgrade.args[0] :]
-            self._next()
+            self._begin_upgrade(data[upgrade.args[0] :])
         except httptools.HttpParserError:
             self._refuse(b"400 Bad Request")
         else:
             if self._head_bytes > LONGEST_HEAD:
-                self._refuse(b"431 Request Header Fields Too Large")
+                self._refuse(_TOO_LARGE)
+
+    def _begin_upgrade(self, rest: bytes) -> None:
+        if self._deaf:
+            return
+        self._deaf = True
+        self._upgrade = self._told() + rest
+        self._next()
 
     # Called by the parser.
 
@@ -166,9 +173,16 @@ class Connection(asyncio.Protocol):
         self._head.headers.append((name.decode("latin-1"), value.decode("utf-8", "surrogateescape")))
 
     def on_headers_complete(self) -> None:
+        head, too_large = self._head, self._head_bytes > LONGEST_HEAD
         self._in_head = False
         self._head_bytes = 0
-        if self._head.expects:
+        wrong = _TOO_LARGE if too_large else head_problem(self._parser.get_http_version(), head.headers)
+        if wrong:
+            self._refuse(wrong)
+            return
+        if head.url[:1] != b"/":
+            head.url = local_target(head.url)
+        if head.expects:
             self._transport.write(_CONTINUE)
 
     def on_body(self, body: bytes) -> None:

@@ -51,7 +51,7 @@ class Routing:
             return _no_page
         if info.verb == "watch" and request.method not in ("GET", "HEAD"):
             raise errors.method_not_allowed()
-        if info.name[:1] == "." or "%" in info.name:
+        if (info.name[:1] == "." or "%" in info.name) and (info.subresource or request.method in _ON_ITEMS):
             _check_name(info.name)
         if endpoint.resource.custom is not None:
             return endpoint.handler(info.verb, info.subresource) or _no_page
@@ -97,6 +97,9 @@ class Routing:
         if info.group in self._builtin:
             return errors.method_not_allowed()
         return errors.method_not_supported(endpoint.info.group_resource, info.verb)
+
+
+_ON_ITEMS = frozenset(("GET", "PUT", "PATCH", "DELETE"))
 
 
 def _check_name(name: str) -> None:
