@@ -180,3 +180,14 @@ async def test_an_eviction_is_warned_of_fields_that_it_has_not() -> None:
         await talk.post(PODS, pod("web"))
         evicted = await talk.post(f"{PODS}/web/eviction", {"metadata": {"name": "web"}, "foo": 1})
         assert (evicted.status, evicted.response.warnings) == (201, ('unknown field "foo"',))
+
+
+async def test_a_scale_that_a_patch_makes_no_scale_is_shown_with_its_managers() -> None:
+    async with serving() as talk:
+        await talk.post(DEPLOYMENTS, deployment("web", 2))
+        refused = await talk.patch(f"{DEPLOYMENTS}/web/scale", {"spec": {"replicas": "x"}})
+    assert refused.status == 422
+    shown = refused.message.replace('\\"', '"')
+    assert shown.startswith(' "" is invalid: patch: Invalid value: "{"apiVersion":"autoscaling/v1","kind":"Scale",')
+    assert '"managedFields":[{"manager":' in shown
+    assert shown.endswith("cannot unmarshal string into Go struct field ScaleSpec.spec.replicas of type int32")

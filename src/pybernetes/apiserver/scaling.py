@@ -162,7 +162,7 @@ class ScaleDoor:
         patch = Patch(call.request, SHAPE, field_validation(call.request))
 
         def change(shown: Document, managers: Managers, author: Author) -> Wanted:
-            decoded = patch.conform(patch(shown), SCALE)
+            decoded = patch.conform(patch(shown), SCALE, _managed(shown, managers))
             call.request.warnings[:] = decoded.warnings
             return Wanted(decoded.document, updated(shown, decoded.document, managers, _typed(), author))
 
