@@ -99,7 +99,10 @@ def _subject(written: Document) -> Subject:
     return Subject(title, info, document, written.get("status"), doors, subresources)
 
 
-@click.command()
+@click.command(
+    epilog="Example:  python -m comparison.mutating --url https://127.0.0.1:6443 --token T "
+    "--reference https://127.0.0.1:7443 --reference-token R --door create --part 0.1 pods"
+)
 @click.option("--url", required=True, help="The server that is looked at.")
 @click.option("--token", required=True, help="A cluster administrator's bearer token for it.")
 @click.option("--reference", required=True, help="The server that says what is right.")
