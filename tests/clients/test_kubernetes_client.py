@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from kubernetes import client, config, dynamic, utils, watch
+from kubernetes import client, config, dynamic, stream, utils, watch
 from kubernetes.client.exceptions import ApiException
 from kubernetes.leaderelection import electionconfig, leaderelection
 from kubernetes.leaderelection.resourcelock.leaselock import LeaseLock
@@ -257,6 +258,52 @@ def test_a_service_accounts_token_may_what_its_roles_say(api: Any, namespace: st
         f'secrets is forbidden: User "system:serviceaccount:{namespace}:default" cannot list resource "secrets" '
         f'in API group "" in the namespace "{namespace}"',
     )
+
+
+def test_connections_to_pods_that_cannot_be_are_refused_with_the_reason(api: Any, namespace: str) -> None:
+    core = client.CoreV1Api(api)
+    spec = client.V1PodSpec(containers=CONTAINERS, scheduler_name="nobody")
+    core.create_namespaced_pod(namespace, client.V1Pod(metadata=client.V1ObjectMeta(name="nowhere"), spec=spec))
+    for name, said in (
+        ("none", (404, "NotFound", 'pods "none" not found')),
+        ("nowhere", (400, "BadRequest", "pod nowhere does not have a host assigned")),
+    ):
+        with pytest.raises(ApiException) as refusal:
+            stream.stream(core.connect_get_namespaced_pod_exec, name, namespace, command=["ls"], stdout=True)
+        assert handshake(refusal.value) == said
+        with pytest.raises(ApiException) as refusal:
+            stream.portforward(core.connect_get_namespaced_pod_portforward, name, namespace, ports="80")
+        assert handshake(refusal.value) == said
+    with pytest.raises(ApiException) as refusal:
+        stream.stream(core.connect_get_namespaced_pod_attach, "nowhere", namespace, container="other", stdout=True)
+    assert handshake(refusal.value) == (400, "BadRequest", "container other is not valid for pod nowhere")
+    assert not core.read_namespaced_pod_log("nowhere", namespace)
+    with pytest.raises(ApiException) as refusal:
+        core.read_namespaced_pod_log("nowhere", namespace, container="other")
+    assert refused(refusal.value) == (400, "BadRequest", "container other is not valid for pod nowhere")
+
+
+def handshake(error: ApiException) -> tuple[int, str, str]:
+    """What the server said to a connection that wanted to become a WebSocket."""
+    said = re.search(r"Handshake status (\d+) .* -\+-\+- (.*)", error.reason, re.DOTALL)
+    assert said is not None, error.reason
+    status = json.loads(said[2])
+    return int(said[1]), status["reason"], status["message"]
+
+
+def test_a_watch_ends_and_goes_on_where_it_was(api: Any, namespace: str) -> None:
+    core = client.CoreV1Api(api)
+    watcher, seen = watch.Watch(), []
+    start = core.list_namespaced_config_map(namespace).metadata.resource_version
+    core.create_namespaced_config_map(namespace, config_map("first"))
+    told = watcher.stream(core.list_namespaced_config_map, namespace, resource_version=start, timeout_seconds=1)
+    seen += [event["object"].metadata.name for event in told]
+    core.create_namespaced_config_map(namespace, config_map("second"))
+    told = watcher.stream(
+        core.list_namespaced_config_map, namespace, resource_version=watcher.resource_version, timeout_seconds=1
+    )
+    seen += [event["object"].metadata.name for event in told]
+    assert [name for name in seen if name != "kube-root-ca.crt"] == ["first", "second"]
 
 
 def test_versions_and_groups_are_known(api: Any) -> None:
