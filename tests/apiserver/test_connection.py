@@ -193,3 +193,10 @@ async def test_a_request_is_known_by_the_name_its_client_gave_it() -> None:
         wire.writer.write(request("GET", "/livez", b"", "Audit-Id: abc", "X-Odd: é"))
         _, headers, _ = await wire.answer()
         assert headers["audit-id"] == "abc"
+
+
+@pytest.mark.parametrize("path", ["/healthz", f"{CONFIG_MAPS}/none", f"{CONFIG_MAPS}?watch=1&timeoutSeconds=1"])
+async def test_an_answer_to_who_asks_for_another_protocol_names_no_server(path: str) -> None:
+    async with wired() as wire:
+        wire.writer.write(request("GET", path, b"", "Connection: Upgrade", "Upgrade: other"))
+        assert not [line for line in await wire.head() if line.lower().startswith("server:")]

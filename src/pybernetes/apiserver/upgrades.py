@@ -16,6 +16,7 @@ from aiohttp import web
 from aiohttp.web_request import BaseRequest
 from multidict import CIMultiDict
 
+from pybernetes.apiserver import silent
 from pybernetes.apiserver.answer_head import headers_of
 from pybernetes.apiserver.http import ApiRequest, ApiResponse, PeerCertificate
 
@@ -72,7 +73,7 @@ class Upgrades:
                 return upgraded
             told = _headers(answer, request)
             if isinstance(answer.body, bytes):
-                return web.Response(status=answer.status, body=answer.body, headers=told)
+                return silent.Whole(status=answer.status, body=answer.body, headers=told)
             return await _stream(incoming, answer.status, told, answer.body)
         finally:
             self._serving.over(request)
@@ -90,18 +91,10 @@ def _headers(answer: ApiResponse, request: ApiRequest) -> CIMultiDict[str]:
     return headers
 
 
-class _Streaming(web.StreamResponse):
-    """Chunked, and silent about the library that sends it."""
-
-    async def _prepare_headers(self) -> None:
-        await super()._prepare_headers()
-        self.headers.pop("Server", None)
-
-
 async def _stream(
     incoming: BaseRequest, status: int, headers: CIMultiDict[str], body: AsyncIterator[bytes]
 ) -> web.StreamResponse:
-    response = _Streaming(status=status, headers=headers)
+    response = silent.Streaming(status=status, headers=headers)
     response.enable_chunked_encoding()
     await response.prepare(incoming)
     async with aclosing(body) as pieces:  # type: ignore[type-var]

@@ -62,19 +62,18 @@ async def _relay(request: ApiRequest, dialer: Dialer, target: Target, added: Add
 async def _upgrade(
     incoming: BaseRequest, request: ApiRequest, dialer: Dialer, target: Target, added: Added
 ) -> web.StreamResponse:
-    from aiohttp import web
-
+    from pybernetes.apiserver import silent
     from pybernetes.apiserver.proxy.splice import splice
 
     try:
         outcome = await dialer.backend.upgrade(request.method, target, request.headers, added)
     except errors.ApiError as error:
-        return web.Response(status=503, text=f"{dialer.wording(error, target)}\n")
+        return silent.Whole(status=503, text=f"{dialer.wording(error, target)}\n")
     if isinstance(outcome, Upgraded):
         return await splice(incoming, outcome)
     if outcome.status < 400:
-        return web.Response(status=503, text=f"invalid upgrade response: status code {outcome.status}\n")
-    return web.Response(status=outcome.status, body=outcome.body, headers={"Content-Type": outcome.content_type})
+        return silent.Whole(status=503, text=f"invalid upgrade response: status code {outcome.status}\n")
+    return silent.Whole(status=outcome.status, body=outcome.body, headers={"Content-Type": outcome.content_type})
 
 
 def unavailable() -> ApiResponse:

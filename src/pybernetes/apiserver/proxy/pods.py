@@ -102,12 +102,14 @@ class PodStreams:
         return Target("https", kubelet_address(node), path)
 
     async def _log_over_websocket(self, incoming: BaseRequest, target: Target) -> web.StreamResponse:
-        from aiohttp import WSCloseCode, web
+        from aiohttp import WSCloseCode
+
+        from pybernetes.apiserver import silent
 
         answer = await self._kubelets.request("GET", target, {})
         if answer.status != 200:
             raise _kubelet_error(answer.status, await answer.text(), target)
-        socket = web.WebSocketResponse(protocols=LOG_PROTOCOLS)
+        socket = silent.WebSocket(protocols=LOG_PROTOCOLS)
         await socket.prepare(incoming)
         async for piece in pieces_of(answer):
             if socket.ws_protocol == "base64.binary.k8s.io":
@@ -120,13 +122,12 @@ class PodStreams:
 
 async def join(request: ApiRequest, incoming: BaseRequest, backend: Backend, target: Target) -> web.StreamResponse:
     """Upgrade at the backend, then at the client, and let them talk; or pass on the backend's refusal."""
-    from aiohttp import web
-
+    from pybernetes.apiserver import silent
     from pybernetes.apiserver.proxy.splice import splice
 
     outcome = await backend.upgrade(request.method, target, request.headers)
     if isinstance(outcome, Declined):
-        return web.Response(status=outcome.status, body=outcome.body, headers={"Content-Type": outcome.content_type})
+        return silent.Whole(status=outcome.status, body=outcome.body, headers={"Content-Type": outcome.content_type})
     return await splice(incoming, outcome)
 
 
@@ -134,13 +135,13 @@ def upgraded(act: Callable[[BaseRequest], Awaitable[web.StreamResponse]]) -> Api
     """An answer that takes over the connection; what goes wrong before that is answered as a Status."""
 
     async def take(incoming: BaseRequest) -> web.StreamResponse:
-        from aiohttp import web
+        from pybernetes.apiserver import silent
 
         try:
             return await act(incoming)
         except errors.ApiError as error:
             answer = error_answer(ApiRequest("GET", incoming.path), error)
-            return web.Response(status=answer.status, body=answer.content, headers=answer.headers)
+            return silent.Whole(status=answer.status, body=answer.content, headers=answer.headers)
 
     return ApiResponse(101, upgrade=take)
 
