@@ -22,7 +22,8 @@ def cumulative(bounds: Sequence[float], counts: Sequence[int]) -> list[tuple[str
 
 
 def _as_go_writes(bound: float) -> str:
-    return floatToGoString(bound).removesuffix(".0")
+    text: str = floatToGoString(bound)  # type: ignore[no-untyped-call]
+    return text.removesuffix(".0")
 
 
 def counter(name: str, text: str, labels: Sequence[str], values: Values) -> CounterMetricFamily:
