@@ -55,6 +55,13 @@ def test_amounts_of_resources_are_rounded_to_thousandths(text: str, canonical: s
     assert quantity.canonical_milli(text) == canonical
 
 
+@pytest.mark.parametrize(
+    ("text", "whole"), [("1", True), ("1.5", False), ("1E", True), ("9" * 30, False), ("7Ei", False), ("8Ei", True)]
+)
+def test_upstream_counts_thousandths_in_64_bits(text: str, whole: bool) -> None:
+    assert quantity.is_whole(text) is whole
+
+
 @pytest.mark.parametrize("text", ["", ".", "x", "1 ", "1Mb", "1mi", "--1", "1..2", "1e", "Ki"])
 def test_what_is_no_quantity_is_refused(text: str) -> None:
     with pytest.raises(quantity.QuantityError):

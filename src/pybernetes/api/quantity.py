@@ -152,14 +152,24 @@ def _parse(text: str) -> Quantity:
 def _stays(whole: str, fraction: str, suffix: str, format: Format) -> bool:
     """Whether upstream takes the text to be canonical, as it looks at it on its fast path for short numbers."""
     whole = whole.lstrip("0") or "0"
-    shifted = whole + fraction
+    if not _is_short(whole, fraction, suffix, format):
+        return False
     if format is Format.BINARY:
-        most = 14 - len(whole) - 3 * _BINARY[suffix]
-        return not fraction and most >= 0 and int(whole) % 8 != 0
+        return int(whole) % 8 != 0
+    shifted = whole + fraction
+    return _scale(fraction, suffix, format) % 3 == 0 and not shifted.endswith("000") and shifted[0] != "0"
+
+
+def _is_short(whole: str, fraction: str, suffix: str, format: Format) -> bool:
+    """Whether upstream holds the number in 64 bits and a scale."""
+    if format is Format.BINARY:
+        return not fraction and 14 - len(whole) - 3 * _BINARY[suffix] >= 0
+    return len(whole + fraction) <= _MOST_DIGITS and _scale(fraction, suffix, format) >= -9
+
+
+def _scale(fraction: str, suffix: str, format: Format) -> int:
     exponent = _DECIMAL[suffix] if format is Format.DECIMAL else int(suffix[1:])
-    scale = exponent - len(fraction)
-    short = len(shifted) <= _MOST_DIGITS and scale >= -9
-    return short and scale % 3 == 0 and not shifted.endswith("000") and shifted[0] != "0"
+    return exponent - len(fraction)
 
 
 _MOST_DIGITS = 18
@@ -197,8 +207,16 @@ def milli(text: str | int | float) -> int:
 
 @lru_cache(maxsize=4096)
 def is_whole(text: str) -> bool:
-    """Whether upstream takes the amount for a whole number: it counts thousandths, in 64 bits."""
-    return ((milli(text) + 2**63) % 2**64 - 2**63) % 1000 == 0
+    """Whether upstream takes the amount for a whole number: it counts thousandths in 64 bits, where a short number
+    that does not fit is none at all, and of a long one the low bits stay."""
+    amount = milli(text)
+    if -(2**63) <= amount < 2**63:
+        return amount % 1000 == 0
+    match = _PATTERN.fullmatch(text)
+    assert match is not None
+    if _is_short(match[2].lstrip("0") or "0", match[3] or "", match[4], parse(text).format):
+        return True
+    return ((amount + 2**63) % 2**64 - 2**63) % 1000 == 0
 
 
 @lru_cache(maxsize=4096)
