@@ -54,6 +54,13 @@ def ticked(status: Mapping[str, Any], patch: kopf.Patch, **_: Any) -> None:
         patch.status["ticks"] = status.get("ticks", 0) + 1
 
 
+@kopf.daemon(GROUP, "v1", "things", labels={"guarded": "yes"})
+async def guards(stopped: kopf.DaemonStopped, body: kopf.Body, **_: Any) -> None:
+    kopf.info(body, reason="Guarding", message="as long as it is there")
+    await stopped.wait()
+    kopf.info(body, reason="Guarded", message="until it went")
+
+
 @kopf.on.update(GROUP, "v1", "things", labels={"failing": "yes"})
 def fails_once(retry: int, patch: kopf.Patch, **_: Any) -> None:
     if retry == 0:

@@ -81,6 +81,10 @@ class Operator:
         words = ["-n", self.namespace, "patch", "thing", name, "--type=merge", "-p", json.dumps(patch)]
         self.cluster.kubectl(*words)
 
+    def told(self) -> set[str]:
+        """The reasons of all events."""
+        return {one["reason"] for one in self.get("events")["items"]}
+
     def wait(self, name: str, path: str, value: object) -> dict[str, Any]:
         try:
             self.cluster.wait("-n", self.namespace, f"--for=jsonpath={{{path}}}={value}", f"thing/{name}", seconds=45)
@@ -124,3 +128,12 @@ def test_an_operator_makes_changes_times_retries_resumes_and_deletes(operator: O
     assert operator.get("things")["items"] == []
     told = {(one["reason"], one["message"]) for one in operator.get("events")["items"]}
     assert {("Resized", "from 1 to 5"), ("Resized", "from 5 to 6"), ("Going", "says goodbye")} <= told
+
+
+@pytest.mark.nightly
+def test_a_daemon_lives_as_long_as_its_object_and_holds_it_until_it_has_ended(operator: Operator) -> None:
+    operator.start()
+    operator.make("b", guarded="yes")
+    operator.cluster.until("the daemon's start", lambda: "Guarding" in operator.told())
+    operator.cluster.kubectl("-n", operator.namespace, "delete", "thing", "b", "--timeout=45s")
+    operator.cluster.until("the daemon's end", lambda: "Guarded" in operator.told())
