@@ -18,7 +18,8 @@ from apiserver.serving import (
     config_map,
     serving,
 )
-from pybernetes.api.patch import PatchError, merge, strategic
+from apiserver.two_way import two_way
+from pybernetes.api.patch import PatchError, json_patch, merge, strategic
 from pybernetes.api.patch.apply import Applied, Author, Typed, apply, created, updated
 from pybernetes.api.patch.field_set import canonical, difference, fields_at, intersection, paths, union
 from pybernetes.api.patch.managed import UNMANAGED, Managers
@@ -221,6 +222,102 @@ def test_a_strategic_patch_made_twice_is_made_once_and_keeps_what_it_does_not_na
     after = [one["name"] for one in once["spec"].get("containers", ())]
     assert {*after} == {*before, *named}
     assert [name for name in after if name not in named] == [name for name in before if name not in named]
+
+
+@given(CONFIGS, CONFIGS)
+def test_a_strategic_patch_made_of_two_documents_leads_from_one_to_the_other(old: Document, new: Document) -> None:
+    patched = strategic.apply(old, two_way(old, new), SHAPE)
+    assert _without_empty(patched) == _without_empty(new)
+
+
+def _without_empty(value: Any) -> Any:
+    """A patch that takes the last element of a list leaves an empty list or none."""
+    if isinstance(value, dict):
+        return {name: left for name, member in value.items() if (left := _without_empty(member)) not in ({}, [])}
+    return [_without_empty(element) for element in value] if isinstance(value, list) else value
+
+
+@given(CONFIGS, CONFIGS)
+def test_a_strategic_patch_of_who_saw_less_leaves_alone_what_he_did_not_see(seen: Document, unseen: Document) -> None:
+    """Containers that somebody else added stay, whatever is patched from an older state."""
+    mine = copy.deepcopy(seen)
+    others = [one for one in unseen["spec"].get("containers", ()) if one["name"] not in _names(seen)]
+    live = copy.deepcopy(seen)
+    if others:
+        live["spec"].setdefault("containers", []).extend(others)
+    mine["spec"]["hostname"] = "mine"
+    patched = strategic.apply(live, two_way(seen, mine), SHAPE)
+    assert patched == {**live, "spec": {**live["spec"], "hostname": "mine"}}
+
+
+def _names(document: Document) -> set[str]:
+    return {one["name"] for one in document["spec"].get("containers", ())}
+
+
+PLACES = st.lists(NAMES, min_size=1, max_size=2).map(lambda parts: "".join(f"/{part}" for part in parts))
+OPERATIONS = st.lists(
+    st.one_of(
+        st.fixed_dictionaries({"op": st.sampled_from(["add", "replace", "test"]), "path": PLACES, "value": TEXT_MAPS}),
+        st.fixed_dictionaries({"op": st.just("remove"), "path": PLACES}),
+        st.fixed_dictionaries({"op": st.sampled_from(["copy", "move"]), "from": PLACES, "path": PLACES}),
+    ),
+    max_size=5,
+)
+
+
+@given(st.dictionaries(NAMES, TEXT_MAPS, max_size=3), OPERATIONS, OPERATIONS)
+def test_json_patches_one_after_the_other_are_one(
+    document: Document, one: list[Document], other: list[Document]
+) -> None:
+    kept = copy.deepcopy(document)
+    assert _patched(document, [*one, *other]) == _patched(_patched(document, one), other)
+    assert document == kept
+
+
+def _patched(document: Document | None, operations: list[Document]) -> Document | None:
+    """None for what is refused."""
+    if document is None:
+        return None
+    with suppress(PatchError):
+        return json_patch.apply(document, operations)
+    return None
+
+
+@given(CONFIGS, CONFIGS)
+def test_who_applies_last_has_all_he_states_and_others_what_is_the_same(first: Document, second: Document) -> None:
+    before = _apply(None, {}, first, "other")
+    after = _apply(before.document, before.managers, second, "me", day=2)
+    fields = {manager.name: entry.fields for manager, entry in after.managers.items()}
+    mine = fields.get("me", {})
+    shared = intersection(mine, fields.get("other", {}))
+    assert not difference(shared, intersection(mine, _own(before)))
+
+
+def _own(applied: Applied) -> Document:
+    return next((entry.fields for manager, entry in applied.managers.items() if manager.name == "other"), {})
+
+
+@given(CONFIGS, CONFIGS)
+def test_what_two_apply_in_either_order_is_there_if_they_agree(first: Document, second: Document) -> None:
+    """Where nobody took a field from the other, only the order of lists may differ."""
+    one, other = _both(first, second), _both(second, first)
+    if one is not None and other is not None:
+        assert _unordered(one) == _unordered(other)
+
+
+def _both(first: Document, second: Document) -> Document | None:
+    """None for a conflict."""
+    before = _apply(None, {}, first, "one")
+    after = apply(before.document, second, before.managers, TYPED, _author("other"), force=False)
+    return SHAPE.read(after.document).document if isinstance(after, Applied) else None
+
+
+def _unordered(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _unordered(member) for name, member in value.items()}
+    if isinstance(value, list):
+        return sorted((_unordered(element) for element in value), key=repr)
+    return value
 
 
 JSON_VALUES = st.recursive(
