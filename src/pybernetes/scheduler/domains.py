@@ -36,6 +36,8 @@ class Domains:
         self._size = int(ids.max(initial=ABSENT)) + 2
         self.values: Ids = np.unique(self._ids_of_rows)
         """The distinct values that counted rows have."""
+        self._one_row_each = len(self.values) == len(self._rows)
+        """As host names are: nothing is added up then."""
         self._kept: dict[Tally, _Kept] = {}
 
     def totals(self, tally: Tally) -> Ints:
@@ -44,11 +46,15 @@ class Domains:
 
     def sums(self, tally: Tally) -> Ints:
         """For each row the sum over the counted rows of its domain; 0 for rows without the label."""
+        if self._one_row_each:
+            return tally.counts[: len(self.ids)] * self._counted
         # ABSENT is -1: it reads the extra last place.
         return self.totals(tally)[self.ids]
 
     def any(self, tally: Tally) -> Mask:
         """For each row whether somebody counts in its domain: the same mask while the same domains have somebody."""
+        if self._one_row_each:
+            return (tally.counts[: len(self.ids)] > 0) & self._counted
         kept = self._now(tally)
         occupied = kept.totals > 0
         known = occupied.tobytes()
