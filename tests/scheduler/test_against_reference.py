@@ -244,6 +244,7 @@ def test_a_plugin_says_what_its_reference_says(case: Case, data: st.DataObject) 
 
 
 @pytest.mark.nightly
+@pytest.mark.timeout(3600)
 @every_plugin
 @settings(max_examples=1500)
 @given(data=st.data())

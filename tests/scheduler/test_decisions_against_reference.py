@@ -138,6 +138,7 @@ def test_a_decision_is_what_the_references_say(situation: tuple[Document, list[c
 
 
 @pytest.mark.nightly
+@pytest.mark.timeout(3600)
 @settings(max_examples=3000)
 @given(situations())
 def test_many_more_decisions_are_what_the_references_say(situation: tuple[Document, list[core_v1.Pod]]) -> None:
@@ -233,6 +234,7 @@ def test_a_state_that_has_changed_is_as_one_that_was_always_so(history: History)
 
 
 @pytest.mark.nightly
+@pytest.mark.timeout(3600)
 @settings(max_examples=2000)
 @given(histories())
 def test_many_more_states_that_have_changed_are_as_ones_that_were_always_so(history: History) -> None:

@@ -136,6 +136,7 @@ def test_what_helps_a_pod_wakes_it(rule: str, data: st.DataObject) -> None:
 
 
 @pytest.mark.nightly
+@pytest.mark.timeout(3600)
 @each_rule
 @settings(max_examples=1000, suppress_health_check=["filter_too_much"])
 @given(data=st.data())
