@@ -1,6 +1,7 @@
 """Pods by importance: who of a node's pods would have to make room last, with what they hold as columns.
 
-More important are pods of higher priority, and among equals those that started earlier.
+More important are pods of higher priority, and among equals those that started earlier; of those that have not started,
+those that came last.
 Nothing is worked out before somebody asks about a row, and again only after its pods have changed.
 """
 
@@ -58,7 +59,11 @@ class PodsByImportance:
 
     def _rank(self, row: int, pods_on: Callable[[str], Mapping[Key, PodInfo]]) -> Ranked:
         node = self._nodes.names[row]
-        ordered = tuple(sorted(pods_on(node).values(), key=importance))
+        pods = pods_on(node).values()
+        not_started = [one for one in pods if started(one) == NOT_STARTED]
+        # Upstream takes these to start as it looks, so that the one that it looks at first starts before the others.
+        alike = [*(one for one in pods if started(one) != NOT_STARTED), *reversed(not_started)]
+        ordered = tuple(sorted(alike, key=importance))
         columns = np.array([self._line(one) for one in ordered], np.int64).reshape(-1, AMOUNTS + self._resources).T
         ranked = self._ranked[row] = Ranked(node, ordered, columns)
         return ranked

@@ -301,9 +301,12 @@ class Scheduler:
 
     async def _preempt(self, pod: PodInfo, node: str, victims: tuple[PodInfo, ...]) -> None:
         """Holds the node for the pod; whoever was to have it and matters less is not promised it any longer."""
-        await self._release(self._state.nominations.below(pod.priority, node))
+        evict = self._evictions.begin(pod, node, victims)
+        # As upstream has it, others keep their promise where all victims are on their way out already.
+        others = self._state.nominations.below(pod.priority, node) if evict is not None else ()
         self._state.nominations.nominate(pod, node)
-        if (evict := self._evictions.begin(pod, node, victims)) is not None:
+        await self._release(others)
+        if evict is not None:
             await self._binder.act(pod, evict)
 
     async def _release(self, pods: Sequence[PodInfo]) -> None:

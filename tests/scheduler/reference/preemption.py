@@ -70,6 +70,8 @@ class Preemption:
         refused = self.verdict(pod, node, replace(self.cluster, placed=there))
         if refused is not None:
             return refused.reasons
+        not_started = [one for one in lower if one.status.start_time is None]
+        lower = [*(one for one in lower if one.status.start_time is not None), *reversed(not_started)]
         lower.sort(key=lambda one: (-priority(one), started(one)))
         protected = self._protected(lower)
         victims = []
