@@ -152,12 +152,17 @@ async def test_unknown_fields_are_warned_of_at_every_door(path: str, body: Any, 
             'Eviction.policy "web" is invalid: deleteOptions.ignoreStoreReadErrorWithClusterBreakingPotential: '
             "Invalid value: true: can not be set for pod eviction, try after removing the option",
         ),
+        (
+            {"metadata": {"name": "web"}, "deleteOptions": {"dryRun": ["All", "All"]}},
+            500,
+            "Non-matching dry-run options in request and content: [All] and [All All]",
+        ),
     ],
 )
 async def test_an_eviction_that_means_something_else_is_refused(body: Any, code: int, message: str) -> None:
     async with serving() as talk:
         await talk.post(PODS, pod())
-        refused = await talk.post(f"{PODS}/web/eviction", body)
+        refused = await talk.post(f"{PODS}/web/eviction", body, dryRun="All")
         assert (refused.status, refused.message) == (code, message)
 
 

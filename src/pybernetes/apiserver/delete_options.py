@@ -5,7 +5,6 @@ Follows k8s.io/apiserver/pkg/endpoints/handlers/delete.go.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -70,9 +69,9 @@ def _from_query(request: ApiRequest) -> Document:
     return {**document, "preconditions": preconditions} if preconditions else document
 
 
-def delete_options_of(document: Document, dry_run_too: Sequence[str] = ()) -> DeleteOptions:
-    """Of a DeleteOptions document. ``dry_run_too`` is what was said of dry runs beside it."""
-    dry_run = [*(document.get("dryRun") or ()), *dry_run_too]
+def delete_options_of(document: Document) -> DeleteOptions:
+    """Of a DeleteOptions document."""
+    dry_run = list(document.get("dryRun") or ())
     found = list(problems({**document, "dryRun": dry_run}))
     if found:
         raise errors.invalid("meta.k8s.io", "DeleteOptions", "", found)

@@ -92,8 +92,9 @@ class Evictor:
         await self._pods.admission.mutate(attributes)
         if (eviction.get("metadata") or {}).get("name", "") != name:
             raise errors.bad_request("name in URL does not match name in Eviction object")
-        _check_reads_errors(eviction.get("deleteOptions") or {}, name)
-        options = delete_options_of(eviction.get("deleteOptions") or {}, call.request.query.get("dryRun", ()))
+        stated = eviction.get("deleteOptions") or {}
+        _check_reads_errors(stated, name)
+        options = delete_options_of({**stated, "dryRun": _dry_run(stated, [*call.request.query.get("dryRun", ())])})
         await self._pods.admission.validate(attributes)
         context = Context(call.user, context.now, options.dry_run or context.dry_run, judge=JUDGED)
         found = await self._pods.get(namespace, name)
@@ -158,6 +159,15 @@ def _check_reads_errors(options: Document, name: str) -> None:
         path = FieldPath("deleteOptions").child(_IGNORE_ERRORS)
         problem = invalid(path, True, "can not be set for pod eviction, try after removing the option")
         raise errors.invalid("policy", "Eviction", name, [problem])
+
+
+def _dry_run(options: Document, asked: list[str]) -> list[str]:
+    """What the request or the options say of dry runs. Raises 500 where they disagree."""
+    stated: list[str] = options.get("dryRun") or []
+    if stated and asked and stated != asked:
+        both = f"[{' '.join(asked)}] and [{' '.join(stated)}]"
+        raise errors.ApiError(500, "", f"Non-matching dry-run options in request and content: {both}")
+    return stated or asked
 
 
 def _goes_freely(pod: Document) -> bool:
