@@ -6,7 +6,7 @@ other elements stand alone. Follows k8s.io/apimachinery/pkg/util/strategicpatch.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from typing import Any
 
 from pybernetes.api.patch.checking import go_text, go_type
@@ -31,6 +31,8 @@ def merged_list(old: list[Any], patch: list[Any], facts: ListFacts, merge_map: M
         raise UnfitPatch("cannot merge lists without merge key for struct")
     rest, changes = _without_directives(old, patch, facts.merge_key)
     merged = _merged_maps(rest, changes, facts, merge_map)
+    if len(merged) == 1 and facts.merge_key in merged[0]:
+        return merged
     return arranged(merged, changes, rest, _key_of(facts.merge_key))
 
 
@@ -118,6 +120,8 @@ def _is_directive(value: Any) -> bool:
 
 def _without_directives(old: list[Any], patch: list[Any], merge_key: str) -> tuple[list[Any], list[Any]]:
     """What is left of the old elements, and the patch's elements that are to be merged into them."""
+    if not any(DIRECTIVE in element for element in patch):
+        return old, patch
     key_of = _key_of(merge_key)
     changes: list[Any] = []
     replaces = False
@@ -138,17 +142,20 @@ def _without_directives(old: list[Any], patch: list[Any], merge_key: str) -> tup
 
 
 def _merged_maps(old: list[Any], changes: list[Any], facts: ListFacts, merge_map: MergeMap) -> list[Any]:
-    key_of = _key_of(facts.merge_key)
-    merged = list(old)
-    places = {key_of(one): index for index, one in reversed(list(enumerate(old))) if facts.merge_key in one}
+    merge_key, key_of = facts.merge_key, _key_of(facts.merge_key)
+    merged = old.copy()
+    places: dict[Hashable, int] = {}
+    for index, one in enumerate(old):
+        if merge_key in one:
+            places.setdefault(_value_of(one[merge_key]), index)
     for element in changes:
         key = key_of(element)
-        index = places.get(key)
-        if index is None:
+        place = places.get(key)
+        if place is None:
             places[key] = len(merged)
             merged.append(element)
         else:
-            merged[index] = merge_map(merged[index], element, facts.element)
+            merged[place] = merge_map(merged[place], element, facts.element)
     return merged
 
 
@@ -157,7 +164,7 @@ def _merged_maps(old: list[Any], changes: list[Any], facts: ListFacts, merge_map
 
 def _holds_maps(*lists: list[Any]) -> bool:
     """Raises PatchError for lists whose elements are not all of one type, or lists."""
-    kinds = [type(one) for elements in lists for one in elements]
+    kinds = [one.__class__ for elements in lists for one in elements]
     if kinds[0] is list:
         raise PatchError("lists of lists are not supported")
     if kinds.count(kinds[0]) != len(kinds):
