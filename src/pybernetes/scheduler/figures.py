@@ -13,14 +13,13 @@ from time import perf_counter
 from typing import Final, Protocol
 
 from pybernetes.api.clock import Clock
-from pybernetes.api.figures import Counts, Histogram, Histograms, doubling
+from pybernetes.api.figures import Histogram, Histograms, doubling
 from pybernetes.scheduler.pod_info import PodInfo
 
 MILLISECONDS: Final = doubling(0.001, 15)
 POINT_SECONDS: Final = doubling(0.0001, 12)
 PLUGIN_SECONDS: Final = doubling(0.00001, 20, 1.5)
 OBJECTIVE_SECONDS: Final = doubling(0.01, 20)
-CONDITION_SECONDS: Final = doubling(0.1, 14)
 SAMPLE = 10
 """One in so many decisions times each plugin."""
 MOST_ATTEMPTS = 15
@@ -37,7 +36,6 @@ class Result(Enum):
 SUCCESS, UNSCHEDULABLE, UNRESOLVABLE = "Success", "Unschedulable", "UnschedulableAndUnresolvable"
 """How an extension point or a plugin ended."""
 PRE_FILTER, FILTER, POST_FILTER, SCORE = "PreFilter", "Filter", "PostFilter", "Score"
-RESERVE, PERMIT, PRE_BIND, BIND = "Reserve", "Permit", "PreBind", "Bind"
 
 
 class ProfileFigures:
@@ -50,7 +48,6 @@ class ProfileFigures:
         self.filtered: Counter[str] = Counter()
         self.scored: Counter[str] = Counter()
         """How often each plugin was asked."""
-        self.groups = Histograms(MILLISECONDS)
 
     def reached(self, point: str, status: str, began: float) -> float:
         """``began`` is what ``perf_counter`` said; gives what it says now."""
@@ -82,9 +79,6 @@ class SchedulerFigures:
         """By plugin, extension point and status, of one decision in ten."""
         self.preemptions = 0
         self.victims = Histogram(doubling(1, 7))
-        self.evictions = Histograms(OBJECTIVE_SECONDS)
-        self.permits = Histograms(MILLISECONDS)
-        self.volume_errors = Counts()
         self._decisions = 0
 
     def profile(self, name: str) -> ProfileFigures:

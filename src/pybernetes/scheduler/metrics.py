@@ -1,8 +1,9 @@
 """The scheduler's figures under upstream's names, put together when somebody asks.
 
 Not there, because there is nothing like it: batches (`scheduler_batch_*`, `…_get_node_hint_…`,
-`…_store_schedule_results_…`) and API calls on the side (`scheduler_async_api_call_*`); goroutines; points at which
-no plugin is asked by itself (`Sign`, `PreScore`, `PreBindPreFlight`).
+`…_store_schedule_results_…`), API calls on the side (`scheduler_async_api_call_*`), goroutines, and points at which no
+plugin is asked by itself (`Sign`, `PreScore`, `PreBindPreFlight`).
+Not built: the times of hints, permits, evictions, and of points after a node is chosen.
 
 Follows pkg/scheduler/metrics/metrics.go.
 """
@@ -10,14 +11,14 @@ Follows pkg/scheduler/metrics/metrics.go.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
 from pybernetes.api.features import ALPHA
-from pybernetes.api.figures import Counts, Histogram
+from pybernetes.api.figures import Counts
 from pybernetes.api.metric_families import counter, gauge, histogram, single
 from pybernetes.scheduler.event_names import NAMES
 from pybernetes.scheduler.figures import FILTER, SCORE, SchedulerFigures
@@ -122,8 +123,6 @@ def _points(figures: SchedulerFigures) -> Iterator[Metric]:
             for plugin, number in asked.items()
         },
     )
-    permits = "scheduler_permit_wait_duration_seconds"
-    yield histogram(permits, "[BETA] How long pods waited for a permit.", ("result",), figures.permits)
 
 
 def _preemption(figures: SchedulerFigures, claims_created: Counts) -> Iterator[Metric]:
@@ -132,15 +131,6 @@ def _preemption(figures: SchedulerFigures, claims_created: Counts) -> Iterator[M
     yield histogram(
         "scheduler_preemption_victims", "[STABLE] Pods that had to go, each time.", (), {(): figures.victims}
     )
-    evictions: Mapping[tuple[str, ...], Histogram] = figures.evictions
-    yield counter(
-        "scheduler_preemption_goroutines_execution_total",
-        "[ALPHA] How often victims were evicted.",
-        ("result",),
-        {labels: one.count for labels, one in evictions.items()},
-    )
-    seconds = "scheduler_preemption_goroutines_duration_seconds"
-    yield histogram(seconds, "[ALPHA] How long it took to evict victims.", ("result",), evictions)
     created = "scheduler_resourceclaim_creates_total"
     yield counter(created, "[ALPHA] Claims that were created for extended resources.", ("status",), claims_created)
 
