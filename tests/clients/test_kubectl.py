@@ -11,7 +11,7 @@ import pytest
 from clients.transcript import HERE, Shell, play
 from e2e.cluster import UserCluster
 
-NIGHTLY = {"draining", "knowing", "nodes", "showing", "working"}
+NIGHTLY = {"deciding", "draining", "knowing", "nodes", "showing", "working"}
 
 
 def scripts(folder: str) -> list[Any]:
