@@ -316,7 +316,9 @@ def _unordered(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: _unordered(member) for name, member in value.items()}
     if isinstance(value, list):
-        return sorted((_unordered(element) for element in value), key=repr)
+        return sorted(
+            (_unordered(element) for element in value), key=lambda one: orjson.dumps(one, option=orjson.OPT_SORT_KEYS)
+        )
     return value
 
 
