@@ -35,7 +35,6 @@ from pybernetes.scheduler.device_feed import DeviceFeed
 from pybernetes.scheduler.evaluation import Diagnosis, Evaluator, Placement
 from pybernetes.scheduler.evictions import PLUGIN as EVICTING
 from pybernetes.scheduler.evictions import Evictions
-from pybernetes.scheduler.explaining.explain import refusals_by_node
 from pybernetes.scheduler.explaining.explainer import Explainer
 from pybernetes.scheduler.explaining.memory import DecisionMemory
 from pybernetes.scheduler.extended_decisions import ExtendedDecisions
@@ -68,13 +67,13 @@ from pybernetes.scheduler.points import (
     UNSCHEDULABLE,
     held_back,
     take_place,
-    why_nobody_is_asked,
     why_not_bound,
 )
-from pybernetes.scheduler.preemption import NoPreemption, Preemption
+from pybernetes.scheduler.preemption import Preemption
 from pybernetes.scheduler.profiles import build_profiles
 from pybernetes.scheduler.queue import Backoff, SchedulingQueue, Waiting, by_priority
 from pybernetes.scheduler.registry import ROWS, Parts, Row, with_features
+from pybernetes.scheduler.rejections import Rejections
 from pybernetes.scheduler.storage_space import follow_spaces
 from pybernetes.scheduler.waiting_pods import NotPermitted, WaitingPod, WaitingPods
 from pybernetes.scheduler.workloads import Workloads
@@ -155,6 +154,16 @@ class Scheduler:
         """Schedules until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             self._binder = Binder(self._client, self._clock, tasks, self._bound, self._refused)
+            self._rejections = Rejections(
+                self._state,
+                self.queue,
+                self._binder,
+                self._evictions,
+                evaluators=self._evaluators,
+                profiles=self._profiles,
+                recorders=self._recorders,
+                figures=self.figures,
+            )
             tasks.create_task(self._informers.run(), name="scheduler-informers")
             tasks.create_task(self._events.run(), name="scheduler-events")
             await self._informers.synced()
@@ -193,7 +202,7 @@ class Scheduler:
                 self._state.assume(waiting.pod, node)
                 await self._bind(waiting, node, self._profiles[name])
             case Diagnosis() as diagnosis:
-                await self._reject(waiting, diagnosis, plan)
+                await self._rejections.reject(waiting, diagnosis, plan)
 
     async def _bind(self, waiting: Waiting, node: str, profile: Profile) -> None:
         reservations: list[Reservation] = []
@@ -260,7 +269,7 @@ class Scheduler:
         if attempt.error is not None:
             self._refused(waiting, "", attempt.error)
         elif attempt.diagnosis is not None and (not attempt.node or verdict is Verdict.PREEMPTING):
-            await self._reject(waiting, attempt.diagnosis, attempt.plan)
+            await self._rejections.reject(waiting, attempt.diagnosis, attempt.plan)
         elif verdict is Verdict.PLACED and not attempt.preempts:
             self._state.nominations.remove(pod.key)
             others = {name: seconds for name, seconds in attempt.waits.items() if name != GangScheduling.name}
@@ -270,7 +279,7 @@ class Scheduler:
             nominated = None
             if verdict is Verdict.PREEMPTING:
                 nominated = attempt.node
-                await self._preempt(pod, nominated, ())
+                await self._rejections.preempt(pod, nominated, ())
             self.figures.failed(waiting, is_rejected=True)
             self.queue.park(waiting, frozenset())
             message = PREEMPTING if verdict is Verdict.PREEMPTING else NOT_PERMITTED
@@ -299,21 +308,6 @@ class Scheduler:
         if new is None and old is not None and (waiting := self._permissions.get(old.metadata.uid)) is not None:
             waiting.reject("", "pod was deleted")
 
-    async def _preempt(self, pod: PodInfo, node: str, victims: tuple[PodInfo, ...]) -> None:
-        """Holds the node for the pod; whoever was to have it and matters less is not promised it any longer."""
-        evict = self._evictions.begin(pod, node, victims)
-        # As upstream has it, others keep their promise where all victims are on their way out already.
-        others = self._state.nominations.below(pod.priority, node) if evict is not None else ()
-        self._state.nominations.nominate(pod, node)
-        await self._release(others)
-        if evict is not None:
-            await self._binder.act(pod, evict)
-
-    async def _release(self, pods: Sequence[PodInfo]) -> None:
-        for one in pods:
-            self._state.nominations.remove(one.key)
-            await self._binder.clear_nomination(one)
-
     def _not_evicted(self, pod: PodInfo) -> None:
         """Nothing will happen that could help it."""
         self.queue.hurry(pod.key)
@@ -329,63 +323,6 @@ class Scheduler:
         self.queue.retry(waiting)
         self._recorders[pod.scheduler_name].event(pod.pod, WARNING, "FailedScheduling", "Scheduling", message)
         await self._binder.report_failure(pod, SCHEDULER_ERROR, message)
-
-    async def _reject(self, waiting: Waiting, diagnosis: Diagnosis, plan: Preemption | NoPreemption | None) -> None:
-        pod = waiting.pod
-        self.figures.failed(waiting, is_rejected=True)
-        self.queue.park(waiting, diagnosis.rejected_by)
-        nobody_asked = why_nobody_is_asked(self._profiles[pod.scheduler_name], diagnosis)
-        before = [nobody_asked] if nobody_asked else await self._ask_post_filters(pod)
-        nominated = None
-        if before is None or nobody_asked:
-            message = wording.unschedulable(diagnosis, nobody_asked)
-            if before is None:
-                nominated = self._state.nominations.node_of(pod.key)
-        else:
-            message, nominated = await self._after_preemption(pod, diagnosis, plan, before)
-        recorder = self._recorders[pod.scheduler_name]
-        recorder.event(pod.pod, WARNING, "FailedScheduling", "Scheduling", message)
-        await self._binder.report_failure(pod, UNSCHEDULABLE, message, nominated)
-
-    async def _ask_post_filters(self, pod: PodInfo) -> list[str] | None:
-        """What plugins say about a pod without a node; None when one of them has found a node for it."""
-        said = []
-        trace = self._evaluators[pod.scheduler_name].trace
-
-        def refusals() -> Mapping[str, str]:
-            return refusals_by_node(trace, self._state.nodes) if trace is not None else {}
-
-        for plugin in self._profiles[pod.scheduler_name].post_filters:
-            aftermath = plugin.no_node_for(pod, refusals)
-            if aftermath is None:
-                continue
-            if aftermath.act is not None:
-                await self._binder.act(pod, aftermath.act)
-            if aftermath.node:
-                await self._preempt(pod, aftermath.node, ())
-                return None
-            if aftermath.message:
-                said.append(aftermath.message)
-        return said
-
-    async def _after_preemption(
-        self, pod: PodInfo, diagnosis: Diagnosis, plan: Preemption | NoPreemption | None, before: Sequence[str]
-    ) -> tuple[str, str | None]:
-        """Does what was planned; gives what there is to say, and where the pod is nominated to if that is new."""
-        nominated = None
-        match plan:
-            case None:
-                return wording.unschedulable(diagnosis, ", ".join(before)), None
-            case NoPreemption(_, not_eligible) if not_eligible:
-                after = wording.preemption_not_eligible(not_eligible)
-            case NoPreemption(reasons):
-                after = wording.preemption_failed(diagnosis.nodes, reasons)
-                self._state.nominations.remove(pod.key)
-                nominated = ""
-            case Preemption(node, victims):
-                await self._preempt(pod, node, victims)
-                return wording.unschedulable(diagnosis, ""), node
-        return wording.unschedulable(diagnosis, ", ".join((*before, after))), nominated
 
     def _bound(self, waiting: Waiting, node: str) -> None:
         pod = waiting.pod
