@@ -162,7 +162,7 @@ def make_environment(extras: str) -> None:
     if not (VENV / "bin" / "python").exists():
         say("Creating .venv …")
         create_venv()
-    say("Installing Python packages into .venv …")
+    say("Installing Python packages into .venv (one to three minutes) …")
     python = str(VENV / "bin" / "python")
     pip = [python, "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
     run("installing the Python packages", [*pip, "-e", f"{ROOT}{extras}"], dict(os.environ))

@@ -40,6 +40,7 @@ ROLLOUT_SECONDS = 120
 def main(name: str, port: int | None, data_dir: Path | None) -> None:
     """Start a one-node cluster with real containers and deploy the guestbook."""
     which = ["--name", name, *(["--data-dir", str(data_dir)] if data_dir else [])]
+    click.echo("Starting the cluster …")
     started = subprocess.run(
         [PROGRAMS / "p8s", "up", *which, "--runtime", "containerd", *(["--port", str(port)] if port else [])],
         check=False,
