@@ -16,10 +16,10 @@ from pybernetes.api.meta import format_time
 from pybernetes.api.schema import Shape, definition
 from pybernetes.apiserver.admission.contract import Attributes, Kind, Operation
 from pybernetes.apiserver.answers import document_answer
+from pybernetes.apiserver.contexts import context_of
 from pybernetes.apiserver.decoding import decode
 from pybernetes.apiserver.discovery.served import Kind as ServedKind
 from pybernetes.apiserver.discovery.served import ServedResource, ServedVersion
-from pybernetes.apiserver.endpoint import context_of
 from pybernetes.apiserver.http import ApiResponse
 from pybernetes.apiserver.objects import StoredObject
 from pybernetes.apiserver.registry import Registry

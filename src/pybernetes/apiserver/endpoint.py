@@ -19,6 +19,7 @@ from pybernetes.api.patch.managed import Managers
 from pybernetes.api.schema import Shape
 from pybernetes.apiserver.answers import document_answer, list_answer, object_answer
 from pybernetes.apiserver.applying import applied, completed, converted, read_configuration
+from pybernetes.apiserver.contexts import context_of, context_of_deletion
 from pybernetes.apiserver.decoding import Decoded, decode, parse_body
 from pybernetes.apiserver.delete_options import read_delete_options
 from pybernetes.apiserver.delete_plan import DeleteOptions
@@ -43,7 +44,7 @@ from pybernetes.apiserver.routes import Call, Handler
 from pybernetes.apiserver.rules import MainRule, SpecialRule, StatusRule, UpdateRule
 from pybernetes.apiserver.scaling import ScaleDoor
 from pybernetes.apiserver.selection import select
-from pybernetes.apiserver.tracking import author_of, check_place, manager_of, managers_in, unmanaged
+from pybernetes.apiserver.tracking import author_of, check_place, managers_in, unmanaged
 from pybernetes.apiserver.updating import Proposal
 from pybernetes.apiserver.view import view_of
 from pybernetes.apiserver.watch_lines import lines_for
@@ -345,20 +346,7 @@ class Endpoint:
         return context_of(call, self._clock)
 
     def _deletion_context(self, call: Call, options: DeleteOptions) -> Context:
-        if call.request.audited is not None and call.request.body:
-            call.request.audited.request_options(options.stated or {})
-        request = call.request
-        manager = manager_of(request)
-        return Context(
-            call.user,
-            self._clock.now(),
-            options.dry_run,
-            manager,
-            options.stated,
-            request.warnings,
-            call.info.verb,
-            request.audited,
-        )
+        return context_of_deletion(call, self._clock, options)
 
     def _namespace(self, call: Call) -> str:
         """A namespace is in itself for the authorizer, but not for its storage."""
@@ -367,37 +355,6 @@ class Endpoint:
     def _require_namespace(self, call: Call) -> None:
         if self.info.namespaced and not call.info.namespace:
             raise errors.method_not_supported(self.info.group_resource, call.info.verb)
-
-
-def context_of(call: Call, clock: Clock) -> Context:
-    """Of a request that creates, updates or patches."""
-    request = call.request
-    return Context(
-        call.user,
-        clock.now(),
-        reads_dry_run(request) if request.query else False,
-        manager_of(request),
-        _stated_options(request) if request.query else {},
-        request.warnings,
-        call.info.verb,
-        request.audited,
-    )
-
-
-def _stated_options(request: ApiRequest) -> Document:
-    query = request.query
-    stated: Document = {}
-    if query.get("dryRun"):
-        stated["dryRun"] = list(query["dryRun"])
-    for name in ("fieldManager", "fieldValidation"):
-        if query.get(name):
-            stated[name] = query[name][0]
-    return stated
-
-
-def reads_dry_run(request: ApiRequest) -> bool:
-    """Assumes checked options."""
-    return bool(request.query.get("dryRun"))
 
 
 def _warned(handler: Handler, warning: str) -> Handler:

@@ -23,11 +23,11 @@ from pybernetes.api.selectors import LabelSelector
 from pybernetes.apiserver.admission.contract import JUDGED, Attributes, Kind, Operation
 from pybernetes.apiserver.answers import document_answer
 from pybernetes.apiserver.binding import SUCCESS
+from pybernetes.apiserver.contexts import context_of
 from pybernetes.apiserver.decoding import decode
 from pybernetes.apiserver.delete_options import delete_options_of
 from pybernetes.apiserver.delete_plan import DeleteOptions
 from pybernetes.apiserver.deleting import check_preconditions
-from pybernetes.apiserver.endpoint import context_of
 from pybernetes.apiserver.http import ApiRequest, ApiResponse
 from pybernetes.apiserver.objects import StoredObject
 from pybernetes.apiserver.registry import Registry

@@ -29,9 +29,9 @@ from pybernetes.api.schema import definition, shape_of
 from pybernetes.api.schema.order import in_field_order
 from pybernetes.api.selectors import FieldSelector, LabelSelector, SelectorError
 from pybernetes.apiserver import tracking
+from pybernetes.apiserver.contexts import context_of
 from pybernetes.apiserver.decoding import decode
 from pybernetes.apiserver.empty_lists import as_null
-from pybernetes.apiserver.endpoint import context_of
 from pybernetes.apiserver.owners import REPEATED, drop_repeated_owners
 from pybernetes.apiserver.resource import Document
 from pybernetes.apiserver.routes import Call

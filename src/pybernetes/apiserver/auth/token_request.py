@@ -21,7 +21,7 @@ from pybernetes.apiserver.auth.authorizers import node_of
 from pybernetes.apiserver.auth.contract import User
 from pybernetes.apiserver.auth.review_objects import read_object
 from pybernetes.apiserver.auth.service_accounts import LONGEST, BoundTo, ServiceAccountTokens
-from pybernetes.apiserver.endpoint import context_of
+from pybernetes.apiserver.contexts import context_of
 from pybernetes.apiserver.http import ApiResponse
 from pybernetes.apiserver.registry import Registry
 from pybernetes.apiserver.routes import Call, Routes

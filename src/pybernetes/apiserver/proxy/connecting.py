@@ -14,7 +14,7 @@ from typing import Any
 
 from pybernetes.api import errors
 from pybernetes.apiserver.admission.contract import Attributes, Kind, Operation
-from pybernetes.apiserver.endpoint import context_of, reads_dry_run
+from pybernetes.apiserver.contexts import context_of, reads_dry_run
 from pybernetes.apiserver.resource import Document
 from pybernetes.apiserver.routes import Call
 from pybernetes.apiserver.server import ApiServer
