@@ -101,6 +101,9 @@ class Prober:
                 return
             if kind is ProbeType.STARTUP or self._has_started(watched):
                 await self._once(watched, kind, probe)
+                if kind is not ProbeType.READINESS and self._verdict(watched, kind) is Verdict.FAILURE:
+                    # The container is restarted: asking one that is being stopped would only tell of that.
+                    return
             await asyncio.sleep(period if kind is ProbeType.STARTUP or self._has_started(watched) else min(period, 1.0))
 
     async def _once(self, watched: _Watched, kind: ProbeType, probe: Probe) -> None:
