@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from pybernetes.apiserver.kind_cache import KindCache
-from pybernetes.apiserver.objects import StoredObject
+from pybernetes.apiserver.objects import NO_LABELS, StoredObject
 from pybernetes.apiserver.resource import Document
 from pybernetes.apiserver.watch_cache import WatchCache
 
@@ -24,14 +24,21 @@ class CacheReader:
         self._kinds.pop(group_resource, None)
 
     def get(self, group_resource: str, namespace: str, name: str) -> Document | None:
+        found = self._find(group_resource, namespace, name)
+        return None if found is None else found.document
+
+    def labels_of(self, group_resource: str, namespace: str, name: str) -> Mapping[str, str]:
+        """Without reading the rest of the object; none where there is no such object."""
+        found = self._find(group_resource, namespace, name)
+        return NO_LABELS if found is None else found.labels
+
+    def _find(self, group_resource: str, namespace: str, name: str) -> StoredObject | None:
         kind = self._kinds.get(group_resource)
         if kind is None:
             return None
         key = f"{kind.prefix}{namespace}/{name}" if namespace else kind.prefix + name
-        found = kind.objects.get(key)
-        if found is None:
-            found = self._watch_cache.read_through(kind, key)
-        return None if found is None else found.document
+        found: StoredObject | None = kind.objects.get(key)
+        return self._watch_cache.read_through(kind, key) if found is None else found
 
     def list(self, group_resource: str, namespace: str = "") -> Iterator[Document]:
         kind = self._kinds.get(group_resource)

@@ -44,6 +44,11 @@ class Known:
             None,
         )
 
+    def labels_of(self, group_resource: str, namespace: str, name: str) -> dict[str, str]:
+        found = self.get(group_resource, namespace, name)
+        labels: dict[str, str] = found["metadata"].get("labels") or {} if found else {}
+        return labels
+
     def version(self, group_resource: str) -> int:
         return 0
 

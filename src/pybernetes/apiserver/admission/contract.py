@@ -12,7 +12,7 @@ Follows k8s.io/apiserver/pkg/admission.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from time import perf_counter
@@ -135,6 +135,9 @@ class Reader(Protocol):
     """What the server knows at this moment, without waiting. Documents are shared: read-only."""
 
     def get(self, group_resource: str, namespace: str, name: str) -> Document | None: ...
+
+    def labels_of(self, group_resource: str, namespace: str, name: str) -> Mapping[str, str]:
+        """Without reading the rest of the object; none where there is no such object."""
 
     def list(self, group_resource: str, namespace: str = "") -> Iterable[Document]: ...
 

@@ -33,6 +33,5 @@ class PodTopologyLabels(ReadingPlugin):
             metadata["labels"] = {**(metadata.get("labels") or {}), **labels}
 
     def _labels_of(self, name: str) -> Mapping[str, str]:
-        node = self._reader.get("nodes", "", name)
-        present = (node["metadata"].get("labels") or {}) if node is not None else {}
+        present = self._reader.labels_of("nodes", "", name)
         return {key: present[key] for key in COPIED if key in present}
