@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from comparison.differences import Ignored, difference
+from comparison.options import two_servers
 from comparison.requests import Server
 from comparison.scenario import Scenario, load
 
@@ -19,10 +20,7 @@ SCENARIOS = Path(__file__).with_name("scenarios")
     epilog="Example:  python -m comparison --url https://127.0.0.1:6443 --token T "
     "--reference https://127.0.0.1:7443 --reference-token R reads"
 )
-@click.option("--url", required=True, help="The server that is looked at.")
-@click.option("--token", required=True, help="A cluster administrator's bearer token for it.")
-@click.option("--reference", required=True, help="The server that says what is right.")
-@click.option("--reference-token", required=True, help="A cluster administrator's bearer token for it.")
+@two_servers
 @click.option("--no-headers", is_flag=True, help="Headers do not count.")
 @click.option("--ignore", multiple=True, help="A field that does not count, such as managedFields.")
 @click.option("--lines", default=40, show_default=True, help="How much to show of a difference.")

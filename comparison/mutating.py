@@ -18,6 +18,7 @@ import yaml
 
 from comparison.differences import Ignored, difference
 from comparison.mutations import Document, Mutation, mutations
+from comparison.options import two_servers
 from comparison.requests import Answer, KeptServer
 from pybernetes.api.kinds import KindInfo, by_gvk
 
@@ -103,10 +104,7 @@ def _subject(written: Document) -> Subject:
     epilog="Example:  python -m comparison.mutating --url https://127.0.0.1:6443 --token T "
     "--reference https://127.0.0.1:7443 --reference-token R --door create --part 0.1 pods"
 )
-@click.option("--url", required=True, help="The server that is looked at.")
-@click.option("--token", required=True, help="A cluster administrator's bearer token for it.")
-@click.option("--reference", required=True, help="The server that says what is right.")
-@click.option("--reference-token", required=True, help="A cluster administrator's bearer token for it.")
+@two_servers
 @click.option("--only", default="", help="Only objects whose title matches this expression.")
 @click.option(
     "--door",

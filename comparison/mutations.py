@@ -160,7 +160,7 @@ def _emptied(facts: FieldFacts) -> tuple[Any, ...]:
     )
 
 
-_SCALARS: dict[str, Any] = {
+SCALARS: dict[str, Any] = {
     "string": "a",
     "int32": 1,
     "int64": 1,
@@ -173,6 +173,7 @@ _SCALARS: dict[str, Any] = {
     "bytes": "YQ==",
     "any": {"a": 1},
 }
+"""A value of each type of the schema facts."""
 
 
 def filled(facts: FieldFacts, depth: int = 0) -> Any:
@@ -184,7 +185,7 @@ def filled(facts: FieldFacts, depth: int = 0) -> Any:
 
 def _one(facts: FieldFacts, depth: int) -> Any:
     if not facts.struct:
-        return facts.enum[0] if facts.enum else _SCALARS.get(facts.item, "a")
+        return facts.enum[0] if facts.enum else SCALARS.get(facts.item, "a")
     fields = definition(facts.struct).fields
     return {name: filled(field, depth + 1) for name, field in fields.items() if depth < 2 or not field.struct}
 

@@ -6,6 +6,7 @@ import copy
 from collections.abc import Iterator
 from typing import Any
 
+from comparison.mutations import SCALARS
 from pybernetes.api.kinds import KindInfo
 from pybernetes.api.schema.facts import Definition, FieldFacts, definition
 
@@ -37,19 +38,6 @@ ODD: tuple[Any, ...] = (
     "9" * 400,
     "x" * 1000,
 )
-_SCALARS: dict[str, Any] = {
-    "string": "a",
-    "int32": 1,
-    "int64": 1,
-    "boolean": True,
-    "double": 1.0,
-    "quantity": "1",
-    "time": "2026-01-01T00:00:00Z",
-    "microtime": "2026-01-01T00:00:00.000000Z",
-    "intstr": 1,
-    "bytes": "YQ==",
-    "any": {"a": 1},
-}
 
 
 def filled(info: KindInfo) -> dict[str, Any]:
@@ -76,7 +64,7 @@ def _value(field: FieldFacts, type_: str, within: tuple[str, ...]) -> Any:
         return {"a": _value(field, type_[2:], within)}
     if "." in type_:
         return _struct(definition(type_), within)
-    return field.enum[0] if field.enum else _SCALARS[type_]
+    return field.enum[0] if field.enum else SCALARS[type_]
 
 
 def places(value: Any, within: Place = ()) -> Iterator[Place]:
