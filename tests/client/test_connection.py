@@ -49,6 +49,17 @@ def answering(answer: bytes, *, times: int = 1, heard: list[bytes] | None = None
     return serve
 
 
+def closing_after(answer: bytes) -> Serve:
+    """Nothing more is read once the answer is written."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer)
+        writer.close()
+
+    return serve
+
+
 async def test_a_read_that_a_kept_connection_could_not_take_is_sent_again() -> None:
     async with served(answering(OK)) as transport:
         assert (await transport.send(GET)).body == b"{}"
@@ -63,23 +74,13 @@ async def test_what_may_not_be_repeated_is_not_sent_again() -> None:
 
 
 async def test_an_answer_that_is_cut_off_is_none() -> None:
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n{")
-        writer.close()
-
-    async with served(serve) as transport:
+    async with served(closing_after(b"HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n{")) as transport:
         with pytest.raises(Unreachable):
             await transport.send(GET)
 
 
 async def test_a_body_without_a_length_ends_with_the_connection() -> None:
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(b"HTTP/1.1 200 OK\r\n\r\nall of it")
-        writer.close()
-
-    async with served(serve) as transport:
+    async with served(closing_after(b"HTTP/1.1 200 OK\r\n\r\nall of it")) as transport:
         assert (await transport.send(GET)).body == b"all of it"
 
 

@@ -14,6 +14,7 @@ import asyncio
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -26,9 +27,8 @@ from pybernetes.api.meta import format_micro_time
 from pybernetes.api.models import core_v1, events_v1, meta_v1
 from pybernetes.api.recently_used import RecentlyUsed
 from pybernetes.client.client import Client
-from pybernetes.client.events import ATTEMPT_WAIT, ATTEMPTS, REMEMBERED, WAITING, Pace, Reference, Stamps
+from pybernetes.client.events import REMEMBERED, WAITING, Pace, Reference, Stamps, send_patiently
 from pybernetes.client.objects import PatchType
-from pybernetes.client.transport import Unreachable
 
 log = structlog.get_logger(__name__)
 
@@ -136,16 +136,8 @@ class SeriesBroadcaster:
                     self._known.remove(one.happening)
 
     async def _send_patiently(self, series: Series) -> None:
-        for attempt in range(ATTEMPTS):
-            try:
-                await self._send(series)
-                return
-            except ApiError as error:
-                log.debug("event refused", reason=series.happening.reason, error=str(error))
-                return
-            except Unreachable:
-                await asyncio.sleep(ATTEMPT_WAIT * (self._random.random() if attempt == 0 else 1))
-        self.dropped += 1
+        if not await send_patiently(partial(self._send, series), series.happening.reason, self._random):
+            self.dropped += 1
 
     async def _send(self, series: Series) -> None:
         if series.name:

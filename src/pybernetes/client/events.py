@@ -13,9 +13,10 @@ Follows client-go tools/record/events_cache.go.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Hashable
+from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -140,19 +141,8 @@ class EventBroadcaster:
             known = self._correlator.correlate(occurrence)
             if known is not None:
                 await pace.wait()
-                await self._send_patiently(known)
-
-    async def _send_patiently(self, known: Known) -> None:
-        for attempt in range(ATTEMPTS):
-            try:
-                await self._send(known)
-                return
-            except ApiError as error:
-                log.debug("event refused", reason=known.occurrence.reason, error=str(error))
-                return
-            except Unreachable:
-                await asyncio.sleep(ATTEMPT_WAIT * (self._random.random() if attempt == 0 else 1))
-        self.dropped += 1
+                if not await send_patiently(partial(self._send, known), known.occurrence.reason, self._random):
+                    self.dropped += 1
 
     async def _send(self, known: Known) -> None:
         if known.name:
@@ -170,6 +160,20 @@ class EventBroadcaster:
             except ApiError as error:
                 if error.reason != "AlreadyExists":
                     raise
+
+
+async def send_patiently(send: Callable[[], Awaitable[None]], reason: str, random: Random) -> bool:
+    """Whether the server has answered, be it to refuse the event: it is tried again while nobody does."""
+    for attempt in range(ATTEMPTS):
+        try:
+            await send()
+            return True
+        except ApiError as error:
+            log.debug("event refused", reason=reason, error=str(error))
+            return True
+        except Unreachable:
+            await asyncio.sleep(ATTEMPT_WAIT * (random.random() if attempt == 0 else 1))
+    return False
 
 
 class Stamps:
