@@ -18,7 +18,14 @@ from pybernetes.api.models import core_v1, resource_v1
 from pybernetes.client import Client, PatchType, Unreachable, key_of
 from pybernetes.scheduler.device_objects import DeviceObjects
 from pybernetes.scheduler.framework import NotPrepared
-from pybernetes.scheduler.pod_claims import FINALIZER, BindingFailed, is_ready, is_reserved_for, must_be_made_ready
+from pybernetes.scheduler.pod_claims import (
+    FINALIZER,
+    BindingFailed,
+    consumer,
+    is_ready,
+    is_reserved_for,
+    must_be_made_ready,
+)
 
 ATTEMPTS = 5
 _PAUSE = 0.01
@@ -143,9 +150,8 @@ class ReservedClaims:
         allocation = allocation or claim.status.allocation
         if allocation is not None and allocation.allocation_timestamp is None:
             allocation = replace(allocation, allocation_timestamp=self._clock.now().replace(microsecond=0))
-        pod = self._pod.metadata
-        consumer = resource_v1.ResourceClaimConsumerReference(resource="pods", name=pod.name, uid=pod.uid)
-        return replace(claim.status, allocation=allocation, reserved_for=[*claim.status.reserved_for, consumer])
+        reserved_for = [*claim.status.reserved_for, consumer(self._pod)]
+        return replace(claim.status, allocation=allocation, reserved_for=reserved_for)
 
 
 async def deallocate(client: Client, claim: resource_v1.ResourceClaim) -> None:

@@ -18,7 +18,7 @@ from pybernetes.client import Client, PatchType, Unreachable, key_of
 from pybernetes.scheduler.device_objects import DeviceObjects
 from pybernetes.scheduler.extended_devices import Mapped
 from pybernetes.scheduler.framework import NotPrepared, Reservation
-from pybernetes.scheduler.pod_claims import FINALIZER
+from pybernetes.scheduler.pod_claims import FINALIZER, consumer
 
 
 class ExtendedClaim:
@@ -109,10 +109,8 @@ class ExtendedClaim:
 
     def _status(self) -> resource_v1.ResourceClaimStatus:
         now = self._clock.now().replace(microsecond=0)
-        pod = self._pod.metadata
-        consumer = resource_v1.ResourceClaimConsumerReference(resource="pods", name=pod.name, uid=pod.uid)
         allocation = replace(self._allocation, allocation_timestamp=now)
-        return resource_v1.ResourceClaimStatus(allocation=allocation, reserved_for=[consumer])
+        return resource_v1.ResourceClaimStatus(allocation=allocation, reserved_for=[consumer(self._pod)])
 
 
 class Together:

@@ -54,6 +54,12 @@ def _claim_of(
     return claim
 
 
+def consumer(pod: core_v1.Pod) -> resource_v1.ResourceClaimConsumerReference:
+    """How a claim says that it is reserved for the pod."""
+    metadata = pod.metadata
+    return resource_v1.ResourceClaimConsumerReference(resource="pods", name=metadata.name, uid=metadata.uid)
+
+
 def is_reserved_for(claim: resource_v1.ResourceClaim, pod: core_v1.Pod) -> bool:
     return any(one.uid == pod.metadata.uid for one in claim.status.reserved_for)
 
