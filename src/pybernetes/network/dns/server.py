@@ -8,6 +8,7 @@ Assumes     `zone`'s informers have synced before `run` is awaited.
 from __future__ import annotations
 
 import asyncio
+import errno
 import random as random_module
 import struct
 from collections.abc import Iterable
@@ -44,19 +45,29 @@ class DnsServer:
 
     async def run(self, started: asyncio.Event | None = None) -> None:
         """Serves until cancelled. A port of 0 is any free one; `port` then says which."""
-        loop = asyncio.get_running_loop()
-        address = (self._zone.server_address, self.port)
-        udp, _ = await loop.create_datagram_endpoint(lambda: _Datagrams(self), local_addr=address)
+        udp, tcp = await self._listen()
         try:
-            tcp = await asyncio.start_server(self._serve_tcp, *udp.get_extra_info("sockname")[:2])
             async with tcp:
                 self.port = udp.get_extra_info("sockname")[1]
-                log.info("answering", address=address[0], port=self.port)
+                log.info("answering", address=self._zone.server_address, port=self.port)
                 if started is not None:
                     started.set()
                 await tcp.serve_forever()
         finally:
             udp.close()
+
+    async def _listen(self) -> tuple[asyncio.DatagramTransport, asyncio.Server]:
+        """On one port; where any will do, on one that TCP has free as well."""
+        loop = asyncio.get_running_loop()
+        address = (self._zone.server_address, self.port)
+        while True:
+            udp, _ = await loop.create_datagram_endpoint(lambda: _Datagrams(self), local_addr=address)
+            try:
+                return udp, await asyncio.start_server(self._serve_tcp, *udp.get_extra_info("sockname")[:2])
+            except OSError as error:
+                udp.close()
+                if self.port or error.errno != errno.EADDRINUSE:
+                    raise
 
     async def reply(self, wire: bytes) -> tuple[dns.message.Message, int] | None:
         """The answer to one message, and the longest UDP answer its sender takes. None: nothing can be answered."""
