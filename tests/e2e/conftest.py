@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from e2e.cluster import UserCluster, free_port
-from e2e.space import Space
 
 
 @pytest.fixture
@@ -26,26 +25,3 @@ def hollow_cluster(tmp_path: Path) -> Iterator[UserCluster]:
     made = UserCluster(f"h{uuid.uuid4().hex[:6]}", tmp_path / "cluster", free_port())
     yield made
     made.p8s("down", "--purge")
-
-
-@pytest.fixture(scope="session")
-def shared_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[UserCluster]:
-    """One node with real containers and the busybox image, for every test that does not start or stop the cluster."""
-    if os.geteuid() != 0:
-        pytest.skip("needs root")
-    made = UserCluster(f"s{uuid.uuid4().hex[:6]}", tmp_path_factory.mktemp("shared") / "cluster", free_port())
-    try:
-        made.up()
-        made.p8s("image", "build", "busybox")
-        yield made
-    finally:
-        made.p8s("down", "--purge")
-
-
-@pytest.fixture
-def space(shared_cluster: UserCluster) -> Iterator[Space]:
-    """A namespace of the test's own. It is deleted without waiting."""
-    made = Space(shared_cluster, f"t-{uuid.uuid4().hex[:8]}")
-    made.create()
-    yield made
-    shared_cluster.kubectl("delete", "namespace", made.name, "--wait=false")
