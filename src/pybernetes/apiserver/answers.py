@@ -151,7 +151,7 @@ def _joined(view: View, found: Sequence[StoredObject], list_metadata: Document) 
     if not found:
         return start + b"]}\n"
     if len(found) <= JOINED_AT_ONCE:
-        items = [view.item(one) for one in found]
+        items = view.items(found)
         items[0] = start + items[0]
         items[-1] += b"]}\n"
         return b",".join(items)

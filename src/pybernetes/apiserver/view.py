@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cached_property
 from typing import Any
 
@@ -10,7 +10,7 @@ import orjson
 
 from pybernetes.api.schema import shape_of
 from pybernetes.apiserver.negotiation import Offer
-from pybernetes.apiserver.objects import Form, StoredObject
+from pybernetes.apiserver.objects import Form, StoredObject, items_of
 from pybernetes.apiserver.resource import Document, Resource
 from pybernetes.apiserver.watch_events import Event, event_line
 
@@ -30,6 +30,9 @@ class View:
 
     def item(self, stored: StoredObject) -> bytes:
         return stored.item
+
+    def items(self, found: Iterable[StoredObject]) -> list[bytes]:
+        return items_of(found)
 
     def document(self, stored: StoredObject) -> Document:
         return stored.document
@@ -86,6 +89,9 @@ class ConvertedView(View):
 
     def item(self, stored: StoredObject) -> bytes:
         return self.form.to_item(self.document(stored))
+
+    def items(self, found: Iterable[StoredObject]) -> list[bytes]:
+        return [self.item(stored) for stored in found]
 
     def document(self, stored: StoredObject) -> Document:
         conversion = self.resource.stored

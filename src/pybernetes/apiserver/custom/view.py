@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from pybernetes.apiserver.negotiation import Offer
@@ -29,6 +30,9 @@ class CustomView(View):
     def item(self, stored: StoredObject) -> bytes:
         """In lists, too, every custom resource says its version and kind."""
         return self.whole(stored)
+
+    def items(self, found: Iterable[StoredObject]) -> list[bytes]:
+        return [self.whole(stored) for stored in found]
 
     def document(self, stored: StoredObject) -> Document:
         return self._version.document(stored)
