@@ -15,6 +15,7 @@ from . import resources, security
 from .conditions import TERMINAL
 from .status import Reason
 
+NODE_AFFINITY = "NodeAffinity"
 _COUNTED = ("cpu", "memory", "ephemeral-storage")
 
 
@@ -44,7 +45,7 @@ def refusal(
         return Reason("SysctlForbidden", forbidden)
     if any(labels.get(key) != value for key, value in pod.spec.node_selector.items()):
         return Reason(
-            "NodeAffinity",
+            NODE_AFFINITY,
             "Pod was rejected: Predicate NodeAffinity failed: node(s) didn't match Pod's node affinity/selector",
         )
     active = [other for other in others if other.status.phase not in TERMINAL]

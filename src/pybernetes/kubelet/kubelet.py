@@ -175,27 +175,39 @@ class Kubelet:
             self._add(new)
 
     def _add(self, pod: Pod) -> None:
-        uid = pod.metadata.uid
-        worker = PodWorker(self._host, pod, self._refusal(pod), self._resize_refusal)
-        self._workers[uid] = worker
+        refusal = self._refusal(pod)
+        in_doubt = refusal is not None and refusal.reason == admission.NODE_AFFINITY
+        if refusal is not None and not in_doubt:
+            self._host.recorder.event(pod, "Warning", refusal.reason, refusal.message)
+        worker = PodWorker(self._host, pod, None if in_doubt else refusal, self._resize_refusal)
+        self._workers[pod.metadata.uid] = worker
         assert self._tasks is not None
         label = f"pod {pod.metadata.namespace}/{pod.metadata.name}"
-        self._tasks.create_task(self._work(worker), name=label)
+        self._tasks.create_task(self._judge_again(worker) if in_doubt else self._work(worker), name=label)
+
+    async def _judge_again(self, worker: PodWorker) -> None:
+        """The node may have got the labels that the pod asks for since we last saw them."""
+        try:
+            await self._agent.look()
+        except (ApiError, Unreachable) as error:
+            log.warning("could not read the node", node=self.node.name, error=str(error))
+        refusal = self._refusal(worker.pod)
+        if refusal is not None:
+            worker.evict(refusal)
+        await self._work(worker)
 
     def _refusal(self, pod: Pod) -> Reason | None:
         runs_here = bool(self._host.pleg.get(pod.metadata.uid).containers)
         if runs_here or pod.status.phase in (*TERMINAL, "Running") or pod.metadata.deletion_timestamp is not None:
             return None
-        others = [w.pod for w in self._workers.values() if w.state is State.SYNCING]
+        uid = pod.metadata.uid
+        others = [w.pod for w in self._workers.values() if w.state is State.SYNCING and w.uid != uid]
         assert self._machine is not None
         labels = self._agent.current.metadata.labels if self._agent.current is not None else {}
         own = node_status.labels_of(self.node, self._machine)
-        reason = admission.refusal(
+        return admission.refusal(
             pod, others, self._host.allocatable, {**own, **labels}, self.node.allowed_unsafe_sysctls
         )
-        if reason is not None:
-            self._host.recorder.event(pod, "Warning", reason.reason, reason.message)
-        return reason
 
     def _resize_refusal(self, pod: Pod) -> Reason | None:
         others = [w.pod for w in self._workers.values() if w.state is State.SYNCING and w.uid != pod.metadata.uid]

@@ -108,6 +108,10 @@ class NodeAgent:
         if change:
             self.current = await self._client.patch(Node, self._node.name, None, change, PatchType.STRATEGIC)
 
+    async def look(self) -> None:
+        """Makes ``current`` the node as it is now: others may have changed its labels."""
+        self.current = await self._client.get(Node, self._node.name)
+
     # ---- status
 
     async def _keep_status(self) -> None:
