@@ -1,14 +1,16 @@
 """Connections to the servers behind the API server: HTTP requests and raw upgraded connections.
 
 Guarantees
-  Credentials of the client (Authorization, cookies, impersonation, what it says of itself as a front proxy, bearer
-  subprotocols) never leave the API server.
+  Credentials of the client (Authorization, impersonation, what it says of itself as a front proxy, bearer
+  subprotocols) never leave the API server. Cookies are the business of the server behind.
   A server that cannot be reached is an `ApiError` that names it.
+  Bodies pass as they are, in the encoding that the client and the server have agreed upon.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
@@ -41,7 +43,9 @@ _HOP_BY_HOP = frozenset(
         "content-length",
     }
 )
-_CREDENTIALS = frozenset({"authorization", "cookie", "x-remote-user", "x-remote-uid", "x-remote-group"})
+_CREDENTIALS = frozenset({"authorization", "x-remote-user", "x-remote-uid", "x-remote-group"})
+_OURS_TO_SAY = frozenset({"Accept", "Accept-Encoding", "Content-Type", "User-Agent"})
+"""What the client library would say where the client has said nothing."""
 _IDENTITIES = ("impersonate-", "x-remote-extra-")
 
 Added = MultiMapping[str]
@@ -106,28 +110,38 @@ class Backend:
         timeout: float | None = None,
     ) -> aiohttp.ClientResponse:
         """The answer with its body unread; the caller releases it."""
-        import aiohttp
-
         try:
-            return await self._open_session().request(
-                method,
-                target.url,
-                headers=headers,
-                data=body or None,
-                ssl=self._tls,
-                server_hostname=self._server_name,
-                allow_redirects=False,
-                timeout=aiohttp.ClientTimeout(total=timeout, sock_connect=DIAL_SECONDS),
-            )
-        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            return await self._send(method, target, headers, body, timeout)
+        except _failures() as error:
             raise unreachable(target, error) from error
 
     async def relay(
         self, method: str, target: Target, headers: Mapping[str, str], body: bytes = b"", added: Added = NOTHING
     ) -> ApiResponse:
-        """The server's answer, passed on piece by piece."""
-        answer = await self.request(method, target, forwarded(headers, added), body)
+        """The server's answer, passed on piece by piece. Raises 503 where there is none."""
+        try:
+            answer = await self._send(method, target, forwarded(headers, added), body, None)
+        except _failures() as error:
+            why = cause_of(target, error)
+            raise errors.service_unavailable(f"error trying to reach service: {why}") from error
         return ApiResponse(answer.status, pieces_of(answer), answered(answer.headers))
+
+    async def _send(
+        self, method: str, target: Target, headers: Mapping[str, str], body: bytes, timeout: float | None
+    ) -> aiohttp.ClientResponse:
+        import aiohttp
+
+        return await self._open_session().request(
+            method,
+            target.url,
+            headers=headers,
+            data=body or None,
+            ssl=self._tls,
+            server_hostname=self._server_name,
+            allow_redirects=False,
+            skip_auto_headers=_OURS_TO_SAY,
+            timeout=aiohttp.ClientTimeout(total=timeout, sock_connect=DIAL_SECONDS),
+        )
 
     async def upgrade(
         self, method: str, target: Target, headers: Mapping[str, str], added: Added = NOTHING
@@ -160,7 +174,9 @@ class Backend:
 
         if self._session is None:
             connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=60)
-            self._session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+            self._session = aiohttp.ClientSession(
+                connector=connector, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False
+            )
         return self._session
 
 
@@ -194,7 +210,7 @@ def answered(headers: Mapping[str, str]) -> dict[str, str]:
     """The server's headers without those that concern its connection; repeated ones as one."""
     kept: dict[str, str] = {}
     for name, value in headers.items():
-        if name.lower() not in _HOP_BY_HOP and name.lower() != "content-encoding":
+        if name.lower() not in _HOP_BY_HOP:
             kept[name] = f"{kept[name]}, {value}" if name in kept else value
     return kept
 
@@ -204,11 +220,27 @@ def wants_upgrade(headers: Mapping[str, str]) -> bool:
 
 
 def unreachable(target: Target, error: Exception) -> errors.ApiError:
+    return errors.internal_error(f"error dialing backend: {cause_of(target, error)}")
+
+
+def cause_of(target: Target, error: Exception) -> str:
+    """Why there is no answer, in the words of Go's network library."""
     import aiohttp
 
     cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
-    why = str(cause) or type(cause).__name__
-    return errors.internal_error(f"error dialing backend: {target.address}: {why}")
+    if isinstance(cause, ssl.SSLError) and cause.reason == "WRONG_VERSION_NUMBER":
+        return "tls: first record does not look like a TLS handshake"
+    if isinstance(cause, TimeoutError):
+        return f"dial tcp {target.address}: i/o timeout"
+    if isinstance(cause, OSError) and not isinstance(cause, ssl.SSLError) and cause.errno is not None:
+        return f"dial tcp {target.address}: connect: {os.strerror(cause.errno).lower()}"
+    return f"dial tcp {target.address}: {cause or type(cause).__name__}"
+
+
+def _failures() -> tuple[type[Exception], ...]:
+    import aiohttp
+
+    return aiohttp.ClientError, OSError, TimeoutError
 
 
 def _request_head(method: str, target: Target, headers: Mapping[str, str], added: Added) -> bytes:

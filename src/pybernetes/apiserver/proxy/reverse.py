@@ -1,7 +1,7 @@
 """nodes/proxy, pods/proxy and services/proxy: HTTP (and upgrades) to a kubelet, a pod, or an endpoint of a service.
 
-A name may say how: `web`, `web:8080`, `https:web:8443`; services' ports go by name too. Redirects that the server
-behind answers with are turned to lead through the proxy again.
+A name may say how: `web`, `web:8080`, `https:web:8443`; services' ports go by name too. Redirects and the links of
+pages that the server behind answers with are turned to lead through the proxy again (`rewriting.py`).
 
 Guarantees  Nobody reaches the API server's own machine or its link by what an object's status claims: addresses of
 pods and nodes must be `is_proxyable`, and a service's endpoint must be the address of a pod in its namespace.
@@ -16,17 +16,21 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from random import Random
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
+
+from multidict import CIMultiDict
 
 from pybernetes.api import errors
 from pybernetes.apiserver.admission.contract import Reader
-from pybernetes.apiserver.http import ApiResponse
-from pybernetes.apiserver.proxy.backend import Backend, Target, wants_upgrade
+from pybernetes.apiserver.http import ApiRequest, ApiResponse
+from pybernetes.apiserver.proxy import rewriting
+from pybernetes.apiserver.proxy.backend import Added, Backend, Target, wants_upgrade
 from pybernetes.apiserver.proxy.locate import Address, Document, kubelet_address
 from pybernetes.apiserver.proxy.pods import Admit, join, upgraded
 from pybernetes.apiserver.routes import Call, Routes
 
 _SAFE = "/:@!$&'()*+,;=~"
+_CORS = frozenset(f"access-control-allow-{what}" for what in ("credentials", "headers", "methods", "origin"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,15 +182,37 @@ class ReverseProxy:
     async def _relay(self, call: Call, backend: Backend, scheme: str, address: Address) -> ApiResponse:
         request = call.request
         root, _, rest = request.path.partition("/proxy")
-        query = urlencode([(name, value) for name, values in request.query.items() for value in values])
-        path = quote(rest or "/", safe=_SAFE) + (f"?{query}" if query else "")
-        target = Target(scheme, address, path)
+        prefix = f"{root}/proxy"
+        query = request.uri.partition("?")[2]
+        inside = quote(rewriting.joined("/", rest), safe=_SAFE)
+        target = Target(scheme, address, inside + (f"?{query}" if query else ""))
         if wants_upgrade(request.headers):
             return upgraded(lambda incoming: join(request, incoming, backend, target))
         if not rest and request.method in ("GET", "HEAD"):
             return ApiResponse(301, b"", {"Location": f"{request.path}/{f'?{query}' if query else ''}"})
-        answer = await backend.relay(request.method, target, request.headers, request.body)
-        location = answer.headers.get("Location", "")
-        if location.startswith(("/", target.url[: -len(path)])):
-            answer.headers["Location"] = f"{root}/proxy{location.removeprefix(target.url[: -len(path)])}"
+        host = request.headers.get("host", "")
+        place = rewriting.Place(quote(prefix, safe=_SAFE), frozenset({str(address), host}))
+        added = told_of_proxy(request, host, place.prefix + inside)
+        answer = await backend.relay(request.method, target, request.headers, request.body, added)
+        return await turned(answer, request.method, place)
+
+
+def told_of_proxy(request: ApiRequest, host: str, path: str) -> Added:
+    """What the server behind learns of who asks, and how."""
+    peers = [one for one in (request.headers.get("x-forwarded-for", ""), request.remote) if one]
+    told = {"X-Forwarded-Uri": path, "X-Forwarded-For": ", ".join(peers), "Host": host}
+    return CIMultiDict({name: value for name, value in told.items() if value})
+
+
+async def turned(answer: ApiResponse, method: str, place: rewriting.Place) -> ApiResponse:
+    """The answer with its links leading through the proxy, and without what it allows browsers elsewhere."""
+    headers = {name: value for name, value in answer.headers.items() if name.lower() not in _CORS}
+    answer = ApiResponse(answer.status, answer.body, headers)
+    known = CIMultiDict(headers)
+    if location := known.get("Location", ""):
+        headers.update({name: place.link(location) for name in headers if name.lower() == "location"})
         return answer
+    if method == "HEAD" or known.get("Content-Type", "").partition(";")[0].strip() != rewriting.HTML:
+        return answer
+    body = answer.body if isinstance(answer.body, bytes) else b"".join([piece async for piece in answer.body])
+    return ApiResponse(answer.status, rewriting.page(body, known.get("Content-Encoding", ""), place), headers)
