@@ -67,7 +67,10 @@ class HookServer:
 
 @asynccontextmanager
 async def hook_server(
-    respond: Respond, names: tuple[str, ...] = ("127.0.0.1", "*.default.svc"), tls: ssl.SSLContext | None = None
+    respond: Respond,
+    names: tuple[str, ...] = ("127.0.0.1", "*.default.svc"),
+    tls: ssl.SSLContext | None = None,
+    address: str = "127.0.0.1",
 ) -> AsyncIterator[HookServer]:
     if tls is None:
         pair = pki().issue("hook", Request("hook", names=names, server=True))
@@ -75,10 +78,10 @@ async def hook_server(
     hooks = HookServer(respond)
     runner = web.ServerRunner(web.Server(hooks.handle, access_log=None), shutdown_timeout=0.1)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls)
+    site = web.TCPSite(runner, address, 0, ssl_context=tls)
     await site.start()
     hooks.port = runner.addresses[0][1]
-    hooks.url = f"https://127.0.0.1:{hooks.port}"
+    hooks.url = f"https://{address}:{hooks.port}"
     try:
         yield hooks
     finally:

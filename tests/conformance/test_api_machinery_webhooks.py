@@ -1,0 +1,511 @@
+"""Admission webhooks behind services: what upstream's conformance suite asks of them."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from apiserver.hook_server import patch_of, rule
+from conformance.live_server import (
+    DEFINITIONS,
+    HOOKS,
+    JSON_PATCH,
+    MERGE,
+    STRATEGIC,
+    Document,
+    Hooks,
+    Live,
+    configuration,
+    live,
+)
+
+CREATE, WRITE = ("CREATE",), ("CREATE", "UPDATE")
+UNWANTED = "the configmap contains unwanted key and value"
+
+
+@pytest.fixture
+async def api(server: Path) -> AsyncIterator[Live]:
+    async with live(server) as made:
+        yield made
+
+
+@pytest.fixture
+async def hooks(api: Live) -> AsyncIterator[Hooks]:
+    async with api.hooks(respond) as made:
+        yield made
+
+
+def respond(path: str, review: Document) -> Any:
+    """What is asked of whom is said by the path."""
+    request = review.get("request", {})
+    document = request.get("object") or request.get("oldObject") or {}
+    data = document.get("data") or {}
+    match path:
+        case "/always-deny":
+            return denied("this webhook denies all requests")
+        case "/configmaps" | "/custom-resource":
+            return denied(UNWANTED) if data.get("webhook-e2e-test") == "webhook-disallow" else {"allowed": True}
+        case "/pods":
+            return about_pod(document)
+        case "/pods/attach":
+            return denied(f"attaching to pod '{request['name']}' is not allowed")
+        case "/crd":
+            refused = "webhook-e2e-test" in (document["metadata"].get("labels") or {})
+            return denied("the custom resource definition contains unwanted label") if refused else {"allowed": True}
+        case "/mutating-configmaps" | "/mutating-custom-resource":
+            return marked(data)
+        case "/mutating-pods":
+            container = {"name": "webhook-added-init-container", "image": "webhook-added-image", "resources": {}}
+            return patch_of({"op": "add", "path": "/spec/initContainers", "value": [container]})
+        case "/add-label":
+            return patch_of({"op": "add", "path": "/metadata/labels", "value": {"added-label": "yes"}})
+        case "/slow":
+            return answer_late(review, 1.2)
+        case _:
+            raise AssertionError(path)
+
+
+def denied(message: str) -> Document:
+    return {"allowed": False, "status": {"message": message, "reason": message}}
+
+
+def marked(data: Document) -> Document:
+    """The first stage marks what begins, the second what the first has marked."""
+    made = [
+        {"op": "add", "path": f"/data/mutation-stage-{stage}", "value": "yes"}
+        for stage, asked in (("1", "mutation-start"), ("2", "mutation-stage-1"))
+        if data.get(asked) == "yes" and f"mutation-stage-{stage}" not in data
+    ]
+    return patch_of(*made[:1]) if made else {"allowed": True}
+
+
+def about_pod(document: Document) -> Any:
+    if "webhook-hangs" in document["metadata"]["name"]:
+        return answer_late({}, 20)
+    unwanted = [
+        why
+        for why, found in (
+            ("the pod contains unwanted container name", document["spec"]["containers"][0]["name"]),
+            ("the pod contains unwanted label", (document["metadata"].get("labels") or {}).get("webhook-e2e-test")),
+        )
+        if found == "webhook-disallow"
+    ]
+    return denied("; ".join(unwanted)) if unwanted else {"allowed": True}
+
+
+async def answer_late(review: Document, seconds: float) -> web.StreamResponse:
+    await asyncio.sleep(seconds)
+    response = {"uid": review["request"]["uid"], "allowed": True}
+    return web.json_response({"apiVersion": review["apiVersion"], "kind": "AdmissionReview", "response": response})
+
+
+def config_map(name: str, labels: dict[str, str] | None = None, **data: str) -> Document:
+    metadata = {"name": name, "labels": labels or {}}
+    data = {key.replace("_", "-"): value for key, value in data.items()}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
+
+
+def pod(name: str, container: str = "main", **labels: str) -> Document:
+    metadata = {"name": name, "labels": {key.replace("_", "-"): value for key, value in labels.items()}}
+    spec = {"containers": [{"name": container, "image": "registry.k8s.io/pause:3.10"}]}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
+
+
+def definition(api: Live, *versions: Document) -> Document:
+    group, plural = f"{api.namespace}.example.com", "e2e-test-webhook-crds"
+    names = {"plural": plural, "singular": "e2e-test-webhook-crd", "kind": "E2e-test-webhook-crd"}
+    spec = {
+        "group": group,
+        "scope": "Namespaced",
+        "names": {**names, "listKind": "E2e-test-webhook-crdList"},
+        "versions": list(versions) or [version("v1")],
+    }
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{plural}.{group}"},
+        "spec": spec,
+    }
+
+
+OPEN: Document = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+
+
+def version(name: str, schema: Document = OPEN, *, storage: bool = True) -> Document:
+    return {"name": name, "served": True, "storage": storage, "schema": {"openAPIV3Schema": schema}}
+
+
+def custom(made: Document, name: str, **data: str) -> Document:
+    spec = made["spec"]
+    group_version = f"{spec['group']}/{spec['versions'][0]['name']}"
+    data = {key.replace("_", "-"): value for key, value in data.items()}
+    return {"apiVersion": group_version, "kind": spec["names"]["kind"], "metadata": {"name": name}, "data": data}
+
+
+def instances(api: Live, made: Document, version: str = "v1") -> str:
+    spec = made["spec"]
+    return f"/apis/{spec['group']}/{version}/namespaces/{api.namespace}/{spec['names']['plural']}"
+
+
+def custom_rule(made: Document, *operations: str, versions: tuple[str, ...] = ("v1",)) -> Document:
+    spec = made["spec"]
+    return {
+        "operations": list(operations),
+        "apiGroups": [spec["group"]],
+        "apiVersions": list(versions),
+        "resources": [spec["names"]["plural"]],
+    }
+
+
+async def refused(api: Live, method: str, path: str, body: Document, *texts: str, content: str = "") -> None:
+    said = await (api.send(method, path, body, content) if content else api.typed(method, path, body))
+    assert said.status >= 400
+    for text in texts:
+        assert text in said.message
+
+
+@pytest.mark.conformance("Admission webhook, discovery document")
+async def test_discovery_tells_of_the_configurations_of_webhooks(api: Live) -> None:
+    groups = {group["name"]: group for group in (await api.get("/apis"))["groups"]}
+    versions = [one["groupVersion"] for one in groups["admissionregistration.k8s.io"]["versions"]]
+    assert "admissionregistration.k8s.io/v1" in versions
+    group = await api.get("/apis/admissionregistration.k8s.io")
+    assert "admissionregistration.k8s.io/v1" in [one["groupVersion"] for one in group["versions"]]
+    resources = [one["name"] for one in (await api.get(HOOKS))["resources"]]
+    assert {"mutatingwebhookconfigurations", "validatingwebhookconfigurations"} <= {*resources}
+
+
+@pytest.mark.conformance("Admission webhook, deny create")
+async def test_what_does_not_comply_is_denied_but_not_in_an_exempt_namespace(api: Live, hooks: Hooks) -> None:
+    pods = hooks.at("/pods", rule("pods", operations=CREATE, group="", version="v1"), timeoutSeconds=1)
+    maps = hooks.at("/configmaps", rule("configmaps", operations=(*WRITE, "DELETE"), group="", version="v1"))
+    exempt = {"matchExpressions": [{"key": "skip-webhook-admission", "operator": "NotIn", "values": ["yes"]}]}
+    maps["namespaceSelector"] = {**maps["namespaceSelector"], **exempt}
+    async with api.registered("Validating", api.namespace, pods, maps):
+        bad_pod = pod("disallowed", "webhook-disallow", webhook_e2e_test="webhook-disallow")
+        both = ("the pod contains unwanted container name", "the pod contains unwanted label")
+        await refused(api, "POST", f"{api.core}/pods", bad_pod, *both)
+        await refused(api, "POST", f"{api.core}/pods", pod("webhook-hangs"), "webhook", "deadline")
+        assert (await api.send("GET", f"{api.core}/pods/webhook-hangs")).status == 404
+
+        bad_map = config_map("disallowed", webhook_e2e_test="webhook-disallow")
+        await refused(api, "POST", f"{api.core}/configmaps", bad_map, UNWANTED)
+        allowed = await api.create(f"{api.core}/configmaps", config_map("allowed", admit="this"))
+        path = f"{api.core}/configmaps/allowed"
+        data = {"admit": "this", "webhook-e2e-test": "webhook-disallow"}
+        await refused(api, "PUT", path, {**allowed, "data": data}, UNWANTED)
+        await refused(api, "PATCH", path, {"data": data}, UNWANTED, content=STRATEGIC)
+
+        other = {"name": f"{api.namespace}-exempt", "labels": {api.namespace: "true", "skip-webhook-admission": "yes"}}
+        await api.create("/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": other})
+        await api.create(f"/api/v1/namespaces/{other['name']}/configmaps", bad_map)
+
+
+@pytest.mark.conformance("Admission webhook, deny attach")
+async def test_attaching_to_a_pod_is_denied(api: Live, hooks: Hooks, server: Path) -> None:
+    running = await api.create(f"{api.core}/pods", {**pod("attached"), "spec": {**pod("x")["spec"], "nodeName": "n"}})
+    status = {"phase": "Running", "containerStatuses": []}
+    await api.replace(f"{api.core}/pods/attached/status", {**running, "status": status})
+    connect = rule("pods/attach", operations=("CONNECT",), group="", version="v1")
+    async with api.registered("Validating", api.namespace, hooks.at("/pods/attach", connect, name="attach.k8s.io")):
+        words = [f"--kubeconfig={server}", f"--namespace={api.namespace}", "attach", "attached", "-i", "-c=main"]
+        kubectl = str(Path(sys.executable).with_name("kubectl"))
+        attached = await asyncio.to_thread(subprocess.run, [kubectl, *words], capture_output=True, text=True)
+        assert attached.returncode != 0
+        assert "attaching to pod 'attached' is not allowed" in attached.stderr
+
+
+@pytest.mark.conformance("Admission webhook, deny custom resource create and delete")
+async def test_custom_resources_are_denied_when_they_come_change_or_go(api: Live, hooks: Hooks) -> None:
+    made = await api.define(definition(api))
+    path = instances(api, made)
+    hook = hooks.at("/custom-resource", custom_rule(made, "CREATE", "UPDATE", "DELETE"))
+    await api.create(path, custom(made, "there", webhook_e2e_test="webhook-disallow"))
+    async with api.registered("Validating", api.namespace, hook):
+        bad = custom(made, "bad", webhook_e2e_test="webhook-disallow")
+        await refused(api, "POST", path, bad, UNWANTED, content="application/json")
+        there = await api.get(f"{path}/there")
+        await refused(api, "PUT", f"{path}/there", {**there, "extra": 1}, UNWANTED, content="application/json")
+        await refused(api, "PATCH", f"{path}/there", {"extra": 1}, UNWANTED, content=MERGE)
+        options = {"apiVersion": "v1", "kind": "DeleteOptions"}
+        await refused(api, "DELETE", f"{path}/there", options, UNWANTED, content="application/json")
+        assert (await api.get(f"{path}/there"))["data"] == {"webhook-e2e-test": "webhook-disallow"}
+        await api.patch(f"{path}/there", {"data": {"webhook-e2e-test": "webhook-allow"}})
+        await api.delete(f"{path}/there")
+    await api.delete(f"{DEFINITIONS}/{made['metadata']['name']}")
+
+
+@pytest.mark.conformance("Admission webhook, fail closed")
+async def test_what_a_webhook_that_cannot_be_called_would_judge_is_denied(api: Live, hooks: Hooks) -> None:
+    hook = hooks.at("/configmaps", rule("configmaps", operations=CREATE, group="", version="v1"))
+    hook["clientConfig"] = {"service": {**hooks.service, "path": "/configmaps"}}
+    async with api.registered("Validating", api.namespace, {**hook, "failurePolicy": "Fail"}):
+        said = await api.typed("POST", f"{api.core}/configmaps", config_map("a"))
+        assert (said.status, said.reason) == (500, "InternalError")
+        assert said.message.startswith(f'Internal error occurred: failed calling webhook "{hook["name"]}"')
+
+
+@pytest.mark.conformance("Admission webhook, ordered mutation")
+async def test_a_mutation_builds_on_the_one_before(api: Live, hooks: Hooks) -> None:
+    of_maps = rule("configmaps", operations=CREATE, group="", version="v1")
+    first, second = (
+        hooks.at("/mutating-configmaps", of_maps, name=f"adding-configmap-data-stage-{one}.k8s.io") for one in "12"
+    )
+    async with api.registered("Mutating", api.namespace, first, second):
+        made = await api.create(f"{api.core}/configmaps", config_map("a", mutation_start="yes"))
+        assert made["data"] == {"mutation-start": "yes", "mutation-stage-1": "yes", "mutation-stage-2": "yes"}
+        assert (await api.get(f"{api.core}/configmaps/a"))["data"] == made["data"]
+
+
+@pytest.mark.conformance("Mutating Admission webhook, mutating webhook excluding object with specific name")
+async def test_conditions_leave_an_object_out_by_its_name(api: Live, hooks: Hooks) -> None:
+    of_maps = rule("configmaps", operations=CREATE, group="", version="v1")
+    conditions = [{"name": "skip-me", "expression": "object.metadata.name != 'skip-me'"}]
+    hook = hooks.at("/mutating-configmaps", of_maps, matchConditions=conditions)
+    async with api.registered("Mutating", api.namespace, hook):
+        skipped = await api.create(f"{api.core}/configmaps", config_map("skip-me", mutation_start="yes"))
+        assert skipped["data"] == {"mutation-start": "yes"}
+        other = await api.create(f"{api.core}/configmaps", config_map("other", mutation_start="yes"))
+        assert other["data"]["mutation-stage-1"] == "yes"
+
+
+@pytest.mark.conformance("Admission webhook, mutation with defaulting")
+async def test_what_a_webhook_adds_gets_its_defaults(api: Live, hooks: Hooks) -> None:
+    hook = hooks.at("/mutating-pods", rule("pods", operations=CREATE, group="", version="v1"))
+    async with api.registered("Mutating", api.namespace, hook):
+        made = await api.create(f"{api.core}/pods", pod("mutated"))
+        (added,) = made["spec"]["initContainers"]
+        assert added["name"] == "webhook-added-init-container"
+        assert added["terminationMessagePolicy"] == "File"
+
+
+@pytest.mark.conformance("Admission webhook, mutate custom resource")
+async def test_custom_resources_are_mutated(api: Live, hooks: Hooks) -> None:
+    made = await api.define(definition(api))
+    of_it = custom_rule(made, "CREATE", "UPDATE")
+    stages = [hooks.at("/mutating-custom-resource", of_it, name=f"stage-{one}.k8s.io") for one in "12"]
+    async with api.registered("Mutating", api.namespace, *stages):
+        found = await api.create(instances(api, made), custom(made, "a", mutation_start="yes"))
+        assert found["data"] == {"mutation-start": "yes", "mutation-stage-1": "yes", "mutation-stage-2": "yes"}
+    await api.delete(f"{DEFINITIONS}/{made['metadata']['name']}")
+
+
+@pytest.mark.conformance("Admission webhook, mutate custom resource with pruning")
+async def test_what_a_webhook_adds_beyond_the_schema_is_pruned(api: Live, hooks: Hooks) -> None:
+    known = {name: {"type": "string"} for name in ("mutation-start", "mutation-stage-1")}
+    schema = {"type": "object", "properties": {"data": {"type": "object", "properties": known}}}
+    made = await api.define(definition(api, version("v1", schema)))
+    of_it = custom_rule(made, "CREATE", "UPDATE")
+    stages = [hooks.at("/mutating-custom-resource", of_it, name=f"stage-{one}.k8s.io") for one in "12"]
+    async with api.registered("Mutating", api.namespace, *stages):
+        found = await api.create(instances(api, made), custom(made, "a", mutation_start="yes"))
+        assert found["data"] == {"mutation-start": "yes", "mutation-stage-1": "yes"}
+        assert (await api.get(f"{instances(api, made)}/a"))["data"] == found["data"]
+    await api.delete(f"{DEFINITIONS}/{made['metadata']['name']}")
+
+
+@pytest.mark.conformance("Admission webhook, mutate custom resource with different stored version")
+async def test_a_change_of_the_stored_version_leaves_mutations_as_they_are(api: Live, hooks: Hooks) -> None:
+    made = await api.define(definition(api, version("v1"), version("v2", storage=False)))
+    hook = hooks.at("/mutating-custom-resource", custom_rule(made, "CREATE", "UPDATE", versions=("v1",)))
+    path = instances(api, made)
+    async with api.registered("Mutating", api.namespace, hook):
+        first = await api.create(path, custom(made, "a", mutation_start="yes"))
+        assert first["data"] == {"mutation-start": "yes", "mutation-stage-1": "yes"}
+        versions = [version("v1", storage=False), version("v2")]
+        name = made["metadata"]["name"]
+        changed = await api.patch(f"{DEFINITIONS}/{name}", {"spec": {"versions": versions}})
+        assert changed["status"]["storedVersions"] == ["v1", "v2"]
+        patched = await api.patch(f"{path}/a", {"data": {"mutation-start": "yes", "added": "now"}})
+        assert patched["data"]["added"] == "now"
+        assert patched["data"]["mutation-stage-2"] == "yes"
+        assert patched["apiVersion"].endswith("/v1")
+        assert (await api.get(f"{instances(api, made, 'v2')}/a"))["data"] == patched["data"]
+    await api.delete(f"{DEFINITIONS}/{made['metadata']['name']}")
+
+
+@pytest.mark.conformance("Admission webhook, deny custom resource definition")
+async def test_the_creation_of_a_definition_is_denied(api: Live, hooks: Hooks) -> None:
+    of_definitions = rule("customresourcedefinitions", operations=CREATE, group="apiextensions.k8s.io", version="*")
+    hook = hooks.at("/crd", of_definitions, objectSelector={"matchLabels": {api.namespace: "true"}})
+    made = definition(api)
+    made["metadata"]["labels"] = {"webhook-e2e-test": "webhook-disallow", api.namespace: "true"}
+    async with api.registered("Validating", api.namespace, hook):
+        await refused(api, "POST", DEFINITIONS, made, "the custom resource definition contains unwanted label")
+        assert (await api.send("GET", f"{DEFINITIONS}/{made['metadata']['name']}")).status == 404
+
+
+@pytest.mark.conformance("Admission webhook, honor timeout")
+@pytest.mark.parametrize(
+    ("timeout", "policy", "passes"), [(1, "Fail", False), (1, "Ignore", True), (10, "Fail", True), (None, "Fail", True)]
+)
+async def test_a_slow_webhook_has_as_long_as_its_configuration_says(
+    api: Live, hooks: Hooks, timeout: int | None, policy: str, passes: bool
+) -> None:
+    hook = hooks.at("/slow", rule("configmaps", operations=CREATE, group="", version="v1"), failurePolicy=policy)
+    if timeout is not None:
+        hook["timeoutSeconds"] = timeout
+    async with api.registered("Validating", api.namespace, hook):
+        said = await api.typed("POST", f"{api.core}/configmaps", config_map("a"))
+        if passes:
+            assert said.status == 201
+        else:
+            assert (said.status, said.reason) == (500, "InternalError")
+            assert said.message.endswith("context deadline exceeded")
+
+
+@pytest.mark.conformance("Admission webhook, update validating webhook")
+async def test_a_validating_webhook_counts_as_its_configuration_is_changed(api: Live, hooks: Hooks) -> None:
+    hook = hooks.at("/configmaps", rule("configmaps", operations=CREATE, group="", version="v1"))
+    bad = config_map("a", webhook_e2e_test="webhook-disallow")
+    async with api.registered("Validating", api.namespace, hook) as path:
+        await refused(api, "POST", f"{api.core}/configmaps", bad, UNWANTED)
+        found = await api.get(path)
+        found["webhooks"][0]["rules"][0]["operations"] = ["UPDATE"]
+        await api.replace(path, found)
+        await eventually_passes(api, bad)
+        operations = [{"op": "replace", "path": "/webhooks/0/rules/0/operations", "value": ["CREATE"]}]
+        await api.patch(path, operations, JSON_PATCH)
+        await eventually_refused(api, bad)
+
+
+@pytest.mark.conformance("Admission webhook, update mutating webhook")
+async def test_a_mutating_webhook_counts_as_its_configuration_is_changed(api: Live, hooks: Hooks) -> None:
+    hook = hooks.at("/mutating-configmaps", rule("configmaps", operations=CREATE, group="", version="v1"))
+    begun = config_map("a", mutation_start="yes")
+    async with api.registered("Mutating", api.namespace, hook) as path:
+        found = await api.get(path)
+        found["webhooks"][0]["rules"][0]["operations"] = ["UPDATE"]
+        await api.replace(path, found)
+        assert "mutation-stage-1" not in (await eventually(api, begun, lambda one: len(one["data"]) == 1))["data"]
+        operations = [{"op": "replace", "path": "/webhooks/0/rules/0/operations", "value": ["CREATE"]}]
+        await api.patch(path, operations, JSON_PATCH)
+        assert (await eventually(api, begun, lambda one: len(one["data"]) == 2))["data"]["mutation-stage-1"] == "yes"
+
+
+@pytest.mark.conformance("Admission webhook, list validating webhooks")
+async def test_validating_webhooks_are_listed_and_deleted_by_their_label(api: Live, hooks: Hooks) -> None:
+    hook = hooks.at("/configmaps", rule("configmaps", operations=CREATE, group="", version="v1"))
+    bad = config_map("a", webhook_e2e_test="webhook-disallow")
+    await ten_of(api, "Validating", hook)
+    await refused(api, "POST", f"{api.core}/configmaps", bad, UNWANTED)
+    await all_gone(api, "Validating")
+    await eventually_passes(api, bad)
+
+
+@pytest.mark.conformance("Admission webhook, list mutating webhooks")
+async def test_mutating_webhooks_are_listed_and_deleted_by_their_label(api: Live, hooks: Hooks) -> None:
+    hook = hooks.at("/mutating-configmaps", rule("configmaps", operations=CREATE, group="", version="v1"))
+    begun = config_map("a", mutation_start="yes")
+    await ten_of(api, "Mutating", hook)
+    await eventually(api, begun, lambda one: one["data"].get("mutation-stage-1") == "yes")
+    await all_gone(api, "Mutating")
+    await eventually(api, begun, lambda one: len(one["data"]) == 1)
+
+
+@pytest.mark.conformance("Admission webhook, admission control not allowed on webhook configuration objects")
+async def test_configurations_of_webhooks_are_out_of_reach_of_webhooks(api: Live, hooks: Hooks) -> None:
+    of_configurations = rule(
+        "validatingwebhookconfigurations",
+        "mutatingwebhookconfigurations",
+        operations=("CREATE", "UPDATE", "DELETE"),
+        group="admissionregistration.k8s.io",
+    )
+    chosen = {"objectSelector": {"matchLabels": {api.namespace: "true"}}, "failurePolicy": "Fail"}
+    deny = hooks.at("/always-deny", of_configurations, **chosen)
+    label = hooks.at("/add-label", of_configurations, **chosen)
+    for one in (deny, label):
+        del one["namespaceSelector"]
+    async with (
+        api.registered("Validating", api.namespace, deny),
+        api.registered("Mutating", api.namespace, label),
+    ):
+        for kind in ("Validating", "Mutating"):
+            folder = f"{HOOKS}/{kind.lower()}webhookconfigurations"
+            name = f"{api.namespace}-dummy"
+            dummy = configuration(kind, name, {**deny, "name": "dummy.k8s.io"}, labels={api.namespace: "true"})
+            dummy["webhooks"][0]["rules"] = [rule("invalid", operations=CREATE, group="")]
+            made = await api.create(folder, dummy)
+            assert made["metadata"]["labels"] == {api.namespace: "true"}
+            await api.delete(f"{folder}/{name}")
+            assert (await api.send("GET", f"{folder}/{name}")).status == 404
+    assert not hooks.server.asked
+
+
+@pytest.mark.conformance(
+    "Mutating Admission webhook, create and update mutating webhook configuration with matchConditions",
+    "Validating Admission webhook, create and update validating webhook configuration with matchConditions",
+)
+@pytest.mark.parametrize("kind", ["Mutating", "Validating"])
+async def test_conditions_are_stored_and_changed(api: Live, hooks: Hooks, kind: str) -> None:
+    first = [{"name": "expression-1", "expression": "object.metadata.namespace == 'production'"}]
+    then = [
+        {"name": "expression-1", "expression": "object.metadata.namespace == 'production'"},
+        {"name": "expression-2", "expression": "object.metadata.namespace == 'staging'"},
+    ]
+    hook = hooks.at("/always-deny", rule("configmaps", operations=CREATE, group=""), matchConditions=first)
+    async with api.registered(kind, api.namespace, hook) as path:
+        found = await api.get(path)
+        assert found["webhooks"][0]["matchConditions"] == first
+        found["webhooks"][0]["matchConditions"] = then
+        await api.replace(path, found)
+        assert (await api.get(path))["webhooks"][0]["matchConditions"] == then
+
+
+@pytest.mark.conformance(
+    "Mutating Admission webhook, reject mutating webhook configurations with invalid matchConditions",
+    "Validing Admission webhook, reject validating webhook configurations with invalid matchConditions",
+)
+@pytest.mark.parametrize("kind", ["Mutating", "Validating"])
+async def test_conditions_that_do_not_compile_are_refused(api: Live, hooks: Hooks, kind: str) -> None:
+    wrong = [{"name": "invalid-expression-1", "expression": "... [] bad expression"}]
+    hook = hooks.at("/always-deny", rule("configmaps", operations=CREATE, group=""), matchConditions=wrong)
+    path = f"{HOOKS}/{kind.lower()}webhookconfigurations"
+    said = await api.typed("POST", path, configuration(kind, api.namespace, hook))
+    assert (said.status, said.reason) == (422, "Invalid")
+    assert "compilation failed" in said.message
+    assert (await api.send("GET", f"{path}/{api.namespace}")).status == 404
+
+
+async def eventually(api: Live, document: Document, holds: Any) -> Document:
+    """Writes it until what comes of it is as it is waited for; another server may not know of a change yet."""
+    while True:
+        said = await api.typed("POST", f"{api.core}/configmaps", document)
+        if said.status == 201:
+            await api.delete(f"{api.core}/configmaps/{document['metadata']['name']}")
+            if holds(said.document):
+                found: Document = said.document
+                return found
+
+
+async def eventually_passes(api: Live, document: Document) -> None:
+    await eventually(api, document, lambda _: True)
+
+
+async def eventually_refused(api: Live, document: Document) -> None:
+    while (said := await api.typed("POST", f"{api.core}/configmaps", document)).status == 201:
+        await api.delete(f"{api.core}/configmaps/{document['metadata']['name']}")
+    assert UNWANTED in said.message
+
+
+async def ten_of(api: Live, kind: str, hook: Document) -> None:
+    folder = f"{HOOKS}/{kind.lower()}webhookconfigurations"
+    for number in range(10):
+        one = configuration(kind, f"{api.namespace}-{number}", hook, labels={"e2e-list-test-uuid": api.namespace})
+        await api.create(folder, one)
+    found = await api.items(folder, labelSelector=f"e2e-list-test-uuid={api.namespace}")
+    assert [one["metadata"]["name"] for one in found] == [f"{api.namespace}-{number}" for number in range(10)]
+
+
+async def all_gone(api: Live, kind: str) -> None:
+    folder = f"{HOOKS}/{kind.lower()}webhookconfigurations"
+    selected = f"e2e-list-test-uuid={api.namespace}"
+    await api.delete(folder, labelSelector=selected)
+    assert await api.items(folder, labelSelector=selected) == []
