@@ -1,4 +1,4 @@
-"""Speaks to a server as client-go's typed clients do: objects in protobuf both ways, patches in JSON, watches in frames."""
+"""A client as client-go's typed ones are: objects in protobuf both ways, patches in JSON, watches in frames."""
 
 from __future__ import annotations
 
@@ -42,7 +42,9 @@ class TypedClient:
         stated = {name: [value] for name, value in (query or {}).items()}
         return await self.server.handle(ApiRequest(method, path, stated, headers, body))
 
-    async def call(self, method: str, path: str, body: Document | None = None, **query: str) -> Document:
+    async def call(
+        self, method: str, path: str, body: Document | None = None, query: Mapping[str, str] | None = None
+    ) -> Document:
         """Raises ApiError for a refusal."""
         raw = b"" if body is None else body_of(body)
         return _document(await self.send(method, path, raw, MEDIA_TYPE if raw else "", query))
@@ -71,13 +73,13 @@ class Verbs:
         return await self._client.call("GET", self.path(name, subresource))
 
     async def list(self, labels: str = "") -> list[Document]:
-        found = await self._client.call("GET", self.path(), **({"labelSelector": labels} if labels else {}))
+        found = await self._client.call("GET", self.path(), None, {"labelSelector": labels} if labels else None)
         items: list[Document] = found.get("items", [])
         return items
 
     async def page(self, **query: str) -> Document:
         """A list with its metadata."""
-        return await self._client.call("GET", self.path(), **query)
+        return await self._client.call("GET", self.path(), query=query)
 
     async def update(self, document: Document, subresource: str | None = None) -> Document:
         name = document["metadata"]["name"]
@@ -92,7 +94,7 @@ class Verbs:
 
     async def delete_collection(self, labels: str = "", **options: Any) -> Document:
         selected = {"labelSelector": labels} if labels else {}
-        return await self._client.call("DELETE", self.path(), _delete_options(options), **selected)
+        return await self._client.call("DELETE", self.path(), _delete_options(options), selected)
 
     async def watch(self, labels: str = "", version: str = "") -> Watching:
         """With a version what comes after it; without, first what there is."""
