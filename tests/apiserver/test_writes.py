@@ -298,9 +298,11 @@ class SlowToSync(MemoryStore):
         self.open = asyncio.Event()
         self.open.set()
 
-    async def transact(self, *, require: Sequence[Condition] = (), write: Sequence[Write]) -> Committed | Refused:
+    async def transact(
+        self, *, require: Sequence[Condition] = (), write: Sequence[Write], within: float = 0.0
+    ) -> Committed | Refused:
         await self.open.wait()
-        return await super().transact(require=require, write=write)
+        return await super().transact(require=require, write=write, within=within)
 
 
 async def test_an_address_stays_taken_when_the_client_goes_while_its_service_is_written() -> None:

@@ -102,3 +102,27 @@ async def test_a_cancelled_writer_does_not_disturb_who_waits_on_the_same_key(tmp
     creating.cancel()
     assert isinstance(await refused, Refused)
     await store.close()
+
+
+async def test_a_patient_write_becomes_durable_with_the_next_one_that_is_not(tmp_path: Path) -> None:
+    store = await SqliteStore.open(tmp_path / "store.db")
+    patient = asyncio.ensure_future(store.transact(write=[Put("/a", b"1")], within=3600))
+    await asyncio.sleep(0)
+    hurried = await store.transact(write=[Put("/b", b"2")])
+    assert isinstance(hurried, Committed)
+    assert isinstance(first := await patient, Committed)
+    assert first.revision + 1 == hurried.revision == store.revision
+    await store.close()
+
+
+async def test_a_patient_write_is_not_forgotten(tmp_path: Path) -> None:
+    store = await SqliteStore.open(tmp_path / "store.db")
+    assert isinstance(await store.transact(write=[Put("/a", b"1")], within=0.001), Committed)
+    waiting = asyncio.ensure_future(store.transact(write=[Put("/a", b"2")], within=3600))
+    await asyncio.sleep(0)
+    await store.close()
+    assert isinstance(await waiting, Committed)
+    again = await SqliteStore.open(tmp_path / "store.db")
+    assert (entry := await again.get("/a")) is not None
+    assert entry.value == b"2"
+    await again.close()

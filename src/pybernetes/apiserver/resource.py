@@ -329,6 +329,8 @@ class Resource:
     orphans_by_default: bool = False
     """DELETE without options keeps the dependents (ReplicationController and batch/v1 Job)."""
     allows_create_on_update: bool = False
+    patience: float = 0.0
+    """Seconds that an update may wait to become durable with others: where many come and none is in a hurry."""
     allows_unconditional_update: bool = True
 
     def __post_init__(self) -> None:

@@ -290,11 +290,11 @@ class Storage:
         return current.at(outcome.revision)
 
     async def _commit(
-        self, operation: str, require: Sequence[Condition], write: Sequence[Write]
+        self, operation: str, require: Sequence[Condition], write: Sequence[Write], within: float = 0.0
     ) -> Committed | Refused:
         """The store's answer; how long it took is kept under the operation's name."""
         began = time.perf_counter()
-        outcome = await self.store.transact(require=require, write=write)
+        outcome = await self.store.transact(require=require, write=write, within=within)
         self.commits[(operation,)].observe(time.perf_counter() - began)
         return outcome
 

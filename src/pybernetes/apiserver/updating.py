@@ -206,7 +206,7 @@ class Updating(Storage):
         unchanged = ModRevisionIs(current.key, current.revision)
         while True:
             writes = (Put(current.key, value), *reservation.write)
-            outcome = await self._commit("update", (unchanged, *reservation.require), writes)
+            outcome = await self._commit("update", (unchanged, *reservation.require), writes, self.resource.patience)
             if isinstance(outcome, Committed):
                 break
             if not reservation.overtaken(outcome.failed):

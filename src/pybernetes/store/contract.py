@@ -171,8 +171,13 @@ class Store(Protocol):
         Raises ``Compacted`` or ``FutureRevision`` for an ``at`` outside the window.
         """
 
-    async def transact(self, *, require: Sequence[Condition] = (), write: Sequence[Write]) -> Committed | Refused:
-        """Returns once durable. Raises ``StoreUnavailable``; then nothing was written."""
+    async def transact(
+        self, *, require: Sequence[Condition] = (), write: Sequence[Write], within: float = 0.0
+    ) -> Committed | Refused:
+        """Returns once durable. Raises ``StoreUnavailable``; then nothing was written.
+
+        ``within`` are the seconds that it may wait for others to become durable together with them.
+        """
 
     def watch(self, prefix: str, *, after: Revision) -> Watch:
         """Changes under ``prefix`` with a revision greater than ``after``.

@@ -23,7 +23,9 @@ class MemoryStore(EmbeddedReads):
         super().__init__(State())
         self._closed = False
 
-    async def transact(self, *, require: Sequence[Condition] = (), write: Sequence[Write]) -> Committed | Refused:
+    async def transact(
+        self, *, require: Sequence[Condition] = (), write: Sequence[Write], within: float = 0.0
+    ) -> Committed | Refused:
         if self._closed:
             raise StoreClosed("transact")
         for condition in require:

@@ -40,6 +40,8 @@ __all__ = ["SqliteStore", "StoreInUse"]
 
 
 _SENT_TOGETHER = 4
+_MOST_WAITING = 64
+"""Transactions that may wait for others are sent when there are so many."""
 
 
 class _Accepted(msgspec.Struct):
@@ -76,6 +78,8 @@ class SqliteStore(EmbeddedReads):
         self._ahead: dict[str, _Ahead] = {}
         self._next = state.revision + 1
         self._unsent: list[tuple[Change, ...]] = []
+        self._sending: asyncio.Handle | None = None
+        self._sends_soon = False
         self._closed = False
         self._writer = GroupWriter(log, self._report)
 
@@ -85,7 +89,9 @@ class SqliteStore(EmbeddedReads):
         log = Log(path)
         return cls(log, log.load())
 
-    async def transact(self, *, require: Sequence[Condition] = (), write: Sequence[Write]) -> Committed | Refused:
+    async def transact(
+        self, *, require: Sequence[Condition] = (), write: Sequence[Write], within: float = 0.0
+    ) -> Committed | Refused:
         if self._closed:
             raise StoreClosed("transact")
         for condition in require:
@@ -100,7 +106,7 @@ class SqliteStore(EmbeddedReads):
         for change in changes:
             self._ahead[change.entry.key] = _Ahead(revision, change.entry if change.type is ChangeType.PUT else None)
         accepted = self._accepted[revision] = _Accepted(changes)
-        self._send(changes)
+        self._send(changes, within)
         await accepted.durable(self._loop)
         return Committed(revision, changes)
 
@@ -125,16 +131,28 @@ class SqliteStore(EmbeddedReads):
             await asyncio.sleep(0)
             self._hub.close()
 
-    def _send(self, changes: tuple[Change, ...]) -> None:
+    def _send(self, changes: tuple[Change, ...], within: float) -> None:
         """A few go to the writer together: each time may wake it. Not all of a turn: it syncs the first ones while the
         next are worked out."""
-        if not self._unsent:
-            self._loop.call_soon(self._send_all)
         self._unsent.append(changes)
-        if len(self._unsent) == _SENT_TOGETHER:
+        if len(self._unsent) >= (_MOST_WAITING if within else _SENT_TOGETHER):
             self._send_all()
+        elif within:
+            if self._sending is None:
+                self._sending = self._loop.call_later(within, self._send_all)
+        elif not self._sends_soon:
+            self._send_soon()
+
+    def _send_soon(self) -> None:
+        if self._sending is not None:
+            self._sending.cancel()
+        self._sending = self._loop.call_soon(self._send_all)
+        self._sends_soon = True
 
     def _send_all(self) -> None:
+        if self._sending is not None:
+            self._sending.cancel()
+            self._sending, self._sends_soon = None, False
         if self._unsent:
             unsent, self._unsent = self._unsent, []
             self._writer.submit(unsent)

@@ -55,8 +55,10 @@ class ObservedStore(MemoryStore):
         super().__init__()
         self._observe = observe
 
-    async def transact(self, *, require: Sequence[Condition] = (), write: Sequence[Write]) -> Committed | Refused:
-        outcome = await super().transact(require=require, write=write)
+    async def transact(
+        self, *, require: Sequence[Condition] = (), write: Sequence[Write], within: float = 0.0
+    ) -> Committed | Refused:
+        outcome = await super().transact(require=require, write=write, within=within)
         if isinstance(outcome, Committed):
             for change in outcome.changes:
                 self._observe(change)

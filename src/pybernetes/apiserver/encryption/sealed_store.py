@@ -159,8 +159,10 @@ class SealedStore:
         found = await self._inner.range(prefix, start=start, limit=limit, at=at)
         return replace(found, entries=[self._opened(entry) for entry in found.entries])
 
-    async def transact(self, *, require: Sequence[Condition] = (), write: Sequence[Write]) -> Committed | Refused:
-        outcome = await self._inner.transact(require=require, write=[self._sealed(one) for one in write])
+    async def transact(
+        self, *, require: Sequence[Condition] = (), write: Sequence[Write], within: float = 0.0
+    ) -> Committed | Refused:
+        outcome = await self._inner.transact(require=require, write=[self._sealed(one) for one in write], within=within)
         if isinstance(outcome, Committed):
             return replace(outcome, changes=tuple(map(self._opened_change, outcome.changes)))
         return replace(outcome, current=self._opened(outcome.current)) if outcome.current else outcome

@@ -58,6 +58,7 @@ LEASES = Resource(
     prepare_update=prepare_update,
     columns=(NAME, Column("Holder", lambda lease, now: holder_of(lease)), AGE),
     allows_create_on_update=True,
+    patience=0.01,
     allows_unconditional_update=False,
 )
 
