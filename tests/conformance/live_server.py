@@ -96,6 +96,11 @@ class Live:
         await self.create(DEFINITIONS, definition)
         return await self.until(f"{DEFINITIONS}/{name}", lambda one: _condition(one, "Established") == "True")
 
+    def custom(self, definition: Document, version: str = "v1") -> str:
+        """Where the objects of the test's own namespace are."""
+        spec = definition["spec"]
+        return f"/apis/{spec['group']}/{version}/namespaces/{self.namespace}/{spec['names']['plural']}"
+
     async def until(self, path: str, holds: Callable[[Document], bool]) -> Document:
         """The object, by watching it, once it is as it is waited for."""
         folder, _, name = path.rpartition("/")
@@ -175,6 +180,31 @@ def configuration(kind: str, name: str, *webhooks: Document, labels: Mapping[str
         "kind": f"{kind}WebhookConfiguration",
         "metadata": {"name": name, "labels": dict(labels or {})},
         "webhooks": list(webhooks),
+    }
+
+
+OPEN: Document = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+
+
+def version(name: str, schema: Document = OPEN, *, storage: bool = True, **more: Any) -> Document:
+    return {"name": name, "served": True, "storage": storage, "schema": {"openAPIV3Schema": schema}, **more}
+
+
+def definition(group: str, kind: str, *versions: Document, **spec: Any) -> Document:
+    """Of a namespaced kind, in v1 unless versions are given."""
+    singular = kind.lower()
+    names = {"plural": f"{singular}s", "singular": singular, "kind": kind, "listKind": f"{kind}List"}
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{singular}s.{group}"},
+        "spec": {
+            "group": group,
+            "scope": "Namespaced",
+            "names": names,
+            "versions": list(versions) or [version("v1")],
+            **spec,
+        },
     }
 
 

@@ -23,7 +23,9 @@ from conformance.live_server import (
     Hooks,
     Live,
     configuration,
+    definition,
     live,
+    version,
 )
 
 CREATE, WRITE = ("CREATE",), ("CREATE", "UPDATE")
@@ -118,28 +120,8 @@ def pod(name: str, container: str = "main", **labels: str) -> Document:
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
 
 
-def definition(api: Live, *versions: Document) -> Document:
-    group, plural = f"{api.namespace}.example.com", "e2e-test-webhook-crds"
-    names = {"plural": plural, "singular": "e2e-test-webhook-crd", "kind": "E2e-test-webhook-crd"}
-    spec = {
-        "group": group,
-        "scope": "Namespaced",
-        "names": {**names, "listKind": "E2e-test-webhook-crdList"},
-        "versions": list(versions) or [version("v1")],
-    }
-    return {
-        "apiVersion": "apiextensions.k8s.io/v1",
-        "kind": "CustomResourceDefinition",
-        "metadata": {"name": f"{plural}.{group}"},
-        "spec": spec,
-    }
-
-
-OPEN: Document = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
-
-
-def version(name: str, schema: Document = OPEN, *, storage: bool = True) -> Document:
-    return {"name": name, "served": True, "storage": storage, "schema": {"openAPIV3Schema": schema}}
+def of_group(api: Live, *versions: Document) -> Document:
+    return definition(f"{api.namespace}.example.com", "E2e-test-webhook-crd", *versions)
 
 
 def custom(made: Document, name: str, **data: str) -> Document:
@@ -147,11 +129,6 @@ def custom(made: Document, name: str, **data: str) -> Document:
     group_version = f"{spec['group']}/{spec['versions'][0]['name']}"
     data = {key.replace("_", "-"): value for key, value in data.items()}
     return {"apiVersion": group_version, "kind": spec["names"]["kind"], "metadata": {"name": name}, "data": data}
-
-
-def instances(api: Live, made: Document, version: str = "v1") -> str:
-    spec = made["spec"]
-    return f"/apis/{spec['group']}/{version}/namespaces/{api.namespace}/{spec['names']['plural']}"
 
 
 def custom_rule(made: Document, *operations: str, versions: tuple[str, ...] = ("v1",)) -> Document:
@@ -224,8 +201,8 @@ async def test_attaching_to_a_pod_is_denied(api: Live, hooks: Hooks, server: Pat
 
 @pytest.mark.conformance("Admission webhook, deny custom resource create and delete")
 async def test_custom_resources_are_denied_when_they_come_change_or_go(api: Live, hooks: Hooks) -> None:
-    made = await api.define(definition(api))
-    path = instances(api, made)
+    made = await api.define(of_group(api))
+    path = api.custom(made)
     hook = hooks.at("/custom-resource", custom_rule(made, "CREATE", "UPDATE", "DELETE"))
     await api.create(path, custom(made, "there", webhook_e2e_test="webhook-disallow"))
     async with api.registered("Validating", api.namespace, hook):
@@ -288,11 +265,11 @@ async def test_what_a_webhook_adds_gets_its_defaults(api: Live, hooks: Hooks) ->
 
 @pytest.mark.conformance("Admission webhook, mutate custom resource")
 async def test_custom_resources_are_mutated(api: Live, hooks: Hooks) -> None:
-    made = await api.define(definition(api))
+    made = await api.define(of_group(api))
     of_it = custom_rule(made, "CREATE", "UPDATE")
     stages = [hooks.at("/mutating-custom-resource", of_it, name=f"stage-{one}.k8s.io") for one in "12"]
     async with api.registered("Mutating", api.namespace, *stages):
-        found = await api.create(instances(api, made), custom(made, "a", mutation_start="yes"))
+        found = await api.create(api.custom(made), custom(made, "a", mutation_start="yes"))
         assert found["data"] == {"mutation-start": "yes", "mutation-stage-1": "yes", "mutation-stage-2": "yes"}
     await api.delete(f"{DEFINITIONS}/{made['metadata']['name']}")
 
@@ -301,21 +278,21 @@ async def test_custom_resources_are_mutated(api: Live, hooks: Hooks) -> None:
 async def test_what_a_webhook_adds_beyond_the_schema_is_pruned(api: Live, hooks: Hooks) -> None:
     known = {name: {"type": "string"} for name in ("mutation-start", "mutation-stage-1")}
     schema = {"type": "object", "properties": {"data": {"type": "object", "properties": known}}}
-    made = await api.define(definition(api, version("v1", schema)))
+    made = await api.define(of_group(api, version("v1", schema)))
     of_it = custom_rule(made, "CREATE", "UPDATE")
     stages = [hooks.at("/mutating-custom-resource", of_it, name=f"stage-{one}.k8s.io") for one in "12"]
     async with api.registered("Mutating", api.namespace, *stages):
-        found = await api.create(instances(api, made), custom(made, "a", mutation_start="yes"))
+        found = await api.create(api.custom(made), custom(made, "a", mutation_start="yes"))
         assert found["data"] == {"mutation-start": "yes", "mutation-stage-1": "yes"}
-        assert (await api.get(f"{instances(api, made)}/a"))["data"] == found["data"]
+        assert (await api.get(f"{api.custom(made)}/a"))["data"] == found["data"]
     await api.delete(f"{DEFINITIONS}/{made['metadata']['name']}")
 
 
 @pytest.mark.conformance("Admission webhook, mutate custom resource with different stored version")
 async def test_a_change_of_the_stored_version_leaves_mutations_as_they_are(api: Live, hooks: Hooks) -> None:
-    made = await api.define(definition(api, version("v1"), version("v2", storage=False)))
+    made = await api.define(of_group(api, version("v1"), version("v2", storage=False)))
     hook = hooks.at("/mutating-custom-resource", custom_rule(made, "CREATE", "UPDATE", versions=("v1",)))
-    path = instances(api, made)
+    path = api.custom(made)
     async with api.registered("Mutating", api.namespace, hook):
         first = await api.create(path, custom(made, "a", mutation_start="yes"))
         assert first["data"] == {"mutation-start": "yes", "mutation-stage-1": "yes"}
@@ -327,7 +304,7 @@ async def test_a_change_of_the_stored_version_leaves_mutations_as_they_are(api: 
         assert patched["data"]["added"] == "now"
         assert patched["data"]["mutation-stage-2"] == "yes"
         assert patched["apiVersion"].endswith("/v1")
-        assert (await api.get(f"{instances(api, made, 'v2')}/a"))["data"] == patched["data"]
+        assert (await api.get(f"{api.custom(made, 'v2')}/a"))["data"] == patched["data"]
     await api.delete(f"{DEFINITIONS}/{made['metadata']['name']}")
 
 
@@ -335,7 +312,7 @@ async def test_a_change_of_the_stored_version_leaves_mutations_as_they_are(api: 
 async def test_the_creation_of_a_definition_is_denied(api: Live, hooks: Hooks) -> None:
     of_definitions = rule("customresourcedefinitions", operations=CREATE, group="apiextensions.k8s.io", version="*")
     hook = hooks.at("/crd", of_definitions, objectSelector={"matchLabels": {api.namespace: "true"}})
-    made = definition(api)
+    made = of_group(api)
     made["metadata"]["labels"] = {"webhook-e2e-test": "webhook-disallow", api.namespace: "true"}
     async with api.registered("Validating", api.namespace, hook):
         await refused(api, "POST", DEFINITIONS, made, "the custom resource definition contains unwanted label")
