@@ -1,0 +1,42 @@
+"""Containers that are added to a pod that runs."""
+
+from __future__ import annotations
+
+import pytest
+
+from conformance.pods_client import Pods, Refused, state
+from e2e.space import Manifest, Space, container, pod, stay
+
+pytestmark = pytest.mark.node
+KEPT_OPEN = {"stdin": True, "tty": True}
+
+
+def added(name: str, **more: object) -> Manifest:
+    found: Manifest = {**container("", name), "terminationMessagePolicy": "File", **more}
+    return found
+
+
+@pytest.mark.conformance("Ephemeral Container, update ephemeral containers", "Ephemeral Container Creation")
+def test_ephemeral_containers_run_in_a_pod_and_more_are_added(space: Space) -> None:
+    pods = Pods(space)
+    pods.create(pod("debugged", container(stay())))
+    pods.ready("debugged")
+    shell = added("debugger", command=["/bin/sh"], **KEPT_OPEN)
+    patch = {"spec": {"ephemeralContainers": [shell]}}
+    patched = pods.patch("debugged", patch, subresource="ephemeralcontainers")
+    assert len(patched["spec"]["ephemeralContainers"]) == 1
+    running = {"of": "ephemeralContainerStatuses"}
+    pods.until("debugged", lambda pod: "running" in state(pod, **running).get("state", {}))
+    assert space.run("debugged", "echo polo", "debugger") == "polo\n"
+    current = pods.get("debugged", "ephemeralcontainers")
+    more = added("second", command=["sh", "-c", stay("echo marco")])
+    current["spec"]["ephemeralContainers"].append(more)
+    updated = pods.update(current, "ephemeralcontainers")
+    assert [one["name"] for one in updated["spec"]["ephemeralContainers"]] == ["debugger", "second"]
+    found = pods.until("debugged", lambda pod: "running" in state(pod, 1, **running).get("state", {}))
+    assert len(found["status"]["ephemeralContainerStatuses"]) == 2
+    assert state(found)["restartCount"] == 0
+    space.cluster.until("its output", lambda: pods.logs("debugged", container="second") == "marco\n")
+    found["spec"]["ephemeralContainers"].pop()
+    with pytest.raises(Refused, match="existing ephemeral containers .* may not be removed"):
+        pods.update(found, "ephemeralcontainers")
