@@ -33,3 +33,9 @@ def space(shared_cluster: UserCluster) -> Iterator[Space]:
     made.create()
     yield made
     shared_cluster.kubectl("delete", "namespace", made.name, "--wait=false")
+
+
+@pytest.fixture(scope="session")
+def talking(shared_cluster: UserCluster) -> None:
+    """What `e2e.talking`'s pods are made of."""
+    shared_cluster.p8s("image", "build", "php")
