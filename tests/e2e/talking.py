@@ -36,9 +36,9 @@ while (true) {
 """
 _ASK = """
 [, $protocol, $host, $port, $count] = $argv;
-$from = ["socket" => ["bindto" => getenv("FROM") ?: "0:0"]];
+$from = stream_context_create(["socket" => ["bindto" => getenv("FROM") ?: "0:0"]]);
 for ($n = 0; $n < $count; $n++) {
-    $c = @stream_socket_client("$protocol://$host:$port", $e, $m, 2, STREAM_CLIENT_CONNECT, stream_context_create($from));
+    $c = @stream_socket_client("$protocol://$host:$port", $e, $m, 2, STREAM_CLIENT_CONNECT, $from);
     if (!$c) { echo "failed\\n"; continue; }
     stream_set_timeout($c, 2);
     @fwrite($c, $protocol == "udp" ? "hostname" : "GET /hostname HTTP/1.0\\r\\n\\r\\n");
