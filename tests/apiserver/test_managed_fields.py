@@ -166,6 +166,14 @@ async def test_kubectl_takes_over_what_it_applied_as_a_client() -> None:
         assert '"data":{"a":"2"}' in annotation
 
 
+async def test_the_annotation_of_client_side_apply_is_kept_up_as_gos_encoder_writes() -> None:
+    async with serving() as talk:
+        await _client_applied(talk)
+        taken = await talk.patch(f"{CONFIG_MAPS}/web", config_map("web", a="<b> & c"), APPLY, fieldManager="kubectl")
+        (annotation,) = taken.body["metadata"]["annotations"].values()
+        assert '"data":{"a":"\\u003cb\\u003e \\u0026 c"}' in annotation
+
+
 async def test_a_list_that_is_stated_to_be_empty_is_managed_where_it_would_be_null() -> None:
     roles = "/apis/rbac.authorization.k8s.io/v1/namespaces/default/roles"
     async with serving() as talk:

@@ -61,6 +61,14 @@ def type_of(value: Any) -> str:
             return "number"
 
 
+_IN_MARKUP = {ord(one): f"\\u{ord(one):04x}" for one in "<>&\u2028\u2029"}
+
+
+def escaped(text: str) -> str:
+    """A JSON text as Go's encoder leaves it: without what could be taken for markup."""
+    return text.translate(_IN_MARKUP)
+
+
 def whole_number(text: str) -> int | float:
     """As Go holds what its decoder knows no type for: a float where 64 bits do not suffice. May be infinite."""
     number = int(text) if len(text) <= _LONGEST_INT64 else None

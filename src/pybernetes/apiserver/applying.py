@@ -155,7 +155,7 @@ def _with_last_applied(document: Document, config: Document) -> Document:
     metadata = {name: value for name, value in (config.get("metadata") or {}).items() if name != "annotations"}
     if stated:
         metadata["annotations"] = stated
-    text = orjson.dumps({**config, "metadata": metadata}, option=orjson.OPT_SORT_KEYS).decode() + "\n"
+    text = go_json.escaped(orjson.dumps({**config, "metadata": metadata}, option=orjson.OPT_SORT_KEYS).decode()) + "\n"
     kept = {**annotations, LAST_APPLIED: text}
     if sum(len(name.encode()) + len(value.encode()) for name, value in kept.items()) > LARGEST_ANNOTATIONS:
         del kept[LAST_APPLIED]

@@ -62,11 +62,7 @@ def unsupported() -> errors.ApiError:
 
 
 def text_of(document: Document) -> str:
-    return orjson.dumps(document).decode().translate(_IN_MARKUP)
-
-
-_IN_MARKUP = {ord(one): f"\\u{ord(one):04x}" for one in "<>&\u2028\u2029"}
-"""What Go's encoder does not write as it is, lest a text be taken for markup."""
+    return go_json.escaped(orjson.dumps(document).decode())
 
 
 class Patch:

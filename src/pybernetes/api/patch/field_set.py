@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
+from pybernetes.api import go_json
 from pybernetes.api.fields import quoted
 
 Step = str
@@ -252,8 +253,7 @@ def value_step(value: Any) -> Step:
 
 
 def _json(value: Any) -> str:
-    text = json.dumps(value, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
-    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
+    return go_json.escaped(json.dumps(value, separators=(",", ":"), sort_keys=True, ensure_ascii=False))
 
 
 _KINDS = {".": 0, "f": 1, "k": 2, "v": 3, "i": 4}

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from pybernetes.api import fields
+from pybernetes.api import fields, go_json
 from pybernetes.api.fields import FieldError, FieldPath
 from pybernetes.apiserver.cel.schema_compile import SELF, CompiledRule, Rule, compile_rules
 from pybernetes.apiserver.cel.schema_rules import RULES
@@ -182,5 +182,4 @@ def _shown(rule: Rule) -> str:
         "FieldPath": rule.field_path,
         "OptionalOldSelf": rule.optional_old_self,
     }
-    text = orjson.dumps(document).decode()
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+    return go_json.escaped(orjson.dumps(document).decode())

@@ -30,7 +30,7 @@ from pybernetes.apiserver.openapi.pages import Page, pages_of
 from pybernetes.apiserver.openapi.parameters import share
 from pybernetes.apiserver.openapi.paths import Paths
 from pybernetes.apiserver.openapi.schemas import Dialect, Schemas, type_of_kind
-from pybernetes.apiserver.openapi.values import option_versions
+from pybernetes.apiserver.openapi.values import option_versions, option_versions_of_clients
 from pybernetes.apiserver.routes import Call, Routes
 
 log = logging.getLogger(__name__)
@@ -199,7 +199,8 @@ class OpenApi:
             paths = {f"{told.path}/": told.item(Dialect.V3, schemas)}
             types = [told.shows] if told.shows else []
         else:
-            schemas = Schemas(Dialect.V3, option_versions() if told.is_custom else [(told.group, told.version)])
+            versions = option_versions_of_clients() if told.is_custom else [(told.group, told.version)]
+            schemas = Schemas(Dialect.V3, versions)
             _publish([told], schemas)
             paths = Paths(Dialect.V3, schemas).of_version(told)
             types = _types_of([told])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -87,14 +88,22 @@ def resources_page(version: ServedVersion) -> Page:
 
 def words_of(group: str) -> str:
     """`Core`, `Apps`, `RbacAuthorization`."""
-    return "".join(part[:1].upper() + part[1:] for part in _parts_of(group))
+    return in_words(_short(group))
 
 
 def tag_of(group: str) -> str:
     """`core`, `apps`, `rbacAuthorization`."""
-    first, *rest = _parts_of(group)
-    return first + "".join(part.capitalize() for part in rest)
+    first, *rest = _NOT_IN_IDS.split(_short(group))
+    return first + in_words(".".join(rest))
 
 
-def _parts_of(group: str) -> list[str]:
-    return (group.removesuffix(".k8s.io") or "core").split(".")
+def in_words(name: str) -> str:
+    """`ExampleCom` of `example.com`: what an id cannot hold makes the next letter a capital."""
+    return "".join(part[:1].upper() + part[1:] for part in _NOT_IN_IDS.split(name))
+
+
+_NOT_IN_IDS = re.compile(r"^\d|[.-]")
+
+
+def _short(group: str) -> str:
+    return group.removesuffix(".k8s.io") or "core"

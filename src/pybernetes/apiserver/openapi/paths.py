@@ -13,7 +13,7 @@ from typing import Any
 from pybernetes.apiserver.discovery.served import Kind, ServedResource, ServedSubresource, ServedVersion
 from pybernetes.apiserver.openapi import operations as known
 from pybernetes.apiserver.openapi.operations import Body, Operation, Shows, answered
-from pybernetes.apiserver.openapi.pages import resources_page, tag_of, words_of
+from pybernetes.apiserver.openapi.pages import in_words, resources_page, tag_of, words_of
 from pybernetes.apiserver.openapi.parameters import in_path, in_query
 from pybernetes.apiserver.openapi.schemas import Dialect, Schemas
 from pybernetes.apiserver.openapi.sentences import sentence_for
@@ -150,7 +150,7 @@ class _OfResource:
         document: Document = {
             "description": self._sentence(place, operation),
             "tags": [_tag(self.version)],
-            "operationId": f"{operation.word}{_group_words(self.version)}{method}{collection}{place.noun}",
+            "operationId": f"{operation.word}{_group_words(self.version)}{method}{collection}{in_words(place.noun)}",
             "parameters": [in_query(self.dialect, name) for name in operation.query],
             "responses": {**responses, "401": {"description": "Unauthorized"}},
             "x-kubernetes-action": operation.action,

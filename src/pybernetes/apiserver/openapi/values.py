@@ -44,6 +44,16 @@ def option_versions() -> tuple[GroupVersion, ...]:
     return _facts().versions
 
 
+def option_versions_of_clients() -> tuple[GroupVersion, ...]:
+    """Those that a general client speaks: what documents of custom kinds name."""
+    return tuple(one for one in option_versions() if one[0] not in _NOT_FOR_CLIENTS)
+
+
+_NOT_FOR_CLIENTS = frozenset(
+    {"admission.k8s.io", "apiextensions.k8s.io", "apiregistration.k8s.io", "imagepolicy.k8s.io"}
+)
+
+
 @cache
 def _facts() -> _Facts:
     return msgspec.json.decode(files(__package__).joinpath("values.json").read_bytes(), type=_Facts)

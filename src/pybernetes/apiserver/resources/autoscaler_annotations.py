@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from pybernetes.api import codec
+from pybernetes.api import codec, go_json
 from pybernetes.api.models.autoscaling_v2 import HorizontalPodAutoscalerBehavior, HPAScalingPolicy, HPAScalingRules
 from pybernetes.api.models.base import Model, always
 from pybernetes.apiserver.validation.internal_form import internal_form
@@ -159,8 +159,7 @@ def read(annotations: Mapping[str, str], name: str, type_: type[T]) -> T | None:
 
 def written(value: Any) -> str:
     """As Go's encoder writes it."""
-    text = codec.encode(value).decode()
-    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
+    return go_json.escaped(codec.encode(value).decode())
 
 
 def read_behavior(annotations: Mapping[str, str]) -> dict[str, Any] | None:
