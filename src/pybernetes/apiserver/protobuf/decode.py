@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 from pybernetes.api import go_json
 from pybernetes.api.kinds import KindInfo
+from pybernetes.api.meta import format_time
 from pybernetes.apiserver.protobuf.messages import (
     MAGIC,
     Field,
@@ -179,14 +180,14 @@ def _value(kind: str, value: int | bytes) -> Any:
 
 def _time(data: bytes) -> str | None:
     seconds = _numbers(data).get(1)
-    return None if seconds is None else _moment(seconds).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return None if seconds is None else format_time(_moment(seconds))
 
 
 def _micro_time(data: bytes) -> str | None:
     numbers = _numbers(data)
     if 1 not in numbers:
         return None
-    return _moment(numbers[1]).strftime("%Y-%m-%dT%H:%M:%S") + f".{numbers.get(2, 0) // 1000:06d}Z"
+    return f"{format_time(_moment(numbers[1]))[:-1]}.{numbers.get(2, 0) // 1000:06d}Z"
 
 
 def _moment(seconds: int) -> datetime:
