@@ -10,6 +10,8 @@ from urllib.parse import urlencode
 import orjson
 import urllib3
 from kubernetes import config
+from kubernetes.client import CoreV1Api
+from kubernetes.stream import stream
 
 from e2e.space import Manifest, Space
 from pybernetes.api import kinds
@@ -33,7 +35,9 @@ class Verbs:
     """A core kind's verbs in a namespace."""
 
     def __init__(self, space: Space, plural: str) -> None:
-        api = config.new_client_from_config(str(space.cluster.data_dir / "kubeconfig"))  # type: ignore[no-untyped-call]
+        path = str(space.cluster.data_dir / "kubeconfig")
+        self._core = CoreV1Api(config.new_client_from_config(path))  # type: ignore[no-untyped-call]
+        api = self._core.api_client
         self._pool: urllib3.PoolManager = api.rest_client.pool_manager
         self._host = api.configuration.host
         self._info = kinds.by_resource("", "v1", plural)
@@ -150,6 +154,12 @@ class Pods(Verbs):
         while any(one["metadata"]["name"] == name for one in self.list()):
             assert time.monotonic() < deadline, f"pod {name} is still there"
             time.sleep(0.1)
+
+    def run(self, name: str, script: str, container: str = "main") -> str:
+        """What a shell script prints inside a container."""
+        what = {"command": ["sh", "-c", script], "container": container, "stdout": True, "stderr": True}
+        found: str = stream(self._core.connect_get_namespaced_pod_exec, name, self._namespace, **what)
+        return found
 
     def logs(self, name: str, **query: str) -> str:
         path = self.path(name, "log")

@@ -38,5 +38,5 @@ def test_ephemeral_containers_run_in_a_pod_and_more_are_added(space: Space) -> N
     assert state(found)["restartCount"] == 0
     space.cluster.until("its output", lambda: pods.logs("debugged", container="second") == "marco\n")
     found["spec"]["ephemeralContainers"].pop()
-    with pytest.raises(Refused, match="existing ephemeral containers .* may not be removed"):
+    with pytest.raises(Refused, match=r"existing ephemeral containers .* may not be removed"):
         pods.update(found, "ephemeralcontainers")

@@ -54,7 +54,7 @@ def is_as_wanted(found: Manifest, sizes: Sizes) -> bool:
     )
 
 
-def assert_kernel_has(space: Space, name: str, sizes: Sizes) -> None:
+def assert_kernel_has(pods: Pods, name: str, sizes: Sizes) -> None:
     for one, (cpu, _, cpu_limit, memory_limit) in sizes.items():
         shares = max(2, quantity.milli(cpu or cpu_limit or "0") * 1024 // 1000)
         quota = max(1000, quantity.milli(cpu_limit) * 100) if cpu_limit else -1
@@ -66,7 +66,7 @@ def assert_kernel_has(space: Space, name: str, sizes: Sizes) -> None:
         else:
             files = "cpu/cpu.shares cpu/cpu.cfs_quota_us memory/memory.limit_in_bytes"
             wanted = [str(shares), str(quota), str(memory) if memory is not None else "9223372036854771712"]
-        assert space.run(name, f"cd /sys/fs/cgroup; cat {files}", one).split() == wanted, (one, files)
+        assert pods.run(name, f"cd /sys/fs/cgroup; cat {files}", one).split() == wanted, (one, files)
 
 
 Plan = tuple[Sizes, Sizes]
@@ -81,19 +81,19 @@ def resized(space: Space, plans: Mapping[str, Plan]) -> dict[str, Manifest]:
     first = {name: pods.ready(name) for name in plans}
     for name, (before, after) in plans.items():
         assert is_as_wanted(first[name], before)
-        assert_kernel_has(space, name, before)
+        assert_kernel_has(pods, name, before)
         pods.patch(name, resize(after), subresource="resize")
-    found = {name: _settled(space, name, after, first[name]) for name, (_, after) in plans.items()}
+    found = {name: _settled(pods, name, after, first[name]) for name, (_, after) in plans.items()}
     for name, (before, after) in plans.items():
         if not _adds(before, after):
             pods.patch(name, resize(before), subresource="resize")
-            found[name] = _settled(space, name, before, first[name])
+            found[name] = _settled(pods, name, before, first[name])
     return found
 
 
-def _settled(space: Space, name: str, wanted: Sizes, first: Manifest) -> Manifest:
-    found = Pods(space).until(name, lambda pod: is_as_wanted(pod, wanted))
-    assert_kernel_has(space, name, wanted)
+def _settled(pods: Pods, name: str, wanted: Sizes, first: Manifest) -> Manifest:
+    found = pods.until(name, lambda pod: is_as_wanted(pod, wanted))
+    assert_kernel_has(pods, name, wanted)
     statuses, began = found["status"]["containerStatuses"], first["status"]["containerStatuses"]
     assert [one["restartCount"] for one in statuses] == [0] * len(wanted)
     assert [one["containerID"] for one in statuses] == [one["containerID"] for one in began]
@@ -164,7 +164,7 @@ def test_a_pod_is_resized_by_replacing_it_at_its_resize_endpoint(space: Space) -
     answer = pods.update(current, "resize")
     assert answer["metadata"]["generation"] == 2
     found = pods.until("replaced", lambda pod: is_as_wanted(pod, after))
-    assert_kernel_has(space, "replaced", after)
+    assert_kernel_has(pods, "replaced", after)
     assert pods.get("replaced", "resize") == found
     with pytest.raises(Refused, match="node didn't have enough allocatable resources: memory"):
         pods.patch("replaced", resize({"c1": equal("30m", "900Gi")}), subresource="resize")

@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 
 from pybernetes.api.clock import Clock
 from pybernetes.api.errors import ApiError
-from pybernetes.api.models.core_v1 import Container, Pod
+from pybernetes.api.models.core_v1 import Pod
 
 from . import backoff
 from .backoff import Backoff
@@ -52,11 +52,9 @@ class ImageManager:
         self._pulling: dict[str, asyncio.Lock] = {}
 
     async def ensure(
-        self, pod: Pod, container: Container, sandbox: SandboxConfig, say: Say
+        self, pod: Pod, name: str, policy: str, sandbox: SandboxConfig, say: Say
     ) -> tuple[str, Image | None]:
         """The reference to give to the runtime, and what is known of the image."""
-        name = container.image or ""
-        policy = container.image_pull_policy or "IfNotPresent"
         present = await self._status(name, say)
         if present is not None and policy != "Always":
             say(

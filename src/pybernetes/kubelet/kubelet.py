@@ -24,7 +24,7 @@ from pybernetes.api.models.meta_v1 import ObjectMeta
 from pybernetes.client import Client, Informers, Unreachable
 from pybernetes.client.events import EventBroadcaster, Reference
 
-from . import admission, eviction, image_manager, killing, machine, node_status, removal, resources
+from . import admission, eviction, image_manager, image_volumes, killing, machine, node_status, removal, resources
 from .cgroups import CgroupFailure, Cgroups
 from .claims import ClusterClaims
 from .conditions import TERMINAL
@@ -296,7 +296,7 @@ class Kubelet:
         if self._collector is not None:
             await self._collector.collect()
         for uid in host.volumes.orphans({*self._workers, *host.pleg.pods()}):
-            await host.volumes.tear_down(uid)
+            await image_volumes.tear_down(host, uid)
         if host.cgroups is not None:
             for uid in host.cgroups.pods() - {*self._workers, *host.pleg.pods()}:
                 host.cgroups.remove_pod(uid)
@@ -327,7 +327,7 @@ class Kubelet:
         log.info("stopping a pod that the API server does not know", pod=observed.name, namespace=observed.namespace)
         await killing.kill_pod(self._host, stand_in, observed, grace)
         await removal.remove_pod(self._host, observed.uid, observed.namespace, observed.name)
-        await self._host.volumes.tear_down(observed.uid)
+        await image_volumes.tear_down(self._host, observed.uid)
         if self._host.cgroups is not None:
             self._host.cgroups.remove_pod(observed.uid)
 

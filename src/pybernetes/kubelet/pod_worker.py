@@ -18,7 +18,7 @@ from pybernetes.api.errors import ApiError
 from pybernetes.api.models.core_v1 import Pod, PodCondition
 from pybernetes.client import Unreachable
 
-from . import backoff, killing, removal, resources, starting
+from . import backoff, image_volumes, killing, removal, resources, starting
 from .backoff import Backoff
 from .cgroups import CgroupFailure
 from .conditions import TERMINAL
@@ -432,7 +432,7 @@ class PodWorker:
         host.objects.release(self.uid)
         host.tokens.forget(self.uid)
         host.images.forget(self.uid)
-        await host.volumes.tear_down(self.uid)
+        await image_volumes.tear_down(host, self.uid)
         if host.cgroups is not None and not host.cgroups.remove_pod(self.uid):
             return 0.2
         self._signal(Signal.CLEANED)

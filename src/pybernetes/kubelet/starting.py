@@ -17,7 +17,7 @@ from pybernetes.api.models.core_v1 import Container, Pod
 from pybernetes.api.models.node_v1 import RuntimeClass
 from pybernetes.client import Unreachable
 
-from . import env, hooks, hosts, killing, security
+from . import env, hooks, hosts, image_volumes, killing, security
 from .container_config import Prepared, container_config, container_named, sandbox_config
 from .host import Host
 from .image_manager import Say, StartFailure
@@ -69,7 +69,9 @@ async def start_container(
     container = container_named(pod, start.name)
     say = sayer(host, pod, start.name)
     try:
-        reference, image = await host.images.ensure(pod, container, sandbox, say)
+        policy = container.image_pull_policy or "IfNotPresent"
+        reference, image = await host.images.ensure(pod, container.image or "", policy, sandbox, say)
+        await image_volumes.provide(host, pod, container, sandbox, say)
     except StartFailure as error:
         say("Warning", "Failed", f"Error: {error.reason}")
         raise

@@ -41,6 +41,7 @@ from pybernetes.kubelet.runtime.types import (
     DnsConfig,
     ExecResult,
     ExitStatus,
+    FilesystemMount,
     FilesystemUsage,
     HugepageLimit,
     Image,
@@ -142,6 +143,10 @@ class Runtime(Protocol):
     async def remove_image(self, image: str) -> None: ...
     async def image_filesystem(self) -> Sequence[FilesystemUsage]: ...
 
+    # The files of an image, to be mounted as a volume of a pod; they are kept until the pod's are released.
+    async def view_image(self, image: str, pod_uid: str, name: str) -> FilesystemMount: ...
+    async def release_images(self, pod_uid: str) -> None: ...
+
     # Streams. `exec_sync` raises `ExecTimeout`; `timeout` is in seconds, None is no limit.
     async def exec_sync(
         self, container_id: str, command: Sequence[str], *, timeout: float | None = None
@@ -179,6 +184,7 @@ __all__ = [
     "ExecResult",
     "ExecTimeout",
     "ExitStatus",
+    "FilesystemMount",
     "FilesystemUsage",
     "HugepageLimit",
     "Image",

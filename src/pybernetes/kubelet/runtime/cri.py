@@ -8,7 +8,8 @@ Assumes     The streaming server that the runtime names in its answers can be re
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -24,6 +25,7 @@ from pybernetes.kubelet.runtime import (
     Credentials,
     ExecResult,
     ExecTimeout,
+    FilesystemMount,
     FilesystemUsage,
     Image,
     ImageNotPresent,
@@ -47,6 +49,7 @@ from pybernetes.kubelet.runtime import (
 from pybernetes.kubelet.runtime import cri_v1_pb2 as pb
 from pybernetes.kubelet.runtime.cri_events import ContainerEvents
 from pybernetes.kubelet.runtime.cri_v1_pb2_grpc import ImageServiceStub, RuntimeServiceStub
+from pybernetes.kubelet.runtime.image_views import ImageViews, chain_of, snapshotter_of
 from pybernetes.kubelet.runtime.labels import POD_UID
 from pybernetes.kubelet.streaming import cri_streams
 
@@ -76,6 +79,7 @@ class CriRuntime:
         self._channel = grpc.aio.insecure_channel(f"unix://{socket}", options=_OPTIONS)
         self._runtime: Any = RuntimeServiceStub(self._channel)  # type: ignore[no-untyped-call]
         self._images: Any = ImageServiceStub(self._channel)  # type: ignore[no-untyped-call]
+        self._views = ImageViews(self._channel)
         self._timeout = request_timeout
         self._events = ContainerEvents(self._channel, self._ended_pod, self._running_pods)
 
@@ -255,6 +259,23 @@ class CriRuntime:
         answer = await self._call("ImageFsInfo", self._images.ImageFsInfo, pb.ImageFsInfoRequest())
         return [cri_convert.filesystem(item) for item in answer.image_filesystems]
 
+    async def view_image(self, image: str, pod_uid: str, name: str) -> FilesystemMount:
+        request = pb.ImageStatusRequest(image=cri_convert.image_spec(image), verbose=True)
+        answer = await self._call("ImageStatus", self._images.ImageStatus, request)
+        if not answer.HasField("image"):
+            raise ImageNotPresent("ImageStatus", f'image "{image}" is not present')
+        chain = chain_of(answer.info.get("info", ""))
+        with _translated("View"):
+            return await self._views.view(await self._snapshotter(), chain, pod_uid, name)
+
+    async def release_images(self, pod_uid: str) -> None:
+        with _translated("Remove"):
+            await self._views.release(await self._snapshotter(), pod_uid)
+
+    async def _snapshotter(self) -> str:
+        filesystems = await self.image_filesystem()
+        return snapshotter_of(filesystems[0].mountpoint if filesystems else "")
+
     # ---- streams
 
     async def exec_sync(self, container_id: str, command: Sequence[str], *, timeout: float | None = None) -> ExecResult:
@@ -310,14 +331,21 @@ class CriRuntime:
     async def _call(
         self, operation: str, method: Callable[..., Awaitable[Any]], request: Any, *, timeout: float | None = -1.0
     ) -> Any:
-        try:
+        with _translated(operation):
             return await method(request, timeout=self._timeout if timeout == -1.0 else timeout)
-        except grpc.aio.AioRpcError as error:
-            message = error.details() or error.code().name
-            # containerd listens before its CRI service is ready, and then answers with the code UNKNOWN.
-            starting = "server is not initialized yet" in message
-            kind = Unavailable if starting else _ERRORS.get(error.code(), RuntimeFailure)
-            raise kind(operation, message) from error
+
+
+@contextmanager
+def _translated(operation: str) -> Iterator[None]:
+    """gRPC's errors as failures of the operation."""
+    try:
+        yield
+    except grpc.aio.AioRpcError as error:
+        message = error.details() or error.code().name
+        # containerd listens before its CRI service is ready, and then answers with the code UNKNOWN.
+        starting = "server is not initialized yet" in message
+        kind = Unavailable if starting else _ERRORS.get(error.code(), RuntimeFailure)
+        raise kind(operation, message) from error
 
 
 def _by_uid(pod_uid: str | None) -> dict[str, str]:

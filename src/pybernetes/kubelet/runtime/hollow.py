@@ -37,6 +37,7 @@ from pybernetes.kubelet.runtime.types import (
     ContainerStatus,
     Credentials,
     ExecResult,
+    FilesystemMount,
     FilesystemUsage,
     Image,
     NamespaceMode,
@@ -338,6 +339,12 @@ class HollowRuntime:
     async def image_filesystem(self) -> Sequence[FilesystemUsage]:
         used = sum(image.size for image in self._images.values())
         return [FilesystemUsage(self._clock.now(), "/", used, 0)]
+
+    async def view_image(self, image: str, pod_uid: str, name: str) -> FilesystemMount:
+        raise NotSupported("ViewImage", "images of a simulated runtime have no files")
+
+    async def release_images(self, pod_uid: str) -> None:
+        """There are no views."""
 
     def _find_image(self, image: str) -> Image | None:
         if image.startswith("sha256:"):

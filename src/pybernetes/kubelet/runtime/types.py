@@ -158,6 +158,15 @@ class Mount:
 
 
 @dataclass(frozen=True, slots=True)
+class FilesystemMount:
+    """What to give to mount(2), with options as mount(8) has them."""
+
+    kind: str
+    source: str
+    options: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Device:
     host_path: str
     container_path: str

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from pybernetes.api.models.core_v1 import Volume
 
-from . import config_map, downward_api, empty_dir, host_path, persistent_volume_claim, projected, secret
+from . import config_map, downward_api, empty_dir, host_path, image, persistent_volume_claim, projected, secret
 from .volume import Mounted, VolumeContext, VolumeError, VolumeType
 
 TYPES: Mapping[str, VolumeType] = {
@@ -23,6 +23,7 @@ TYPES: Mapping[str, VolumeType] = {
         projected.TYPE,
         persistent_volume_claim.TYPE,
         persistent_volume_claim.EPHEMERAL,
+        image.TYPE,
     )
 }
 

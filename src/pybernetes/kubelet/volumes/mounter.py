@@ -9,14 +9,18 @@ symbolic link.
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
+from ..runtime import FilesystemMount
+
+_MS_RDONLY = 1
+_MS_REMOUNT = 32
 _MS_BIND = 4096
-_MS_NOSUID = 2
-_MS_NODEV = 4
+_MS_REC = 16384
 _MNT_DETACH = 2
 
 
@@ -24,6 +28,8 @@ class Mounter(Protocol):
     def tmpfs(self, path: Path, size: int | None) -> None: ...
 
     def bind(self, source: str, target: Path) -> None: ...
+
+    def mount(self, what: FilesystemMount, target: Path) -> None: ...
 
     def unmount_below(self, path: Path) -> None: ...
 
@@ -44,6 +50,17 @@ class SystemMounter:
     def bind(self, source: str, target: Path) -> None:
         if not self.is_mount(target):
             self._mount(source, target, None, _MS_BIND, None)
+
+    def mount(self, what: FilesystemMount, target: Path) -> None:
+        """Read-only, whatever the options say."""
+        if self.is_mount(target):
+            return
+        if what.kind == "bind":
+            self._mount(what.source, target, None, _MS_BIND | _MS_REC, None)
+            self._mount(what.source, target, None, _MS_BIND | _MS_REMOUNT | _MS_RDONLY, None)
+            return
+        options = ",".join(option for option in what.options if option not in ("ro", "rw"))
+        self._mount(what.source, target, what.kind, _MS_RDONLY, options)
 
     def unmount_below(self, path: Path) -> None:
         for mountpoint in reversed(mounts_below(path)):
@@ -75,6 +92,9 @@ class PlainDirectories:
         elif target.is_dir():
             target.rmdir()
         target.symlink_to(real)
+
+    def mount(self, what: FilesystemMount, target: Path) -> None:
+        raise OSError(errno.EPERM, f"mount {what.kind}: {os.strerror(errno.EPERM)}", str(target))
 
     def unmount_below(self, path: Path) -> None:
         """There is nothing to unmount."""
