@@ -108,6 +108,22 @@ async def test_pods_of_a_node_that_died_are_replaced_on_another(cluster: Cluster
     assert len(survivors) == 2
 
 
+async def test_a_pod_that_a_job_adopts_is_counted_when_it_ends(cluster: Cluster) -> None:
+    spec = {"template": template(["sleep", "1000"], restartPolicy="Never")}
+    job = await cluster.apply(made(batch_v1.Job, "once", spec=spec))
+    await cluster.settle(quiet=5)
+    (pod,) = await cluster.pods_of(job)
+    await cluster.client.patch(core_v1.Pod, pod.metadata.name, "default", {"metadata": {"ownerReferences": None}})
+    await cluster.settle(quiet=5)
+    adopted = await cluster.get(pod)
+    assert (meta.is_controlled_by(adopted, job), adopted.metadata.finalizers) == (True, pod.metadata.finalizers)
+    await cluster.end(adopted)
+    await cluster.settle(quiet=5)
+    job = await cluster.get(job)
+    assert (job.status.succeeded, meta.is_true(job.status, "Complete")) == (1, True)
+    assert len(await cluster.pods_of(job)) == 1
+
+
 async def test_pods_that_a_job_leaves_behind_are_no_longer_tracked(cluster: Cluster) -> None:
     spec = {"template": template(["sleep", "1000"], restartPolicy="Never")}
     job = await cluster.apply(made(batch_v1.Job, "left", spec=spec))

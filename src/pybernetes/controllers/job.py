@@ -83,7 +83,7 @@ class JobController(Controller):
             return DONE
         if not self.expectations.satisfied(key):
             return Requeue(TIMEOUT)
-        pods = await claimed_pods(self, job, _selector(job))
+        pods = await claimed_pods(self, job, _selector(job), finalizers=(TRACKING,))
         planned = plan(job, pods, self.now(), self._backoffs.get(job.metadata.uid, NO_FAILURES))
         await self._change_pods(job, planned)
         await self._write(job, planned)
@@ -146,13 +146,14 @@ class JobController(Controller):
                 await self._release(pod)
 
     async def _release_strays(self, namespace: str) -> None:
+        """As they were seen: one that a Job has adopted meanwhile stays tracked."""
         for pod in self.pods.by_index(ORPHANS, namespace):
-            await self._release(pod)
+            await self._release(pod, resourceVersion=pod.metadata.resource_version)
 
-    async def _release(self, pod: core_v1.Pod) -> None:
+    async def _release(self, pod: core_v1.Pod, **precondition: str) -> None:
         """Removes the finalizer, of this very pod and none of the others."""
         try:
-            await self._untrack(pod)
+            await self._untrack(pod, **precondition)
         except ApiError as error:
             if error.code not in (404, 409):
                 raise

@@ -7,7 +7,7 @@ Follows pkg/controller/controller_ref_manager.go.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -49,11 +49,11 @@ def claim(
     return Claim(tuple(keep), tuple(adopt), tuple(release))
 
 
-async def apply_claim(client: Client, owner: Any, claimed: Claim[T]) -> tuple[T, ...]:
-    """Adopts and releases; returns what the owner controls afterwards."""
+async def apply_claim(client: Client, owner: Any, claimed: Claim[T], finalizers: Sequence[str] = ()) -> tuple[T, ...]:
+    """Adopts, with finalizers, and releases; returns what the owner controls afterwards."""
     if claimed.adopt:
         await _require_alive(client, owner)
-    adopted = [await _adopt(client, owner, value) for value in claimed.adopt]
+    adopted = [await _adopt(client, owner, value, finalizers) for value in claimed.adopt]
     for value in claimed.release:
         await _release(client, owner, value)
     return (*claimed.keep, *(value for value in adopted if value is not None))
@@ -64,9 +64,11 @@ async def claimed_pods(
     owner: Any,
     selector: LabelSelector,
     accepts: Callable[[core_v1.Pod], bool] = lambda _: True,
+    *,
+    finalizers: Sequence[str] = (),
 ) -> tuple[core_v1.Pod, ...]:
     """The pods that the owner controls, once it has adopted and released; for controllers that own pods."""
-    return await claimed(controller, core_v1.Pod, owner, selector, accepts)
+    return await claimed(controller, core_v1.Pod, owner, selector, accepts, finalizers=finalizers)
 
 
 async def claimed(
@@ -75,11 +77,14 @@ async def claimed(
     owner: Any,
     selector: LabelSelector,
     accepts: Callable[[T], bool] = lambda _: True,
+    *,
+    finalizers: Sequence[str] = (),
 ) -> tuple[T, ...]:
     """The same for another kind that the controller owns."""
     informer = controller.informer(model)
     candidates = (*informer.by_index(OWNED, owner.metadata.uid), *informer.by_index(ORPHANS, owner.metadata.namespace))
-    return await apply_claim(controller.client, owner, claim(owner, selector, candidates, accepts))
+    found = claim(owner, selector, candidates, accepts)
+    return await apply_claim(controller.client, owner, found, finalizers)
 
 
 def adopters(owners: Iterable[T], selector_of: Callable[[T], LabelSelector], pod: core_v1.Pod) -> list[Key]:
@@ -99,7 +104,7 @@ async def _require_alive(client: Client, owner: Any) -> None:
         raise Retry(f"{type(owner).__name__} {key} has just been deleted")
 
 
-async def _adopt(client: Client, owner: Any, value: T) -> T | None:
+async def _adopt(client: Client, owner: Any, value: T, finalizers: Sequence[str]) -> T | None:
     reference = meta.owner_reference(owner, controller=True)
     patch: Document = {
         "metadata": {
@@ -116,6 +121,8 @@ async def _adopt(client: Client, owner: Any, value: T) -> T | None:
             ],
         }
     }
+    if finalizers:
+        patch["metadata"]["finalizers"] = list(finalizers)
     return await _patch(client, value, patch)
 
 

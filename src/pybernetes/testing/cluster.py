@@ -97,6 +97,7 @@ class Cluster:
         self._random = Random(self.options.seed)
         self._changes = 0
         self._nodes: dict[int, asyncio.Task[None]] = {}
+        self._runtimes: dict[str, HollowRuntime] = {}
 
     async def __aenter__(self) -> Self:
         self._loop = virtual_loop()
@@ -181,6 +182,13 @@ class Cluster:
         task.cancel()
         await asyncio.wait([task])
 
+    async def end(self, pod: core_v1.Pod, exit_code: int = 0, *, container: int = 0) -> None:
+        """Lets a running container of a pod end, as if its program had; not for pods of simulated nodes."""
+        runtime = self._runtimes[pod.spec.node_name]
+        identifier = pod.status.container_statuses[container].container_id.rpartition("/")[2]
+        runtime.kill(identifier, exit_code=exit_code, reason="Error" if exit_code else "Completed")
+        await self.settle()
+
     def _kubelet(self, name: str, number: int) -> Kubelet:
         cidr = f"10.244.{number}.0/24"
         configuration = NodeConfiguration(
@@ -190,7 +198,7 @@ class Cluster:
             manage_cgroups=False,
             privileged_mounts=False,
         )
-        runtime = HollowRuntime(self.clock, name=name, pod_cidr=cidr)
+        runtime = self._runtimes[name] = HollowRuntime(self.clock, name=name, pod_cidr=cidr)
         return Kubelet(self._components, runtime, configuration, self.clock, self._random)
 
     def _simulated_nodes(self) -> HollowNodes:
