@@ -22,7 +22,6 @@ from pybernetes.api.patch.managed import Managers
 from pybernetes.api.patch.structured import compare, fields_of
 from pybernetes.api.schema import DecodeError, Shape
 from pybernetes.api.schema.conversion import convert
-from pybernetes.apiserver.decoding import read_keeping_reset
 from pybernetes.apiserver.http import ApiRequest
 from pybernetes.apiserver.reset_fields import Keep
 from pybernetes.apiserver.resource import Document
@@ -170,7 +169,7 @@ def _annotations(document: Document | None) -> Document:
 def converted(document: Document, configuration: Configuration, shape: Shape, info: KindInfo) -> Document:
     """The applied document, read against the schema. Raises 500 (as upstream does) for values that are unreadable."""
     try:
-        return convert(document, lambda one: read_keeping_reset(one, shape), shape.definition).document
+        return convert(document, shape.read_applied, shape.definition).document
     except DecodeError as error:
         stated, kind = configuration.document.get("metadata") or {}, f"{info.group}/{info.version}, Kind={info.kind}"
         raise errors.ApiError(

@@ -34,6 +34,16 @@ async def test_nulls_go_where_there_can_be_none_and_become_the_default_where_the
         assert made.body["spec"] == {"size": 3}
 
 
+async def test_nulls_that_are_applied_are_refused_where_there_can_be_none() -> None:
+    async with serving() as talk:
+        await define(talk, definition())
+        refused = await talk.patch(f"{WIDGETS}/a", widget("a", {"name": None}), APPLY, fieldManager="me")
+        assert refused.status == 422
+        assert 'spec.name: Invalid value: "null": spec.name in body must be of type string: "null"' in refused.message
+        made = await talk.patch(f"{WIDGETS}/a", widget("a", {"size": None}), APPLY, fieldManager="me")
+        assert (made.status, made.body["spec"]) == (201, {"size": 3})
+
+
 @pytest.mark.parametrize(
     ("spec", "problem"),
     [

@@ -51,6 +51,10 @@ class Shape:
         unknown: list[str] = []
         return Reading(_struct(self.definition.id, Form.PART)(document, None, unknown), unknown)
 
+    def read_applied(self, document: Document) -> Reading:
+        """As `read`, for the outcome of an apply. Raises DecodeError."""
+        return self.read(document)
+
     def of_field(self, path: Sequence[str]) -> FieldFacts | None:
         """The facts of a field, by the names of the fields that lead to it; None when there is no such field."""
         found: FieldFacts | None = None

@@ -38,12 +38,20 @@ class StructuralShape(Shape):
     schema: Schema | None
 
     def read(self, document: Document, before: Document | None = None) -> Reading:
+        return self._read_by(self._read_root, document)
+
+    def read_applied(self, document: Document) -> Reading:
+        if any(_has_null(one) for name, one in document.items() if name not in _IDENTITY):
+            return self._read_by(self._read_applied_root, document)
+        return self.read(document)
+
+    def _read_by(self, read_root: Reader, document: Document) -> Reading:
         unknown: list[str] = []
         metadata, found_there = _read_metadata(document.get("metadata"), present="metadata" in document)
         kept: Document = {name: document[name] for name in ("apiVersion", "kind") if name in document}
         if metadata is not None:
             kept["metadata"] = metadata
-        kept |= self._read_root({name: one for name, one in document.items() if name not in _IDENTITY}, None, unknown)
+        kept |= read_root({name: one for name, one in document.items() if name not in _IDENTITY}, None, unknown)
         return Reading(kept, [*found_there, *sorted(unknown)])
 
     def read_partial(self, document: Document) -> Reading:
@@ -60,7 +68,13 @@ class StructuralShape(Shape):
     def _read_root(self) -> Reader:
         if self.schema is None:
             return _keep
-        return _map_reader(self.schema)
+        return _map_reader(self.schema, _drops_null)
+
+    @cached_property
+    def _read_applied_root(self) -> Reader:
+        if self.schema is None:
+            return _keep
+        return _map_reader(self.schema, _drops_untyped_null)
 
     @cached_property
     def _default(self) -> Default | None:
@@ -100,12 +114,16 @@ _BEYOND_INT64 = 2.0**63
 """From here on numbers are written as fractions are."""
 
 
-def _reader(schema: Schema | None) -> Reader:
+Drops = Callable[[Schema], bool]
+"""Whether a null is left out where the schema stands."""
+
+
+def _reader(schema: Schema | None, drops: Drops) -> Reader:
     if schema is None:
         return _forget
     if schema.get(_PRESERVES) and not any(schema.get(name) for name in ("properties", "items", "additionalProperties")):
         return _embedded_reader if schema.get(_EMBEDS) else _keep
-    read_map, read_list = _map_reader(schema), _list_reader(schema)
+    read_map, read_list = _map_reader(schema, drops), _list_reader(schema, drops)
 
     def read(value: Any, place: Place | None, unknown: list[str]) -> Any:
         if value.__class__ is dict:
@@ -139,14 +157,14 @@ def _read_identity(value: Document, place: Place | None, unknown: list[str]) -> 
     return kept
 
 
-def _list_reader(schema: Schema) -> Reader:
+def _list_reader(schema: Schema, drops: Drops) -> Reader:
     items = schema.get("items")
     if schema.get(_PRESERVES) and items is not None:
-        read_item = _reader({**items, _PRESERVES: True})
+        read_item = _reader({**items, _PRESERVES: True}, drops)
     elif schema.get(_PRESERVES):
         return _keep
     else:
-        read_item = _reader(items)
+        read_item = _reader(items, drops)
 
     def read(value: Any, place: Place | None, unknown: list[str]) -> Any:
         return [None if one is None else read_item(one, (place, index, ""), unknown) for index, one in enumerate(value)]
@@ -154,12 +172,12 @@ def _list_reader(schema: Schema) -> Reader:
     return read
 
 
-def _map_reader(schema: Schema) -> Reader:
-    properties = {name: (_reader(one), _drops_null(one)) for name, one in (schema.get("properties") or {}).items()}
+def _map_reader(schema: Schema, drops: Drops) -> Reader:
+    properties = {name: (_reader(one, drops), drops(one)) for name, one in (schema.get("properties") or {}).items()}
     others = schema.get("additionalProperties")
     rest: tuple[Reader, bool] | None = None
     if isinstance(others, Mapping):
-        rest = _reader(others), _drops_null(others)
+        rest = _reader(others, drops), drops(others)
     elif others:
         rest = _forget, False
     preserves, embeds = bool(schema.get(_PRESERVES)), bool(schema.get(_EMBEDS))
@@ -190,6 +208,19 @@ def _map_reader(schema: Schema) -> Reader:
 def _drops_null(schema: Schema) -> bool:
     """Nulls that are defaulted stay, to be seen by the defaulting."""
     return not schema.get("nullable") and schema.get("default") is None
+
+
+def _drops_untyped_null(schema: Schema) -> bool:
+    """A null that was applied stays for validation to refuse, where it would."""
+    return not schema.get("type") and _drops_null(schema)
+
+
+def _has_null(value: Any) -> bool:
+    if value.__class__ is dict:
+        return any(_has_null(one) for one in value.values())
+    if value.__class__ is list:
+        return any(_has_null(one) for one in value)
+    return value is None
 
 
 def _defaulter(schema: Schema) -> Default | None:
