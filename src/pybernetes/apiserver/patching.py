@@ -129,8 +129,10 @@ class Patch:
         return errors.invalid("", "", "", [invalid(FieldPath("patch"), self._shown(patched, live), why)])
 
     def _in_order(self, unknown: Sequence[str], info: KindInfo, live: Document | None) -> Sequence[str]:
-        """As they stand in the text that the patch made."""
-        if len(unknown) < 2 or live is None or self._type is PatchType.STRATEGIC or self._text is not text_of:
+        """As they stand in the text that the patch made; a custom kind's are told in the order of its own reading."""
+        if self._text is not text_of:
+            return unknown
+        if len(unknown) < 2 or live is None or self._type is PatchType.STRATEGIC:
             return sorted(unknown)
         return self._reading(self._in_field_order(live), info, None).unknown
 
@@ -173,17 +175,19 @@ class Patch:
         return lambda document: strategic.apply(document, changes, self._shape), changes, repetitions
 
     def _parse_operations(self, patch: Any, repeated: Sequence[str]) -> tuple[Change, Any, Sequence[str]]:
-        problems = [f"json patch duplicate field {quoted(path)}" for path in repeated]
         patch = [] if patch is None else patch
         wrong = _wrong_operations(patch)
         if wrong:
             raise errors.bad_request(f"error decoding patch: json: cannot unmarshal {wrong}")
-        problems += [
-            f"json patch unknown field {quoted(f'[{index}].{name}')}"
+        unknown = [
+            f"[{index}].{name}"
             for index, operation in enumerate(patch)
             for name in operation or ()
             if name not in _OPERATION
         ]
+        found = [*(("duplicate", path) for path in repeated), *(("unknown", path) for path in unknown)]
+        found.sort(key=lambda one: _index_in(one[1]))
+        problems = [f"json patch {what} field {quoted(path)}" for what, path in found]
         if len(patch) > MOST_OPERATIONS:
             raise errors.ApiError(
                 413,
@@ -195,6 +199,11 @@ class Patch:
 
 
 _OPERATION = ("op", "path", "from", "value")
+
+
+def _index_in(path: str) -> int:
+    """Which operation a path like `[2].value` is of."""
+    return int(path[1 : path.index("]")])
 
 
 def _wrong_operations(patch: Any) -> str:

@@ -63,6 +63,11 @@ def _events(body: bytes) -> list[Any]:
     return found
 
 
+def _sorted(value: dict[str, Any] | list[Any]) -> dict[str, Any] | list[Any]:
+    """On their way to JSON, maps come to be in the order of their keys, which errors tell in."""
+    return {key: value[key] for key in sorted(value)} if isinstance(value, dict) else value
+
+
 def _unreadable(why: str) -> UnreadableYaml:
     return UnreadableYaml(f"error converting YAML to JSON: {why}")
 
@@ -110,8 +115,9 @@ class _Document:
                     self._begin({} if isinstance(event, yaml.MappingStartEvent) else [], event.anchor)
                 case yaml.MappingEndEvent() | yaml.SequenceEndEvent():
                     ended = self.stack.pop()
-                    if self._add(ended.value, ended.size, ended.anchor):
-                        return ended.value
+                    value = _sorted(ended.value)
+                    if self._add(value, ended.size, ended.anchor):
+                        return value
         return None
 
     def _begin(self, value: dict[str, Any] | list[Any], anchor: str | None) -> None:
