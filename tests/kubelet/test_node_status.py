@@ -91,3 +91,11 @@ def test_pods_that_cannot_run_here_are_refused() -> None:
     full = admission.refusal(declared(), [declared()], allocatable, labels)
     assert full is not None
     assert full.reason == "OutOfpods"
+
+
+def test_resources_that_others_gave_the_node_stay() -> None:
+    before = status()
+    given = msgspec.structs.replace(before, capacity={**before.capacity, "example.com/lamp": "3", "pods": "7"})
+    after = status(old=given)
+    assert after.capacity == {**before.capacity, "example.com/lamp": "3"}
+    assert after.allocatable["example.com/lamp"] == "3"

@@ -119,7 +119,8 @@ def _dated(new: NodeCondition, old: NodeCondition | None, now: datetime) -> Node
 def status_of(
     node: NodeConfiguration, machine: Machine, old: NodeStatus, readings: Readings, now: datetime
 ) -> NodeStatus:
-    capacity = capacity_of(node, machine)
+    """Resources that others have given the node stay, whole for pods."""
+    capacity = {**old.capacity, **capacity_of(node, machine)}
     return msgspec.structs.replace(
         old,
         capacity=capacity,
