@@ -315,6 +315,7 @@ async def test_pods_get_the_defaults_of_a_range_and_must_stay_within_it(cluster:
     lower = {**LIMIT, "min": {"cpu": "9m", "memory": "49Mi", "ephemeral-storage": "49Gi"}}
     made["spec"]["limits"] = [lower]
     await ranges.update(made)
+    await cluster.settle()
     assert (await ranges.get("limit-range"))["spec"]["limits"][0]["min"] == lower["min"]
     small = {"cpu": "10m", "memory": "50Mi", "ephemeral-storage": "50Gi"}
     assert (await pods.create(pod("pod-3", small, {})))["spec"]["containers"][0]["resources"]["requests"] == small
@@ -322,4 +323,5 @@ async def test_pods_get_the_defaults_of_a_range_and_must_stay_within_it(cluster:
         await pods.create(pod("pfailed", {}, {"cpu": "600m", "memory": "600Mi", "ephemeral-storage": "600Gi"}))
     await ranges.delete("limit-range")
     assert await ranges.list() == []
+    await cluster.settle()
     await pods.create(pod("pod-4", {}, {"cpu": "600m", "memory": "600Mi", "ephemeral-storage": "600Gi"}))
