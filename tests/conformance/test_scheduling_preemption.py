@@ -23,18 +23,18 @@ class Space:
         self.classes = self.client.of("scheduling.k8s.io", "v1", "priorityclasses")
 
     async def provide(self, amount: str) -> list[str]:
-        """Every node has so much of a resource that nobody else asks for."""
+        """Every node has so much of a resource that nobody else asks for; its kubelet makes it allocatable."""
         await self.cluster.settle(quiet=5)
         names = []
         for node in await self.nodes.list():
             node["status"]["capacity"][RESOURCE] = amount
-            node["status"]["allocatable"][RESOURCE] = amount
-            updated = await self.nodes.update(node, "status")
-            assert updated["status"]["allocatable"][RESOURCE] == amount
+            await self.nodes.update(node, "status")
             names.append(node["metadata"]["name"])
         for name, value in (("low", 1), ("medium", 100), ("high", 1000)):
             await self.classes.create({"metadata": {"name": name}, "value": value})
-        await self.cluster.settle()
+        await self.cluster.clock.advance(11)
+        for name in names:
+            assert (await self.nodes.get(name))["status"]["allocatable"][RESOURCE] == amount
         return names
 
     async def start(self, name: str, priority: str, amount: str, namespace: str = "default", **spec: Any) -> Document:

@@ -1,8 +1,8 @@
 """Keeping the node known: it registers, renews its lease, and writes its status.
 
-Guarantees  The lease is renewed every 10 s; the status is written when it changes and at least every 5 minutes. An
-            API server that does not answer is asked again; an existing node of the same name is taken over with its
-            labels brought up to date.
+Guarantees  The lease is renewed every 10 s; the status is compared with what the API has every 10 s, and written when it
+            differs and at least every 5 minutes. An API server that does not answer is asked again; an existing node of
+            the same name is taken over with its labels brought up to date.
 Follows     pkg/kubelet/kubelet_node_status.go and staging/src/k8s.io/component-helpers/apimachinery/lease.
 """
 
@@ -123,6 +123,7 @@ class NodeAgent:
             except TimeoutError:
                 pass
             try:
+                await self.look()
                 await self.write_status()
             except (ApiError, Unreachable) as error:
                 log.warning("could not write the node's status", node=self._node.name, error=str(error))
