@@ -54,6 +54,7 @@ async def test_a_pod_runs_and_is_ready(tmp_path: Path) -> None:
             "Initialized": "True",
             "Ready": "True",
             "ContainersReady": "True",
+            "PodScheduled": "True",
         }
         (status,) = found.status.container_statuses
         assert status.ready

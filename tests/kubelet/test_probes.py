@@ -14,6 +14,7 @@ from kubelet.observations import declared
 from kubelet.worlds import LoopClock
 from pybernetes.api.models.core_v1 import (
     ContainerPort,
+    EnvVar,
     ExecAction,
     GRPCAction,
     HTTPGetAction,
@@ -56,8 +57,10 @@ class Runtime(HollowRuntime):
     def __init__(self, answer: ExecResult | Exception) -> None:
         super().__init__(LoopClock())
         self.answer = answer
+        self.asked: tuple[object, ...] = ()
 
     async def exec_sync(self, *arguments: object, **more: object) -> ExecResult:
+        self.asked = arguments
         if isinstance(self.answer, Exception):
             raise self.answer
         return self.answer
@@ -71,6 +74,14 @@ def target() -> Target:
 
 async def run(probe: Probe, runtime: HollowRuntime | None = None) -> Finding:
     return await probes.run(probe, target(), runtime or Runtime(ExecResult(b"", b"", 0)))
+
+
+async def test_a_probes_command_sees_the_variables_that_are_stated() -> None:
+    runtime = Runtime(ExecResult(b"", b"", 0))
+    asked = target()
+    asked.container.env = [EnvVar(name="WHERE", value="/tmp/x")]
+    await probes.run(Probe(exec=ExecAction(command=["cat", "$(WHERE)", "$(NONE)"])), asked, runtime)
+    assert runtime.asked == ("c1", ["cat", "/tmp/x", "$(NONE)"])
 
 
 async def test_a_command_that_ends_well_is_success() -> None:
@@ -111,7 +122,8 @@ async def test_http_answers_below_400_are_success() -> None:
         bad = await run(Probe(http_get=HTTPGetAction(port=port, path="/?status=503")))
         assert bad == Finding(BAD, "HTTP probe failed with statuscode: 503")
         assert (await run(Probe(http_get=HTTPGetAction(port=port, path="/moved")))).verdict is GOOD
-        assert (await run(Probe(http_get=HTTPGetAction(port=port, path="/elsewhere")))).verdict is GOOD
+        elsewhere = await run(Probe(http_get=HTTPGetAction(port=port, path="/elsewhere")))
+        assert elsewhere == Finding(GOOD, "Probe terminated redirects, Response body: 302: Found", warning=True)
 
 
 async def test_a_port_where_nobody_listens_is_failure() -> None:

@@ -130,7 +130,7 @@ class EchoRuntime(HollowRuntime):
     async def attach(  # type: ignore[override]
         self, container_id: str, *, stdin: bool = False, stdout: bool = True, stderr: bool = True, tty: bool = False
     ) -> EchoSession:
-        self.asked = {"stdin": stdin, "tty": tty}
+        self.asked = {"stdin": stdin, "stderr": stderr, "tty": tty}
         return self.session
 
     async def port_forward(self, sandbox_id: str) -> EchoForward:  # type: ignore[override]
@@ -404,6 +404,20 @@ async def test_exec_over_spdy_gives_stdin_until_it_ends_and_tells_the_exit_code(
     assert await streams["stdout"].read_all() == b"typed"
     assert await streams["stderr"].read_all() == b"5"
     assert b'"ExitCode","message":"4"' in await streams["error"].read_all()
+    await connection.close()
+
+
+async def test_a_client_without_a_terminal_attaches_to_a_container_that_has_one(
+    client: TestClient, runtime: EchoRuntime
+) -> None:
+    path = "/attach/default/web/main?input=1&output=1&error=1"
+    head, connection = await spdy_connection(client, path, "v4.channel.k8s.io")
+    assert head.startswith("HTTP/1.1 101")
+    streams = {name: await connection.open({"streamType": name}) for name in ("error", "stdin", "stdout", "stderr")}
+    await streams["stdin"].write(b"typed")
+    await streams["stdin"].close_write()
+    assert await streams["stdout"].read_all() == b"typed"
+    assert (runtime.asked["tty"], runtime.asked["stderr"]) == (True, False)
     await connection.close()
 
 

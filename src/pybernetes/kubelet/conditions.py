@@ -15,7 +15,8 @@ INITIALIZED = "Initialized"
 READY = "Ready"
 CONTAINERS_READY = "ContainersReady"
 READY_TO_START = "PodReadyToStartContainers"
-OURS = (READY_TO_START, INITIALIZED, READY, CONTAINERS_READY, "PodResizePending", "PodResizeInProgress")
+SCHEDULED = "PodScheduled"
+OURS = (READY_TO_START, INITIALIZED, READY, CONTAINERS_READY, SCHEDULED, "PodResizePending", "PodResizeInProgress")
 
 
 class Phase(enum.StrEnum):
@@ -121,6 +122,7 @@ def conditions_of(
         _initialized(pod, phase, statuses, init),
         _ready(pod, containers_ready),
         containers_ready,
+        PodCondition(type=SCHEDULED, status="True"),
     ]
 
 

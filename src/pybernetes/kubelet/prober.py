@@ -118,6 +118,8 @@ class Prober:
     def _tell(self, target: Target, kind: ProbeType, finding: Finding) -> None:
         if finding.verdict is Verdict.FAILURE:
             self._say(target.container.name, "Warning", "Unhealthy", f"{kind} probe failed: {finding.output}")
+        elif finding.warning:
+            self._say(target.container.name, "Warning", "ProbeWarning", f"{kind} probe warning: {finding.output}")
         elif finding.verdict is Verdict.UNKNOWN:
             self._say(
                 target.container.name,

@@ -19,7 +19,7 @@ import aiohttp
 
 from pybernetes.api.models.core_v1 import Container, ExecAction, GRPCAction, HTTPGetAction, Pod, Probe, TCPSocketAction
 
-from . import probe_grpc
+from . import expansion, probe_grpc
 from .runtime import ExecTimeout, Runtime, RuntimeFailure
 
 USER_AGENT = "kube-probe/1.36"
@@ -47,10 +47,11 @@ INITIAL: Mapping[ProbeType, Verdict] = {
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One run of a probe; UNKNOWN means that the probe itself could not run."""
+    """One run of a probe; UNKNOWN means that the probe itself could not run. A warning is told of a success."""
 
     verdict: Verdict
     output: str = ""
+    warning: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,12 +95,14 @@ async def run(probe: Probe, target: Target, runtime: Runtime, environment: Mappi
 
 
 async def run_exec(action: ExecAction, target: Target, runtime: Runtime, timeout: float) -> Finding:
+    stated = expansion.from_mappings({one.name: one.value or "" for one in target.container.env or ()})
+    command = expansion.expand_all(action.command or (), stated)
     try:
-        result = await runtime.exec_sync(target.container_id, list(action.command or ()), timeout=timeout)
+        result = await runtime.exec_sync(target.container_id, command, timeout=timeout)
     except ExecTimeout as error:
         return Finding(
             Verdict.FAILURE,
-            f'command timed out: "{" ".join(action.command or ())}" timed out after {timeout:g}s: {error.message}',
+            f'command timed out: "{" ".join(command)}" timed out after {timeout:g}s: {error.message}',
         )
     except RuntimeFailure as error:
         return Finding(Verdict.UNKNOWN, str(error))
@@ -119,8 +122,10 @@ async def run_http(action: HTTPGetAction, target: Target, timeout: float) -> Fin
     status, body = await http_get(url, headers, timeout)
     if status is None:
         return Finding(Verdict.FAILURE, body)
-    if 200 <= status < 400:
+    if 200 <= status < 300:
         return Finding(Verdict.SUCCESS, body)
+    if 300 <= status < 400:
+        return Finding(Verdict.SUCCESS, f"Probe terminated redirects, Response body: {body}", warning=True)
     return Finding(Verdict.FAILURE, f"HTTP probe failed with statuscode: {status}")
 
 
@@ -140,7 +145,8 @@ def _insecure() -> ssl.SSLContext:
 
 
 async def http_get(url: str, headers: Mapping[str, str], timeout: float) -> tuple[int | None, str]:
-    """Status and body, or None and why there was no answer. Certificates are not checked."""
+    """Status and body, or None and why there was no answer. Certificates are not checked; a redirection to another
+    host is an answer."""
     limit = aiohttp.ClientTimeout(total=timeout)
     try:
         async with aiohttp.ClientSession(timeout=limit, connector=aiohttp.TCPConnector(ssl=_insecure())) as session:
@@ -152,7 +158,7 @@ async def http_get(url: str, headers: Mapping[str, str], timeout: float) -> tupl
                         return answer.status, body
                     following = answer.url.join(type(answer.url)(location))
                     if following.host != answer.url.host:
-                        return 200, body
+                        return answer.status, body
                     url = str(following)
         return None, f'Get "{url}": stopped after 10 redirects'
     except TimeoutError:

@@ -223,11 +223,12 @@ class KubeletServer:
     async def _attach(self, request: web.Request) -> web.StreamResponse:
         self._need_processes()
         pod, name = self._pod(request), request.match_info["container"]
-        # Whether there is a terminal was decided when the container was made.
-        wanted = _streams_of(request, tty=bool(spec_of(pod, name).tty))
+        wanted = _streams_of(request)
+        # Whether there is a terminal was decided when the container was made, whatever the client opens streams for.
+        tty = bool(spec_of(pod, name).tty)
         container = await running_container(self._runtime, pod, name)
         session = await self._runtime.attach(
-            container.id, stdin=wanted.stdin, stdout=wanted.stdout, stderr=wanted.stderr, tty=wanted.tty
+            container.id, stdin=wanted.stdin, stdout=wanted.stdout, stderr=wanted.stderr and not tty, tty=tty
         )
         return await self._converse(request, session, wanted)
 
@@ -291,13 +292,13 @@ def _agree(request: web.Request, served: tuple[str, ...]) -> str:
     return protocol
 
 
-def _streams_of(request: web.Request, *, tty: bool | None = None) -> Wanted:
+def _streams_of(request: web.Request) -> Wanted:
     """What the query asks for, in the names of the API and in those that kubelets have had always."""
 
     def asked(*names: str) -> bool:
         return any(request.query.get(name, "").lower() in ("1", "true") for name in names)
 
-    tty = asked("tty") if tty is None else tty
+    tty = asked("tty")
     stdin, stdout, stderr = asked("stdin", "input"), asked("stdout", "output"), asked("stderr", "error") and not tty
     if not (stdin or stdout or stderr):
         raise Refusal(400, "you must specify at least 1 of stdin, stdout, stderr")

@@ -80,12 +80,12 @@ def status_of(pod: Pod, observed: ObservedPod, context: StatusContext) -> PodSta
         phase = Phase.FAILED
     conditions = conditions_of(pod, phase, main, init, observed.ready_sandbox is not None)
     ips = (context.host_ips if pod.spec.host_network else observed.ips) or _old_ips(old, phase)
-    reason = context.failure or (Reason(old.reason, old.message) if old.reason else None)
+    reason = context.failure or _reason_kept(pod, old, phase)
     return msgspec.structs.replace(
         pod.status,
         phase=phase.value,
-        reason=reason.reason if reason else "",
-        message=reason.message if reason else "",
+        reason=reason.reason,
+        message=reason.message,
         conditions=_merged(pod, old.conditions, [*conditions, *context.more], context.now),
         host_ip=next(iter(context.host_ips), ""),
         host_ips=[HostIP(ip=ip) for ip in context.host_ips],
@@ -98,6 +98,13 @@ def status_of(pod: Pod, observed: ObservedPod, context: StatusContext) -> PodSta
         ephemeral_container_statuses=ephemeral,
         observed_generation=pod.metadata.generation,
     )
+
+
+def _reason_kept(pod: Pod, old: PodStatus, phase: Phase) -> Reason:
+    """What was said of this phase, by this kubelet or by somebody else."""
+    if phase.value != old.phase:
+        return Reason("")
+    return Reason(old.reason or pod.status.reason, old.message or pod.status.message)
 
 
 def _old_ips(old: PodStatus, phase: Phase) -> tuple[str, ...]:
