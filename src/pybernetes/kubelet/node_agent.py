@@ -1,8 +1,8 @@
 """Keeping the node known: it registers, renews its lease, and writes its status.
 
 Guarantees  The lease is renewed every 10 s; the status is compared with the API's every 10 s, and written when it
-            differs and at least every 5 minutes. An API server that does not answer is asked again; a node of the name is
-            taken over with its labels brought up to date.
+            differs and at least every 5 minutes. An API server that does not answer is asked again; a node of the name
+            is taken over with its labels brought up to date.
 Follows     pkg/kubelet/kubelet_node_status.go and staging/src/k8s.io/component-helpers/apimachinery/lease.
 """
 
