@@ -134,30 +134,6 @@ async def test_limit_ranges_of_two_namespaces() -> None:
         assert names_of(await everywhere.list("own=e2e")) == ["limits"]
 
 
-@pytest.mark.conformance("Scheduler, Verify PriorityClass endpoints")
-async def test_what_may_be_changed_of_a_priority_class_and_what_not() -> None:
-    async with rest_server() as client:
-        classes = client.of("scheduling.k8s.io", "v1", "priorityclasses")
-        for name, value in (("p1", 1), ("p2", 2)):
-            made = await classes.create({"metadata": {"name": name, "labels": {"e2e": "own"}}, "value": value})
-            assert made["preemptionPolicy"] == "PreemptLowerPriority"
-        assert names_of(await classes.list("e2e=own")) == ["p1", "p2"]
-        assert (await classes.patch("p1", {"description": "patched"}, MERGE))["description"] == "patched"
-        for name, value in (("p1", 1), ("p2", 2)):
-            with pytest.raises(ApiError, match="may not be changed in an update") as refused:
-                await classes.patch(name, {"value": value * 10}, STRATEGIC)
-            assert (refused.value.code, refused.value.reason) == (422, "Invalid")
-            read = await classes.get(name)
-            read["description"] = f"updated {name}"
-            updated = await classes.update(read)
-            assert (updated["description"], updated["value"]) == (f"updated {name}", value)
-            updated["value"] = value * 10
-            with pytest.raises(ApiError, match="may not be changed in an update") as refused:
-                await classes.update(updated)
-            assert refused.value.reason == "Invalid"
-            assert (await classes.get(name))["value"] == value
-
-
 @pytest.mark.conformance("CSIInlineVolumes should support Pods with inline volumes")
 async def test_a_pod_with_a_volume_of_a_driver_is_an_object_like_others() -> None:
     async with rest_server() as client:
