@@ -78,11 +78,12 @@ class PodWorker:
         """The pod as the API has it now."""
         before, self.pod = self.pod.metadata, pod
         after = pod.metadata
-        self._remount |= (before.generation, before.labels, before.annotations) != (
+        if (before.generation, before.labels, before.annotations) != (
             after.generation,
             after.labels,
             after.annotations,
-        )
+        ):
+            self._look_again()
         self._host.statuses.seen(pod)
         self._wake.set()
 
@@ -102,8 +103,13 @@ class PodWorker:
         self._wake.set()
 
     def refresh_volumes(self) -> None:
-        self._remount = True
+        self._look_again()
         self._wake.set()
+
+    def _look_again(self) -> None:
+        """What containers are made from has changed: those that could not be made are tried at once."""
+        self._remount = True
+        self._held.clear()
 
     def _say(self, container: str, type: str, reason: str, message: str) -> None:
         starting.sayer(self._host, self.pod, container)(type, reason, message)
