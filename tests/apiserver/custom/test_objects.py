@@ -224,7 +224,10 @@ async def test_each_version_shows_the_objects_as_its_own() -> None:
         shown = await talk.get(WIDGETS.replace("/v1/", "/v2/") + "/a")
         assert shown.body["spec"] == {"size": 4}
         warned = await talk.get(WIDGETS.replace("/v1/", "/v0/") + "/a")
-        assert list(warned.response.warnings) == ["example.com/v0 Widget is deprecated; use example.com/v2 Widget"]
+        told = ["example.com/v0 Widget is deprecated; use example.com/v2 Widget"]
+        assert list(warned.response.warnings) == told
+        nowhere = await talk.get(WIDGETS.replace("/v1/", "/v0/") + "/a/scale")
+        assert (nowhere.status, list(nowhere.response.warnings)) == (404, told)
         watching = await talk.watch(WIDGETS.replace("/v1/", "/v2/"), resourceVersion="0")
         assert (await watching.next())[1]["apiVersion"] == "example.com/v2"
         await talk.patch(f"{WIDGETS}/a", {"spec": {"size": 5}})

@@ -8,9 +8,11 @@ import pytest
 
 from pybernetes.api.fields import at
 from pybernetes.api.patch.checking import problems as misfits
-from pybernetes.api.patch.structural import structure_of
+from pybernetes.api.patch.structural import DEDUCED, structure_of
+from pybernetes.api.patch.structured import compare, merge
 from pybernetes.apiserver.custom.formats import FORMATS, checked_format
 from pybernetes.apiserver.custom.jsonpath import JsonPathError, compile_path
+from pybernetes.apiserver.custom.lists import compile_uniqueness
 from pybernetes.apiserver.custom.numbers import shown
 from pybernetes.apiserver.custom.openapi import CustomDefinitions
 from pybernetes.apiserver.custom.patterns import PatternError, matcher
@@ -185,3 +187,25 @@ def test_openapi_2_leaves_open_what_it_cannot_say() -> None:
     assert old["properties"]["either"] == {"x-kubernetes-int-or-string": True}
     assert old["properties"]["maybe"] == {}
     assert old["properties"]["any"] == {"x-kubernetes-preserve-unknown-fields": True}
+
+
+def test_a_key_that_stands_twice_is_shown_in_the_order_of_its_fields() -> None:
+    keyed = {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["port", "by"], "items": {"type": "object"}}
+    unique = compile_uniqueness(keyed)
+    assert unique is not None
+    port = {"port": 1, "by": "TCP"}
+    assert [str(one) for one in unique([port, port], "ports")] == ['ports[1]: Duplicate value: {"by":"TCP","port":1}']
+
+
+def test_what_becomes_a_map_or_is_none_any_more_loses_and_gains_the_fields_below() -> None:
+    parts, single = {"a": {"x": {"y": 1}, "z": 2}}, {"a": 1}
+    lost = compare(parts, single, DEDUCED)
+    assert lost.set == {"f:a": {}}
+    assert lost.removed == {"f:a": {"f:x": {".": {}, "f:y": {}}, "f:z": {}}}
+    gained = compare(single, parts, DEDUCED)
+    assert (gained.set, gained.removed) == ({"f:a": {".": {}, "f:x": {".": {}, "f:y": {}}, "f:z": {}}}, {})
+
+
+def test_a_null_replaces_what_may_be_anything_unless_that_is_a_map() -> None:
+    null = {"a": None}
+    assert [merge({"a": one}, null, DEDUCED) for one in (1, [1], {"b": 1})] == [null, null, {"a": {"b": 1}}]

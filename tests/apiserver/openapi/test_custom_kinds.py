@@ -37,18 +37,18 @@ async def test_custom_kinds_have_documents_of_their_own_kind() -> None:
 
 
 @pytest.mark.parametrize(
-    ("group", "tag", "word"),
+    ("group", "name", "tag", "word"),
     [
-        ("example-apps.com", "exampleAppsCom_v1", "ExampleAppsComV1"),
-        ("my.example.org", "myExampleOrg_v1", "MyExampleOrgV1"),
-        ("9lives.com", "LivesCom_v1", "LivesComV1"),
+        ("example-apps.com", "v1", "exampleAppsCom_v1", "ExampleAppsComV1"),
+        ("my.example.org", "v1-10-0", "myExampleOrg_v1100", "MyExampleOrgV1100"),
+        ("9lives.com", "v1", "LivesCom_v1", "LivesComV1"),
     ],
 )
-async def test_ids_of_operations_hold_letters_and_digits_alone(group: str, tag: str, word: str) -> None:
+async def test_ids_of_operations_hold_letters_and_digits_alone(group: str, name: str, tag: str, word: str) -> None:
     async with serving() as talk:
         describe(talk.server, address="127.0.0.1:6443", version="v1.36.2")
-        await talk.post(DEFINITIONS, definition(group=group))
+        await talk.post(DEFINITIONS, definition(group=group, versions=[version(name, storage=True)]))
         await becomes(talk, f"widgets.{group}", "Established", "True")
-        found = (await talk.get(f"/openapi/v3/apis/{group}/v1")).body
-    operation = found["paths"][f"/apis/{group}/v1/widgets"]["get"]
+        found = (await talk.get(f"/openapi/v3/apis/{group}/{name}")).body
+    operation = found["paths"][f"/apis/{group}/{name}/widgets"]["get"]
     assert (operation["tags"], operation["operationId"]) == ([tag], f"list{word}WidgetForAllNamespaces")

@@ -72,6 +72,14 @@ def _compare_maps(
 
 def _compare_parts(step: Step, old: Any, new: Any, kind: Kind, found: Fields, removed: Fields) -> None:
     """Two values that are not equal. An empty or null one is as if it had no parts."""
+    if isinstance(kind, MapKind) and kind.takes_anything and _is_parted(old) != _is_parted(new):
+        if _is_parted(new) and old is not None:
+            found[step] = kind.whole(new)
+            return
+        if _is_parted(old) and new is not None:
+            found[step] = LEAF
+            removed[step] = {name: node for name, node in kind.whole(old).items() if name != SELF}
+            return
     parted = dict if isinstance(kind, MapKind) else list if isinstance(kind, ListKind) else None
     if (
         parted is None
@@ -86,6 +94,10 @@ def _compare_parts(step: Step, old: Any, new: Any, kind: Kind, found: Fields, re
         found[step] = set_below
     if removed_below:
         removed[step] = removed_below
+
+
+def _is_parted(value: Any) -> bool:
+    return isinstance(value, dict) and bool(value)
 
 
 def _compare_lists(old: Sequence[Any], new: Sequence[Any], kind: ListKind, found: Fields, removed: Fields) -> None:
@@ -136,9 +148,14 @@ def merge(live: Any, config: Any, kind: Kind) -> Any:
         return merged
     if isinstance(kind, ListKind) and isinstance(live, list) and isinstance(config, list):
         return _merge_lists(live, config, kind) if live or config else config
-    if config is None and live and isinstance(kind, MapKind | ListKind):
+    if config is None and live and isinstance(kind, MapKind | ListKind) and _has_parts(live, kind):
         return live
     return config
+
+
+def _has_parts(value: Any, kind: MapKind | ListKind) -> bool:
+    """What may be anything has parts only when it is a map."""
+    return isinstance(value, dict) or isinstance(kind, ListKind) or not kind.takes_anything
 
 
 def _merge_lists(live: Sequence[Any], config: Sequence[Any], kind: ListKind) -> list[Any]:

@@ -49,10 +49,10 @@ class CustomEndpoint(Endpoint):
     ) -> None:
         self._version = version
         super().__init__(registry, clock=clock, random=random, options=options)
-        warning = deprecation_of(version)
-        self._guarded = {key: self._guard(handler, warning) for key, handler in self._verbs.items()}
+        self._deprecation = deprecation_of(version)
+        self._guarded = {key: self._guard(handler) for key, handler in self._verbs.items()}
         if version.scale is not None:
-            self._guarded["get", "scale"] = self._guard(self._get_scale, warning)
+            self._guarded["get", "scale"] = self._guard(self._get_scale)
         self._subresources = frozenset(one.name for one in self.resource.subresources)
 
     def handler(self, verb: str, subresource: str) -> Handler | None:
@@ -60,7 +60,7 @@ class CustomEndpoint(Endpoint):
         found = self._guarded.get((verb, subresource))
         if found is not None:
             return found
-        return self._guard(self._not_supported if subresource in ("", *self._subresources) else self._not_found, "")
+        return self._guard(self._not_supported if subresource in ("", *self._subresources) else self._not_found)
 
     async def _not_supported(self, call: Call) -> ApiResponse:
         raise errors.method_not_supported(self.info.group_resource, call.info.verb)
@@ -68,7 +68,7 @@ class CustomEndpoint(Endpoint):
     async def _not_found(self, call: Call) -> ApiResponse:
         raise errors.not_found(self.info.group_resource, call.info.name)
 
-    def _guard(self, handler: Handler, warning: str) -> Handler:
+    def _guard(self, handler: Handler) -> Handler:
         """Requests in another scope than the kind's lead nowhere; those of a deprecated version are warned."""
 
         async def guarded(call: Call) -> ApiResponse:
@@ -81,8 +81,8 @@ class CustomEndpoint(Endpoint):
             try:
                 return await handler(call)
             finally:
-                if warning:
-                    call.request.warnings.insert(0, warning)
+                if self._deprecation:
+                    call.request.warnings.insert(0, self._deprecation)
 
         return guarded
 

@@ -68,7 +68,7 @@ def _repeated_keys(elements: Sequence[Any], path: str, keys: Sequence[str]) -> I
 
 
 def _repeated(elements: Sequence[Any], path: str) -> Iterator[FieldError]:
-    """Each value that stands there again, once."""
+    """Each value that stands there again, once; maps are shown in the order of their keys."""
     if len(elements) < 2:
         return
     times: dict[Any, int] = {}
@@ -77,4 +77,4 @@ def _repeated(elements: Sequence[Any], path: str) -> Iterator[FieldError]:
         identity = orjson.dumps(one, option=orjson.OPT_SORT_KEYS) if compound else (one.__class__, one)
         times[identity] = times.get(identity, 0) + 1
         if times[identity] == 2:
-            yield duplicate(f"{path}[{index}]", one)
+            yield duplicate(f"{path}[{index}]", orjson.loads(identity) if isinstance(identity, bytes) else one)

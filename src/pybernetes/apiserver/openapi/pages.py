@@ -81,9 +81,18 @@ _GROUP = "meta_v1.APIGroup"
 
 
 def resources_page(version: ServedVersion) -> Page:
-    name = f"get{words_of(version.group)}{version.version.capitalize()}APIResources"
-    tag = f"{tag_of(version.group)}_{version.version}"
-    return Page(version.path, tag, name, "get available resources", "meta_v1.APIResourceList")
+    name = f"get{words_of_version(version)}APIResources"
+    return Page(version.path, tag_of_version(version), name, "get available resources", "meta_v1.APIResourceList")
+
+
+def words_of_version(version: ServedVersion) -> str:
+    """`CoreV1`, `AppsV1`, `RbacAuthorizationV1`."""
+    return words_of(version.group) + in_words(version.version)
+
+
+def tag_of_version(version: ServedVersion) -> str:
+    """`core_v1`, `apps_v1`, `rbacAuthorization_v1`."""
+    return f"{tag_of(version.group)}_{_id(version.version)}"
 
 
 def words_of(group: str) -> str:
@@ -93,13 +102,21 @@ def words_of(group: str) -> str:
 
 def tag_of(group: str) -> str:
     """`core`, `apps`, `rbacAuthorization`."""
-    first, *rest = _NOT_IN_IDS.split(_short(group))
-    return first + in_words(".".join(rest))
+    return _id(_short(group))
 
 
 def in_words(name: str) -> str:
     """`ExampleCom` of `example.com`: what an id cannot hold makes the next letter a capital."""
-    return "".join(part[:1].upper() + part[1:] for part in _NOT_IN_IDS.split(name))
+    return _capitalized(_NOT_IN_IDS.split(name))
+
+
+def _id(name: str) -> str:
+    first, *rest = _NOT_IN_IDS.split(name)
+    return first + _capitalized(rest)
+
+
+def _capitalized(words: Iterable[str]) -> str:
+    return "".join(word[:1].upper() + word[1:] for word in words)
 
 
 _NOT_IN_IDS = re.compile(r"^\d|[.-]")

@@ -13,7 +13,7 @@ from typing import Any
 from pybernetes.apiserver.discovery.served import Kind, ServedResource, ServedSubresource, ServedVersion
 from pybernetes.apiserver.openapi import operations as known
 from pybernetes.apiserver.openapi.operations import Body, Operation, Shows, answered
-from pybernetes.apiserver.openapi.pages import in_words, resources_page, tag_of, words_of
+from pybernetes.apiserver.openapi.pages import in_words, resources_page, tag_of_version, words_of_version
 from pybernetes.apiserver.openapi.parameters import in_path, in_query
 from pybernetes.apiserver.openapi.schemas import Dialect, Schemas
 from pybernetes.apiserver.openapi.sentences import sentence_for
@@ -149,8 +149,8 @@ class _OfResource:
         kind = place.kind if self.resource.published is None else self.resource.kind
         document: Document = {
             "description": self._sentence(place, operation),
-            "tags": [_tag(self.version)],
-            "operationId": f"{operation.word}{_group_words(self.version)}{method}{collection}{in_words(place.noun)}",
+            "tags": [tag_of_version(self.version)],
+            "operationId": operation.word + words_of_version(self.version) + method + collection + in_words(place.noun),
             "parameters": [in_query(self.dialect, name) for name in operation.query],
             "responses": {**responses, "401": {"description": "Unauthorized"}},
             "x-kubernetes-action": operation.action,
@@ -222,12 +222,3 @@ def _in_all(named: Sequence[Mapping[str, Document]]) -> dict[str, Document]:
         return {}
     first, *others = named
     return {name: one for name, one in first.items() if name != "body" and all(one == it.get(name) for it in others)}
-
-
-def _group_words(version: ServedVersion) -> str:
-    """`CoreV1`, `AppsV1`, `RbacAuthorizationV1`."""
-    return words_of(version.group) + version.version.capitalize()
-
-
-def _tag(version: ServedVersion) -> str:
-    return f"{tag_of(version.group)}_{version.version}"
