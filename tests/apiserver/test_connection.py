@@ -200,3 +200,35 @@ async def test_an_answer_to_who_asks_for_another_protocol_names_no_server(path: 
     async with wired() as wire:
         wire.writer.write(request("GET", path, b"", "Connection: Upgrade", "Upgrade: other"))
         assert not [line for line in await wire.head() if line.lower().startswith("server:")]
+
+
+async def test_what_is_too_long_for_gos_buffer_comes_in_chunks_without_a_length() -> None:
+    async with wired() as wire:
+        for size, extent in ((1_000, "content-length"), (3_000, "transfer-encoding"), (600_000, "transfer-encoding")):
+            name = f"n{size}"
+            wire.writer.write(request("POST", CONFIG_MAPS, orjson.dumps(config_map(name, text="x" * size))))
+            first, *lines = await wire.head()
+            headers = {one.partition(": ")[0].lower(): one.partition(": ")[2] for one in lines}
+            assert first.split()[1] == "201"
+            assert {"content-length", "transfer-encoding"} & set(headers) == {extent}
+            if extent == "content-length":
+                body = await wire.reader.readexactly(int(headers[extent]))
+            else:
+                length = int(await wire.reader.readline(), 16)
+                body = await wire.reader.readexactly(length)
+                assert await wire.reader.readexactly(7) == b"\r\n0\r\n\r\n"
+            assert orjson.loads(body)["data"]["text"] == "x" * size
+
+
+async def test_a_path_with_a_broken_escape_is_no_request() -> None:
+    async with wired() as wire:
+        wire.writer.write(request("GET", f"{CONFIG_MAPS}/%zz"))
+        first, headers, _ = await wire.answer()
+        assert (first, headers["connection"]) == ("HTTP/1.1 400 Bad Request", "close")
+
+
+async def test_what_go_cannot_read_of_a_query_is_not_there() -> None:
+    async with wired() as wire:
+        wire.writer.write(request("GET", f"{CONFIG_MAPS}?limit=x;y&labelSelector=%zz"))
+        first, _, body = await wire.answer()
+        assert (first, orjson.loads(body)["items"]) == ("HTTP/1.1 200 OK", [])

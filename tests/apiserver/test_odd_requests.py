@@ -129,3 +129,20 @@ async def test_a_generation_that_a_kind_does_not_count_is_the_clients() -> None:
         assert changed.body["metadata"]["generation"] == 5
         refused = await talk.post(CONFIG_MAPS, {"metadata": {"name": "web", "generation": -5}})
         assert "metadata.generation: Invalid value: -5: must be greater than or equal to 0" in refused.message
+
+
+async def test_a_method_that_is_not_served_is_refused_before_an_answer_nobody_accepts() -> None:
+    wants = {"accept": "text/plain"}
+    async with serving() as talk:
+        for path in ("/api/v1/pods", "/api/v1/namespaces/default/bindings"):
+            answers = [(await talk.send(method, path, headers=wants)).status for method in ("PUT", "PATCH")]
+            assert answers == [405, 405]
+        assert (await talk.send("GET", "/api/v1/pods", headers=wants)).status == 406
+
+
+async def test_the_index_names_every_check_and_nothing_twice() -> None:
+    async with serving() as talk:
+        describe(talk.server, address="127.0.0.1:6443", version="v1.36.2")
+        paths = (await talk.get("/")).body["paths"]
+        assert {"/healthz/ping", "/livez/log", "/readyz/ping", "/openapi/v3/", "/version"} <= set(paths)
+        assert not {"/version/", "/debug/api_priority_and_fairness/dump_queues"} & set(paths)

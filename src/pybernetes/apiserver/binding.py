@@ -21,6 +21,7 @@ from pybernetes.apiserver.decoding import decode
 from pybernetes.apiserver.discovery.served import Kind as ServedKind
 from pybernetes.apiserver.discovery.served import ServedResource, ServedVersion
 from pybernetes.apiserver.http import ApiResponse
+from pybernetes.apiserver.negotiation import require_acceptable
 from pybernetes.apiserver.objects import StoredObject
 from pybernetes.apiserver.registry import Registry
 from pybernetes.apiserver.resource import Context, Document
@@ -60,6 +61,7 @@ class Binder:
             raise errors.path_not_found()
         if call.info.verb != "create":
             raise errors.method_not_allowed()
+        require_acceptable(call.request, call.info.verb)
         binding = _read(call)
         metadata = binding.get("metadata") or {}
         if metadata.get("namespace", call.info.namespace) != call.info.namespace:

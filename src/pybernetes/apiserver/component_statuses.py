@@ -97,9 +97,9 @@ class ComponentStatuses:
         info = call.info
         if info.placed or len(info.parts) > 2 or info.path.startswith("/api/v1/watch/"):
             raise errors.path_not_found()
-        require_acceptable(call.request, info.verb)
         if call.request.method != "GET":
             raise errors.method_not_allowed()
+        require_acceptable(call.request, info.verb)
         call.request.warnings.insert(0, DEPRECATED)
         if info.verb not in _VERBS:
             raise errors.method_not_supported(info.group_resource, info.verb)

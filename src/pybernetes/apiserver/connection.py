@@ -23,7 +23,7 @@ from multidict import CIMultiDict
 
 from pybernetes.apiserver.answer_head import HTTP_1_1, head_of
 from pybernetes.apiserver.head_problems import head_problem, local_target
-from pybernetes.apiserver.http import ApiRequest, ApiResponse, PeerCertificate
+from pybernetes.apiserver.http import ApiRequest, ApiResponse, PeerCertificate, has_broken_escape
 from pybernetes.apiserver.metrics import Watching
 from pybernetes.apiserver.watch_writing import Turns, WatchWriter
 from pybernetes.apiserver.watching import WatchStream
@@ -35,6 +35,10 @@ HEAD_SECONDS = 32.0
 IDLE_SECONDS = 90.0
 _PIECE = 256 * 1024
 """Bytes that are written at once: enciphered in the processor's cache, and read by the client meanwhile."""
+_BUFFERED = 2048
+"""Bytes of an answer whose length Go's server tells; longer ones go out in chunks, as there."""
+_RANGES = "Accept-Ranges"
+"""Of an answer that Go serves as a file, with its length whatever it is."""
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _REFUSAL = b"HTTP/1.1 %b\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n%b"
 _TOO_LARGE = b"431 Request Header Fields Too Large"
@@ -182,6 +186,9 @@ class Connection(asyncio.Protocol):
             return
         if head.url[:1] != b"/":
             head.url = local_target(head.url)
+        if b"%" in head.url and has_broken_escape(head.url.decode("latin-1")):
+            self._refuse(b"400 Bad Request")
+            return
         if head.expects:
             self._transport.write(_CONTINUE)
 
@@ -276,6 +283,9 @@ class Connection(asyncio.Protocol):
         transport = self._transport
         length = None if answer.status in _BODILESS else len(body)
         keep_alive = exchange.keep_alive and not self._last
+        if length is not None and length > _BUFFERED and exchange.version == HTTP_1_1 and _RANGES not in answer.headers:
+            await self._write_chunk(exchange, answer, body, keep_alive=keep_alive)
+            return
         head = head_of(answer, exchange.request.audit_id, exchange.version, length=length, keep_alive=keep_alive)
         if length is None or exchange.request.method == "HEAD":
             transport.write(head)
@@ -283,11 +293,29 @@ class Connection(asyncio.Protocol):
             transport.write(head + body)
         else:
             transport.write(head)
-            rest = memoryview(body)
-            for start in range(0, length, _PIECE):
-                await self._drained()
-                transport.write(rest[start : start + _PIECE])
+            await self._write_pieces(body)
         await self._drained()
+
+    async def _write_chunk(self, exchange: _Exchange, answer: ApiResponse, body: bytes, *, keep_alive: bool) -> None:
+        """What is too long for Go's buffer has no length there. As one chunk."""
+        transport, length = self._transport, len(body)
+        bodiless = exchange.request.method == "HEAD"
+        head = head_of(answer, exchange.request.audit_id, exchange.version, chunked=not bodiless, keep_alive=keep_alive)
+        if bodiless:
+            transport.write(head)
+        elif length < _PIECE:
+            transport.write(b"%b%x\r\n%b\r\n0\r\n\r\n" % (head, length, body))
+        else:
+            transport.write(b"%b%x\r\n" % (head, length))
+            await self._write_pieces(body)
+            transport.write(b"\r\n0\r\n\r\n")
+        await self._drained()
+
+    async def _write_pieces(self, body: bytes) -> None:
+        rest = memoryview(body)
+        for start in range(0, len(body), _PIECE):
+            await self._drained()
+            self._transport.write(rest[start : start + _PIECE])
 
     async def _write_stream(self, exchange: _Exchange, answer: ApiResponse, body: AsyncIterator[bytes]) -> None:
         """In chunks; to a client that does not know them as they come, until the connection ends."""

@@ -48,7 +48,8 @@ class Health:
             routes.prefix(f"/{root}", _handler(root, checks))
         routes.exact("/metrics/slis", self.indicators)
         routes.exact("/version", version)
-        routes.exact("/version/", version)
+        routes.unlisted("/version/", version)
+        routes.tell_of(lambda: self.paths)
 
     async def indicators(self, call: Call) -> ApiResponse:
         """How each check answers now, as metrics of its own path."""

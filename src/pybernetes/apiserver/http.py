@@ -5,6 +5,7 @@ Assumes  Header names are asked for in lower case: ``ApiRequest.headers`` is cas
 
 from __future__ import annotations
 
+import re
 from asyncio import BaseTransport
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -83,7 +84,7 @@ class ApiRequest(msgspec.Struct):
         return cls(
             method,
             unquote(path) if "%" in path else path,
-            parse_qs(query, keep_blank_values=True) if query else {},
+            _parameters(query) if query else {},
             headers,
             body,
             peer,
@@ -100,6 +101,21 @@ class ApiRequest(msgspec.Struct):
         """A boolean parameter as upstream converts it: present and neither "0" nor "false"; so even an empty one."""
         values = self.query.get(name)
         return values is not None and (not values or values[0].lower() not in ("0", "false"))
+
+
+_BROKEN_ESCAPE = re.compile("%(?![0-9a-fA-F]{2})")
+
+
+def _parameters(query: str) -> dict[str, list[str]]:
+    """What Go cannot read of a query is not there."""
+    if ";" in query or "%" in query:
+        readable = (one for one in query.split("&") if ";" not in one and not _BROKEN_ESCAPE.search(one))
+        query = "&".join(readable)
+    return parse_qs(query, keep_blank_values=True)
+
+
+def has_broken_escape(path: str) -> bool:
+    return "%" in path and _BROKEN_ESCAPE.search(path.partition("?")[0]) is not None
 
 
 class ApiResponse(msgspec.Struct):

@@ -105,11 +105,11 @@ def require_acceptable(request: ApiRequest, verb: str) -> None:
     raise _none_acceptable(f"{_SERVED}, {_WATCHED}" if verb in _LISTED else _SERVED)
 
 
-def require_json_acceptable(request: ApiRequest) -> None:
-    """The same for what is told in JSON only."""
+def require_json_acceptable(request: ApiRequest, media_type: str = JSON) -> None:
+    """The same for what is told in JSON only, under whatever name."""
     accept = request.headers.get("accept")
-    if accept and {clause.split(";", 1)[0].strip() for clause in accept.split(",")}.isdisjoint((JSON, "*/*")):
-        raise _none_acceptable(JSON)
+    if accept and {clause.split(";", 1)[0].strip() for clause in accept.split(",")}.isdisjoint((media_type, "*/*")):
+        raise _none_acceptable(media_type)
 
 
 def _none_acceptable(served: str) -> errors.ApiError:

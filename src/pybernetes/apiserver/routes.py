@@ -5,7 +5,7 @@ Each room registers its own: discovery `/api`, `/apis` …, health `/healthz`, a
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 
 import msgspec
 
@@ -30,6 +30,8 @@ class Routes:
 
     def __init__(self) -> None:
         self._exact: dict[str, Handler] = {}
+        self._unlisted: set[str] = set()
+        self._more: list[Callable[[], Iterable[str]]] = []
         self._prefixes: list[tuple[str, Handler]] = []
         self._groups: dict[tuple[str, str], Handler] = {}
         self._resources: dict[tuple[str, str, str], Handler] = {}
@@ -39,6 +41,15 @@ class Routes:
 
     def exact(self, path: str, handler: Handler) -> None:
         self._exact[path] = handler
+
+    def unlisted(self, path: str, handler: Handler) -> None:
+        """An exact path that clients are not told of."""
+        self._exact[path] = handler
+        self._unlisted.add(path)
+
+    def tell_of(self, paths: Callable[[], Iterable[str]]) -> None:
+        """Paths below a prefix that clients are told of, too."""
+        self._more.append(paths)
 
     def drop_exact(self, path: str) -> None:
         self._exact.pop(path, None)
@@ -84,4 +95,6 @@ class Routes:
 
     @property
     def paths(self) -> list[str]:
-        return sorted({*self._exact, *(prefix for prefix, _ in self._prefixes)})
+        """What clients are told of."""
+        below = (path for paths in self._more for path in paths())
+        return sorted({*self._exact, *(prefix for prefix, _ in self._prefixes), *below} - self._unlisted)

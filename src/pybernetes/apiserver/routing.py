@@ -1,7 +1,8 @@
 """Which handler a request goes to, and what is said to one that nobody serves.
 
 Guarantees
-  A path that leads nowhere is told from one that does not take the method (405). What is said about an unknown path
+  A path that leads nowhere is told from one that does not take the method (405), and that before a client is told that
+  nothing it accepts is served. What is said about an unknown path
   differs as upstream's does: a Status below the groups it was built with, plain text everywhere else.
 
 Follows  the paths that k8s.io/apiserver/pkg/endpoints/installer.go registers, matched as go-restful matches them.
@@ -26,6 +27,8 @@ _ITEM = frozenset({"get", "update", "patch", "delete", "watch"})
 _ROUTED = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
 _OPEN_ENDED = frozenset({"proxy"})
 """Subresources that take any path behind them."""
+_PASSED_ON = frozenset({"log", "exec", "attach", "portforward", "proxy"})
+"""Those whose answers have whatever type another has given them."""
 
 Endpoints = Mapping[tuple[str, str, str], Endpoint]
 
@@ -57,8 +60,12 @@ class Routing:
             return endpoint.handler(info.verb, info.subresource) or _no_page
         if not _fits(info, endpoint) or (len(info.parts) > 3 and info.subresource not in _OPEN_ENDED):
             raise errors.path_not_found()
-        if info.group in self._builtin:
+        found = self._of_endpoint(endpoint, info, request)
+        if info.group in self._builtin and info.subresource not in _PASSED_ON:
             require_acceptable(request, info.verb)
+        return found
+
+    def _of_endpoint(self, endpoint: Endpoint, info: RequestInfo, request: ApiRequest) -> Handler:
         if info.subresource:
             return self._of_subresource(endpoint, info, request)
         everywhere = endpoint.info.namespaced and not info.placed
@@ -86,8 +93,6 @@ class Routing:
         found = self._routes.of_resource(info.group, info.version, info.resource)
         found = found or self._routes.of_group(info.group, info.version)
         if found is not None:
-            if info.group in self._builtin:
-                require_acceptable(request, info.verb)
             return found
         if info.group in self._builtin:
             raise errors.path_not_found()

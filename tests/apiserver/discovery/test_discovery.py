@@ -97,7 +97,7 @@ def test_kubectl_gets_everything_in_two_answers(discovery: Discovery) -> None:
 
 def test_a_client_that_has_it_is_answered_304(discovery: Discovery) -> None:
     first = discovery.answer(ApiRequest("GET", "/apis", headers={"accept": KUBECTL}))
-    etag = first.headers["ETag"]
+    etag = first.headers["Etag"]
     assert etag.startswith('"')
     assert len(etag) == 130
     again = discovery.answer(ApiRequest("GET", "/apis", headers={"accept": KUBECTL, "if-none-match": etag}))

@@ -25,7 +25,7 @@ from pybernetes.apiserver.auth.rules import PolicyRule
 from pybernetes.apiserver.auth.service_accounts import InvalidToken, ServiceAccountTokens
 from pybernetes.apiserver.discovery.served import Kind, ServedResource, ServedVersion
 from pybernetes.apiserver.http import ApiResponse
-from pybernetes.apiserver.negotiation import Offer, media_of
+from pybernetes.apiserver.negotiation import Offer, media_of, require_acceptable
 from pybernetes.apiserver.routes import Call, Routes
 
 Document = dict[str, Any]
@@ -100,6 +100,7 @@ class Reviews:
             raise errors.path_not_found()
         if info.verb != "create":
             raise errors.method_not_allowed()
+        require_acceptable(call.request, info.verb)
         media = media_of(call.request, Offer.DOCUMENT)
         kind = by_resource(info.group, info.version, info.resource)
         document = read_object(call, kind, self._clock, namespaced=kind.namespaced)

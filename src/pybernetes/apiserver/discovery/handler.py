@@ -186,7 +186,7 @@ def _listed(groups: list[ServedGroup]) -> list[ServedGroup]:
 
 
 def _answer_aggregated(found: _Aggregated, encoding: Encoding, version: str, request: ApiRequest) -> ApiResponse:
-    sent = {"ETag": found.etag, "Vary": "Accept", "Cache-Control": "public"}
+    sent = {"Etag": found.etag, "Vary": "Accept", "Cache-Control": "public"}
     if request.headers.get("if-none-match", "") == found.etag:
         return ApiResponse(304, b"", sent)
     sent["Content-Type"] = f"{encoding.value};g={_GROUP};v={version};as={_KIND}"

@@ -65,9 +65,9 @@ class Dump:
         self._gate = gate
 
     def register(self, routes: Routes) -> None:
-        routes.exact(f"{ROOT}dump_priority_levels", self.levels)
-        routes.exact(f"{ROOT}dump_queues", self.queues)
-        routes.exact(f"{ROOT}dump_requests", self.requests)
+        routes.unlisted(f"{ROOT}dump_priority_levels", self.levels)
+        routes.unlisted(f"{ROOT}dump_queues", self.queues)
+        routes.unlisted(f"{ROOT}dump_requests", self.requests)
 
     async def levels(self, call: Call) -> ApiResponse:
         served = sorted(self._gate.table.levels, key=lambda level: level.name)

@@ -95,6 +95,7 @@ class OpenApi:
 
     def register(self, routes: Routes) -> None:
         routes.prefix("/openapi/v3", self.handle)
+        routes.exact("/openapi/v3/", self.handle)
         routes.exact("/openapi/v2", self.handle)
 
     async def handle(self, call: Call) -> ApiResponse:
@@ -119,7 +120,7 @@ class OpenApi:
         if asked and asked != present:
             moved = {
                 "Location": f"{path}?hash={present}",
-                "ETag": f'"{present}"',
+                "Etag": f'"{present}"',
                 "Vary": "Accept",
                 "Content-Type": JSON,
             }
@@ -152,10 +153,10 @@ class OpenApi:
     def _answer(
         self, request: ApiRequest, body: bytes, digest: str, *, media_type: str = JSON, is_for_good: bool = False
     ) -> ApiResponse:
-        headers = {"ETag": f'"{digest}"', "Vary": "Accept", "Accept-Ranges": "bytes", "Cache-Control": _PRIVATE}
+        headers = {"Etag": f'"{digest}"', "Vary": "Accept", "Accept-Ranges": "bytes", "Cache-Control": _PRIVATE}
         if is_for_good:
             headers |= {"Cache-Control": _IMMUTABLE, "Expires": formatdate(time() + _YEAR_SECONDS, usegmt=True)}
-        if request.headers.get("if-none-match", "") == headers["ETag"]:
+        if request.headers.get("if-none-match", "") == headers["Etag"]:
             return ApiResponse(304, b"", headers)
         return ApiResponse(200, body, {**headers, "Content-Type": media_type, "Last-Modified": self._changed})
 
