@@ -119,7 +119,7 @@ async def updated_with(verbs: Verbs, name: str, annotation: str, subresource: st
     return updated
 
 
-KEEPS_METADATA = {"flowschemas", "prioritylevelconfigurations", "servicecidrs"}
+KEEPS_METADATA = {"flowschemas", "prioritylevelconfigurations", "resourceclaims", "servicecidrs"}
 
 
 async def has_a_status(verbs: Verbs, name: str, status: Document) -> None:
