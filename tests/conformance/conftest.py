@@ -1,5 +1,5 @@
 from __future__ import annotations
 
-from clients.conftest import server
+from clients.conftest import namespace, server, whole_cluster
 
-__all__ = ("server",)
+__all__ = ("namespace", "server", "whole_cluster")
