@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from pybernetes.api.digits import shown_float
 from pybernetes.api.names import (
     in_range,
     is_c_identifier,
@@ -228,7 +229,7 @@ def _shown(value: Any) -> str:
     if isinstance(value, str):
         return quoted(value)
     if isinstance(value, float):
-        return f"{value:g}"
+        return shown_float(value)
     return msgspec.json.encode(value).decode()
 
 

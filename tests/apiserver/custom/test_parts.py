@@ -82,6 +82,14 @@ def test_a_format_of_another_type_is_not_looked_at() -> None:
 
 def test_numbers_are_shown_as_go_shows_them() -> None:
     assert [shown(one) for one in (5, 2.5, 1e21, 1e-7, 0.0001)] == ["5", "2.5", "1e+21", "1e-07", "0.0001"]
+    assert [shown(one) for one in (2**63 - 1, 2**64 - 1, -0.125, 0.0, -0.0)] == [
+        "9223372036854775807",
+        "1.8446744073709552e+19",
+        "-0.125",
+        "0",
+        "-0",
+    ]
+    assert [shown(one) for one in (100.0, 999999.0, 2e6, 123456.75)] == ["100", "999999", "2e+06", "123456.75"]
 
 
 def test_a_pattern_is_of_linear_time_and_mistakes_in_it_read_as_gos() -> None:

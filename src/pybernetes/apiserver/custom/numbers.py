@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from pybernetes.api.digits import shown_float
 from pybernetes.apiserver.custom.places import Check, Found, Place, name_of, unplaced, wrong
 
 _INT_RANGES = {"int32": 2**31, "int64": 2**63, "": 2**63}
@@ -19,21 +20,12 @@ Demand = Callable[[Number, Place | None], Found | None]
 
 
 def shown(number: Number) -> str:
-    """As Go's %v of a float64."""
-    if isinstance(number, int) and abs(number) < 10**21:
-        return str(number)
-    value = float(number)
-    if not math.isfinite(value):
-        return "NaN" if math.isnan(value) else "+Inf" if value > 0 else "-Inf"
-    exponent = math.floor(math.log10(abs(value))) if value else 0
-    text = repr(value)
-    if -5 < exponent < 21:
-        return text.removesuffix(".0") if "e" not in text else f"{value:f}".rstrip("0").rstrip(".")
-    if "e" not in text:
-        text = f"{value:.16e}"
-        mantissa, _, power = text.partition("e")
-        text = f"{mantissa.rstrip('0').rstrip('.')}e{power}"
-    return text
+    """As Go's %v of an int64, or of the float64 that every other number is."""
+    return str(number) if _is_int64(number) else shown_float(float(number))
+
+
+def _is_int64(number: Number) -> bool:
+    return isinstance(number, int) and -(2**63) <= number < 2**63
 
 
 def check_number(schema: Mapping[str, Any], format: str) -> Check | int:
@@ -96,7 +88,7 @@ def _out_of_range(label: str, type_: str, format: str, place: Place | None) -> F
 
 def _bound(value: Number, bound: Number) -> Number:
     """Integers are compared with the bound's whole part."""
-    return int(bound) if isinstance(value, int) else bound
+    return int(bound) if _is_int64(value) else float(bound)
 
 
 def _maximum(bound: Number, *, exclusive: bool) -> Demand:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from msgspec.structs import replace
 
+from pybernetes.api import errors
 from pybernetes.apiserver.admission.contract import Attributes, Kind
 from pybernetes.apiserver.admission.host import Host
 from pybernetes.apiserver.objects import StoredObject
@@ -46,9 +47,13 @@ class Equivalents:
         return document
 
     async def convert(self, document: Document, source: Resource, target: Resource) -> Document:
+        """Raises 500 where a conversion webhook fails."""
         if source.custom is None:
             return converted(source, target, document)
-        return await self._read_custom(await source.custom.write(document), target)
+        try:
+            return await self._read_custom(await source.custom.write(document), target)
+        except errors.ApiError as error:
+            raise errors.internal_error(error.message) from error
 
     async def _read_custom(self, stored: Document, target: Resource) -> Document:
         info, custom = target.info, target.custom
