@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from typing import Any
 
 import pytest
@@ -115,6 +116,7 @@ async def test_an_update_rolls_and_one_taken_back_restarts_nothing_that_is_well(
     before = await space.running()
     (first,) = await space.revisions.list(SELECTED)
     assert first["revision"] == 1
+    assert json.dumps(first["data"]) == json.dumps(first["data"], sort_keys=True)
     hash_of_first = first["metadata"]["labels"]["controller-revision-hash"]
     assert {pod["metadata"]["labels"]["controller-revision-hash"] for pod in before.values()} == {hash_of_first}
 

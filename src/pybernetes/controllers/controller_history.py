@@ -40,8 +40,11 @@ class History:
 
 
 def template_data(template: core_v1.PodTemplateSpec) -> dict[str, Any]:
-    """What a revision holds: a patch that puts the template back."""
-    return {"spec": {"template": {**msgspec.to_builtins(template), "$patch": "replace"}}}
+    """What a revision holds: a patch that puts the template back.
+
+    Names are in order, as upstream's are: clients compare it byte for byte with what they would have written.
+    """
+    return {"spec": {"template": {"$patch": "replace", **msgspec.to_builtins(template, order="sorted")}}}
 
 
 def template_of(revision: apps_v1.ControllerRevision) -> core_v1.PodTemplateSpec:
