@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing
 from typing import Protocol, cast
 
@@ -24,6 +24,7 @@ from multidict import CIMultiDict
 from pybernetes.apiserver.answer_head import HTTP_1_1, head_of
 from pybernetes.apiserver.head_problems import head_problem, local_target
 from pybernetes.apiserver.http import ApiRequest, ApiResponse, PeerCertificate, has_broken_escape
+from pybernetes.apiserver.list_body import PIECE, ListBody
 from pybernetes.apiserver.metrics import Watching
 from pybernetes.apiserver.watch_writing import Turns, WatchWriter
 from pybernetes.apiserver.watching import WatchStream
@@ -33,8 +34,6 @@ LONGEST_HEAD = 1024 * 1024
 HEAD_SECONDS = 32.0
 """Within which a client must have said what it wants, as upstream."""
 IDLE_SECONDS = 90.0
-_PIECE = 256 * 1024
-"""Bytes that are written at once: enciphered in the processor's cache, and read by the client meanwhile."""
 _BUFFERED = 2048
 """Bytes of an answer whose length Go's server tells; longer ones go out in chunks, as there."""
 _RANGES = "Accept-Ranges"
@@ -274,48 +273,37 @@ class Connection(asyncio.Protocol):
 
     async def _write(self, exchange: _Exchange, answer: ApiResponse) -> None:
         body = answer.body
-        if isinstance(body, bytes):
+        if isinstance(body, bytes | ListBody):
             await self._write_whole(exchange, answer, body)
         else:
             await self._write_stream(exchange, answer, body)
 
-    async def _write_whole(self, exchange: _Exchange, answer: ApiResponse, body: bytes) -> None:
-        transport = self._transport
-        length = None if answer.status in _BODILESS else len(body)
+    async def _write_whole(self, exchange: _Exchange, answer: ApiResponse, body: bytes | ListBody) -> None:
+        """What is too long for Go's buffer has no length there: it goes out as one chunk."""
+        request, version = exchange.request, exchange.version
         keep_alive = exchange.keep_alive and not self._last
-        if length is not None and length > _BUFFERED and exchange.version == HTTP_1_1 and _RANGES not in answer.headers:
-            await self._write_chunk(exchange, answer, body, keep_alive=keep_alive)
-            return
-        head = head_of(answer, exchange.request.audit_id, exchange.version, length=length, keep_alive=keep_alive)
-        if length is None or exchange.request.method == "HEAD":
-            transport.write(head)
-        elif length < _PIECE:
-            transport.write(head + body)
+        length = 0 if answer.status in _BODILESS else len(body)
+        bodiless = answer.status in _BODILESS or request.method == "HEAD"
+        if length > _BUFFERED and version == HTTP_1_1 and _RANGES not in answer.headers:
+            head = head_of(answer, request.audit_id, version, chunked=not bodiless, keep_alive=keep_alive)
+            lead, end = b"%b%x\r\n" % (head, length), b"\r\n0\r\n\r\n"
         else:
-            transport.write(head)
-            await self._write_pieces(body)
-        await self._drained()
-
-    async def _write_chunk(self, exchange: _Exchange, answer: ApiResponse, body: bytes, *, keep_alive: bool) -> None:
-        """What is too long for Go's buffer has no length there. As one chunk."""
-        transport, length = self._transport, len(body)
-        bodiless = exchange.request.method == "HEAD"
-        head = head_of(answer, exchange.request.audit_id, exchange.version, chunked=not bodiless, keep_alive=keep_alive)
+            told = None if answer.status in _BODILESS else length
+            head = lead = head_of(answer, request.audit_id, version, length=told, keep_alive=keep_alive)
+            end = b""
         if bodiless:
-            transport.write(head)
-        elif length < _PIECE:
-            transport.write(b"%b%x\r\n%b\r\n0\r\n\r\n" % (head, length, body))
+            self._transport.write(head)
         else:
-            transport.write(b"%b%x\r\n" % (head, length))
-            await self._write_pieces(body)
-            transport.write(b"\r\n0\r\n\r\n")
+            await self._write_pieces(lead, body, end)
         await self._drained()
 
-    async def _write_pieces(self, body: bytes) -> None:
-        rest = memoryview(body)
-        for start in range(0, len(body), _PIECE):
+    async def _write_pieces(self, lead: bytes, body: bytes | ListBody, end: bytes) -> None:
+        if isinstance(body, bytes) and len(body) < PIECE:
+            self._transport.write(b"%b%b%b" % (lead, body, end))
+            return
+        for piece in body.pieces(lead, end) if isinstance(body, ListBody) else _pieces(lead, body, end):
             await self._drained()
-            self._transport.write(rest[start : start + _PIECE])
+            self._transport.write(piece)
 
     async def _write_stream(self, exchange: _Exchange, answer: ApiResponse, body: AsyncIterator[bytes]) -> None:
         """In chunks; to a client that does not know them as they come, until the connection ends."""
@@ -372,3 +360,12 @@ class Connection(asyncio.Protocol):
         lines = [f"{parser.get_method().decode()} {head.url.decode('latin-1')} HTTP/{parser.get_http_version()}"]
         lines += (f"{name}: {value}" for name, value in head.headers)
         return "\r\n".join((*lines, "", "")).encode("utf-8", "surrogateescape")
+
+
+def _pieces(lead: bytes, body: bytes, end: bytes) -> Iterator[bytes | memoryview]:
+    yield lead
+    rest = memoryview(body)
+    for start in range(0, len(body), PIECE):
+        yield rest[start : start + PIECE]
+    if end:
+        yield end

@@ -14,6 +14,8 @@ from urllib.parse import parse_qs, unquote
 
 import msgspec
 
+from pybernetes.apiserver.list_body import ListBody
+
 if TYPE_CHECKING:
     from pybernetes.apiserver.audit.event import Audited
     from pybernetes.apiserver.request_info import RequestInfo
@@ -119,13 +121,13 @@ def has_broken_escape(path: str) -> bool:
 
 
 class ApiResponse(msgspec.Struct):
-    """``body`` is the whole answer, or a stream that the edge sends piece by piece and closes when the client goes.
+    """``body`` is the whole answer, or a stream that the edge sends as it comes and closes when the client goes.
 
     With ``upgrade`` the edge hands over the connection and ``status`` and ``body`` do not count.
     """
 
     status: int
-    body: bytes | AsyncIterator[bytes] = b""
+    body: bytes | ListBody | AsyncIterator[bytes] = b""
     headers: dict[str, str] = msgspec.field(default_factory=dict)
     warnings: Sequence[str] = ()
     upgrade: Upgrade | None = None
@@ -136,7 +138,14 @@ class ApiResponse(msgspec.Struct):
         """The body of an answer that is not a stream."""
         if isinstance(self.body, bytes):
             return self.body
+        if isinstance(self.body, ListBody):
+            return self.body.whole()
         raise TypeError("the body of this answer is a stream")
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether there is a ``content``."""
+        return isinstance(self.body, bytes | ListBody)
 
 
 def json_response(body: bytes, status: int = 200) -> ApiResponse:

@@ -35,8 +35,8 @@ class ListBody:
     def __len__(self) -> int:
         return self._length
 
-    def pieces(self, lead: bytes = b"") -> Iterator[bytes]:
-        """After ``lead``, which goes out with the first."""
+    def pieces(self, lead: bytes = b"", end: bytes = b"") -> Iterator[bytes]:
+        """``lead`` goes out with the first, ``end`` with the last."""
         found = self._found
         most = max(1, PIECE * len(found) // self._length)
         lead += self._start
@@ -44,7 +44,7 @@ class ListBody:
             items = self._make(found[at : at + most])
             items[0] = lead + items[0]
             if at + most >= len(found):
-                items[-1] += _END
+                items[-1] += _END + end
             yield b",".join(items)
             lead = b","
 

@@ -19,6 +19,7 @@ from pybernetes.api.figures import Counts, Histogram, Histograms
 from pybernetes.api.metric_families import counter, cumulative, gauge, histogram, single
 from pybernetes.apiserver.figures import REQUEST_SECONDS
 from pybernetes.apiserver.http import PLAIN_TEXT, ApiRequest, ApiResponse
+from pybernetes.apiserver.list_body import ListBody
 from pybernetes.apiserver.metrics_access import AccessMetrics
 from pybernetes.apiserver.metrics_admission import AdmissionMetrics
 from pybernetes.apiserver.metrics_fairness import FairnessMetrics
@@ -129,7 +130,7 @@ class Metrics(Collector):
         tally.times[bisect_left(REQUEST_SECONDS, seconds)] += 1
         if request.body:
             tally.received.observe(len(request.body))
-        if isinstance(answer.body, bytes):
+        if isinstance(answer.body, bytes | ListBody):
             size = len(answer.body)
             tally.size += size
             tally.sizes[bisect_left(_BYTES, size)] += 1

@@ -86,6 +86,11 @@ class Form:
             return b'{"metadata":{' + value[self._start :]
         return b'{"metadata":{"resourceVersion":"%d",%b' % (revision, value[self._start :])
 
+    def extent(self, found: Iterable[StoredObject]) -> int:
+        """Bytes that the items of stored objects have together."""
+        rest = _REVISION_AT + len('",') - self._start
+        return sum(len(stored.value) + len(str(stored.revision)) + rest for stored in found)
+
     def restamped(self, item: bytes, revision: int) -> bytes:
         """The same item at another revision."""
         rest = item[item.index(b'",', _REVISION_AT) :]

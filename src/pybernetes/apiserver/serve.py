@@ -26,6 +26,7 @@ from pybernetes.apiserver.answers import error_answer
 from pybernetes.apiserver.connection import LONGEST_HEAD, Connection
 from pybernetes.apiserver.deadlines import Deadlines
 from pybernetes.apiserver.http import ApiRequest, ApiResponse
+from pybernetes.apiserver.list_body import ListBody
 from pybernetes.apiserver.metrics import Metrics, Watching
 from pybernetes.apiserver.server import ApiServer
 from pybernetes.apiserver.watch_writing import Turns
@@ -162,9 +163,8 @@ class Edge:
             if request.audited is not None:
                 request.audited.answered(answer)
         self.metrics.count(request, answer, time.perf_counter() - started)
-        body = answer.body
-        if isinstance(body, bytes) and len(body) > GZIP_FROM and _wants_gzip(request):
-            await _compress(answer, body)
+        if isinstance(answer.body, bytes | ListBody) and len(answer.body) > GZIP_FROM and _wants_gzip(request):
+            await _compress(answer)
         return answer
 
     def over(self, request: ApiRequest) -> None:
@@ -231,7 +231,7 @@ def _wants_gzip(request: ApiRequest) -> bool:
         return True
 
 
-async def _compress(answer: ApiResponse, body: bytes) -> None:
-    answer.body = await asyncio.to_thread(zlib.compress, body, 1, _GZIP_WINDOW)
+async def _compress(answer: ApiResponse) -> None:
+    answer.body = await asyncio.to_thread(zlib.compress, answer.content, 1, _GZIP_WINDOW)
     answer.headers["Content-Encoding"] = "gzip"
     answer.headers["Vary"] = "Accept-Encoding"

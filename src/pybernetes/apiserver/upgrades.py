@@ -19,6 +19,7 @@ from multidict import CIMultiDict
 from pybernetes.apiserver import silent
 from pybernetes.apiserver.answer_head import headers_of
 from pybernetes.apiserver.http import ApiRequest, ApiResponse, PeerCertificate
+from pybernetes.apiserver.list_body import ListBody
 
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _CLOSING_SECONDS = 5.0
@@ -72,8 +73,8 @@ class Upgrades:
                 upgraded: web.StreamResponse = await answer.upgrade(incoming)
                 return upgraded
             told = _headers(answer, request)
-            if isinstance(answer.body, bytes):
-                return silent.Whole(status=answer.status, body=answer.body, headers=told)
+            if isinstance(answer.body, bytes | ListBody):
+                return silent.Whole(status=answer.status, body=answer.content, headers=told)
             return await _stream(incoming, answer.status, told, answer.body)
         finally:
             self._serving.over(request)

@@ -34,6 +34,10 @@ class View:
     def items(self, found: Iterable[StoredObject]) -> list[bytes]:
         return items_of(found)
 
+    def extent(self, found: Iterable[StoredObject]) -> int | None:
+        """How many bytes their items have; None where that shows only when they are made."""
+        return self.form.extent(found)
+
     def document(self, stored: StoredObject) -> Document:
         return stored.document
 
@@ -92,6 +96,9 @@ class ConvertedView(View):
 
     def items(self, found: Iterable[StoredObject]) -> list[bytes]:
         return [self.item(stored) for stored in found]
+
+    def extent(self, found: Iterable[StoredObject]) -> None:
+        return None
 
     def document(self, stored: StoredObject) -> Document:
         conversion = self.resource.stored

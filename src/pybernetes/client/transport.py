@@ -8,7 +8,7 @@ Contract
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -80,7 +80,7 @@ def header(headers: Mapping[str, str], name: str) -> str | None:
 
 
 class Answer(Protocol):
-    """What a server in the same process answers: a body of bytes, or an iterator over pieces of it."""
+    """What a server in the same process answers: a body of bytes, or pieces of it one after the other."""
 
     @property
     def status(self) -> int: ...
@@ -89,7 +89,7 @@ class Answer(Protocol):
     def headers(self) -> Mapping[str, str]: ...
 
     @property
-    def body(self) -> bytes | AsyncIterator[bytes]: ...
+    def body(self) -> bytes | AsyncIterable[bytes]: ...
 
 
 class DirectTransport:
@@ -109,7 +109,7 @@ class DirectTransport:
     async def stream(self, request: Request) -> AsyncIterator[Stream]:
         answer = await self._handle(request)
         body = answer.body
-        chunks = _once(body) if isinstance(body, bytes) else body
+        chunks = _once(body) if isinstance(body, bytes) else aiter(body)
         try:
             yield Stream(answer.status, answer.headers, chunks)
         finally:

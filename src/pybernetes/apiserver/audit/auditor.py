@@ -83,7 +83,7 @@ class Auditor:
         audited.answered(answer)
         if info.verb == "watch" or goes_on(info):
             audited.started()
-        if isinstance(answer.body, bytes) and answer.upgrade is None:
+        if answer.is_whole and answer.upgrade is None:
             audited.complete()
 
     def _audited(self, user: User | None, info: RequestInfo, request: ApiRequest) -> Audited | None:

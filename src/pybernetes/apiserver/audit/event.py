@@ -138,11 +138,11 @@ class Audited:
         """What is known of an answer before it is sent."""
         code = 101 if answer.upgrade is not None else answer.status
         self._event["responseStatus"] = {"metadata": {}, "code": code}
-        if not isinstance(answer.body, bytes) or answer.upgrade is not None:
+        if not answer.is_whole or answer.upgrade is not None:
             return
-        if self._verdict.level < Level.REQUEST_RESPONSE and b"Status" not in answer.body[:100]:
+        if self._verdict.level < Level.REQUEST_RESPONSE and not _may_be_status(answer):
             return
-        shown = document_of(answer.headers.get("Content-Type", ""), answer.body)
+        shown = document_of(answer.headers.get("Content-Type", ""), answer.content)
         if not isinstance(shown, dict) or not shown.get("kind"):
             return
         if shown["kind"] == "Status" and shown.get("apiVersion") == "v1":
@@ -188,6 +188,10 @@ class Audited:
         if place:
             told["objectRef"] = {name: place[name] for name in _PLACE if place.get(name)}
         self.taken = self._sink.take(orjson.dumps({name: told[name] for name in _FIELDS if name in told}))
+
+
+def _may_be_status(answer: ApiResponse) -> bool:
+    return isinstance(answer.body, bytes) and b"Status" in answer.body[:100]
 
 
 def user_info(user: User) -> Mapping[str, Any]:

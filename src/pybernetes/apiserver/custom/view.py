@@ -34,6 +34,9 @@ class CustomView(View):
     def items(self, found: Iterable[StoredObject]) -> list[bytes]:
         return [self.whole(stored) for stored in found]
 
+    def extent(self, found: Iterable[StoredObject]) -> None:
+        return None
+
     def document(self, stored: StoredObject) -> Document:
         return self._version.document(stored)
 
