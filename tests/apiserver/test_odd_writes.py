@@ -190,3 +190,64 @@ async def test_no_patch_changes_an_objects_identity(path: str, made: Any) -> Non
         refused = await talk.patch(f"{path}/web", {"metadata": {"uid": "u"}})
         assert refused.status == 422
         assert {cause["field"] for cause in refused.body["details"]["causes"]} == {"metadata.uid"}
+
+
+_DEPLOYMENTS = "/apis/apps/v1/namespaces/default/deployments"
+
+
+def _deployment(replicas: str, cpu: str) -> bytes:
+    containers = f'[{{"name": "a", "resources": {{"limits": {{"cpu": {cpu}}}}}}}]'
+    spec = f'{{"replicas": {replicas}, "template": {{"spec": {{"containers": {containers}}}}}}}'
+    return f'{{"metadata": {{"name": "web"}}, "spec": {spec}}}'.encode()
+
+
+@pytest.mark.parametrize(
+    ("replicas", "cpu", "why"),
+    [
+        ('"x"', '"1"', "json: cannot unmarshal string into Go struct field DeploymentSpec.spec.replicas of type int32"),
+        ('"x"', '"y"', "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"),
+        (
+            "1e2",
+            '"1"',
+            "json: cannot unmarshal number 1e2 into Go struct field DeploymentSpec.spec.replicas of type int32",
+        ),
+        (
+            "1.0",
+            '"1"',
+            "json: cannot unmarshal number 1.0 into Go struct field DeploymentSpec.spec.replicas of type int32",
+        ),
+    ],
+)
+async def test_of_several_values_that_do_not_fit_the_one_that_ends_gos_reading_is_told(
+    replicas: str, cpu: str, why: str
+) -> None:
+    async with serving() as talk:
+        refused = await talk.post(_DEPLOYMENTS, _deployment(replicas, cpu))
+        told = f'Deployment in version "v1" cannot be handled as a Deployment: {why}'
+        assert (refused.status, refused.message) == (400, told)
+
+
+async def test_what_is_of_another_kind_is_read_as_that_first() -> None:
+    async with serving() as talk:
+        refused = await talk.post(CONFIG_MAPS, {"kind": "Pod", "apiVersion": "v1", "metadata": "x"})
+        assert refused.message == (
+            'Pod in version "v1" cannot be handled as a ConfigMap: '
+            "json: cannot unmarshal string into Go struct field Pod.metadata of type v1.ObjectMeta"
+        )
+
+
+async def test_json_that_is_called_yaml_is_read_as_yaml() -> None:
+    strict = {"fieldValidation": "Strict"}
+    wanted = {"content-type": "application/yaml"}
+    async with serving() as talk:
+        whole = b'{"metadata": {"name": "web"}, "immutable": false, "data": {"a": "1.0"}}'
+        assert (await talk.send("POST", CONFIG_MAPS, whole, wanted)).status == 201
+        quota = b'{"metadata": {"name": "q", "generation": 1e0}, "spec": {"scopes": []}}'
+        made = await talk.send("POST", "/api/v1/namespaces/default/resourcequotas", quota, wanted)
+        assert made.status == 201
+        repeated = b'{"z": 1, "b": 1, "metadata": {"name": "web", "name": "web"}, "data": {"a": "1", "a": "2"}}'
+        refused = await talk.send("POST", CONFIG_MAPS, repeated, wanted, strict)
+        assert refused.message.partition("strict decoding error: ")[2] == (
+            'yaml: unmarshal errors:\n  line 1: key "name" already set in map\n  line 1: key "a" already set in map, '
+            'unknown field "b", unknown field "z"'
+        )

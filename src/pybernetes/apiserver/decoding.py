@@ -15,8 +15,9 @@ import msgspec
 from pybernetes.api import errors, go_json
 from pybernetes.api.fields import quoted
 from pybernetes.api.kinds import ALL, KindInfo, by_gvk
-from pybernetes.api.schema import DecodeError, Reading, Shape, find_duplicates
+from pybernetes.api.schema import DecodeError, Reading, Shape, find_duplicates, shape_of
 from pybernetes.api.schema.duplicates import merging, problems_in_order
+from pybernetes.api.schema.misfits import told_of
 from pybernetes.apiserver import protobuf
 from pybernetes.apiserver.http import ApiRequest
 from pybernetes.apiserver.negotiation import Encoding, encoding_of_body
@@ -101,9 +102,10 @@ def _decode(request: ApiRequest, shape: Shape, info: KindInfo, also: Sequence[st
     check_kind(document, info)
     repeated = _repetitions(request, document, encoding)
     if not repeated:
-        return conform(document, shape, info, mode)
+        body = request.body if encoding is Encoding.JSON else b""
+        return conform(document, shape, info, mode, body=body)
     if encoding is Encoding.YAML:
-        return conform(document, shape, info, mode, repeated)
+        return conform(document, shape, info, mode, (_in_one(repeated),))
     merged = merging(request.body)
     check_kind(merged, info)
     return _conform_repeated(request.body, merged, shape, info, mode)
@@ -120,9 +122,14 @@ def _repetitions(request: ApiRequest, document: Any, encoding: Encoding) -> Sequ
             return ()
 
 
+def _in_one(repeated: Sequence[str]) -> str:
+    """As Go's YAML tells of all of them."""
+    return "\n  ".join(("yaml: unmarshal errors:", *repeated))
+
+
 def _conform_repeated(body: bytes, document: Document, shape: Shape, info: KindInfo, mode: FieldValidation) -> Decoded:
     """Fields stated twice are merged as Go does, and told in the order they stand in."""
-    read = _read(document, shape, info)
+    read = _read(document, shape, info, body)
     return _judged(read.document, problems_in_order(body, set(read.unknown)), info, mode)
 
 
@@ -171,20 +178,26 @@ def _summary(body: bytes) -> str:
 
 
 def conform(
-    document: Document, shape: Shape, info: KindInfo, mode: FieldValidation, problems: Sequence[str] = ()
+    document: Document,
+    shape: Shape,
+    info: KindInfo,
+    mode: FieldValidation,
+    problems: Sequence[str] = (),
+    body: bytes = b"",
 ) -> Decoded:
-    """Reads a document against the schema; ``problems`` are those that parsing has found already."""
-    read = _read(document, shape, info)
+    """Reads a document against the schema; ``problems`` are those that parsing has found already, ``body`` is the
+    JSON that it was read from."""
+    read = _read(document, shape, info, body)
     if mode is FieldValidation.IGNORE or not (read.unknown or problems):
         return Decoded(read.document)
     return _judged(read.document, [*problems, *(f"unknown field {quoted(path)}" for path in read.unknown)], info, mode)
 
 
-def _read(document: Document, shape: Shape, info: KindInfo) -> Reading:
+def _read(document: Document, shape: Shape, info: KindInfo, body: bytes) -> Reading:
     try:
         return read_keeping_reset(document, shape)
     except DecodeError as error:
-        raise errors.bad_request(cannot_be_handled(info, str(error))) from error
+        raise errors.bad_request(cannot_be_handled(info, told_of(error, document, shape, body))) from error
 
 
 def read_keeping_reset(document: Document, shape: Shape, before: Document | None = None) -> Reading:
@@ -201,8 +214,7 @@ def _judged(document: Document, found: Sequence[str], info: KindInfo, mode: Fiel
     if mode is FieldValidation.IGNORE or not found:
         return Decoded(document)
     if mode is FieldValidation.STRICT:
-        lines = [f"yaml: unmarshal errors:\n  {one}" if one.startswith("line ") else one for one in found]
-        raise errors.bad_request(cannot_be_handled(info, f"strict decoding error: {', '.join(lines)}"))
+        raise errors.bad_request(cannot_be_handled(info, f"strict decoding error: {', '.join(found)}"))
     return Decoded(document, found)
 
 
@@ -229,8 +241,11 @@ def check_kind(document: Document, info: KindInfo) -> None:
 
 
 def _handled(document: Document, wrong: str, info: KindInfo) -> str:
+    """What is of another kind is read as that before it is found not to be convertible."""
     if wrong.startswith("the API version"):
         return wrong
+    if wrong.startswith("converting"):
+        wrong = _misfit_of_its_kind(document) or wrong
     version = (document.get("apiVersion") or info.api_version).rpartition("/")[2]
     return (
         f"{document.get('kind') or info.kind} in version {quoted(version)} cannot be handled as a {info.kind}: {wrong}"
@@ -252,6 +267,18 @@ def kind_problem(document: Document, info: KindInfo) -> str:
         )
     target = f"{info.group.partition('.')[0] or 'core'}.{info.kind}"
     return f"converting ({version}.{kind}) to ({target}): unknown conversion"
+
+
+def _misfit_of_its_kind(document: Document) -> str:
+    group, _, version = document["apiVersion"].rpartition("/")
+    try:
+        shape = shape_of(group, version, document["kind"])
+        shape.read(document)
+    except LookupError:
+        return ""
+    except DecodeError as error:
+        return told_of(error, document, shape)
+    return ""
 
 
 def _is_own(group: str, version: str, kind: str, info: KindInfo) -> bool:

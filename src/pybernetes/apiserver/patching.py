@@ -21,6 +21,7 @@ from pybernetes.api.patch.checking import go_text
 from pybernetes.api.schema import DecodeError, Reading, Shape, find_duplicates
 from pybernetes.api.schema.conversion import convert
 from pybernetes.api.schema.duplicates import merging
+from pybernetes.api.schema.misfits import told_of
 from pybernetes.apiserver import patched_text
 from pybernetes.apiserver.decoding import Decoded, identity_problem, kind_problem, read_keeping_reset
 from pybernetes.apiserver.http import ApiRequest
@@ -100,7 +101,9 @@ class Patch:
         try:
             reading = self._reading(patched, info, live)
         except DecodeError as error:
-            raise self.refused(patched, str(error), live) from error
+            is_converted = self._type is PatchType.STRATEGIC
+            why = str(error) if is_converted else told_of(error, patched, self._shape)
+            raise self.refused(patched, why, live) from error
         if self._mode is FieldValidation.IGNORE or not (reading.unknown or repeated):
             return Decoded(reading.document)
         found = [*repeated, *(f"unknown field {quoted(path)}" for path in self._in_order(reading.unknown, info, live))]

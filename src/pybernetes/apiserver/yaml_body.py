@@ -32,8 +32,8 @@ def read_yaml(body: bytes) -> Any:
     """The first document of a body. JSON is YAML, and is read faster. Raises UnreadableYaml."""
     if body[:1] == b"{":
         try:
-            return go_json.loads(body)
-        except go_json.UnreadableJson:
+            return _from_json(body)
+        except (go_json.UnreadableJson, OverflowError):
             pass
     try:
         return _Document().read(_events(body))
@@ -274,6 +274,34 @@ _MOST_DIGITS = 64
 
 
 # ---- as JSON
+
+
+_FRACTION = re.compile(rb"[:\[,]\s*-?[0-9]+[.eE]")
+"""A number that is not written as a whole one, or what looks like it within a text."""
+
+
+def _from_json(body: bytes) -> Any:
+    """Raises UnreadableJson, and OverflowError for a number that is none in YAML."""
+    value = go_json.loads(body)
+    if _FRACTION.search(body):
+        value = _with_whole_numbers(value)
+    return orjson.loads(orjson.dumps(value, option=orjson.OPT_SORT_KEYS))
+
+
+_LEAST_BEYOND = 2.0**63
+"""What is no int64 is written with an exponent, or as one that nothing reads."""
+
+
+def _with_whole_numbers(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _with_whole_numbers(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_with_whole_numbers(one) for one in value]
+    if not isinstance(value, float):
+        return value
+    if not math.isfinite(value):
+        raise OverflowError
+    return _number(value) if abs(value) < _LEAST_BEYOND else value
 
 
 def _as_json(value: Any) -> Any:

@@ -25,6 +25,9 @@ class DecodeError(ValueError):
 
     alone = ""
     """What is said where the value was read by itself and not within a document, if that differs."""
+    path: Sequence[str | int] = ()
+    """Fields' names, keys and indexes that lead to ``value``, where it is known."""
+    value: Any = None
 
 
 Place = tuple[Any, str | int | tuple[str], str]
@@ -48,7 +51,7 @@ def path_of(place: Place | None, name: str | None = None) -> str:
 
 
 class Mismatch(DecodeError):
-    """The JSON value at ``path`` (fields' names, keys and indexes) is not of the field's type."""
+    """The JSON value at ``path`` is not of the field's type."""
 
     plain = ""
     """Go's kind of the field where its type is a named text or boolean."""
@@ -79,7 +82,9 @@ def mismatch(value: Any, place: Place | None, go_type: str) -> Mismatch:
 
 def not_unmarshalled(value: Any, place: Place | None, go_type: str) -> DecodeError:
     """The type reads its values itself, from another JSON type than this."""
-    error = DecodeError(str(mismatch(value, place, go_type)))
+    wrong = mismatch(value, place, go_type)
+    error = DecodeError(str(wrong))
+    error.path, error.value = wrong.path, value
     error.alone = str(mismatch(value, None, go_type))
     return error
 
