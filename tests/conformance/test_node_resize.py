@@ -94,11 +94,19 @@ def resized(space: Space, plans: Mapping[str, Plan]) -> dict[str, Manifest]:
 def _settled(pods: Pods, name: str, wanted: Sizes, first: Manifest) -> Manifest:
     found = pods.until(name, lambda pod: is_as_wanted(pod, wanted))
     assert_kernel_has(pods, name, wanted)
+    assert found["status"]["allocatedResources"] == _together(wanted)
     statuses, began = found["status"]["containerStatuses"], first["status"]["containerStatuses"]
     assert [one["restartCount"] for one in statuses] == [0] * len(wanted)
     assert [one["containerID"] for one in statuses] == [one["containerID"] for one in began]
     assert found["status"]["qosClass"] == first["status"]["qosClass"]
     return found
+
+
+def _together(sizes: Sizes) -> dict[str, str]:
+    """What all containers request."""
+    cpu = sum(quantity.milli(one[0] or one[2] or "0") for one in sizes.values())
+    memory = sum(quantity.value(one[1] or one[3] or "0") for one in sizes.values())
+    return {"cpu": f"{cpu}m", **({"memory": f"{memory >> 20}Mi"} if memory else {})}
 
 
 def _adds(before: Sizes, after: Sizes) -> bool:
@@ -122,8 +130,11 @@ def test_guaranteed_containers_grow_and_shrink_together(space: Space) -> None:
         name: (before, {one: equal(*size) for one, size in zip(before, sizes, strict=True)})
         for name, sizes in wanted.items()
     }
+    together = _together(before)
     for found in resized(space, plans).values():
         assert found["status"]["qosClass"] == "Guaranteed"
+        assert found["status"]["resources"] == {"requests": together, "limits": together}
+    space.cluster.until("the end of a resize", lambda: "ResizeCompleted" in space.events("increase"))
 
 
 @pytest.mark.conformance(

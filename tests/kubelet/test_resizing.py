@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from kubelet.observations import declared, observed, seen
-from pybernetes.api.models.core_v1 import ContainerResizePolicy, ContainerStatus, Pod, ResourceRequirements
+from pybernetes.api.models.core_v1 import Container, ContainerResizePolicy, ContainerStatus, Pod, ResourceRequirements
 from pybernetes.kubelet import admission, cgroups, resizing, resources
 from pybernetes.kubelet.cgroups import Cgroups, Setting
+from pybernetes.kubelet.pod_share import share_of
+from pybernetes.kubelet.resizing import Progress
 from pybernetes.kubelet.resources import PodResources, Qos
 from pybernetes.kubelet.status import Reason
 
@@ -39,7 +41,7 @@ def test_what_is_refused_leaves_the_pod_with_what_it_has() -> None:
     decision = resizing.decide(big, resizing.asked_for(small), lambda pod: refusal)
     effective = resizing.with_allocation(big, decision.allocation)
     assert effective.spec.containers[0].resources.requests["cpu"] == "1"
-    (condition,) = resizing.conditions(big, decision.refusal, "")
+    (condition,) = resizing.conditions(big, decision.refusal, None)
     assert (condition.type, condition.reason) == ("PodResizePending", "Deferred")
 
 
@@ -49,7 +51,7 @@ def test_an_earlier_grant_is_read_from_the_status() -> None:
         name="main", container_id="containerd://x", resources=asking("1").spec.containers[0].resources
     )
     pod.status.container_statuses = [known]
-    assert resizing.granted_before(pod)["main"].requests["cpu"] == "1"
+    assert resizing.granted_before(pod).containers["main"].requests["cpu"] == "1"
 
 
 def test_a_container_whose_group_differs_is_updated() -> None:
@@ -89,6 +91,37 @@ def test_a_node_refuses_for_now_or_for_ever() -> None:
 def test_a_pods_group_is_widened_before_and_tightened_after() -> None:
     one, other = PodResources(100, 5000, None), PodResources(200, 4000, 10)
     assert resizing.roomier(one, other) == PodResources(200, 5000, None)
+
+
+def test_a_grant_is_in_progress_until_it_is_done() -> None:
+    (condition,) = resizing.conditions(asking("1"), None, Progress(3))
+    assert (condition.type, condition.reason, condition.observed_generation) == ("PodResizeInProgress", "", 3)
+    (condition,) = resizing.conditions(asking("1"), None, Progress(3, "busy"))
+    assert (condition.reason, condition.message) == ("Error", "busy")
+
+
+def test_a_pod_that_states_resources_of_its_own_is_granted_them() -> None:
+    pod = asking("1")
+    pod.spec.resources = ResourceRequirements(requests={"cpu": "2", "memory": "1G"}, limits={"memory": "2Gi"})
+    before = resizing.asked_for(pod)
+    pod.status.resources = ResourceRequirements(requests={"cpu": "2", "memory": "1000000000"}, limits={"memory": "1Gi"})
+    known = resizing.granted_before(pod)
+    assert known.pod == ResourceRequirements(requests={"cpu": "2", "memory": "1G"}, limits={"memory": "1Gi"})
+    assert resizing.decide(pod, known, grant).allocation == before
+    assert resizing.with_allocation(pod, known).spec.resources == known.pod
+
+
+def test_the_status_shows_what_the_whole_pod_has() -> None:
+    pod = asking("1500m")
+    pod.spec.containers.append(Container(name="other"))
+    pod.spec.containers[0].resources.limits = {"cpu": "2", "memory": "64Mi"}
+    pod.spec.overhead = {"cpu": "100m"}
+    share = share_of(pod)
+    assert share.requests == {"cpu": "1600m", "memory": "64Mi"}
+    assert share.shown("Pending").limits == {"cpu": "2100m", "memory": "64Mi"}
+    running = ResourceRequirements(requests={"cpu": "1600m", "memory": "64Mi"})
+    assert share.shown("Running") == running  # the other container has no limit
+    assert share_of(declared()).shown("Running") == ResourceRequirements()
 
 
 # ---- control groups

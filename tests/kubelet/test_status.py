@@ -171,6 +171,13 @@ def test_a_patch_names_only_what_changed() -> None:
     }
 
 
+def test_a_condition_of_ours_that_is_over_is_removed() -> None:
+    old = {"conditions": [{"type": "Ready", "status": "True"}, {"type": "PodResizeInProgress", "status": "True"}]}
+    new = {"conditions": [{"type": "Ready", "status": "True"}]}
+    assert difference(old, new) == {"conditions": [{"type": "PodResizeInProgress", "$patch": "delete"}]}
+    assert difference({"conditions": [{"type": "Another", "status": "True"}]}, {"conditions": []}) == {}
+
+
 def test_a_new_address_replaces_the_old_one() -> None:
     change = difference({"podIPs": [{"ip": "a"}]}, {"podIPs": [{"ip": "b"}]})
     assert change == {"podIPs": [{"$patch": "replace"}, {"ip": "b"}]}

@@ -22,6 +22,10 @@ from .configuration import NodeConfiguration
 from .machine import Machine
 
 
+FEATURES = ("ExtendWebSocketsToKubelet", "InPlacePodLevelResourcesVerticalScaling")
+"""What this kubelet can do that not every kubelet of the version can; in order, as it is validated."""
+
+
 @dataclass(frozen=True, slots=True)
 class Readings:
     """What changes about a node. Empty problems mean ready."""
@@ -140,6 +144,7 @@ def status_of(
             architecture=machine.architecture,
         ),
         images=[core_v1.ContainerImage(names=names, size_bytes=size) for names, size in readings.images],
+        declared_features=list(FEATURES),
         runtime_handlers=[core_v1.NodeRuntimeHandler(name=name) for name in readings.handlers],
     )
 

@@ -373,6 +373,7 @@ class PodWorker:
             ended=ended,
             more=[*self._resizer.conditions(self.pod), *self._disruption()],
             failure=self._failure,
+            share=self._resizer.share,
             old=host.statuses.get(self.uid),
         )
         status = status_of(self._resizer.as_granted(self.pod), observed, context)

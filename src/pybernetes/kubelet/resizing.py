@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from pybernetes.api import quantity
 from pybernetes.api.models.core_v1 import Container, ContainerStatus, Pod, PodCondition, ResourceRequirements
 
 from . import resources
@@ -23,8 +24,21 @@ from .status import Reason
 PENDING = "PodResizePending"
 IN_PROGRESS = "PodResizeInProgress"
 
-Allocation = Mapping[str, ResourceRequirements]
-"""What the node has granted, by container."""
+
+@dataclass(frozen=True, slots=True)
+class Allocation:
+    """What the node has granted: to each container, and to the pod where that states resources of its own."""
+
+    containers: Mapping[str, ResourceRequirements]
+    pod: ResourceRequirements | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """A resize that was granted for a generation and is not done; `problem` is why the last try was in vain."""
+
+    generation: int
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,21 +51,39 @@ def resizable(pod: Pod) -> list[Container]:
     return [*pod.spec.containers, *(c for c in pod.spec.init_containers if c.restart_policy == "Always")]
 
 
-def asked_for(pod: Pod) -> dict[str, ResourceRequirements]:
-    return {container.name: container.resources for container in resizable(pod)}
+def asked_for(pod: Pod) -> Allocation:
+    return Allocation({container.name: container.resources for container in resizable(pod)}, pod.spec.resources)
 
 
-def granted_before(pod: Pod) -> dict[str, ResourceRequirements]:
+def granted_before(pod: Pod) -> Allocation:
     """What an earlier kubelet granted, as the pod's status tells; what the pod asks for where it tells nothing."""
     known: dict[str, ContainerStatus] = {
         status.name: status for status in (*pod.status.container_statuses, *pod.status.init_container_statuses)
     }
-    granted = asked_for(pod)
+    granted = {container.name: container.resources for container in resizable(pod)}
     for name in granted:
         status = known.get(name)
         if status is not None and status.container_id and status.resources is not None:
             granted[name] = status.resources
-    return granted
+    return Allocation(granted, _of_pod_before(pod))
+
+
+def _of_pod_before(pod: Pod) -> ResourceRequirements | None:
+    """The status shows more than the pod states for itself."""
+    level, shown = pod.spec.resources, pod.status.resources
+    if level is None or shown is None:
+        return level
+    return ResourceRequirements(
+        requests=_as_shown(level.requests, shown.requests), limits=_as_shown(level.limits, shown.limits)
+    )
+
+
+def _as_shown(stated: Mapping[str, str], shown: Mapping[str, str]) -> dict[str, str]:
+    """The amounts that are shown, in the words of what is stated where both are the same."""
+    return {
+        name: amount if quantity.parse(shown.get(name, amount)) == quantity.parse(amount) else shown[name]
+        for name, amount in stated.items()
+    }
 
 
 def decide(pod: Pod, allocation: Allocation, refusal_of: Callable[[Pod], Reason | None]) -> Decision:
@@ -69,13 +101,14 @@ def with_allocation(pod: Pod, allocation: Allocation) -> Pod:
         return pod
 
     def granted(container: Container) -> Container:
-        found = allocation.get(container.name)
+        found = allocation.containers.get(container.name)
         return container if found is None else msgspec.structs.replace(container, resources=found)
 
     spec = msgspec.structs.replace(
         pod.spec,
         containers=[granted(container) for container in pod.spec.containers],
         init_containers=[granted(container) for container in pod.spec.init_containers],
+        resources=allocation.pod,
     )
     return msgspec.structs.replace(pod, spec=spec)
 
@@ -127,9 +160,8 @@ def roomier(one: PodResources, other: PodResources) -> PodResources:
     )
 
 
-def conditions(pod: Pod, refusal: Reason | None, failure: str) -> list[PodCondition]:
+def conditions(pod: Pod, refusal: Reason | None, progress: Progress | None) -> list[PodCondition]:
     """What the pod's status says about a resize that is not done."""
-    generation = pod.metadata.generation
     found: list[PodCondition] = []
     if refusal is not None:
         found.append(
@@ -138,13 +170,32 @@ def conditions(pod: Pod, refusal: Reason | None, failure: str) -> list[PodCondit
                 status="True",
                 reason=refusal.reason,
                 message=refusal.message,
-                observed_generation=generation,
+                observed_generation=pod.metadata.generation,
             )
         )
-    if failure:
+    if progress is not None:
         found.append(
             PodCondition(
-                type=IN_PROGRESS, status="True", reason="Error", message=failure, observed_generation=generation
+                type=IN_PROGRESS,
+                status="True",
+                reason="Error" if progress.problem else "",
+                message=progress.problem,
+                observed_generation=progress.generation,
             )
         )
     return found
+
+
+def told(what: str, pod: Pod, problem: str = "") -> str:
+    """An event's words: what happens, and what the pod asks for."""
+
+    def stated(containers: Iterable[Container]) -> list[dict[str, object]]:
+        return [{"name": one.name, "resources": one.resources} for one in containers]
+
+    summary: dict[str, object] = {}
+    if pod.spec.init_containers:
+        summary["initContainers"] = stated(pod.spec.init_containers)
+    summary |= {"containers": stated(pod.spec.containers), "generation": pod.metadata.generation}
+    if problem:
+        summary["error"] = problem
+    return f"{what}: {msgspec.json.encode(summary).decode()}"

@@ -126,7 +126,12 @@ def of_pod(pod: Pod) -> PodResources:
         quota = _amount("cpu", pod_limits["cpu"])
     if "memory" in pod_limits:
         memory = _amount("memory", pod_limits["memory"])
-    return PodResources(cpu, None if quota is None else cpu_quota(quota), memory)
+    overhead = {name: _amount(name, (pod.spec.overhead or {}).get(name)) for name in ("cpu", "memory")}
+    return PodResources(
+        cpu + overhead["cpu"],
+        None if quota is None else cpu_quota(quota + overhead["cpu"]),
+        None if memory is None else memory + overhead["memory"],
+    )
 
 
 def _limit_of_all(

@@ -31,6 +31,7 @@ from pybernetes.api.models.core_v1 import (
 from . import plan, resources
 from .conditions import OURS, TERMINAL, Phase, conditions_of, phase_of
 from .observed import ObservedContainer, ObservedPod
+from .pod_share import PodShare
 from .runtime import ContainerState as RuntimeState
 
 
@@ -61,6 +62,8 @@ class StatusContext:
     """Conditions about a resize; those of an earlier one are dropped."""
     failure: Reason | None = None
     """The node itself has given the pod up: evicted, rejected, past its deadline."""
+    share: PodShare | None = None
+    """What the whole pod has of the node, where that is told."""
     old: PodStatus | None = None
     """The last status made here, newer than the one in the pod perhaps."""
 
@@ -80,6 +83,7 @@ def status_of(pod: Pod, observed: ObservedPod, context: StatusContext) -> PodSta
         phase = Phase.FAILED
     conditions = conditions_of(pod, phase, main, init, observed.ready_sandbox is not None)
     ips = (context.host_ips if pod.spec.host_network else observed.ips) or _old_ips(old, phase)
+    share = context.share
     reason = context.failure or _reason_kept(pod, old, phase)
     return msgspec.structs.replace(
         pod.status,
@@ -97,6 +101,8 @@ def status_of(pod: Pod, observed: ObservedPod, context: StatusContext) -> PodSta
         container_statuses=list(main.values()),
         ephemeral_container_statuses=ephemeral,
         observed_generation=pod.metadata.generation,
+        allocated_resources=pod.status.allocated_resources if share is None else dict(share.requests),
+        resources=pod.status.resources if share is None else share.shown(pod.status.phase),
     )
 
 
@@ -123,7 +129,7 @@ def _merged(pod: Pod, old: Sequence[PodCondition], new: Sequence[PodCondition], 
             msgspec.structs.replace(
                 condition,
                 last_transition_time=previous.last_transition_time if same and previous is not None else now,
-                observed_generation=pod.metadata.generation,
+                observed_generation=condition.observed_generation or pod.metadata.generation,
             )
         )
     told = {*OURS, *(condition.type for condition in new)}

@@ -20,6 +20,8 @@ from pybernetes.api.errors import ApiError
 from pybernetes.api.models.core_v1 import Pod, PodStatus
 from pybernetes.client import Client, PatchType, Unreachable
 
+from .conditions import OURS
+
 log = structlog.get_logger(__name__)
 Document = dict[str, Any]
 
@@ -164,9 +166,12 @@ def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> Document:
 
 
 def _changed_conditions(old: Any, new: Any) -> list[Document]:
+    """Those of ours that are over are removed; others' conditions are others' affair."""
     before = {condition["type"]: condition for condition in old}
-    return [
+    over = [type for type in before if type in OURS and all(condition["type"] != type for condition in new)]
+    changed = [
         {**{name: None for name in before.get(condition["type"], {}) if name not in condition}, **condition}
         for condition in new
         if before.get(condition["type"]) != condition
     ]
+    return changed + [{"type": type, "$patch": "delete"} for type in over]
