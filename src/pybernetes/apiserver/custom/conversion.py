@@ -10,8 +10,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from typing import Any, Protocol
 
-from pybernetes.api import errors
-from pybernetes.api.fields import FieldError, aggregate, at
+import orjson
+
+from pybernetes.api import errors, go_json
+from pybernetes.api.fields import FieldError, aggregate, at, quoted
 from pybernetes.apiserver.resource import Document
 from pybernetes.apiserver.validation.metadata import check_annotations, check_labels
 from pybernetes.apiserver.webhook_client import CallFailed
@@ -57,50 +59,73 @@ class WebhookConversion:
             raise _failed(f"conversion webhook for {kind} failed: {error}") from error
         if len(converted) != len(documents):
             raise _failed(f"conversion webhook for {kind} returned {len(converted)} objects, expected {len(documents)}")
-        return [
-            _checked(kind, index, original, made, api_version)
-            for index, (original, made) in enumerate(zip(documents, converted, strict=True))
-        ]
+        return [_checked(kind, *pair, api_version) for pair in zip(documents, converted, strict=True)]
 
-    def _objects(self, answer: Document, uid: str) -> list[Document]:
-        wanted = f"apiextensions.k8s.io/{self._review}, Kind=ConversionReview"
-        group, _, version = str(answer.get("apiVersion") or "").rpartition("/")
-        given = f"{group}/{version}, Kind={answer.get('kind') or ''}"
-        if self._review == "v1" and given != wanted:
-            raise ConversionFailed(f"expected webhook response of {wanted}, got {given}")
+    def _objects(self, answer: Document, uid: str) -> list[Any]:
+        wanted = f"apiextensions.k8s.io/{self._review}"
+        api_version, kind = str(answer.get("apiVersion") or ""), str(answer.get("kind") or "")
+        if kind != "ConversionReview" or api_version.removeprefix("apiextensions.k8s.io/") not in REVIEW_VERSIONS:
+            raise ConversionFailed(
+                f'no kind {quoted(kind)} is registered for version {quoted(api_version)} in scheme "{_SCHEME}"'
+            )
+        if api_version != wanted:
+            given, stated = (f"{one.rpartition('/')[2]}.ConversionReview" for one in (api_version, wanted))
+            raise ConversionFailed(f"converting ({given}) to ({stated}): unknown conversion")
         response = answer.get("response")
         if not isinstance(response, dict):
             raise ConversionFailed("no response provided")
         if self._review == "v1" and response.get("uid", "") != uid:
             raise ConversionFailed(f'expected response.uid="{uid}", got "{response.get("uid", "")}"')
-        result = response.get("result") or {}
+        result = response.get("result")
+        result = result if isinstance(result, dict) else {}
         if result.get("status") != "Success":
             status = result.get("status") or ""
             raise ConversionFailed(result.get("message") or f"response.result.status was '{status}', not 'Success'")
-        return response.get("convertedObjects") or []
+        converted = response.get("convertedObjects") or []
+        if not isinstance(converted, list):
+            raise ConversionFailed(
+                f"json: cannot unmarshal {go_json.type_of(converted)} into Go struct field "
+                "ConversionResponse.response.convertedObjects of type []runtime.RawExtension"
+            )
+        return converted
+
+
+_SCHEME = "k8s.io/apiserver/pkg/util/webhook/client.go:71"
 
 
 def _failed(message: str) -> errors.ApiError:
     return errors.ApiError(500, "", message)
 
 
-def _checked(kind: str, index: int, original: Document, made: Document, api_version: str) -> Document:
+def _checked(kind: str, original: Document, made: Any, api_version: str) -> Document:
     """The converted object with the metadata of the original; labels and annotations may have changed."""
+    problem = _unreadable(made)
+    if problem:
+        raise _failed(problem)
     start = f"conversion webhook for {kind} returned invalid"
-    where = f"converted object at index {index}"
     if made.get("apiVersion") != api_version:
         why = f"invalid groupVersion (expected {api_version}, received {made.get('apiVersion') or ''})"
-        raise _failed(f"{start} {where}: {why}")
-    if made.get("kind") != original["kind"]:
-        why = f"invalid kind (expected {original['kind']}, received {made.get('kind') or ''})"
-        raise _failed(f"{start} {where}: {why}")
-    problem = next(_differences(original, made), None)
-    if problem is not None:
-        raise _failed(f"{start} {where}: {problem}")
+        raise _failed(f"{start} object at index 0: {why}")
+    if made["kind"] != original["kind"]:
+        why = f"invalid kind (expected {original['kind']}, received {made['kind']})"
+        raise _failed(f"{start} object at index 0: {why}")
+    problem = next(_differences(original, made), "")
+    if problem:
+        raise _failed(f"{start} object: {problem}")
     try:
         return {**made, "metadata": _metadata(original["metadata"], made.get("metadata"))}
     except ConversionFailed as error:
-        raise _failed(f"{start} metadata in object at index {index}: {error}") from error
+        raise _failed(f"{start} metadata: {error}") from error
+
+
+def _unreadable(made: Any) -> str:
+    if made is None:
+        return "unexpected end of JSON input"
+    if not isinstance(made, dict):
+        return f"json: cannot unmarshal {go_json.type_of(made)} into Go value of type map[string]interface {{}}"
+    if not made.get("kind"):
+        return f"Object 'Kind' is missing in '{orjson.dumps(made).decode()}'"
+    return ""
 
 
 def _differences(original: Document, made: Document) -> Iterator[str]:
@@ -116,19 +141,43 @@ def _metadata(original: Document, made: Any) -> Document:
     if made is None:
         raise ConversionFailed("missing metadata in converted object")
     metadata = deepcopy(original)
-    for name, check in (("labels", check_labels), ("annotations", check_annotations)):
+    for name, check, path in (
+        ("labels", check_labels, at.metadata.labels),
+        ("annotations", check_annotations, at.metadata.annotation),
+    ):
         stated = made.get(name)
         if stated is None:
             metadata.pop(name, None)
             continue
+        if not isinstance(stated, dict):
+            raise ConversionFailed(f"invalid metadata.{name} of type {_go_type(stated)} in converted object")
         for key, value in stated.items():
             if not isinstance(value, str):
                 raise ConversionFailed(
-                    f"metadata.{name}[{key}] must be a string, but is {type(value).__name__} in converted object"
+                    f"metadata.{name}[{key}] must be a string, but is {_go_type(value)} in converted object"
                 )
         if stated != (original.get(name) or {}):
-            problems: list[FieldError] = list(check(stated, at.metadata.child(name)))
+            problems: list[FieldError] = list(check(stated, path))
             if problems:
                 raise ConversionFailed(aggregate(problems))
         metadata[name] = stated
     return metadata
+
+
+def _go_type(value: Any) -> str:
+    """As %T shows what was read of JSON."""
+    match value:
+        case None:
+            return "<nil>"
+        case bool():
+            return "bool"
+        case str():
+            return "string"
+        case int():
+            return "int64"
+        case float():
+            return "float64"
+        case list():
+            return "[]interface {}"
+        case _:
+            return "map[string]interface {}"
