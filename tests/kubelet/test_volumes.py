@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -123,9 +124,31 @@ async def test_an_empty_dir_keeps_what_is_in_it_and_goes_with_the_pod(world: Wor
     assert not world.paths.pod("uid").exists()
 
 
+@pytest.mark.parametrize("medium", ["", "Memory"])
+async def test_what_containers_make_of_modes_stays(world: World, medium: str) -> None:
+    volume = Volume(name="data", empty_dir=core_v1.EmptyDirVolumeSource(medium=medium))
+    context = core_v1.PodSecurityContext(fs_group=os.getegid())
+    path = (await world.mount(volume, security_context=context))["data"]
+    assert path.stat().st_mode & 0o2777 == 0o2777
+    (path / "file").touch(0o600)
+    path.chmod(0o1700 if medium else 0o700)
+    await world.mount(volume, security_context=context)
+    assert (path / "file").stat().st_mode & 0o777 == 0o600
+
+
 async def test_a_config_map_is_files(world: World) -> None:
     path = (await world.mount(Volume(name="v", config_map=core_v1.ConfigMapVolumeSource(name="conf"))))["v"]
     assert files(path) == {"a": "1", "b": "2", "c": "\x00"}
+    assert path.stat().st_mode & 0o7777 == 0o777
+
+
+async def test_a_projected_directory_is_its_groups(world: World) -> None:
+    context = core_v1.PodSecurityContext(fs_group=os.getegid())
+    items = [KeyToPath(key="a", path="deep/down", mode=0o400)]
+    volume = Volume(name="v", config_map=core_v1.ConfigMapVolumeSource(name="conf", items=items))
+    path = (await world.mount(volume, security_context=context))["v"]
+    modes = [one.stat().st_mode & 0o7777 for one in (path, path / "deep", path / "deep" / "down")]
+    assert modes == [0o2777, 0o2755, 0o440]
 
 
 async def test_items_choose_paths_and_modes(world: World) -> None:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -45,6 +46,8 @@ Payload = Mapping[str, File]
 def write(directory: Path, payload: Payload, group: int | None, now: datetime) -> bool:
     """Makes `directory` show `payload`; answers whether anything changed."""
     files = {_clean(path): file for path, file in payload.items()}
+    if group is not None:
+        _open_to(directory, group)
     current = _current(directory)
     if current is not None and _shows(directory, current, files, group):
         return False
@@ -58,6 +61,14 @@ def write(directory: Path, payload: Payload, group: int | None, now: datetime) -
     if current is not None:
         shutil.rmtree(current, ignore_errors=True)
     return True
+
+
+def _open_to(directory: Path, group: int) -> None:
+    """The group may list the directory, and what comes into it is the group's."""
+    found = directory.stat()
+    if found.st_gid != group or not found.st_mode & stat.S_ISGID:
+        os.chown(directory, -1, group)
+        directory.chmod(stat.S_IMODE(found.st_mode) | 0o2550)
 
 
 def _clean(path: str) -> str:
@@ -114,8 +125,7 @@ def _fill(version: Path, files: Payload, group: int | None) -> None:
         target.chmod(_mode(file, group))
     if group is not None:
         for directory in (version, *(path for path in version.rglob("*") if path.is_dir())):
-            os.chown(directory, -1, group)
-            directory.chmod(0o2755)
+            _open_to(directory, group)
 
 
 def _link(directory: Path, names: set[str]) -> None:

@@ -24,7 +24,9 @@ async def mount(pod: Pod, volume: Volume, context: VolumeContext) -> Mounted:
         context, pod.metadata.namespace or "", source.name or "", source.items, mode, bool(source.optional)
     )
     path = context.directory_of(PLUGIN)
-    path.mkdir(parents=True, exist_ok=True)
+    if not path.exists():
+        path.mkdir(parents=True)
+        path.chmod(0o777)
     await asyncio.to_thread(atomic_writer.write, path, payload, group_of(pod), context.now)
     return Mounted(path, read_only=True, live=True)
 

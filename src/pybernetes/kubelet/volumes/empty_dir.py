@@ -1,7 +1,7 @@
 """emptyDir: scratch space that lives as long as its pod, on disk or in memory.
 
 Follows pkg/volume/emptydir: mode 0777, a tmpfs for medium Memory no larger than its sizeLimit and the pod's memory
-        limit.
+        limit. Modes and groups are set once: what containers make of them later stays.
 """
 
 from __future__ import annotations
@@ -23,11 +23,12 @@ async def mount(pod: Pod, volume: Volume, context: VolumeContext) -> Mounted:
     fresh = not path.exists()
     path.mkdir(parents=True, exist_ok=True)
     if source.medium == "Memory":
-        context.mounter.tmpfs(path, memory_size(pod, source.size_limit, context))
+        fresh = context.mounter.tmpfs(path, memory_size(pod, source.size_limit, context))
     elif source.medium:
         raise VolumeError(f'emptyDir medium "{source.medium}" is not built')
-    if fresh or source.medium == "Memory":
+    elif fresh:
         path.chmod(0o777)
+    if fresh:
         _share(pod, path)
     return Mounted(path)
 

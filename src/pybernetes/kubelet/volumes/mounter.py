@@ -1,7 +1,7 @@
 """Mounting, as the few operations that volumes need.
 
-Guarantees  `tmpfs` and `bind` are idempotent: what is mounted already stays. `unmount_below` leaves nothing mounted
-            under a path, deepest first, and succeeds when nothing was.
+Guarantees  `tmpfs` and `bind` are idempotent: what is mounted already stays; `tmpfs` answers whether it is new.
+            `unmount_below` leaves nothing mounted under a path, deepest first, and succeeds when nothing was.
 `SystemMounter` needs CAP_SYS_ADMIN. `PlainDirectories` stands in without it: tmpfs is a directory, a bind is a
 symbolic link.
 """
@@ -11,6 +11,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+import stat
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
@@ -25,7 +26,7 @@ _MNT_DETACH = 2
 
 
 class Mounter(Protocol):
-    def tmpfs(self, path: Path, size: int | None) -> None: ...
+    def tmpfs(self, path: Path, size: int | None) -> bool: ...
 
     def bind(self, source: str, target: Path) -> None: ...
 
@@ -42,10 +43,12 @@ class SystemMounter:
     def __init__(self) -> None:
         self._libc = ctypes.CDLL(None, use_errno=True)
 
-    def tmpfs(self, path: Path, size: int | None) -> None:
-        if os.stat(path).st_dev == os.stat(path.parent).st_dev:
-            options = "mode=0777" if size is None else f"mode=0777,size={size}"
-            self._mount("tmpfs", path, "tmpfs", 0, options)
+    def tmpfs(self, path: Path, size: int | None) -> bool:
+        """Open to everybody, with the sticky bit, as the kernel has it."""
+        if os.stat(path).st_dev != os.stat(path.parent).st_dev:
+            return False
+        self._mount("tmpfs", path, "tmpfs", 0, None if size is None else f"size={size}")
+        return True
 
     def bind(self, source: str, target: Path) -> None:
         if not self.is_mount(target):
@@ -82,8 +85,11 @@ class SystemMounter:
 class PlainDirectories:
     """No mounts at all: for tests and for nodes without privileges."""
 
-    def tmpfs(self, path: Path, size: int | None) -> None:
-        path.mkdir(parents=True, exist_ok=True)
+    def tmpfs(self, path: Path, size: int | None) -> bool:
+        if path.stat().st_mode & stat.S_ISVTX:
+            return False
+        path.chmod(0o1777)
+        return True
 
     def bind(self, source: str, target: Path) -> None:
         real = os.path.realpath(source)
