@@ -101,6 +101,7 @@ def test_a_secret_and_a_config_map_stand_in_one_pod(space: Space) -> None:
     assert lines == ["/map/key -rw-r--r-- map", "/hidden/key -rw-r--r-- secret"]
 
 
+@pytest.mark.nightly
 @pytest.mark.conformance("EmptyDir Wrapper Volume, ConfigMap volumes, no race")
 def test_five_pods_with_fifty_config_maps_each_start(space: Space) -> None:
     names = [f"racey-{number}" for number in range(50)]
