@@ -61,6 +61,22 @@ async def test_a_daemon_set_has_a_pod_on_every_node_and_rolls_to_a_new_template(
     assert sorted(one.revision for one in revisions.items) == [1, 2]
 
 
+async def test_a_daemon_set_takes_over_the_pods_and_the_past_of_one_before_it(cluster: Cluster) -> None:
+    spec = {"selector": {"matchLabels": {"app": "x"}}, "template": template()}
+    first = await cluster.apply(made(apps_v1.DaemonSet, "agent", spec=spec))
+    (before,) = await cluster.pods_of(first, ready=1)
+    await cluster.delete(first, propagation="Orphan")
+    await cluster.settle(quiet=5)
+    changed = {**spec, "template": template(["sleep", "1000"]), "updateStrategy": {"type": "OnDelete"}}
+    second = await cluster.apply(made(apps_v1.DaemonSet, "agent", spec=changed))
+    (after,) = await cluster.pods_of(second, ready=1)
+    assert after.metadata.uid == before.metadata.uid
+    await cluster.settle(quiet=5)
+    revisions = (await cluster.client.list(apps_v1.ControllerRevision, "default")).items
+    assert sorted(one.revision for one in revisions) == [1, 2]
+    assert all(meta.is_controlled_by(one, second) for one in revisions)
+
+
 async def test_a_service_lists_its_ready_pods_and_forgets_deleted_ones(cluster: Cluster) -> None:
     port = {"port": 80, "targetPort": 8080}
     service = made(core_v1.Service, "web", spec={"selector": {"app": "x"}, "ports": [port]})

@@ -20,7 +20,6 @@ from pybernetes.client import key_of
 from pybernetes.client.events import WARNING
 from pybernetes.controllers.controller import (
     DONE,
-    OWNED,
     Context,
     Controller,
     For,
@@ -33,7 +32,7 @@ from pybernetes.controllers.controller_history import HASH_LABEL, History, plan_
 from pybernetes.controllers.daemonset_plan import Plan, daemon_template, node_of, plan, status
 from pybernetes.controllers.expectations import TIMEOUT
 from pybernetes.controllers.failure_backoff import FailureBackoff
-from pybernetes.controllers.ownership import adopters, claimed_pods
+from pybernetes.controllers.ownership import adopters, claimed, claimed_pods
 from pybernetes.controllers.pod_control import create_pod, delete_pod
 from pybernetes.controllers.pods import available_at, pod_from_template
 from pybernetes.controllers.slow_start import BURST, all_at_once, slow_start
@@ -62,7 +61,6 @@ class DaemonSetController(Controller):
         self.daemon_sets = self.informer(apps_v1.DaemonSet)
         self.pods = self.informer(core_v1.Pod)
         self.nodes = self.informer(core_v1.Node)
-        self.revisions = self.informer(apps_v1.ControllerRevision)
         self._failures = FailureBackoff(context.clock)
 
     async def reconcile(self, key: Key) -> Result:
@@ -88,7 +86,7 @@ class DaemonSetController(Controller):
 
     async def _keep_history(self, daemon_set: apps_v1.DaemonSet, pods: Sequence[core_v1.Pod]) -> History:
         hashes = {pod.metadata.labels.get(HASH_LABEL, "") for pod in pods}
-        revisions = self.revisions.by_index(OWNED, daemon_set.metadata.uid)
+        revisions = await claimed(self, apps_v1.ControllerRevision, daemon_set, _selector(daemon_set))
         history = plan_history(daemon_set, revisions, lambda one: one.metadata.labels.get(HASH_LABEL, "") in hashes)
         if daemon_set.metadata.deletion_timestamp is not None:
             return history
