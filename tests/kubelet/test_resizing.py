@@ -64,6 +64,15 @@ def test_a_container_whose_group_differs_is_updated() -> None:
     assert resizing.updates(pod, report, {}, MEMORY) == []
 
 
+def test_an_init_container_is_updated_while_it_runs() -> None:
+    pod = declared()
+    first = Container(name="first", resources=ResourceRequirements(limits={"memory": "64Mi"}))
+    pod.spec.init_containers = [first]
+    has = resources.of_container(pod, Container(name="first"), MEMORY)
+    (update,) = resizing.updates(pod, observed(seen("first")), {"first-0": has}, MEMORY)
+    assert (update.name, update.resources.memory_limit, update.restart) == ("first", 64 << 20, False)
+
+
 @pytest.mark.parametrize(("resource", "restart"), [("cpu", True), ("memory", False)])
 def test_the_resize_policy_may_ask_for_a_restart(resource: str, restart: bool) -> None:
     pod = asking("2")

@@ -21,8 +21,11 @@ from pybernetes.api.models.core_v1 import Node, NodeAddress, NodeCondition, Node
 from .configuration import NodeConfiguration
 from .machine import Machine
 
-
-FEATURES = ("ExtendWebSocketsToKubelet", "InPlacePodLevelResourcesVerticalScaling")
+FEATURES = (
+    "ExtendWebSocketsToKubelet",
+    "InPlacePodLevelResourcesVerticalScaling",
+    "InPlacePodVerticalScalingInitContainers",
+)
 """What this kubelet can do that not every kubelet of the version can; in order, as it is validated."""
 
 

@@ -70,7 +70,7 @@ class Resizer:
 
     def starts(self, pod: Pod, start: Start) -> None:
         """A container is about to be made of `pod`."""
-        if start.role in (Role.MAIN, Role.SIDECAR):
+        if start.role is not Role.EPHEMERAL:
             container = container_named(pod, start.name)
             self._made_with[start.name] = resources.of_container(pod, container, self._host.node_memory)
 

@@ -48,7 +48,7 @@ class Decision:
 
 
 def resizable(pod: Pod) -> list[Container]:
-    return [*pod.spec.containers, *(c for c in pod.spec.init_containers if c.restart_policy == "Always")]
+    return [*pod.spec.containers, *pod.spec.init_containers]
 
 
 def asked_for(pod: Pod) -> Allocation:
