@@ -16,9 +16,11 @@ from msgspec.structs import replace
 from pybernetes.api import errors, go_json
 from pybernetes.api.kinds import KindInfo
 from pybernetes.api.patch import PatchError, checking
-from pybernetes.api.patch.apply import Applied, Author, Conflicts, Typed, apply
+from pybernetes.api.patch.apply import Applied, Author, Conflicts, apply
+from pybernetes.api.patch.error import UnfitVersion
 from pybernetes.api.patch.field_set import EMPTY, Fields, difference
 from pybernetes.api.patch.managed import Managers
+from pybernetes.api.patch.pruning import Typed
 from pybernetes.api.patch.structured import compare, fields_of
 from pybernetes.api.schema import DecodeError, Shape
 from pybernetes.api.schema.conversion import convert
@@ -115,6 +117,8 @@ def applied(
     def attempt(*, force: bool) -> Applied | Conflicts:
         try:
             return apply(live, configuration.document, managers, typed, author, keep, force=force)
+        except UnfitVersion as error:
+            raise errors.ApiError(500, "", str(error)) from error
         except PatchError as error:
             raise errors.ApiError(500, "", f"failed to merge config: {error}") from error
 

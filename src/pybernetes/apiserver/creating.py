@@ -9,6 +9,7 @@ Follows k8s.io/apiserver/pkg/registry/rest/create.go.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 
 from msgspec.structs import replace
 
@@ -27,6 +28,7 @@ from pybernetes.apiserver.objects import StoredObject
 from pybernetes.apiserver.owners import REPEATED, REPEATED_AFTER, drop_repeated_owners
 from pybernetes.apiserver.resource import NOTHING_RESERVED, Context, Document, Reservation
 from pybernetes.apiserver.storage import Storage, forget_what_the_server_sets
+from pybernetes.apiserver.unconverted import Unconverted, converting
 from pybernetes.apiserver.validation.metadata import check_common_metadata
 from pybernetes.store.contract import Committed, Condition, Exists, ModRevisionIs, Put
 
@@ -49,7 +51,11 @@ class Creating(Storage):
             document = self._shown(self._judged(document))
         drop_repeated_owners(document, context, REPEATED)
         if managers is None:
-            managers = self._managers_of_new(document, context, emptied)
+            of_new = partial(self._managers_of_new, tracking.take(document), document, context, emptied)
+            try:
+                managers = of_new()
+            except Unconverted as asked:
+                managers = await converting(asked, of_new)
         tracking.record(document, managers)
         attributes = Attributes(Operation.CREATE, self.resource, namespace, metadata.get("name", ""), context, document)
         await self.admission.mutate(attributes)
@@ -104,8 +110,9 @@ class Creating(Storage):
         if not self.info.namespaced:
             self._default(document)
 
-    def _managers_of_new(self, document: Document, context: Context, emptied: Sequence[Steps]) -> Managers:
-        sent = tracking.take(document)
+    def _managers_of_new(
+        self, sent: Managers, document: Document, context: Context, emptied: Sequence[Steps]
+    ) -> Managers:
         if not context.manager:
             return {}
         author = tracking.author_of(self.info, context, "")

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pybernetes.api.fields import FieldError
     from pybernetes.api.kinds import KindInfo
     from pybernetes.api.patch.parts import Kind
+    from pybernetes.api.patch.pruning import OtherVersion
     from pybernetes.api.schema import Shape
     from pybernetes.apiserver.admission.contract import Judge
     from pybernetes.apiserver.audit.event import Audited
@@ -223,6 +224,10 @@ class Custom(Protocol):
     @property
     def structure(self) -> Kind:
         """How its objects are taken apart by server-side apply."""
+
+    @property
+    def other_versions(self) -> Mapping[str, OtherVersion]:
+        """As which managers may have seen its objects; by apiVersion."""
 
     @property
     def form(self) -> Form:

@@ -18,10 +18,11 @@ from msgspec.structs import replace
 
 from pybernetes.api.clock import Clock
 from pybernetes.api.kinds import KindInfo
-from pybernetes.api.patch.apply import Author, Typed, updated
+from pybernetes.api.patch.apply import Author, updated
 from pybernetes.api.patch.field_set import Path, difference, fields_at, has, union
 from pybernetes.api.patch.managed import UPDATE, Entry, Manager, Managers
 from pybernetes.api.patch.parts import kind_of
+from pybernetes.api.patch.pruning import Typed
 from pybernetes.api.schema import shape_of
 from pybernetes.apiserver.admission.contract import Attributes, Judge, Kind
 from pybernetes.apiserver.answers import media_answer

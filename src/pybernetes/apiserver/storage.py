@@ -23,9 +23,9 @@ from msgspec.structs import replace
 from pybernetes.api import errors
 from pybernetes.api.fields import FieldError
 from pybernetes.api.figures import Histograms
-from pybernetes.api.patch.apply import OtherVersion, Typed
 from pybernetes.api.patch.newcomers import Newcomers
 from pybernetes.api.patch.parts import kind_of
+from pybernetes.api.patch.pruning import OtherVersion, Typed
 from pybernetes.api.schema import Shape, shape_of
 from pybernetes.apiserver.admission.contract import Attributes, Chain
 from pybernetes.apiserver.figures import REQUEST_SECONDS
@@ -109,7 +109,7 @@ class Storage:
     def typed(self) -> Typed:
         """How objects of the kind are taken apart, field by field."""
         structure = self._custom.structure if self._custom is not None else kind_of(self.shape.definition)
-        others = {} if self._custom is not None else self._other_versions()
+        others = self._custom.other_versions if self._custom is not None else self._other_versions()
         return Typed(structure, self.shape.read({}).document, others)
 
     def _other_versions(self) -> dict[str, OtherVersion]:
@@ -118,6 +118,7 @@ class Storage:
             other.info.api_version: OtherVersion(
                 kind_of(shape_of(other.info.group, other.info.version, other.info.kind).definition),
                 partial(converted, self.resource, other),
+                partial(converted, other, self.resource),
             )
             for other in self._siblings()
         }

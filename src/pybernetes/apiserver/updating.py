@@ -11,6 +11,7 @@ Follows k8s.io/apiserver/pkg/registry/rest/update.go.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import msgspec
 from msgspec.structs import replace
@@ -28,6 +29,7 @@ from pybernetes.apiserver.owners import REPEATED, REPEATED_AFTER, drop_repeated_
 from pybernetes.apiserver.resource import NOTHING_RESERVED, Context, Document, Reservation
 from pybernetes.apiserver.rules import Models, UpdateRule
 from pybernetes.apiserver.storage import MOST_RACES, Storage
+from pybernetes.apiserver.unconverted import Unconverted, converting
 from pybernetes.store.contract import Committed, ModRevisionIs, Put
 
 STATUS = "status"
@@ -67,21 +69,11 @@ class Updating(Storage):
         """Raises 404 when absent and 409 when the version that the client stated is not the current one."""
         for _ in range(MOST_RACES):
             current = await self.get(namespace, name)
-            proposal = propose(current)
+            try:
+                proposal, old = self._proposed(current, propose, context, rule)
+            except Unconverted as asked:
+                proposal, old = await converting(asked, partial(self._proposed, current, propose, context, rule))
             new = proposal.document
-            old = self.fresh_document_of(current) if proposal.live is None else proposal.live
-            self._check_identity(proposal, old, current, context)
-            self._keep_server_owned(new, old)
-            if rule.subresource != STATUS or self._completes_status:
-                self._default(new)
-            if rule.subresource == STATUS and self._complete_status is not None:
-                self._complete_status(new)
-            if self._judges_stored:
-                new = self._shown(self._judged(new))
-                proposal = replace(proposal, document=new)
-            if not proposal.by_patch:
-                drop_repeated_owners(new, context, REPEATED)
-            self._track(proposal, old, context, rule.subresource)
             attributes = Attributes(
                 Operation.UPDATE, self.resource, namespace, name, context, new, old, rule.subresource
             )
@@ -107,6 +99,27 @@ class Updating(Storage):
             if proposal.pinned:
                 break
         raise self.modified(name)
+
+    def _proposed(
+        self, current: StoredObject, propose: Propose, context: Context, rule: UpdateRule
+    ) -> tuple[Proposal, Document]:
+        """What the object shall be, with its managers, and what it was. Raises Unconverted."""
+        proposal = propose(current)
+        new = proposal.document
+        old = self.fresh_document_of(current) if proposal.live is None else proposal.live
+        self._check_identity(proposal, old, current, context)
+        self._keep_server_owned(new, old)
+        if rule.subresource != STATUS or self._completes_status:
+            self._default(new)
+        if rule.subresource == STATUS and self._complete_status is not None:
+            self._complete_status(new)
+        if self._judges_stored:
+            new = self._shown(self._judged(new))
+            proposal = replace(proposal, document=new)
+        if not proposal.by_patch:
+            drop_repeated_owners(new, context, REPEATED)
+        self._track(proposal, old, context, rule.subresource)
+        return proposal, old
 
     async def guaranteed_update(self, namespace: str, name: str, change: Change, context: Context) -> StoredObject:
         """A change that the server itself makes in carrying out another request: nothing of it is admitted, judged or

@@ -11,15 +11,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 from msgspec.structs import replace
 
 from pybernetes.api.fields import quoted
+from pybernetes.api.patch.error import UnfitVersion
 from pybernetes.api.patch.field_set import (
-    EMPTY,
     Fields,
     Path,
     difference,
@@ -42,8 +42,8 @@ from pybernetes.api.patch.managed import (
     capped,
     identifier,
 )
-from pybernetes.api.patch.parts import Kind
-from pybernetes.api.patch.structured import Difference, compare, fields_of, merge, remove, with_named_fields
+from pybernetes.api.patch.pruning import Typed, pruned
+from pybernetes.api.patch.structured import Difference, compare, fields_of, merge
 
 Document = dict[str, Any]
 Keep = Callable[[Fields], Fields]
@@ -65,25 +65,6 @@ class Author(msgspec.Struct, frozen=True):
         return Manager(self.manager or UNKNOWN, UPDATE, self.api_version, self.subresource)
 
 
-@dataclass(frozen=True, slots=True)
-class OtherVersion:
-    """A kind as managers see it who use another version of it."""
-
-    kind: Kind
-    convert: Callable[[Document], Document]
-    """From the version at hand; leaves its argument alone."""
-
-
-@dataclass(frozen=True, slots=True)
-class Typed:
-    """What a kind is like: how it is taken apart, and what an empty object of it has."""
-
-    kind: Kind
-    empty: Document
-    others: Mapping[str, OtherVersion] = field(default_factory=dict)
-    """By apiVersion; what is not there looks like the version at hand."""
-
-
 class _Change(msgspec.Struct, frozen=True):
     """What a write changes, in every version that a manager may have used."""
 
@@ -96,11 +77,16 @@ class _Change(msgspec.Struct, frozen=True):
         other = self.typed.others.get(api_version)
         if other is None:
             return compare(self.live, self.new, self.typed.kind).filtered(self.keep)
-        return compare(other.convert(self.live), other.convert(self.new), other.kind).filtered(self.keep)
+        live = other.convert(self.live)
+        try:
+            new = other.convert(self.new)
+        except UnfitVersion as error:
+            raise UnfitVersion(f"failed to convert new object: {error}") from error
+        return compare(live, new, other.kind).filtered(self.keep)
 
     def by_version(self, managers: Managers, found: Difference) -> Mapping[str, Difference]:
         """``found`` is the change in the version at hand."""
-        used = {entry.api_version for entry in managers.values()} & self.typed.others.keys() if managers else ()
+        used = _versions(managers, self.typed) if managers else ()
         return defaultdict(lambda: found, {version: self.seen_in(version) for version in used})
 
 
@@ -154,6 +140,11 @@ class Conflicts:
     def beside(self, allowed: Fields) -> Conflicts:
         """Those that are not about the allowed fields."""
         return Conflicts([one for one in self.conflicts if not has(allowed, one.path)])
+
+
+def _versions(managers: Managers, typed: Typed) -> set[str]:
+    """Those of managers that are not the one at hand."""
+    return {version for version in {entry.api_version for entry in managers.values()} if version in typed.others}
 
 
 def everything(fields: Fields) -> Fields:
@@ -216,18 +207,23 @@ def apply(
     *,
     force: bool = False,
 ) -> Applied | Conflicts:
-    """``live`` is None when the object is not there yet. Raises PatchError."""
+    """``live`` is None when the object is not there yet. Raises PatchError, UnfitVersion before anything else is looked
+    at."""
     me = author.applying()
     before = typed.empty if live is None else live
     if live is not None and not managers:
         managers = created(live, typed, replace(author, manager=BEFORE_FIRST_APPLY), keep)
+    if live is not None:
+        for version in _versions(managers, typed):
+            typed.others[version].convert(live)
     former = managers.get(me)
     wanted = keep(fields_of(config, typed.kind))
     mine = difference(wanted, UNMANAGED)
     merged = merge(before, config, typed.kind)
     others = {one: entry for one, entry in managers.items() if one != me}
-    if former is not None and former.fields != mine:
-        merged = _pruned(merged, former.fields, [wanted, *(entry.fields for entry in others.values())], typed.kind)
+    if former is not None and (former.fields != mine or former.api_version != author.api_version):
+        claims = [(author.api_version, wanted), *((one.api_version, one.fields) for one in others.values())]
+        merged = pruned(merged, former, claims, typed, author.api_version)
     change = _Change(before, merged, typed, keep)
     changes = change.by_version(others, change.seen_in(author.api_version))
     conflicts = [
@@ -242,18 +238,3 @@ def apply(
         same = live is not None and merged == before
         result[me] = Entry(author.api_version, mine, (former.time if former else "") if same else author.time)
     return Applied(merged, result)
-
-
-def _pruned(merged: Document, former: Fields, owned: Sequence[Fields], kind: Kind) -> Document:
-    """Without what the manager had, no longer names, and nobody else has."""
-    everyone = EMPTY
-    for one in owned:
-        everyone = union(everyone, one)
-    former = with_named_fields(former, kind)
-    pruned = remove(merged, former, kind)
-    stated = with_named_fields(fields_of(merged, kind), kind)
-    kept = union(with_named_fields(fields_of(pruned, kind), kind), with_named_fields(everyone, kind))
-    pruned = remove(merged, difference(stated, kept), kind)
-    left = with_named_fields(fields_of(pruned, kind), kind)
-    result: Document = remove(merged, intersection(difference(stated, left), former), kind)
-    return result

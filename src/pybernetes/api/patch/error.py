@@ -15,6 +15,11 @@ class UnfitPatch(PatchError):
     """The patch and the document's lists do not go together: upstream answers 500."""
 
 
+class UnfitVersion(PatchError):
+    """An object in the version of one of its managers is not what that version's schema says, or there is no such
+    version."""
+
+
 class TestFailed(PatchError):
     """A JSON patch's `test` found another value."""
 

@@ -10,10 +10,11 @@ from typing import Any
 
 import orjson
 
-from pybernetes.api.patch.apply import Author, Keep, Typed, created
+from pybernetes.api.patch.apply import Author, Keep, created
 from pybernetes.api.patch.field_set import EMPTY, LEAF, SELF, Fields, field_step, ordered
 from pybernetes.api.patch.managed import UNMANAGED, Entry, Managers
 from pybernetes.api.patch.parts import ListKind, MapKind
+from pybernetes.api.patch.pruning import Typed
 from pybernetes.api.recent import Recent
 
 Document = dict[str, Any]

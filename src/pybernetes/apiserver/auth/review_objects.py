@@ -22,9 +22,9 @@ from pybernetes.api.models.authorization_v1 import (
     SubjectAccessReviewSpec,
 )
 from pybernetes.api.models.meta_v1 import FieldSelectorRequirement, LabelSelectorRequirement
-from pybernetes.api.patch.apply import Typed
 from pybernetes.api.patch.newcomers import Newcomers
 from pybernetes.api.patch.parts import kind_of
+from pybernetes.api.patch.pruning import Typed
 from pybernetes.api.schema import definition, shape_of
 from pybernetes.api.schema.order import in_field_order
 from pybernetes.api.selectors import FieldSelector, LabelSelector, SelectorError

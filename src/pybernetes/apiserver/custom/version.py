@@ -33,6 +33,7 @@ from pybernetes.apiserver.custom.forms import VersionForm, forms_of
 from pybernetes.apiserver.custom.jsonpath import compile_path
 from pybernetes.apiserver.custom.metadata import finalizer_warnings
 from pybernetes.apiserver.custom.openapi import CustomDefinitions
+from pybernetes.apiserver.custom.other_versions import OtherVersions
 from pybernetes.apiserver.custom.scales import ScalePaths
 from pybernetes.apiserver.custom.validation import CustomValidation
 from pybernetes.apiserver.custom.view import CustomView
@@ -109,6 +110,12 @@ class CustomVersion:
     @cached_property
     def structure(self) -> Kind:
         return structure_of(self.shape.schema)
+
+    @cached_property
+    def other_versions(self) -> OtherVersions:
+        family = self.family
+        webhook = None if family.webhook is None else family.webhook.convert
+        return OtherVersions(self.info.api_version, family.shapes, webhook)
 
     @property
     def form(self) -> VersionForm:
