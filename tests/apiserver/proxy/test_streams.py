@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -92,6 +93,11 @@ class SmallKubelet:
         self.note(request)
         if request.path.endswith("away"):
             return web.Response(status=302, headers={"Location": "/hello/there"})
+        if request.path.endswith("nothing"):
+            return web.Response(status=204)
+        if request.path.endswith("page"):
+            allowed = {"Access-Control-Allow-Origin": "*", "X-Own": "1"}
+            return web.Response(text='<a href="/hello/there">', content_type="text/html", headers=allowed)
         return web.Response(text=f"hello {request.path_qs}", headers={"X-Method": request.method})
 
 
@@ -285,6 +291,40 @@ async def test_nodes_and_pods_are_proxied_with_query_and_redirects(world: World)
     async with world.http.get(world.url + away, allow_redirects=False) as answer:
         assert answer.status == 302
         assert answer.headers["Location"] == f"/api/v1/namespaces/default/pods/https:web:{port}/proxy/hello/there"
+
+
+async def test_pages_lead_through_the_proxy_and_servers_learn_who_asks(world: World) -> None:
+    root = f"/api/v1/namespaces/default/pods/https:web:{await _kubelet_port(world)}/proxy"
+    headers = {"Cookie": "a=b", "X-Forwarded-For": "192.0.2.1"}
+    async with world.http.get(f"{world.url}{root}/hello//page", headers=headers) as answer:
+        body = await answer.text()
+        assert body == f'<a href="{root}/hello/there">'
+        assert answer.headers["X-Own"] == "1"
+        assert answer.headers["Content-Length"] == str(len(body))
+        assert "Access-Control-Allow-Origin" not in answer.headers
+    seen = world.kubelet.headers[0]
+    assert seen["X-Forwarded-Uri"] == f"{root}/hello/page"
+    assert seen["X-Forwarded-For"] == "192.0.2.1, 127.0.0.1"
+    assert seen["Host"] == world.url.removeprefix("http://")
+    assert seen["Cookie"] == "a=b"
+
+
+async def test_an_answer_without_a_body_ends_with_its_head(world: World) -> None:
+    root = f"{world.url}/api/v1/namespaces/default/pods/https:web:{await _kubelet_port(world)}/proxy"
+    for _ in range(2):
+        async with world.http.get(f"{root}/hello/nothing") as answer:
+            assert (answer.status, await answer.read()) == (204, b"")
+            assert "Transfer-Encoding" not in answer.headers
+
+
+async def test_a_server_that_cannot_be_reached_is_a_service_that_is_unavailable(world: World) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        async with world.http.get(f"{world.url}/api/v1/namespaces/default/pods/web:{port}/proxy/") as answer:
+            assert answer.status == 503
+            why = f"error trying to reach service: dial tcp 127.0.0.1:{port}: connect: connection refused"
+            assert (await answer.json())["message"] == why
 
 
 @pytest.mark.parametrize("method", ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"])

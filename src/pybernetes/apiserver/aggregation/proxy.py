@@ -14,7 +14,7 @@ from multidict import CIMultiDict
 from pybernetes.api import errors
 from pybernetes.apiserver.aggregation.dialing import Dialer, identity
 from pybernetes.apiserver.http import ApiRequest, ApiResponse, text_response
-from pybernetes.apiserver.proxy.backend import Added, Target, Upgraded, answered, forwarded, pieces_of, wants_upgrade
+from pybernetes.apiserver.proxy.backend import Added, Target, Upgraded, forwarded, passed_on, wants_upgrade
 from pybernetes.apiserver.routes import Call
 
 if TYPE_CHECKING:
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from aiohttp.web_request import BaseRequest
 
 DISCOVERY_SECONDS = 5.0
-WHOLE = 1 << 20
-"""Bytes up to which an answer of a known length is read before it is passed on."""
 _SAFE = "/:@!$&'()*+,;=~"
 _UNAVAILABLE = "service unavailable\n"
 
@@ -52,11 +50,7 @@ async def _relay(request: ApiRequest, dialer: Dialer, target: Target, added: Add
     if 300 <= answer.status < 400 and answer.headers.get("Location"):
         answer.close()
         return text_response("the backend attempted to redirect this request, which is not permitted", 502)
-    headers = answered(answer.headers)
-    if answer.content_length is None or answer.content_length > WHOLE:
-        return ApiResponse(answer.status, pieces_of(answer), headers)
-    async with answer:
-        return ApiResponse(answer.status, await answer.read(), headers)
+    return await passed_on(answer, request.method)
 
 
 async def _upgrade(

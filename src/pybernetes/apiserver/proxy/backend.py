@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 DIAL_SECONDS = 30.0
 HEAD_LIMIT = 64 * 1024
 PIECE = 64 * 1024
+WHOLE = 1 << 20
+"""Bytes up to which an answer of a known length is read before it is passed on."""
+_BODILESS = (204, 304)
 _HOP_BY_HOP = frozenset(
     {
         "connection",
@@ -120,11 +123,10 @@ class Backend:
     ) -> ApiResponse:
         """The server's answer, passed on piece by piece. Raises 503 where there is none."""
         try:
-            answer = await self._send(method, target, forwarded(headers, added), body, None)
+            return await passed_on(await self._send(method, target, forwarded(headers, added), body, None), method)
         except _failures() as error:
             why = cause_of(target, error)
             raise errors.service_unavailable(f"error trying to reach service: {why}") from error
-        return ApiResponse(answer.status, pieces_of(answer), answered(answer.headers))
 
     async def _send(
         self, method: str, target: Target, headers: Mapping[str, str], body: bytes, timeout: float | None
@@ -178,6 +180,16 @@ class Backend:
                 connector=connector, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False
             )
         return self._session
+
+
+async def passed_on(answer: aiohttp.ClientResponse, method: str) -> ApiResponse:
+    """One of a known length is read first, so that its length can be told; others come piece by piece."""
+    headers = answered(answer.headers)
+    length = 0 if answer.status in _BODILESS else answer.content_length
+    if method == "HEAD" or length is None or length > WHOLE:
+        return ApiResponse(answer.status, pieces_of(answer), headers)
+    async with answer:
+        return ApiResponse(answer.status, await answer.read(), headers)
 
 
 async def pieces_of(answer: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
