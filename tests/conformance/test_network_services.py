@@ -122,7 +122,8 @@ def test_affinity_keeps_a_client_with_a_server_as_long_as_it_is_wanted(space: Sp
         return len(names := whom()) == 1 and "failed" not in names
 
     space.cluster.until("the service", kept_with_one)
-    assert ask(space, "kept", 80) + ask(space, found["clusterIP"], 80) != []
+    for inside in ("kept", found["clusterIP"]):
+        assert [one.startswith("kept-") for one in ask(space, inside, 80, count=2)] == [True, True]
     for _ in range(2):
         assert change(space, "kept", sessionAffinity="None", sessionAffinityConfig=None)["sessionAffinity"] == "None"
         space.cluster.until("all servers", lambda: len(whom() - {"failed"}) == 3)

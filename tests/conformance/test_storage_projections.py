@@ -217,11 +217,11 @@ def test_one_directory_has_what_several_sources_say(space: Space) -> None:
         part("configMap", items=[item("configmap-data", "my-group/my-config")]),
     )
     resources = {"limits": {"cpu": "1250m", "memory": "64Mi"}, "requests": {"cpu": "250m", "memory": "32Mi"}}
-    script = "cd /all; see podname cpu_limit my-group/my-username my-group/my-config; ls"
+    script = f"cd /all; see podname {' '.join(FACTS)} my-group/my-username my-group/my-config; ls"
     (lines,) = seen(space, [looking("looking", script, {"all": source}, resources=resources)]).values()
     assert lines == [
         f"podname {PLAIN} looking",
-        f"cpu_limit {PLAIN} 1250",
+        *(f"{path} {PLAIN} {value}" for path, (_, _, value) in FACTS.items()),
         f"my-group/my-username {PLAIN} hidden",
         f"my-group/my-config {PLAIN} from the map",
         *sorted([*FACTS, "my-group", "podname"]),
