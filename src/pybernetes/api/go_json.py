@@ -21,6 +21,8 @@ DEEPEST = 10_000
 """What Go reads."""
 DEEPEST_READ = 200
 """What is read here: other parts wrap it, and work on it recursively."""
+TOO_DEEP = f"exceeded max depth of {DEEPEST_READ}"
+"""What is said of that; Go names no number."""
 
 
 class UnreadableJson(ValueError):
@@ -82,7 +84,7 @@ def loads(body: bytes, words: Words = Words.DECODER) -> Any:
     """Raises UnreadableJson."""
     value = _loaded(body, words)
     if body.count(b"{") + body.count(b"[") > DEEPEST_READ and is_too_deep(value):
-        raise UnreadableJson("exceeded max depth")
+        raise UnreadableJson(TOO_DEEP)
     return value
 
 
@@ -114,7 +116,7 @@ def _loaded(body: bytes, words: Words) -> Any:
     try:
         return _paired(json.loads(body.decode("utf-8", "replace"), parse_int=whole_number))
     except RecursionError as error:
-        raise UnreadableJson("exceeded max depth") from error
+        raise UnreadableJson(TOO_DEEP) from error
 
 
 _HALF = re.compile("[\ud800-\udfff]")

@@ -21,7 +21,7 @@ import orjson
 import yaml
 
 from pybernetes.api import go_json
-from pybernetes.api.go_json import DEEPEST_READ, whole_number
+from pybernetes.api.go_json import DEEPEST_READ, TOO_DEEP, whole_number
 
 
 class UnreadableYaml(ValueError):
@@ -42,7 +42,7 @@ def read_yaml(body: bytes) -> Any:
     except yaml.reader.ReaderError as error:
         raise _unreadable(f"yaml: {error.reason}") from error
     except RecursionError as error:
-        raise _unreadable("yaml: exceeded max depth") from error
+        raise _unreadable(f"yaml: {TOO_DEEP}") from error
 
 
 def _events(body: bytes) -> list[Any]:
@@ -58,7 +58,7 @@ def _events(body: bytes) -> list[Any]:
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
         if depth > DEEPEST_READ:
-            raise _unreadable("yaml: exceeded max depth of 10000")
+            raise _unreadable(f"yaml: {TOO_DEEP}")
         found.append(event)
     return found
 

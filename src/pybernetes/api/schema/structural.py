@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from copy import deepcopy
 from functools import cached_property
+from math import isfinite
 from typing import Any
 
 from pybernetes.api.fields import FieldPath, invalid
@@ -97,7 +98,21 @@ def _read_metadata(metadata: Any, *, present: bool) -> tuple[Document | None, li
 
 
 def _keep(value: Any, place: Place | None, unknown: list[str]) -> Any:
-    return value
+    """What is kept whatever it is, with its numbers as Go writes them."""
+    if value.__class__ is dict:
+        return {name: _keep(one, (place, name, ""), unknown) for name, one in value.items()}
+    if value.__class__ is list:
+        return [_keep(one, (place, index, ""), unknown) for index, one in enumerate(value)]
+    return _number(value, place) if value.__class__ is float else value
+
+
+def _number(value: float, place: Place | None) -> int | float:
+    if not isfinite(value):
+        wrong = mismatch(value, place, "float64")
+        error = DecodeError(f"json: cannot unmarshal number {value} into Go value of type float64")
+        error.path, error.value = wrong.path, value
+        raise error
+    return int(value) if value.is_integer() and abs(value) < _BEYOND_INT64 else value
 
 
 def _forget(value: Any, place: Place | None, unknown: list[str]) -> Any:
@@ -130,15 +145,14 @@ def _reader(schema: Schema | None, drops: Drops) -> Reader:
             return read_map(value, place, unknown)
         if value.__class__ is list:
             return read_list(value, place, unknown)
-        if value.__class__ is float and value.is_integer() and abs(value) < _BEYOND_INT64:
-            return int(value)
-        return value
+        return _number(value, place) if value.__class__ is float else value
 
     return read
 
 
 def _embedded_reader(value: Any, place: Place | None, unknown: list[str]) -> Any:
-    return _read_identity(value, place, unknown) if value.__class__ is dict else value
+    kept = _keep(value, place, unknown)
+    return _read_identity(kept, place, unknown) if value.__class__ is dict else kept
 
 
 def _read_identity(value: Document, place: Place | None, unknown: list[str]) -> Document:
@@ -191,7 +205,7 @@ def _map_reader(schema: Schema, drops: Drops) -> Reader:
             found = properties.get(name, rest)
             if found is None:
                 if preserves:
-                    kept[name] = one
+                    kept[name] = _keep(one, (place, name, ""), unknown)
                 else:
                     unknown.append(path_of(place, name))
                 continue
