@@ -210,6 +210,8 @@ def test_what_becomes_a_map_or_is_none_any_more_loses_and_gains_the_fields_below
     lost = compare(parts, single, DEDUCED)
     assert lost.set == {"f:a": {}}
     assert lost.removed == {"f:a": {"f:x": {".": {}, "f:y": {}}, "f:z": {}}}
+    filled = compare({"a": {}}, {"a": {"x": 1}}, DEDUCED)
+    assert (filled.set, filled.removed) == ({"f:a": {"f:x": {}}}, {})
     gained = compare(single, parts, DEDUCED)
     assert (gained.set, gained.removed) == ({"f:a": {".": {}, "f:x": {".": {}, "f:y": {}}, "f:z": {}}}, {})
 

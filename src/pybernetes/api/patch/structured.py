@@ -72,11 +72,11 @@ def _compare_maps(
 
 def _compare_parts(step: Step, old: Any, new: Any, kind: Kind, found: Fields, removed: Fields) -> None:
     """Two values that are not equal. An empty or null one is as if it had no parts."""
-    if isinstance(kind, MapKind) and kind.takes_anything and _is_parted(old) != _is_parted(new):
-        if _is_parted(new) and old is not None:
+    if isinstance(kind, MapKind) and kind.takes_anything:
+        if _has_no_parts(old) and isinstance(new, dict) and new:
             found[step] = kind.whole(new)
             return
-        if _is_parted(old) and new is not None:
+        if _has_no_parts(new) and isinstance(old, dict) and old:
             found[step] = LEAF
             removed[step] = {name: node for name, node in kind.whole(old).items() if name != SELF}
             return
@@ -96,8 +96,9 @@ def _compare_parts(step: Step, old: Any, new: Any, kind: Kind, found: Fields, re
         removed[step] = removed_below
 
 
-def _is_parted(value: Any) -> bool:
-    return isinstance(value, dict) and bool(value)
+def _has_no_parts(value: Any) -> bool:
+    """Unlike a map, and unlike a null, which may stand for one."""
+    return value is not None and not isinstance(value, dict)
 
 
 def _compare_lists(old: Sequence[Any], new: Sequence[Any], kind: ListKind, found: Fields, removed: Fields) -> None:
