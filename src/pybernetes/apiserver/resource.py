@@ -258,6 +258,9 @@ class Custom(Protocol):
     async def write(self, document: Document) -> Document:
         """In the version it is stored in."""
 
+    async def is_outdated(self, stored: StoredObject, document: Document) -> bool:
+        """Whether the same object, as a document of the served version, would be stored otherwise today."""
+
 
 Grace = Callable[[Document, int | None], int]
 """(document, seconds asked for or None) → seconds until the object may go; 0 removes it at once."""

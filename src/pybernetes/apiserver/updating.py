@@ -200,7 +200,7 @@ class Updating(Storage):
     ) -> StoredObject | None:
         """None when somebody else was faster. Ends the reservation."""
         tracking.keep_times(new, old)
-        if new == old and not self.store.is_stale(current.key):
+        if new == old and not await self._is_outdated(current, new):
             reservation.cancel()
             return current
         if delete_plan.is_finished(self.resource, new, old):
@@ -209,6 +209,12 @@ class Updating(Storage):
         if reservation is NOTHING_RESERVED:
             return await self._put_over(current, new, context, reservation)
         return await self._reserved(reservation, context, lambda: self._put_over(current, new, context, reservation))
+
+    async def _is_outdated(self, current: StoredObject, new: Document) -> bool:
+        """Whether a write that changes nothing is a write still: now it would be stored otherwise than it is."""
+        if self.store.is_stale(current.key):
+            return True
+        return self._custom is not None and await self._custom.is_outdated(current, new)
 
     async def _put_over(
         self, current: StoredObject, new: Document, context: Context, reservation: Reservation

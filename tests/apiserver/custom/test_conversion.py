@@ -9,7 +9,7 @@ import pytest
 
 from apiserver.custom.definitions import DEFINITIONS, becomes, definition, version
 from apiserver.hook_server import HookServer, hook_server
-from apiserver.serving import Talk, serving
+from apiserver.serving import Answer, Talk, serving
 
 Document = dict[str, Any]
 V1, V2 = (f"/apis/example.com/{one}/namespaces/default/widgets" for one in ("v1", "v2"))
@@ -46,7 +46,7 @@ def answering(change: Callable[[Document], Any] = lambda review: None) -> Callab
 
 async def define(talk: Talk, hooks: HookServer) -> None:
     webhook = {"clientConfig": hooks.config(), "conversionReviewVersions": ["v1"]}
-    versions = [version("v1", schema("hostPort")), version("v2", schema("host", "port"))]
+    versions = [version("v1", schema("hostPort", "note")), version("v2", schema("host", "port", "note"))]
     made = await talk.post(
         DEFINITIONS, definition(versions=versions, conversion={"strategy": "Webhook", "webhook": webhook})
     )
@@ -149,3 +149,105 @@ async def test_a_webhook_changes_labels_and_annotations_but_nothing_else_of_the_
         expected = {**made.body["metadata"], "labels": {"new": "one"}}
         del expected["annotations"]
         assert found["metadata"] == expected
+
+
+async def use(talk: Talk, change: Callable[[Document], Any]) -> None:
+    """Changes the definition, and waits until the server serves the change."""
+    path = f"{DEFINITIONS}/widgets.example.com"
+    found = (await talk.get(path)).body
+    change(found["spec"])
+    changed = await talk.put(path, found)
+    assert changed.status == 200, changed.message
+    await talk.server.watch_cache.at_least(int(changed.version))
+
+
+def stores(name: str) -> Callable[[Document], Any]:
+    def change(spec: Document) -> None:
+        for one in spec["versions"]:
+            one["storage"] = one["name"] == name
+
+    return change
+
+
+async def test_a_write_that_changes_nothing_moves_an_object_to_the_version_stored_now() -> None:
+    async with hook_server(answering()) as hooks, serving() as talk:
+        await define(talk, hooks)
+        made = await talk.post(V1, widget("v1", hostPort="h:1"))
+        assert (await talk.patch(f"{V1}/w", {})).version == made.version
+        assert (await talk.patch(f"{V2}/w", {})).version == made.version
+        await use(talk, stores("v2"))
+        moved = await talk.patch(f"{V1}/w", {})
+        assert moved.version != made.version
+        entry = await talk.server.store.get("/registry/example.com/widgets/default/w")
+        assert entry is not None
+        assert b'"example.com/v2"' in entry.value
+        assert (await talk.patch(f"{V2}/w", {})).version == moved.version
+        assert (await talk.patch(f"{V1}/w", {})).version == moved.version
+
+
+async def test_a_field_is_its_managers_whatever_version_others_change_it_in() -> None:
+    async with hook_server(answering()) as hooks, serving() as talk:
+        await define(talk, hooks)
+        applied = await apply(talk, V1, widget("v1", hostPort="h:1"), "one")
+        assert applied.status == 201
+        refused = await apply(talk, V2, widget("v2", port="2"), "two")
+        assert refused.status == 409
+        assert refused.message == 'Apply failed with 1 conflict: conflict with "one": .hostPort'
+        forced = await apply(talk, V2, widget("v2", port="2"), "two", force="true")
+        assert (forced.body["host"], forced.body["port"]) == ("h", "2")
+        assert fields_by_manager(forced.body) == {
+            "one": ("example.com/v1", {"f:metadata"}),
+            "two": ("example.com/v2", {"f:metadata", "f:port"}),
+        }
+
+
+async def test_what_was_applied_in_one_version_is_given_up_in_another() -> None:
+    async with hook_server(answering()) as hooks, serving() as talk:
+        await define(talk, hooks)
+        await apply(talk, V1, widget("v1", hostPort="h:1", note="n"), "one")
+        again = await apply(talk, V2, widget("v2", host="h"), "one")
+        assert again.status == 200, again.message
+        assert (again.body["host"], again.body["port"]) == ("h", "1")
+        assert "note" not in again.body
+        assert fields_by_manager(again.body) == {"one": ("example.com/v2", {"f:metadata", "f:host"})}
+
+
+async def test_managers_go_where_a_version_does_not_know_what_the_object_has() -> None:
+    """Without a webhook fields stay as they are, whatever the version."""
+    async with serving() as talk:
+        versions = [version("v1", schema("shared", "one")), version("v2", schema("shared", "two"))]
+        assert (await talk.post(DEFINITIONS, definition(versions=versions))).status == 201
+        await becomes(talk, "widgets.example.com", "Established", "True")
+        await talk.post(V1, widget("v1", shared="s"))
+        changed = await talk.patch(f"{V2}/w", {"shared": "t"})
+        assert {one["apiVersion"] for one in changed.body["metadata"]["managedFields"]} == {
+            "example.com/v1",
+            "example.com/v2",
+        }
+        lost = await talk.patch(f"{V2}/w", {"two": "2"})
+        assert "managedFields" not in lost.body["metadata"]
+
+
+async def test_nothing_is_applied_beside_a_manager_of_a_version_that_is_gone() -> None:
+    async with serving() as talk:
+        versions = [version("v1", schema("shared")), version("v0", schema("shared"))]
+        assert (await talk.post(DEFINITIONS, definition(versions=versions))).status == 201
+        await becomes(talk, "widgets.example.com", "Established", "True")
+        await talk.post(V1.replace("v1", "v0"), widget("v0", shared="s"))
+        await use(talk, lambda spec: spec["versions"].pop())
+        refused = await apply(talk, V1, widget("v1", shared="t"), "one", force="true")
+        assert refused.status == 500
+        assert refused.message == "request to convert CR to an invalid group/version: example.com/v0"
+        changed = await talk.patch(f"{V1}/w", {"shared": "t"})
+        assert "managedFields" not in changed.body["metadata"]
+
+
+async def apply(talk: Talk, path: str, document: Document, manager: str, **query: str) -> Answer:
+    name = document["metadata"]["name"]
+    query["fieldManager"] = manager
+    return await talk.patch(f"{path}/{name}", document, "application/apply-patch+yaml", **query)
+
+
+def fields_by_manager(document: Document) -> dict[str, tuple[str, set[str]]]:
+    managed = document["metadata"]["managedFields"]
+    return {one["manager"]: (one["apiVersion"], {*one["fieldsV1"]}) for one in managed}

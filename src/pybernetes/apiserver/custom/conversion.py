@@ -113,7 +113,7 @@ def _checked(kind: str, original: Document, made: Any, api_version: str) -> Docu
     if problem:
         raise _failed(f"{start} object: {problem}")
     try:
-        return {**made, "metadata": _metadata(original["metadata"], made.get("metadata"))}
+        return {**made, "metadata": _metadata(original.get("metadata") or {}, made.get("metadata"))}
     except ConversionFailed as error:
         raise _failed(f"{start} metadata: {error}") from error
 
@@ -129,9 +129,9 @@ def _unreadable(made: Any) -> str:
 
 
 def _differences(original: Document, made: Document) -> Iterator[str]:
-    metadata = made.get("metadata")
+    stated, metadata = original.get("metadata") or {}, made.get("metadata")
     for name, label in (("name", "name"), ("namespace", "namespace"), ("uid", "UID")):
-        before = original["metadata"].get(name, "")
+        before = stated.get(name, "")
         after = metadata.get(name, "") if isinstance(metadata, dict) else ""
         if before != after:
             yield f"must have the same {label}: {before} != {after}"

@@ -24,6 +24,8 @@ from pybernetes.api.schema.structural import StructuralShape
 from pybernetes.apiserver.unconverted import Unconverted
 
 Webhook = Callable[[Sequence[Document], str], Awaitable[list[Document]]]
+_IDENTITY = frozenset(("apiVersion", "kind"))
+"""What is nothing else is empty: no webhook is asked about it."""
 REMEMBERED = 64
 """Objects that were converted last; a write asks for a few of them, twice."""
 
@@ -69,7 +71,7 @@ class OtherVersions(Mapping[str, OtherVersion]):
         return None if shape is None else structure_of(shape.schema)
 
     def _convert(self, api_version: str, kind: Kind, document: Document) -> Document:
-        if self._webhook is None:
+        if self._webhook is None or not document.keys() - _IDENTITY:
             made = {**document, "apiVersion": api_version}
         else:
             key = (api_version, orjson.dumps(document))

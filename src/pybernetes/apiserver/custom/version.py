@@ -173,6 +173,14 @@ class CustomVersion:
             (converted,) = await self.family.webhook.convert([document], target.api_version)
         return self.family.shapes[target.version].read(converted).document
 
+    async def is_outdated(self, stored: StoredObject, document: Document) -> bool:
+        if stored.form.api_version != self.stored_info.api_version:
+            return True
+        if self.name == self.stored_info.version:
+            return not self.shows_as_stored(stored)
+        written = self.form.to_stored(await self.write(document))
+        return written != stored.value and bool(orjson.loads(written) != orjson.loads(stored.value))
+
     # stored objects in this version
 
     def item(self, stored: StoredObject) -> bytes:
