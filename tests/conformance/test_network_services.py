@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from e2e.cluster import free_port
 from e2e.space import Manifest, Space, pod, service, stay
 from e2e.space import container as busybox
 from e2e.talking import DATAGRAMS, HTTP, ask, asker, server, wait_until_asked
@@ -263,7 +264,7 @@ def test_pods_and_the_node_reach_every_pod_over_tcp_and_udp(space: Space) -> Non
 
 @pytest.mark.conformance("Scheduling, HostPort matching and HostIP and Protocol not-matching")
 def test_pods_share_a_number_of_the_host_by_address_and_protocol(space: Space) -> None:
-    node, number = node_address(space), 27543
+    node, number = node_address(space), free_port()
 
     def holding(name: str, host_ip: str, protocol: str) -> Manifest:
         inside = HTTP if protocol == "TCP" else DATAGRAMS
