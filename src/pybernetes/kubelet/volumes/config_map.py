@@ -28,7 +28,7 @@ async def mount(pod: Pod, volume: Volume, context: VolumeContext) -> Mounted:
         path.mkdir(parents=True)
         path.chmod(0o777)
     await asyncio.to_thread(atomic_writer.write, path, payload, group_of(pod), context.now)
-    return Mounted(path, read_only=True, live=True)
+    return Mounted(path, read_only=True)
 
 
 async def config_map_files(

@@ -25,7 +25,7 @@ async def mount(pod: Pod, volume: Volume, context: VolumeContext) -> Mounted:
     path.mkdir(parents=True, exist_ok=True)
     context.mounter.tmpfs(path, MEMORY)
     await asyncio.to_thread(atomic_writer.write, path, payload, group_of(pod), context.now)
-    return Mounted(path, read_only=True, live=True)
+    return Mounted(path, read_only=True)
 
 
 def downward_files(

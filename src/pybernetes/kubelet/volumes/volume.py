@@ -58,11 +58,10 @@ class VolumeContext:
 
 @dataclass(frozen=True, slots=True)
 class Mounted:
-    """Where on the node the volume's root is. `live` volumes are mounted again when what they show may have changed."""
+    """Where on the node the volume's root is."""
 
     path: Path
     read_only: bool = False
-    live: bool = False
 
 
 Mount = Callable[[Pod, Volume, VolumeContext], Awaitable[Mounted]]
