@@ -1,4 +1,4 @@
-"""What a long-running process does not load before it needs it."""
+"""What a long-running process does not load before it needs it, and leaves undone when it ends."""
 
 from __future__ import annotations
 
@@ -27,6 +27,19 @@ SERVER = """
     assert "aiohttp" not in sys.modules
 """
 
+LEAVING = """
+    import sys
+    from pybernetes.cli.parts.running import leave
+
+    class Loud:
+        def __del__(self):
+            sys.stderr.write("taken apart")
+
+    kept = Loud()
+    sys.stdout.write("told")
+    leave()
+"""
+
 
 def test_what_the_machine_trusts_is_read_with_the_first_connection_that_needs_it() -> None:
     _succeeds(LATE)
@@ -36,7 +49,12 @@ def test_an_api_server_does_without_the_library_for_connections_to_others() -> N
     _succeeds(SERVER)
 
 
-def _succeeds(program: str) -> None:
+def test_a_process_ends_without_taking_its_objects_apart() -> None:
+    assert _succeeds(LEAVING) == "told"
+
+
+def _succeeds(program: str) -> str:
     done = subprocess.run([sys.executable, "-c", dedent(program)], capture_output=True, text=True, check=False)
     assert done.stderr == ""
     assert done.returncode == 0
+    return done.stdout
