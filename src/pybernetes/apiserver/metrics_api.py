@@ -2,6 +2,7 @@
 
 Guarantees
   A kubelet is asked at most once in `FRESH_SECONDS`; requests that come together share one answer.
+  Nothing is served before there is a node.
   A node whose kubelet does not answer is missing from lists and not found by name; the others are still told.
 
 Follows the metrics server: CPU in nanocores, memory as the working set, terminal pods left out.
@@ -10,7 +11,7 @@ Follows the metrics server: CPU in nanocores, memory as the working set, termina
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,11 +22,13 @@ from pybernetes.api.clock import Clock
 from pybernetes.api.selectors import LabelSelector
 from pybernetes.apiserver.admission.contract import Reader
 from pybernetes.apiserver.discovery.served import Kind, ServedResource, ServedVersion
-from pybernetes.apiserver.http import ApiResponse, json_response
+from pybernetes.apiserver.http import ApiResponse, json_response, no_such_page
+from pybernetes.apiserver.kind_cache import KindCache
 from pybernetes.apiserver.list_options import read_options
 from pybernetes.apiserver.proxy.backend import Backend, Target
 from pybernetes.apiserver.proxy.locate import kubelet_address
 from pybernetes.apiserver.routes import Call, Routes
+from pybernetes.apiserver.watch_events import Event, Interest
 
 Document = dict[str, Any]
 
@@ -45,6 +48,37 @@ SERVED = (
         ),
     ),
 )
+
+
+class Advertised:
+    """The group is told of as long as there is a node to ask. ``start`` when nodes are known."""
+
+    interest = Interest()
+
+    def __init__(self, nodes: KindCache, tell: Callable[[], None]) -> None:
+        self._nodes = nodes
+        self._tell = tell
+        self._told = False
+
+    def served(self) -> tuple[ServedVersion, ...]:
+        return SERVED if self._nodes.objects else ()
+
+    def start(self) -> None:
+        self._nodes.subscribers.add(self)
+        self._look()
+
+    def deliver(self, event: Event) -> None:
+        self._look()
+
+    def end(self) -> None:
+        """The cache was read anew."""
+        asyncio.get_running_loop().call_soon(self.start)
+
+    def _look(self) -> None:
+        there = bool(self._nodes.objects)
+        if there is not self._told:
+            self._told = there
+            self._tell()
 
 
 @dataclass(slots=True)
@@ -68,6 +102,8 @@ class MetricsApi:
 
     async def handle(self, call: Call) -> ApiResponse:
         info = call.info
+        if not any(True for _ in self._reader.list("nodes")):
+            return no_such_page()
         if info.resource not in ("nodes", "pods"):
             raise errors.path_not_found()
         if info.verb not in _VERBS:

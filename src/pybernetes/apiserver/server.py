@@ -194,7 +194,7 @@ class ApiServer:
         endpoint = self._serve(resource, later=True)
         if not known:
             await self.watch_cache.add_later(endpoint.registry.cache)
-        self._tell_of_served_change()
+        self.tell_of_served_change()
 
     def remove_resource(self, resource: Resource) -> None:
         info = resource.info
@@ -205,9 +205,9 @@ class ApiServer:
             self.watch_cache.remove(endpoint.registry.cache)
             self.reader.forget(info.group_resource)
             self._caches.pop(endpoint.registry.prefix, None)
-        self._tell_of_served_change()
+        self.tell_of_served_change()
 
-    def _tell_of_served_change(self) -> None:
+    def tell_of_served_change(self) -> None:
         for tell in self._on_served_change:
             tell()
 

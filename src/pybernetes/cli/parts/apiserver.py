@@ -86,8 +86,10 @@ async def _serve(
         server,
         address=f"{settings.node_address}:{settings.port}",
         version=KUBERNETES_VERSION,
-        virtual=(*binding.SERVED, *component_statuses.SERVED, *reviews.SERVED, *metrics_api.SERVED),
+        virtual=(*binding.SERVED, *component_statuses.SERVED, *reviews.SERVED),
     )
+    metrics = metrics_api.Advertised(server.registry("", "v1", "nodes").cache, server.tell_of_served_change)
+    description.discovery.follow("metrics", metrics.served)
     access.register(server.routes, server.registry("", "v1", "serviceaccounts"))
     behind = proxies.install(server, client_context(pki.apiserver_kubelet_client(), pki.ca_file))
     zpages.register(server.routes, server.clock, flags_of(settings))
@@ -114,7 +116,7 @@ async def _serve(
     await access.start()
     known.done()
     try:
-        await _run(assembled, kept, edge, how_it_ends(settings))
+        await _run(assembled, kept, metrics, edge, how_it_ends(settings))
     finally:
         await behind.close()
         await access.close()
@@ -122,9 +124,12 @@ async def _serve(
             await auditing.stop()
 
 
-async def _run(assembled: Assembled, kept: Sequence[_Kept], edge: Edge, manner: Manner) -> None:
+async def _run(
+    assembled: Assembled, kept: Sequence[_Kept], metrics: metrics_api.Advertised, edge: Edge, manner: Manner
+) -> None:
     """Until the process is told to end."""
     await assembled.start()
+    metrics.start()
     for one in kept:
         await one.part.start()
         one.hook.done()
