@@ -229,3 +229,15 @@ async def test_nothing_is_watched_in_yaml() -> None:
     async with serving() as talk:
         refused = await talk.get(CONFIG_MAPS, "application/yaml", watch="1")
         assert refused.status == 406
+
+
+def test_json_inside_is_written_as_go_writes_it() -> None:
+    revision = {
+        "apiVersion": "apps/v1",
+        "kind": "ControllerRevision",
+        "data": {"a": "x && y > z \u2028"},
+        "revision": 1,
+    }
+    body = body_of(revision)
+    assert rb'{"a":"x \u0026\u0026 y \u003e z \u2028"}' in body
+    assert decode_body(body)["data"] == revision["data"]

@@ -183,7 +183,23 @@ _int_or_string_text = _text_writer(b"\x1a")
 
 
 def _raw(value: Any) -> bytes:
-    return b"" if value is None else _raw_bytes(orjson.dumps(value))
+    """JSON as Go writes it: there are clients that compare it byte for byte with their own."""
+    if value is None:
+        return b""
+    text = orjson.dumps(value)
+    for written, escaped in _ESCAPES:
+        if written in text:
+            text = text.replace(written, escaped)
+    return _raw_bytes(text)
+
+
+_ESCAPES = (
+    (b"<", b"\\u003c"),
+    (b">", b"\\u003e"),
+    (b"&", b"\\u0026"),
+    ("\u2028".encode(), b"\\u2028"),
+    ("\u2029".encode(), b"\\u2029"),
+)
 
 
 _raw_bytes = _delimited(b"\x0a", bytes)
