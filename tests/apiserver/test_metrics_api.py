@@ -11,8 +11,8 @@ from apiserver.serving import serving
 from pybernetes.api.clock import SystemClock
 from pybernetes.api.errors import ApiError
 from pybernetes.apiserver.auth.contract import User
-from pybernetes.apiserver.http import ApiRequest
 from pybernetes.apiserver.describe import describe
+from pybernetes.apiserver.http import ApiRequest
 from pybernetes.apiserver.metrics_api import Advertised, MetricsApi
 from pybernetes.apiserver.proxy.backend import Backend
 from pybernetes.apiserver.request_info import parse
