@@ -17,6 +17,7 @@ import pytest
 
 from e2e.cluster import UserCluster, free_port
 from e2e.space import Manifest, Space, container, pod, service, stay
+from e2e.talking import server as talking_server
 
 pytestmark = pytest.mark.node
 
@@ -168,6 +169,28 @@ def test_udp_is_balanced_as_well(space: Space) -> None:
         return set(space.kubectl("exec", "client", "--", "php", "-r", ask).split())
 
     space.cluster.until("both endpoints' replies", lambda: replies() == {"a:ping", "b:ping"})
+
+
+@pytest.mark.usefixtures("talking")
+def test_a_udp_client_that_asked_too_early_is_served_once_the_service_is_there(space: Space) -> None:
+    """From one port all the time, so that the kernel remembers the flow."""
+    number = 30000 + int(space.name[-4:], 16) % 2768
+    ports = [{"port": 80, "targetPort": 8081, "nodePort": number, "protocol": "UDP"}]
+    space.start(talking_server("early"))
+    at = node_address(space)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+        asking.settimeout(0.2)
+
+        def answered() -> bool:
+            try:
+                asking.sendto(b"hostname", (at, number))
+                return asking.recv(1500) == b"early"
+            except (TimeoutError, ConnectionRefusedError, PermissionError):
+                return False
+
+        assert not answered()
+        space.apply(service("early", "early", ports=ports, type="NodePort"))
+        space.cluster.until("the answer", answered, seconds=15)
 
 
 # ---- names

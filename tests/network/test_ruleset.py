@@ -197,3 +197,10 @@ def test_udp_flows_to_a_vanished_endpoint_are_forgotten() -> None:
 def test_udp_flows_refused_before_the_first_endpoint_came_are_forgotten() -> None:
     dns = service("dns", "10.96.0.30", port(53, protocol="UDP"))
     assert stale_flows(piece(dns), piece(dns, slice_of("dns", "10.244.0.5"))) == [Stale("10.96.0.30", 53)]
+
+
+def test_udp_flows_from_before_the_service_itself_came_are_forgotten() -> None:
+    dns = service("dns", "10.96.0.30", port(53, protocol="UDP", node_port=30053), type="NodePort")
+    after = piece(dns, slice_of("dns", "10.244.0.5"))
+    assert stale_flows(Piece(), after) == [Stale("", 30053), Stale("10.96.0.30", 53)]
+    assert stale_flows(piece(dns), after) == [Stale("", 30053), Stale("10.96.0.30", 53)]

@@ -1,4 +1,5 @@
-"""Which UDP flows the kernel must forget, because their endpoint is gone or their address got its first one.
+"""Which UDP flows the kernel must forget, because their endpoint is gone or their address got its first one: a client
+that asked before anybody was there would go on to be led nowhere.
 
 Follows  pkg/proxy/conntrack (TCP needs none of this: its next packet is refused by the endpoint).
 """
@@ -31,5 +32,5 @@ def stale_flows(before: Piece, after: Piece) -> list[Stale]:
     vanished = {Stale(flow.address, flow.port, flow.endpoint) for flow in before.flows - after.flows}
     served_before = {(flow.address, flow.port) for flow in before.flows}
     served_now = {(flow.address, flow.port) for flow in after.flows}
-    woken = {Stale(*frontend) for frontend in (served_now - served_before) & before.frontends}
-    return sorted(vanished | woken)
+    newly_served = {Stale(*frontend) for frontend in served_now - served_before}
+    return sorted(vanished | newly_served)

@@ -58,7 +58,6 @@ class Piece:
     affinity: Mapping[str, int] = field(default_factory=dict)
     elements: frozenset[Element] = frozenset()
     flows: frozenset[Flow] = frozenset()
-    frontends: frozenset[tuple[str, int]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,12 +121,9 @@ class _Builder:
         self.affinity: dict[str, int] = {}
         self.elements: set[Element] = set()
         self.flows: set[Flow] = set()
-        self.frontends: set[tuple[str, int]] = set()
 
     def finish(self) -> Piece:
-        return Piece(
-            self.chains, self.affinity, frozenset(self.elements), frozenset(self.flows), frozenset(self.frontends)
-        )
+        return Piece(self.chains, self.affinity, frozenset(self.elements), frozenset(self.flows))
 
     def add_port(self, port: ServicePort) -> None:
         cluster_ips = [ip for ip in port.cluster_ips if ip not in self.node.served_here]
@@ -193,8 +189,6 @@ class _Builder:
         if node_ports and port.node_port:
             key = f"{port.protocol} . {port.node_port}"
             self.elements.add(Element("no-endpoint-nodeports", key, "goto reject-traffic"))
-        if port.protocol == "udp":
-            self.frontends.update((ip, port.port) for ip in addresses)
 
     def _endpoint_chain(self, name: str, port: ServicePort, endpoint: Endpoint) -> None:
         rules = [f"ip saddr {endpoint.address} jump mark-for-masquerade"]
@@ -233,12 +227,10 @@ class _Builder:
         else:
             self.elements.add(Element("hostports", key, f"goto {chain}"))
         if protocol == "udp":
-            self.frontends.add((where, host_port))
             self.flows.add(Flow(where, host_port, address))
 
     def _remember_flows(self, address: str, number: int, port: ServicePort, endpoints: Iterable[Endpoint]) -> None:
         if port.protocol == "udp":
-            self.frontends.add((address, number))
             self.flows.update(Flow(address, number, endpoint.address) for endpoint in endpoints)
 
 
