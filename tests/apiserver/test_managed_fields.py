@@ -219,3 +219,28 @@ async def test_who_patches_a_list_to_be_empty_manages_it(media_type: str, patch:
         assert me["fieldsV1"] == {"f:endpoints": {}}
         later = await talk.patch(f"{slices}/s", {"metadata": {"annotations": {"a": "[]"}}}, STRATEGIC_PATCH)
         assert [one["manager"] for one in later.body["metadata"]["managedFields"]][:2] == ["maker", "me"]
+
+
+async def test_a_list_that_is_stated_to_be_empty_within_a_whole_field_changes_that_field() -> None:
+    policies = "/apis/networking.k8s.io/v1/namespaces/default/networkpolicies"
+    ports = [{"port": 80, "protocol": "TCP"}]
+    policy = {"metadata": {"name": "web"}, "spec": {"podSelector": {}, "ingress": [{"ports": ports}]}}
+    async with serving() as talk:
+        made = await talk.post(policies, policy, fieldManager="first")
+        assert made.status == 201
+        same = await talk.put(f"{policies}/web", policy, fieldManager="second")
+        assert [one["manager"] for one in same.body["metadata"]["managedFields"]] == ["first"]
+        stated = {**policy, "spec": {"podSelector": {}, "ingress": [{"ports": ports, "from": []}]}}
+        changed = await talk.put(f"{policies}/web", stated, fieldManager="second")
+        owned = {
+            one["manager"]: "f:ingress" in one["fieldsV1"]["f:spec"]
+            for one in changed.body["metadata"]["managedFields"]
+        }
+        assert (owned, changed.body["spec"]["ingress"]) == ({"first": False, "second": True}, [{"ports": ports}])
+        patch = [{"op": "add", "path": "/spec/ingress/0/from", "value": []}]
+        patched = await talk.patch(f"{policies}/web", patch, "application/json-patch+json", fieldManager="third")
+        owned = {
+            one["manager"]: "f:ingress" in one["fieldsV1"]["f:spec"]
+            for one in patched.body["metadata"]["managedFields"]
+        }
+        assert owned == {"first": False, "third": True}

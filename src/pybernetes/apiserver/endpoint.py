@@ -17,6 +17,7 @@ from pybernetes.api.clock import Clock
 from pybernetes.api.meta import copy_of
 from pybernetes.api.patch.managed import Managers
 from pybernetes.api.schema import Shape
+from pybernetes.api.schema.hollow import hollowed
 from pybernetes.apiserver.answers import document_answer, list_answer, object_answer
 from pybernetes.apiserver.applying import applied, completed, converted, read_configuration
 from pybernetes.apiserver.contexts import context_of, context_of_deletion
@@ -183,14 +184,14 @@ class Endpoint:
         check_place(first.setdefault("metadata", {}), self._namespace(call), call.info.name)
         documents = iter([first])
         pinned = bool(first["metadata"].get("resourceVersion"))
-        emptied = self._emptied(call.request)
+        emptied, hollow = self._emptied(call.request), self._hollowed(call.request)
 
         def propose(current: StoredObject) -> Proposal:
             document = next(documents, None)
             if document is None:
                 document = self._decode(call.request)
             document.setdefault("metadata", {})
-            return Proposal(document, pinned, emptied=emptied)
+            return Proposal(document, pinned, emptied=emptied, hollowed=hollow)
 
         return await self._write(call, propose, rule)
 
@@ -207,6 +208,7 @@ class Endpoint:
         patch = Patch(call.request, self.shape, field_validation(call.request), self._text)
         about_managers = b"managedFields" in call.request.body
         null_lists = self._null_lists if b"[" in call.request.body else ()
+        states_empty = _states_empty(call.request)
 
         def propose(current: StoredObject) -> Proposal:
             live = self.registry.fresh_document_of(current)
@@ -217,7 +219,8 @@ class Endpoint:
             read = self._conform_patched(patch, patched, live)
             call.request.warnings[:] = read.warnings
             read.document.setdefault("metadata", {})
-            return Proposal(read.document, by_patch=True, emptied=stated(patched, null_lists))
+            hollow = self._hollow_fields(patched) if states_empty else ()
+            return Proposal(read.document, by_patch=True, emptied=stated(patched, null_lists), hollowed=hollow)
 
         return await self._write(call, propose, rule)
 
@@ -287,6 +290,13 @@ class Endpoint:
             return ()
         return stated(parse_body(request), self._null_lists)
 
+    def _hollowed(self, request: ApiRequest) -> Sequence[Steps]:
+        return self._hollow_fields(parse_body(request)) if _states_empty(request) else ()
+
+    def _hollow_fields(self, document: Document) -> Sequence[Steps]:
+        """Of what was sent; a custom kind's stored objects keep their empty lists."""
+        return () if self.resource.custom is not None else hollowed(self.shape.definition.id, document)
+
     def _tell(self, audited: Audited, document: Document) -> None:
         """With defaults, as upstream's decoder fills them in."""
         if audited.tells_requests and self.resource.defaults is not None:
@@ -355,6 +365,12 @@ class Endpoint:
     def _require_namespace(self, call: Call) -> None:
         if self.info.namespaced and not call.info.namespace:
             raise errors.method_not_supported(self.info.group_resource, call.info.verb)
+
+
+def _states_empty(request: ApiRequest) -> bool:
+    """Whether there may be an empty list or map in a body. Protobuf has none."""
+    body = request.body
+    return (b"[]" in body or b"{}" in body) and "protobuf" not in request.headers.get("content-type", "")
 
 
 def _warned(handler: Handler, warning: str) -> Handler:

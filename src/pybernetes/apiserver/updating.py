@@ -49,6 +49,8 @@ class Proposal(msgspec.Struct, frozen=True):
     """The object as it was, where it has been read for the proposal: a document that is given away."""
     emptied: Sequence[Steps] = ()
     """Lists that are stated to be empty and not only left out, of those that are null when nobody states them."""
+    hollowed: Sequence[Steps] = ()
+    """Fields that are managed as a whole and within which a list or a map is stated to be empty."""
 
 
 Propose = Callable[[StoredObject], Proposal]
@@ -179,8 +181,9 @@ class Updating(Storage):
             tracking.put(new, before)
             try:
                 managers = updated(old, new, managers, self.typed, author, keep)
-                if proposal.emptied:
-                    managers = tracking.with_emptied(managers, unstated(old, proposal.emptied), author, keep)
+                changed = (*unstated(old, proposal.emptied), *proposal.hollowed)
+                if changed:
+                    managers = tracking.with_emptied(managers, changed, author, keep)
             except PatchError:
                 managers = {}
         tracking.record(new, managers)
