@@ -1,4 +1,5 @@
-"""What a schema demands of values, compiled once per version of a definition.
+"""What a schema demands of values, compiled once per version of a definition: each part when a value first comes to it,
+since most of what large schemas describe is never used.
 
 ``compile_values(schema)`` gives the errors of an object: all of them for a new one; for an update those that are in
 what has changed (ratcheting): a part that is as it was may stay wrong.
@@ -82,22 +83,27 @@ def _descend(check: Check, value: Any, old: Any, place: Place | None, found: lis
 
 
 def _compile(schema: Schema, *, is_root: bool = False) -> Check:
-    null = _null(schema)
-    shared = _logic(schema), _enum(schema)
-    table = {type_: _split(_parts(schema, type_, shared, is_root)) for type_ in _TYPES}
+    table: dict[type, tuple[int, tuple[Check, ...]]] = {}
 
     def check(value: Any, old: Any, place: Place | None, found: list[Found]) -> int:
-        if value is None:
-            return null(value, old, place, found)
         type_ = value.__class__
         if type_ is int and not -_MOST - 1 <= value <= _MOST:
             type_, value = float, float(value)
-        count, parts = table[type_]
+        made = table.get(type_)
+        if made is None:
+            made = table[type_] = _for_type(schema, type_, is_root)
+        count, parts = made
         for part in parts:
             count += part(value, old, place, found)
         return count
 
     return check
+
+
+def _for_type(schema: Schema, type_: type, is_root: bool) -> tuple[int, tuple[Check, ...]]:
+    if type_ is type(None):
+        return 0, (_null(schema),)
+    return _split(_parts(schema, type_, (_logic(schema), _enum(schema)), is_root))
 
 
 Part = Check | int
