@@ -16,6 +16,10 @@ def added(name: str, **more: object) -> Manifest:
     return found
 
 
+def ephemeral(pod: Manifest, number: int) -> Manifest:
+    return state(pod, number, "ephemeralContainerStatuses")
+
+
 @pytest.mark.conformance("Ephemeral Container, update ephemeral containers", "Ephemeral Container Creation")
 def test_ephemeral_containers_run_in_a_pod_and_more_are_added(space: Space) -> None:
     pods = Pods(space)
@@ -25,15 +29,14 @@ def test_ephemeral_containers_run_in_a_pod_and_more_are_added(space: Space) -> N
     patch = {"spec": {"ephemeralContainers": [shell]}}
     patched = pods.patch("debugged", patch, subresource="ephemeralcontainers")
     assert len(patched["spec"]["ephemeralContainers"]) == 1
-    running = {"of": "ephemeralContainerStatuses"}
-    pods.until("debugged", lambda pod: "running" in state(pod, **running).get("state", {}))
+    pods.until("debugged", lambda pod: "running" in ephemeral(pod, 0).get("state", {}))
     assert space.run("debugged", "echo polo", "debugger") == "polo\n"
     current = pods.get("debugged", "ephemeralcontainers")
     more = added("second", command=["sh", "-c", stay("echo marco")])
     current["spec"]["ephemeralContainers"].append(more)
     updated = pods.update(current, "ephemeralcontainers")
     assert [one["name"] for one in updated["spec"]["ephemeralContainers"]] == ["debugger", "second"]
-    found = pods.until("debugged", lambda pod: "running" in state(pod, 1, **running).get("state", {}))
+    found = pods.until("debugged", lambda pod: "running" in ephemeral(pod, 1).get("state", {}))
     assert len(found["status"]["ephemeralContainerStatuses"]) == 2
     assert state(found)["restartCount"] == 0
     space.cluster.until("its output", lambda: pods.logs("debugged", container="second") == "marco\n")

@@ -30,11 +30,11 @@ def received(pods: Pods) -> list[str]:
     return pods.text(f"{pods.path('server:8080')}/proxy/cgi-bin/read").split()
 
 
-def hooked(name: str, when: str, handler: Manifest, **spec: object) -> Manifest:
+def hooked(name: str, when: str, handler: Manifest) -> Manifest:
     main = container(stay(), lifecycle={when: handler})
     if "httpGet" in handler:
         main = {"name": "main", "image": "localhost/pybernetes/pause:1", "lifecycle": {when: handler}}
-    return pod(name, main, terminationGracePeriodSeconds=15, **spec)
+    return pod(name, main, terminationGracePeriodSeconds=15)
 
 
 @pytest.mark.conformance(

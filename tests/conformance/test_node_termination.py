@@ -27,12 +27,12 @@ def last_words(pods: Pods, name: str) -> Manifest:
 def test_the_termination_message_comes_from_the_file_or_after_a_failure_from_the_log(space: Space) -> None:
     pods = Pods(space)
     path = "/dev/termination-custom-log"
-    user = {"securityContext": {"runAsUser": 1000}}
+    user = {"runAsUser": 1000}
     for name, one in {
         "log": container("echo -n DONE", **FALLBACK),
         "file": container("echo -n OK > /dev/termination-log; echo -n DONE", **FALLBACK),
         "failed": container("echo -n DONE; exit 1", **FALLBACK),
-        "user": container(f"echo -n DONE > {path}", terminationMessagePath=path, **user),
+        "user": container(f"echo -n DONE > {path}", terminationMessagePath=path, securityContext=user),
         "both": container("echo log; echo -n words > /dev/termination-log; exit 3", **FALLBACK),
         "long": container("yes 1234567 | head -c 9000; exit 1", **FALLBACK),
         "longer": container("yes 1234567 | head -c 9000 > /dev/termination-log"),
