@@ -1,7 +1,8 @@
 """Shapes made from structural schemas: what objects of a custom kind look like.
 
 The walk over a document prunes what the schema does not know (and says what that was), leaves nulls out that could
-never be there, and brings embedded metadata into its form. ``default`` completes a document. Both are compiled once.
+never be there, and brings embedded metadata into its form. ``default`` completes a document. Both are compiled once,
+the walk only as far as documents have led.
 
 Guarantees  ``read`` leaves its argument alone. Reading what was read changes nothing.
 Follows pkg/apiserver/schema/pruning, defaulting and objectmeta of k8s.io/apiextensions-apiserver.
@@ -138,12 +139,18 @@ def _reader(schema: Schema | None, drops: Drops) -> Reader:
         return _forget
     if schema.get(_PRESERVES) and not any(schema.get(name) for name in ("properties", "items", "additionalProperties")):
         return _embedded_reader if schema.get(_EMBEDS) else _keep
-    read_map, read_list = _map_reader(schema, drops), _list_reader(schema, drops)
+    read_map: Reader | None = None
+    read_list: Reader | None = None
 
     def read(value: Any, place: Place | None, unknown: list[str]) -> Any:
+        nonlocal read_map, read_list
         if value.__class__ is dict:
+            if read_map is None:
+                read_map = _map_reader(schema, drops)
             return read_map(value, place, unknown)
         if value.__class__ is list:
+            if read_list is None:
+                read_list = _list_reader(schema, drops)
             return read_list(value, place, unknown)
         return _number(value, place) if value.__class__ is float else value
 
