@@ -251,3 +251,14 @@ async def test_json_that_is_called_yaml_is_read_as_yaml() -> None:
             'yaml: unmarshal errors:\n  line 1: key "name" already set in map\n  line 1: key "a" already set in map, '
             'unknown field "b", unknown field "z"'
         )
+
+
+async def test_an_empty_choice_of_a_policy_is_a_value_and_no_choice() -> None:
+    rule = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}
+    constraints = {"resourceRules": [rule], "matchPolicy": ""}
+    spec = {"failurePolicy": "", "matchConstraints": constraints, "validations": [{"expression": "true"}]}
+    policies = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies"
+    async with serving() as talk:
+        refused = await talk.post(policies, {"metadata": {"name": "p"}, "spec": spec})
+        fields = [one["field"] for one in refused.body["details"]["causes"]]
+        assert (refused.status, fields) == (422, ["spec.failurePolicy", "spec.matchConstraints.matchPolicy"])

@@ -18,7 +18,7 @@ RESERVED_SUFFIX = ".static.k8s.io"
 
 def _match_defaults(path: str) -> Table:
     return {
-        f"{path}.matchPolicy": "Equivalent",
+        f"{path}.matchPolicy": WhenAbsent("Equivalent"),
         f"{path}.namespaceSelector": {},
         f"{path}.objectSelector": {},
         f"{path}.resourceRules[].scope": WhenAbsent("*"),
@@ -26,7 +26,7 @@ def _match_defaults(path: str) -> Table:
     }
 
 
-POLICY_DEFAULTS: Table = {"spec.failurePolicy": "Fail", **_match_defaults("spec.matchConstraints")}
+POLICY_DEFAULTS: Table = {"spec.failurePolicy": WhenAbsent("Fail"), **_match_defaults("spec.matchConstraints")}
 BINDING_DEFAULTS: Table = _match_defaults("spec.matchResources")
 
 
