@@ -58,6 +58,15 @@ def test_bytes_are_base64_times_are_text_and_inlined_messages_are_flat() -> None
     ]
 
 
+def test_years_have_four_digits() -> None:
+    """Go's zero time is in the year 1."""
+    early = _field(1, -62135596798)
+    lease = _body("coordination.k8s.io/v1", "Lease", _field(2, _field(3, early)))
+    assert decode_body(lease)["spec"] == {"acquireTime": "0001-01-01T00:00:02.000000Z"}
+    timed = _body("v1", "ConfigMap", _field(1, _field(8, early)))
+    assert decode_body(timed)["metadata"] == {"creationTimestamp": "0001-01-01T00:00:02Z"}
+
+
 def test_numbers_of_both_kinds_and_signs() -> None:
     port = _field(1, "x") + _field(3, 80) + _field(4, _field(1, 0) + _field(2, 8080))
     service = _body("v1", "Service", _field(2, _field(1, port)))
