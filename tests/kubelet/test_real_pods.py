@@ -63,7 +63,7 @@ async def test_volumes_in_memory_belong_to_the_group(node: Machine) -> None:
     )
     assert await says(node, found, "id -u; id -G") == "1001\n0 123"
     assert "tmpfs" in await says(node, found, "grep ' /memory ' /proc/mounts")
-    assert await says(node, found, "stat -c '%a %g' /memory") == "2777 123"
+    assert await says(node, found, "stat -c '%a %g' /memory") == "3777 123"
     assert await says(node, found, "head -c 2000000 /dev/zero > /memory/big 2>&-; wc -c < /memory/big") == "1048576"
     assert await says(node, found, "stat -Lc '%a %g' /cred/key; cat /cred/key") == "440 123\nhush"
     assert "Read-only" in await says(node, found, "touch /cred/other")
