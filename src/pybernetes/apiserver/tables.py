@@ -63,11 +63,16 @@ def table(
 ) -> Document:
     columns = columns_of(resource)
     made: Document = {"kind": "Table", "apiVersion": f"meta.k8s.io/{version}", "metadata": list_metadata}
-    made["columnDefinitions"] = _definitions(resource, columns) if with_columns else []
+    made["columnDefinitions"] = _definitions(resource, columns) if with_columns else _no_definitions(resource)
     nulls = tuple(map(steps_of, resource.null_lists)) if include is IncludeObject.OBJECT else ()
     rows = [_row(columns, document, version, include, nulls, now) for document in documents]
     made["rows"] = rows or (None if resource.info.group_resource in _NULL_WHEN_EMPTY else rows)
     return made
+
+
+def _no_definitions(resource: Resource) -> list[Document] | None:
+    """As upstream's printers leave them out: those of kinds that have printers of their own with a list."""
+    return [] if resource.columns and resource.custom is None else None
 
 
 def _definitions(resource: Resource, columns: Sequence[Column]) -> list[Document]:

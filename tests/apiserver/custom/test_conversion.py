@@ -9,7 +9,7 @@ import pytest
 
 from apiserver.custom.definitions import DEFINITIONS, becomes, definition, version
 from apiserver.hook_server import HookServer, hook_server
-from apiserver.serving import Answer, Talk, serving
+from apiserver.serving import TABLE, Answer, Talk, Watching, serving
 
 Document = dict[str, Any]
 V1, V2 = (f"/apis/example.com/{one}/namespaces/default/widgets" for one in ("v1", "v2"))
@@ -240,6 +240,37 @@ async def test_nothing_is_applied_beside_a_manager_of_a_version_that_is_gone() -
         assert refused.message == "request to convert CR to an invalid group/version: example.com/v0"
         changed = await talk.patch(f"{V1}/w", {"shared": "t"})
         assert "managedFields" not in changed.body["metadata"]
+
+
+async def test_a_watch_shows_each_object_in_its_version_and_ends_with_a_webhooks_failure() -> None:
+    failing: list[str] = []
+
+    def change(answer: Document) -> None:
+        if failing:
+            answer["response"]["result"] = {"status": "Failure", "message": failing[0]}
+
+    async with hook_server(answering(change)) as hooks, serving() as talk:
+        await define(talk, hooks)
+        made = await talk.post(V1, widget("v1", hostPort="h:1"))
+        watch, tables = [
+            Watching((await talk.get(V2, accept, watch="1", resourceVersion=made.version)).response.body)
+            for accept in ("application/json", TABLE)
+        ]
+        await talk.patch(f"{V1}/w", {"hostPort": "i:1"})
+        type_, found = await watch.next()
+        assert (type_, found["apiVersion"], found["host"]) == ("MODIFIED", "example.com/v2", "i")
+        _, first = await tables.next()
+        assert [column["name"] for column in first["columnDefinitions"]] == ["Name", "Age"]
+        await talk.patch(f"{V1}/w", {"hostPort": "j:1"})
+        assert (await watch.next())[1]["host"] == "j"
+        assert (await tables.next())[1]["columnDefinitions"] is None
+        failing.append("cannot")
+        await talk.patch(f"{V1}/w", {"hostPort": "k:1"})
+        type_, status = await watch.next()
+        assert (type_, status["message"]) == ("ERROR", f"{START} failed: cannot")
+        with pytest.raises(StopAsyncIteration):
+            await watch.next()
+        await tables.stream.aclose()
 
 
 async def apply(talk: Talk, path: str, document: Document, manager: str, **query: str) -> Answer:
