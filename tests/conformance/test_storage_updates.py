@@ -1,4 +1,4 @@
-"""Volumes that follow what they show, and objects that may not change any more, with real containers."""
+"""Volumes that follow what they show, with real containers."""
 
 from __future__ import annotations
 
@@ -104,26 +104,3 @@ def test_files_follow_the_pods_labels_and_annotations(space: Space) -> None:
     space.cluster.until(
         "the annotation", lambda: all('builder="foo"' in lines for lines in shown("annotations")), seconds=90
     )
-
-
-@pytest.mark.conformance("ConfigMap Volume, immutability", "Secrets Volume, immutability")
-@pytest.mark.parametrize("kind", ["configmap", "secret"])
-def test_what_is_immutable_stays_but_for_its_labels_and_can_be_deleted(space: Space, kind: str) -> None:
-    data = "data" if kind == "configmap" else "stringData"
-
-    def patch(document: Manifest, *more: str, check: bool = True) -> str:
-        return space.kubectl("patch", kind, "fixed", "--type=merge", "-p", json.dumps(document), *more, check=check)
-
-    space.apply((config_map if kind == "configmap" else secret)("fixed", **VALUE))
-    patch({data: {"data-1": "value-2"}})
-    found = space.get(kind, "fixed")
-    found["immutable"] = True
-    space.kubectl("replace", "-f", "-", text=json.dumps(found))
-    for refused in ({data: {"data-1": "value-3"}}, {data: {"more": "x"}}, {"immutable": False}, {"immutable": None}):
-        before = space.get(kind, "fixed")
-        assert patch(refused, check=False) == ""
-        assert space.get(kind, "fixed") == before
-    patch({"metadata": {"labels": {"label1": "value1"}}})
-    assert space.get(kind, "fixed")["metadata"]["labels"] == {"label1": "value1"}
-    space.kubectl("delete", kind, "fixed")
-    assert space.kubectl("get", kind, "fixed", "--ignore-not-found") == ""
