@@ -17,7 +17,7 @@ from pybernetes.api.clock import Clock
 from pybernetes.api.meta import copy_of
 from pybernetes.api.patch.managed import Managers
 from pybernetes.api.schema import Shape
-from pybernetes.api.schema.hollow import hollowed
+from pybernetes.api.schema.hollow import hollowed, may_be_hollow
 from pybernetes.apiserver.answers import document_answer, list_answer, object_answer
 from pybernetes.apiserver.applying import applied, completed, converted, read_configuration
 from pybernetes.apiserver.contexts import context_of, context_of_deletion
@@ -291,7 +291,11 @@ class Endpoint:
         return stated(parse_body(request), self._null_lists)
 
     def _hollowed(self, request: ApiRequest) -> Sequence[Steps]:
-        return self._hollow_fields(parse_body(request)) if _states_empty(request) else ()
+        if self.resource.custom is not None or not _states_empty(request):
+            return ()
+        if not may_be_hollow(self.shape.definition.id, request.body):
+            return ()
+        return self._hollow_fields(parse_body(request))
 
     def _hollow_fields(self, document: Document) -> Sequence[Steps]:
         """Of what was sent; a custom kind's stored objects keep their empty lists."""

@@ -8,6 +8,7 @@ Follows EqualsUsing of listReflect in structured-merge-diff.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
@@ -22,6 +23,32 @@ Finder = Callable[[Any, Steps], Iterator[Steps]]
 def hollowed(id: str, document: Any) -> tuple[Steps, ...]:
     """The paths of the fields of a document, by their names; what is below elements with a key is not looked at."""
     return tuple(_finder(id)(document, ()))
+
+
+def may_be_hollow(id: str, body: bytes) -> bool:
+    """Whether a text may state one of the lists or maps in question to be empty: cheaper than reading it."""
+    pattern = _pattern(id)
+    return pattern is not None and pattern.search(body) is not None
+
+
+@cache
+def _pattern(id: str) -> re.Pattern[bytes] | None:
+    """Of a kind; None if it has no such list or map."""
+    names = sorted(set(_names(id, set(), within=False)))
+    empty = r"\[\s*\]|\{\s*\}"
+    return re.compile(rf"""["']?\b(?:{"|".join(names)})["']?\s*:\s*(?:{empty})""".encode()) if names else None
+
+
+def _names(id: str, seen: set[tuple[str, bool]], *, within: bool) -> Iterator[str]:
+    """Of the lists and maps within elements of lists."""
+    if (id, within) in seen:
+        return
+    seen.add((id, within))
+    for name, field in definition(id).fields.items():
+        if within and field.omit and (field.is_list or field.is_map):
+            yield re.escape(name)
+        if field.struct:
+            yield from _names(field.struct, seen, within=within or field.is_list)
 
 
 @cache
