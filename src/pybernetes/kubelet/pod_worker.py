@@ -18,8 +18,8 @@ from pybernetes.api.errors import ApiError
 from pybernetes.api.models.core_v1 import Pod, PodCondition
 from pybernetes.client import Unreachable
 
-from . import backoff, image_volumes, killing, removal, resources, starting
-from .backoff import Backoff
+from . import image_volumes, killing, removal, resources, starting
+from .attempts import RETRY, Attempts
 from .cgroups import CgroupFailure
 from .conditions import TERMINAL
 from .container_config import sandbox_config
@@ -37,11 +37,9 @@ from .volumes import Mounted, VolumeError
 
 log = structlog.get_logger(__name__)
 
-RETRY = 10.0
 UNCHANGED = 1.0
 EVICTED = "Evicted"
 WAIT_FOR_REMOVAL = 15.0
-HOLD = {"ErrImagePull": 3.0, "CreateContainerConfigError": 5.0}
 QUICK_RETRY = 0.5
 LONGEST_RETRY = 120.0
 
@@ -58,9 +56,7 @@ class PodWorker:
         self._host = host
         self._failure = failure
         self._wake = asyncio.Event()
-        self._backoffs: dict[str, Backoff] = {}
-        self._reasons: dict[str, Reason] = {}
-        self._held: dict[str, float] = {}
+        self._attempts = Attempts(host.clock, self._say)
         self._mounted: dict[str, Mounted] = {}
         self._messages: dict[str, str] = {}
         self._killing: asyncio.Task[None] | None = None
@@ -107,9 +103,8 @@ class PodWorker:
         self._wake.set()
 
     def _look_again(self) -> None:
-        """What containers are made from has changed: those that could not be made are tried at once."""
         self._remount = True
-        self._held.clear()
+        self._attempts.release()
 
     def _say(self, container: str, type: str, reason: str, message: str) -> None:
         starting.sayer(self._host, self.pod, container)(type, reason, message)
@@ -172,8 +167,8 @@ class PodWorker:
         observed = host.pleg.get(self.uid)
         if host.runtime.runs_processes:
             self._prober.follow(pod, observed)
-        actions = plan(pod, observed, host.clock.now(), self._backoffs, self._prober.health())
-        self._note_waiting(actions)
+        actions = plan(pod, observed, host.clock.now(), self._attempts.backoffs, self._prober.health())
+        self._attempts.note_waiting(self.pod, actions)
         if self._report(observed) in TERMINAL:
             self._signal(Signal.STOP)
             return 0.0
@@ -182,13 +177,13 @@ class PodWorker:
         self._failures = 0
         if await self._resizer.resize(pod, observed):
             self._report(observed)
-        actions = self._without_held(actions)
+        actions = self._attempts.without_held(actions)
         if actions.empty:
             return self._idle_for(actions)
         failed = await self._act(actions, observed)
         after = await host.pleg.refresh(self.uid)
         if failed:
-            return self._hold_time()
+            return self._attempts.hold_time
         return 0.0 if after != observed else UNCHANGED
 
     def _granted(self) -> Pod:
@@ -212,52 +207,14 @@ class PodWorker:
         self._host.recorder.event(pod, "Normal", "DeadlineExceeded", message)
         return True
 
-    def _note_waiting(self, actions: PodActions) -> None:
-        """Which containers wait, and for what, so that their status says so."""
-        pod = self.pod.metadata
-        waiting = {entry.name for entry in actions.waiting}
-        kept = waiting | {start.name for start in actions.start}
-        if not actions.create_sandbox:
-            self._reasons = {name: reason for name, reason in self._reasons.items() if name in kept}
-        for entry in actions.waiting:
-            whose = f"{pod.name}_{pod.namespace}({pod.uid})"
-            fresh = self._reasons.get(entry.name)
-            reason = Reason(
-                "CrashLoopBackOff",
-                f"back-off {backoff.text(entry.wait)} restarting failed container={entry.name} pod={whose}",
-            )
-            self._reasons[entry.name] = reason
-            if fresh != reason:
-                message = f"Back-off restarting failed container {entry.name} in pod {whose}"
-                self._say(entry.name, "Warning", "BackOff", message)
-
-    def _without_held(self, actions: PodActions) -> PodActions:
-        """Containers that have just failed to start wait a little."""
-        now = self._host.clock.monotonic()
-        self._held = {name: until for name, until in self._held.items() if until > now}
-        start = tuple(entry for entry in actions.start if entry.name not in self._held)
-        return PodActions(
-            actions.create_sandbox and "" not in self._held,
-            actions.attempt,
-            actions.stop_sandboxes,
-            actions.kill_pod,
-            actions.kill,
-            start,
-            actions.waiting,
-        )
-
-    def _hold_time(self) -> float:
-        now = self._host.clock.monotonic()
-        return max(0.01, min((until - now for until in self._held.values()), default=RETRY))
-
     def _idle_for(self, actions: PodActions) -> float:
         """Until the next thing that time alone brings about."""
         times = [self._host.node.sync_period]
         if self._resizer.unfinished:
             times.append(RETRY)
         times += [max(0.01, entry.left.total_seconds()) for entry in actions.waiting]
-        if self._held:
-            times.append(self._hold_time())
+        if self._attempts.held:
+            times.append(self._attempts.hold_time)
         deadline = self.pod.spec.active_deadline_seconds
         status = self._host.statuses.get(self.uid)
         if deadline is not None and status is not None and status.start_time is not None:
@@ -315,7 +272,7 @@ class PodWorker:
         try:
             await starting.make_sandbox(self._host, self.pod, attempt, self._cgroup())
         except starting.SandboxFailure:
-            self._held[""] = self._host.clock.monotonic() + RETRY
+            self._attempts.failed_sandbox()
             return False
         return True
 
@@ -335,16 +292,13 @@ class PodWorker:
         sandbox = sandbox_config(pod, host.node, ready.sandbox.attempt, host.resolver_of(pod), parent)
         done = True
         for start in starts:
-            if start.failed_at is not None:
-                now = host.clock.now()
-                self._backoffs[start.name] = backoff.lengthened(self._backoffs.get(start.name), start.failed_at, now)
+            self._attempts.begun(start)
             self._resizer.starts(pod, start)
             try:
                 await starting.start_container(host, pod, start, observed, self._mounted, sandbox)
-                self._reasons.pop(start.name, None)
+                self._attempts.succeeded(start)
             except StartFailure as error:
-                self._reasons[start.name] = Reason(error.reason, error.message)
-                self._held[start.name] = host.clock.monotonic() + HOLD.get(error.reason, RETRY)
+                self._attempts.failed(start, Reason(error.reason, error.message))
                 done = False
                 self._report(observed)
         return done
@@ -366,7 +320,7 @@ class PodWorker:
             now=host.clock.now().replace(microsecond=0),
             host_ips=host.node.addresses,
             runtime_name=host.runtime_name,
-            reasons=self._reasons,
+            reasons=self._attempts.reasons,
             ready=ready,
             started=started,
             messages=self._messages,
