@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import orjson
 import pytest
 
 from conformance.rest_server import Kind, has_a_life, is_discovered, manifest, rest_server
@@ -52,3 +53,11 @@ async def test_devices_and_claims_have_every_verb(kind: Kind) -> None:
         with pytest.raises(ApiError) as gone:
             await verbs.get("again")
         assert gone.value.code == 404
+        for status, labels in ((201, {"a": "b"}), (200, {"a": "c"})):
+            wanted = {"apiVersion": f"{GROUP}/v1", "kind": verbs.info.kind, **kind.body}
+            body = orjson.dumps({**wanted, "metadata": {"name": "applied", "labels": labels}})
+            owner = {"fieldManager": "a-client", "force": "true"}
+            answer = await client.send("PATCH", verbs.path("applied"), body, "application/apply-patch+yaml", owner)
+            assert answer.status == status
+            found = await verbs.get("applied")
+            assert (found["metadata"]["labels"], found["spec"]) == (labels, made["spec"])
