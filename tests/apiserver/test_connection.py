@@ -12,7 +12,9 @@ import pytest
 from apiserver.serving import CONFIG_MAPS, config_map, serving
 from pybernetes.apiserver.connection import LONGEST_HEAD
 from pybernetes.apiserver.head_problems import head_problem
+from pybernetes.apiserver.http import ApiResponse
 from pybernetes.apiserver.options import ServerOptions
+from pybernetes.apiserver.routes import Call, Handler
 from pybernetes.apiserver.serve import Edge
 
 
@@ -41,8 +43,11 @@ class Wire:
 
 
 @asynccontextmanager
-async def wired(options: ServerOptions | None = None) -> AsyncIterator[Wire]:
+async def wired(options: ServerOptions | None = None, **pages: Handler) -> AsyncIterator[Wire]:
+    """``pages`` are served at their names."""
     async with serving(options=options) as talk:
+        for name, page in pages.items():
+            talk.server.routes.exact(f"/{name}", page)
         edge = Edge(talk.server, port=0)
         await edge.start()
         reader, writer = await asyncio.open_connection(*edge.address)
@@ -232,3 +237,19 @@ async def test_what_go_cannot_read_of_a_query_is_not_there() -> None:
         wire.writer.write(request("GET", f"{CONFIG_MAPS}?limit=x;y&labelSelector=%zz"))
         first, _, body = await wire.answer()
         assert (first, orjson.loads(body)["items"]) == ("HTTP/1.1 200 OK", [])
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+async def test_what_has_no_body_leaves_nothing_on_the_connection_though_it_streams(method: str) -> None:
+    async def pieces() -> AsyncIterator[bytes]:
+        yield b"nobody reads this"
+
+    async def nothing(call: Call) -> ApiResponse:
+        return ApiResponse(204, pieces())
+
+    async with wired(nothing=nothing) as wire:
+        wire.writer.write(request(method, "/nothing") + request("GET", "/version"))
+        first, headers, _ = await wire.answer()
+        assert first == "HTTP/1.1 204 No Content"
+        assert "transfer-encoding" not in headers
+        assert (await wire.head())[0] == "HTTP/1.1 200 OK"

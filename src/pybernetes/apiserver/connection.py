@@ -308,8 +308,9 @@ class Connection(asyncio.Protocol):
     async def _write_stream(self, exchange: _Exchange, answer: ApiResponse, body: AsyncIterator[bytes]) -> None:
         """In chunks; to a client that does not know them as they come, until the connection ends."""
         request = exchange.request
-        chunked = exchange.version == HTTP_1_1
-        exchange.keep_alive = exchange.keep_alive and chunked
+        bodiless = answer.status in _BODILESS
+        chunked = exchange.version == HTTP_1_1 and not bodiless
+        exchange.keep_alive = exchange.keep_alive and (chunked or bodiless)
         self._transport.write(
             head_of(answer, request.audit_id, exchange.version, chunked=chunked, keep_alive=exchange.keep_alive)
         )
@@ -317,7 +318,7 @@ class Connection(asyncio.Protocol):
             await self._watch(request, body)
         else:
             async with aclosing(body) as pieces:  # type: ignore[type-var]
-                if request.method != "HEAD":
+                if request.method != "HEAD" and not bodiless:
                     await self._pass_on(pieces, chunked=chunked)
         if chunked and request.method != "HEAD":
             self._transport.write(b"0\r\n\r\n")
