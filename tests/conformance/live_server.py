@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import socket
@@ -15,8 +16,9 @@ from typing import Any
 
 import httpx
 import yaml
+from aiohttp import web
 
-from apiserver.hook_server import HookServer, Respond, hook_server
+from apiserver.hook_server import HookServer, Respond, hook_server, patch_of
 from pybernetes.apiserver.protobuf import MEDIA_TYPE, decode_body
 from pybernetes.apiserver.protobuf.bodies import body_of
 from pybernetes.apiserver.protobuf.messages import MAGIC
@@ -29,6 +31,7 @@ JSON_PATCH = "application/json-patch+json"
 STRATEGIC = "application/strategic-merge-patch+json"
 APPLY = "application/apply-patch+yaml"
 HOOKS = "/apis/admissionregistration.k8s.io/v1"
+UNWANTED = "the configmap contains unwanted key and value"
 DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 
 
@@ -281,3 +284,83 @@ def _fine(said: Said) -> Document:
 def _condition(document: Document, type: str) -> str:
     conditions = document.get("status", {}).get("conditions") or ()
     return next((one["status"] for one in conditions if one["type"] == type), "")
+
+
+# ---- what the webhooks answer
+
+
+def respond(path: str, review: Document) -> Any:
+    """What is asked of whom is said by the path."""
+    request = review.get("request", {})
+    document = request.get("object") or request.get("oldObject") or {}
+    data = document.get("data") or {}
+    match path:
+        case "/always-deny":
+            return denied("this webhook denies all requests")
+        case "/configmaps" | "/custom-resource":
+            return denied(UNWANTED) if data.get("webhook-e2e-test") == "webhook-disallow" else {"allowed": True}
+        case "/pods":
+            return about_pod(document)
+        case "/pods/attach":
+            return denied(f"attaching to pod '{request['name']}' is not allowed")
+        case "/crd":
+            refused = "webhook-e2e-test" in (document["metadata"].get("labels") or {})
+            return denied("the custom resource definition contains unwanted label") if refused else {"allowed": True}
+        case "/mutating-configmaps" | "/mutating-custom-resource":
+            return marked(data)
+        case "/mutating-pods":
+            container = {"name": "webhook-added-init-container", "image": "webhook-added-image", "resources": {}}
+            return patch_of({"op": "add", "path": "/spec/initContainers", "value": [container]})
+        case "/add-label":
+            return patch_of({"op": "add", "path": "/metadata/labels", "value": {"added-label": "yes"}})
+        case "/slow":
+            return answer_late(review, 1.2)
+        case _:
+            raise AssertionError(path)
+
+
+def denied(message: str) -> Document:
+    return {"allowed": False, "status": {"message": message, "reason": message}}
+
+
+def marked(data: Document) -> Document:
+    """The first stage marks what begins, the second what the first has marked."""
+    made = [
+        {"op": "add", "path": f"/data/mutation-stage-{stage}", "value": "yes"}
+        for stage, asked in (("1", "mutation-start"), ("2", "mutation-stage-1"))
+        if data.get(asked) == "yes" and f"mutation-stage-{stage}" not in data
+    ]
+    return patch_of(*made[:1]) if made else {"allowed": True}
+
+
+def about_pod(document: Document) -> Any:
+    if "webhook-hangs" in document["metadata"]["name"]:
+        return answer_late({}, 20)
+    unwanted = [
+        why
+        for why, found in (
+            ("the pod contains unwanted container name", document["spec"]["containers"][0]["name"]),
+            ("the pod contains unwanted label", (document["metadata"].get("labels") or {}).get("webhook-e2e-test")),
+        )
+        if found == "webhook-disallow"
+    ]
+    return denied("; ".join(unwanted)) if unwanted else {"allowed": True}
+
+
+async def answer_late(review: Document, seconds: float) -> web.StreamResponse:
+    await asyncio.sleep(seconds)
+    response = {"uid": review["request"]["uid"], "allowed": True}
+    return web.json_response({"apiVersion": review["apiVersion"], "kind": "AdmissionReview", "response": response})
+
+
+def config_map(name: str, labels: dict[str, str] | None = None, **data: str) -> Document:
+    metadata = {"name": name, "labels": labels or {}}
+    data = {key.replace("_", "-"): value for key, value in data.items()}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
+
+
+async def refused(api: Live, method: str, path: str, body: Document, *texts: str, content: str = "") -> None:
+    said = await (api.send(method, path, body, content) if content else api.typed(method, path, body))
+    assert said.status >= 400
+    for text in texts:
+        assert text in said.message
