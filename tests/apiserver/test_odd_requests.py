@@ -146,3 +146,16 @@ async def test_the_index_names_every_check_and_nothing_twice() -> None:
         paths = (await talk.get("/")).body["paths"]
         assert {"/healthz/ping", "/livez/log", "/readyz/ping", "/openapi/v3/", "/version"} <= set(paths)
         assert not {"/version/", "/debug/api_priority_and_fairness/dump_queues"} & set(paths)
+
+
+async def test_a_daemon_sets_metadata_alone_lacks_what_upstream_has_as_a_field() -> None:
+    daemon_sets = "/apis/apps/v1/namespaces/default/daemonsets"
+    template = {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "c", "image": "i"}]}}
+    spec = {"selector": {"matchLabels": {"a": "b"}}, "template": template}
+    partly = "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io"
+    async with serving() as talk:
+        for name, stated in (("plain", {}), ("noted", {"annotations": {"x": "y"}})):
+            made = await talk.post(daemon_sets, {"metadata": {"name": name, **stated}, "spec": spec})
+            assert made.body["metadata"]["annotations"]["deprecated.daemonset.template.generation"] == "1"
+            found = await talk.get(f"{daemon_sets}/{name}", accept=partly)
+            assert found.body["metadata"].get("annotations") == stated.get("annotations")

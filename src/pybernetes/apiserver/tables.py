@@ -109,6 +109,16 @@ def _row(
     return row
 
 
+_OF_WHOLE_OBJECTS = {("apps/v1", "DaemonSet"): "deprecated.daemonset.template.generation"}
+"""Annotations that upstream has as fields inside, and so tells only with the whole object."""
+
+
 def partial(document: Document, version: str) -> Document:
     metadata: Any = document["metadata"]
+    hidden = _OF_WHOLE_OBJECTS.get((document.get("apiVersion", ""), document.get("kind", "")))
+    if hidden is not None and hidden in metadata.get("annotations", ()):
+        told = {name: text for name, text in metadata["annotations"].items() if name != hidden}
+        metadata = {
+            name: one for name, one in {**metadata, "annotations": told}.items() if one or name != "annotations"
+        }
     return {"kind": "PartialObjectMetadata", "apiVersion": f"meta.k8s.io/{version}", "metadata": metadata}
