@@ -75,10 +75,6 @@ def deployed(space: Space, directory: Path) -> str:
     return base64.b64encode(pki.ca_pem).decode()
 
 
-@pytest.mark.conformance(
-    "Custom Resource Definition Conversion Webhook, conversion custom resource",
-    "Admission webhook, deny custom resource definition",
-)
 def test_pods_behind_a_service_convert_and_deny(space: Space, tmp_path: Path) -> None:
     authority = deployed(space, tmp_path)
     group = f"{space.name}.example.com"
