@@ -36,7 +36,7 @@ class Attempts:
     def note_waiting(self, pod: Pod, actions: PodActions) -> None:
         """Which containers wait, and for what, so that their status says so."""
         metadata = pod.metadata
-        kept = {entry.name for entry in (*actions.waiting, *actions.start)}
+        kept = {entry.name for entry in actions.waiting} | {entry.name for entry in actions.start}
         if not actions.create_sandbox:
             self.reasons = {name: reason for name, reason in self.reasons.items() if name in kept}
         for entry in actions.waiting:
