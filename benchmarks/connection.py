@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import cast
 from urllib.parse import urlsplit
@@ -146,4 +147,12 @@ def _content_length(head: bytes) -> int:
 
 
 def body_of(answer: bytes) -> bytes:
-    return answer[answer.index(b"\r\n\r\n") + 4 :]
+    head, _, rest = answer.partition(b"\r\n\r\n")
+    return b"".join(_chunks(rest)) if b"chunked" in head else rest
+
+
+def _chunks(rest: bytes) -> Iterator[bytes]:
+    at = 0
+    while size := int(rest[at : (end := rest.index(b"\r\n", at))], 16):
+        at = end + 2 + size + 2
+        yield rest[end + 2 : at - 2]
