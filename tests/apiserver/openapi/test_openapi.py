@@ -123,6 +123,19 @@ async def test_the_index_is_sent_whatever_is_accepted_unless_the_client_has_it(o
     assert (again.status, again.content) == (304, b"")
 
 
+async def test_an_index_that_changed_twice_within_a_second_is_sent_twice() -> None:
+    groups = groups_of(of_resources(load()))
+    served = [groups]
+    openapi = OpenApi(lambda: served[0], "v1.36.0")
+    first = await openapi.answer(ApiRequest("GET", "/openapi/v3"))
+    served[0] = groups[1:]
+    second = await openapi.answer(
+        ApiRequest("GET", "/openapi/v3", headers={"if-modified-since": first.headers["Last-Modified"]})
+    )
+    assert second.status == 200
+    assert second.content != first.content
+
+
 async def test_documents_are_not_sent_to_whom_has_them(openapi: OpenApi) -> None:
     for path, accept in ((CORE, "*/*"), ("/openapi/v2", "*/*"), ("/openapi/v2", PROTOBUF)):
         etag = (await answer(openapi, path, accept=accept)).headers["Etag"]

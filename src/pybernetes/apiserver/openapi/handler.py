@@ -85,6 +85,7 @@ class OpenApi:
         self._hashes: dict[str, str] = {}
         self._bodies: dict[str, asyncio.Future[bytes]] = {}
         self._index = b""
+        self._changed_at = 0
         self._changed = ""
         self._v2_hashes: dict[str, tuple[bytes, str]] = {}
         self.elsewhere: dict[str, Elsewhere] = {}
@@ -167,7 +168,9 @@ class OpenApi:
         self._seen = groups
         self._bodies.clear()
         self._v2_hashes.clear()
-        self._changed = formatdate(time(), usegmt=True)
+        # Never the same second twice: a client that has what was there before would be told that nothing has changed.
+        self._changed_at = max(int(time()), self._changed_at + 1)
+        self._changed = formatdate(self._changed_at, usegmt=True)
         versions = [version for group in groups for version in group.versions if version.resources]
         told: list[ServedVersion | Page] = [*versions, *pages_of(groups)]
         self._told = {f"/openapi/v3{one.path}": one for one in told}
