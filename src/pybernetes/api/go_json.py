@@ -71,6 +71,26 @@ def escaped(text: str) -> str:
     return text.translate(_IN_MARKUP)
 
 
+def escaped_bytes(text: bytes) -> bytes:
+    """As `escaped`; the same bytes where there is nothing to escape."""
+    # One quick search for each byte costs less than one expression for all of them.
+    if b"<" in text or b">" in text or b"&" in text or b"\xe2" in text:
+        return _MARKUP.sub(_escape, text)
+    return text
+
+
+_MARKUP = re.compile(rb"[<>&]|\xe2\x80[\xa8\xa9]")
+
+
+def _escape(found: re.Match[bytes]) -> bytes:
+    return b"\\u%04x" % ord(found[0].decode())
+
+
+def dumps(value: Any, option: int | None = None) -> bytes:
+    """A document as Go's encoder writes it."""
+    return escaped_bytes(orjson.dumps(value, option=option))
+
+
 def whole_number(text: str) -> int | float:
     """As Go holds what its decoder knows no type for: a float where 64 bits do not suffice. May be infinite."""
     number = int(text) if len(text) <= _LONGEST_INT64 else None

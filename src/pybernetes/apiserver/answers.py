@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from pybernetes.api import errors
+from pybernetes.api import errors, go_json
 from pybernetes.api.errors import ApiError
 from pybernetes.apiserver.http import JSON, ApiRequest, ApiResponse
 from pybernetes.apiserver.list_body import ListBody
@@ -181,9 +181,9 @@ def media_answer(
 
             return ApiResponse(status, write_yaml(document), {"Content-Type": YAML}, warnings)
     if media.pretty or wants_pretty(request):
-        body = orjson.dumps(document, option=orjson.OPT_INDENT_2)
+        body = go_json.dumps(document, option=orjson.OPT_INDENT_2)
     else:
-        body = orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE)
+        body = go_json.dumps(document, option=orjson.OPT_APPEND_NEWLINE)
     return ApiResponse(status, body, _JSON_HEADERS.copy(), warnings)
 
 
@@ -198,12 +198,10 @@ def _readable(error: ApiError) -> Document:
 def error_answer(request: ApiRequest, error: ApiError) -> ApiResponse:
     """A Status; in JSON where the client's wish cannot be met, since a client must be able to read a refusal."""
     try:
-        media = media_of(request, Offer.DOCUMENT)
+        answer = media_answer(request, _readable(error), media_of(request, Offer.DOCUMENT), error.code)
     except ApiError:
-        body = orjson.dumps(_readable(error), option=orjson.OPT_INDENT_2)
+        body = go_json.dumps(_readable(error), option=orjson.OPT_INDENT_2)
         answer = ApiResponse(error.code, body, _JSON_HEADERS.copy())
-    else:
-        answer = media_answer(request, _readable(error), media, error.code)
     answer.headers |= error.headers
     if error.retry_after:
         answer.headers["Retry-After"] = str(error.retry_after)

@@ -14,6 +14,7 @@ from sys import intern
 import msgspec
 import orjson
 
+from pybernetes.api import go_json
 from pybernetes.api.kinds import KindInfo
 from pybernetes.apiserver.empty_lists import as_list, as_null, steps_of
 from pybernetes.apiserver.marks import NO_MARKS
@@ -78,7 +79,7 @@ class Form:
 
     def to_stored(self, document: Document) -> bytes:
         # A copy, because what orjson returns holds on to its buffer of several times the size.
-        return bytes(memoryview(orjson.dumps(self._ordered(document))))
+        return bytes(memoryview(go_json.dumps(self._ordered(document))))
 
     def item(self, value: bytes, revision: int) -> bytes:
         """The object without apiVersion and kind, as it stands in a list, at its revision (0: not stored)."""
@@ -101,7 +102,7 @@ class Form:
 
     def to_item(self, document: Document) -> bytes:
         """The item of a document that has its resourceVersion already."""
-        return orjson.dumps({name: value for name, value in document.items() if name not in ("apiVersion", "kind")})
+        return go_json.dumps({name: value for name, value in document.items() if name not in ("apiVersion", "kind")})
 
     def remember(self, decoded: StoredObject) -> None:
         """Lets only the objects decoded last keep their documents: all of them would take more than their bytes."""

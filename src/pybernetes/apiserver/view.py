@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterable
 from functools import cached_property
 from typing import Any
 
-import orjson
-
+from pybernetes.api import go_json
 from pybernetes.api.schema import shape_of
 from pybernetes.apiserver.negotiation import Offer
 from pybernetes.apiserver.objects import Form, StoredObject, items_of
@@ -89,7 +88,7 @@ class ConvertedView(View):
     """A kind stored as another version or group."""
 
     def whole(self, stored: StoredObject) -> bytes:
-        return orjson.dumps(self.document(stored))
+        return go_json.dumps(self.document(stored))
 
     def item(self, stored: StoredObject) -> bytes:
         return self.form.to_item(self.document(stored))

@@ -6,8 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Protocol
 
-import orjson
-
+from pybernetes.api import go_json
 from pybernetes.api.errors import ApiError
 from pybernetes.apiserver.http import ApiRequest
 from pybernetes.apiserver.negotiation import Encoding, Media, Shown
@@ -46,7 +45,7 @@ def lines_for(request: ApiRequest, view: View, media: Media, now: Callable[[], d
 
 class JsonErrors:
     def error(self, error: ApiError) -> bytes:
-        return orjson.dumps({"type": "ERROR", "object": error.status()}) + b"\n"
+        return go_json.dumps({"type": "ERROR", "object": error.status()}) + b"\n"
 
 
 class WholeLines(JsonErrors):
@@ -78,7 +77,7 @@ class PartialLines(JsonErrors):
         return self.of_object(event.type, event.object)
 
     def of_object(self, type: EventType, stored: StoredObject) -> bytes:
-        return event_line(type, orjson.dumps(partial(self._view.document(stored), self._version)))
+        return event_line(type, go_json.dumps(partial(self._view.document(stored), self._version)))
 
     def bookmark(self, revision: int) -> bytes:
         return _bookmark(self._skeleton(revision))
@@ -104,7 +103,7 @@ class TableLines(JsonErrors):
         return self.of_object(event.type, event.object)
 
     def of_object(self, type: EventType, stored: StoredObject) -> bytes:
-        return event_line(type, orjson.dumps(self._table([self._view.document(stored)], stored.revision)))
+        return event_line(type, go_json.dumps(self._table([self._view.document(stored)], stored.revision)))
 
     def bookmark(self, revision: int) -> bytes:
         return _bookmark(self._table([], revision))
@@ -183,4 +182,4 @@ def _ended(skeleton: Document) -> Document:
 
 
 def _bookmark(skeleton: Document) -> bytes:
-    return orjson.dumps({"type": "BOOKMARK", "object": skeleton}) + b"\n"
+    return go_json.dumps({"type": "BOOKMARK", "object": skeleton}) + b"\n"

@@ -7,7 +7,10 @@ from functools import cmp_to_key
 from itertools import zip_longest
 from typing import Any
 
+import orjson
 import yaml
+
+from pybernetes.api.errors import ApiError
 
 _SPECIAL = re.compile(
     r"(?:|~|null|Null|NULL|y|Y|yes|Yes|YES|n|N|no|No|NO|true|True|TRUE|false|False|FALSE|on|On|ON|off|Off|OFF"
@@ -23,7 +26,14 @@ _NUMERIC_START = frozenset("+-.0123456789")
 _NATURAL = re.compile(r"\d+|\D")
 
 
+_UNREADABLE = re.compile(r"[\x7f-\x84\x86-\x9f\ufffe\uffff]")
+"""What Go writes into JSON as it is, and does not read in YAML: there it makes its YAML of its JSON."""
+
+
 def write_yaml(document: Any) -> bytes:
+    """Raises ApiError for what upstream cannot write as YAML."""
+    if _UNREADABLE.search(orjson.dumps(document).decode()):
+        raise ApiError(500, "", "yaml: control characters are not allowed")
     text: str = yaml.dump(_sorted(document), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=80)
     return text.encode()
 

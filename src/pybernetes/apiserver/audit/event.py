@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 import orjson
 
+from pybernetes.api import go_json
 from pybernetes.api.errors import ApiError
 from pybernetes.api.meta import format_micro_time
 from pybernetes.apiserver.audit.policy import NAMES, Level, Stage, Verdict
@@ -187,7 +188,7 @@ class Audited:
         place = told.get("objectRef")
         if place:
             told["objectRef"] = {name: place[name] for name in _PLACE if place.get(name)}
-        self.taken = self._sink.take(orjson.dumps({name: told[name] for name in _FIELDS if name in told}))
+        self.taken = self._sink.take(go_json.dumps({name: told[name] for name in _FIELDS if name in told}))
 
 
 def _may_be_status(answer: ApiResponse) -> bool:

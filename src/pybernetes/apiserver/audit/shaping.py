@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import orjson
 
+from pybernetes.api import go_json
 from pybernetes.api.fields import quoted
 from pybernetes.apiserver.audit.event import Sink, Taken
 from pybernetes.apiserver.audit.losses import Losses
@@ -47,7 +48,7 @@ def _without_objects(event: bytes) -> bytes:
         return event
     kept = {name: value for name, value in document.items() if name not in _LARGE}
     kept["annotations"] = {**document.get("annotations", {}), TRUNCATED: "true"}
-    return orjson.dumps(kept)
+    return go_json.dumps(kept)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 
+from pybernetes.api import go_json
 from pybernetes.api.clock import Clock
 from pybernetes.apiserver import background
 from pybernetes.apiserver.auth.authorizers import ClusterAuthorizer
@@ -75,7 +76,7 @@ class CertificateSigner:
         log.info("certificate request: %s", type(step).__name__, extra={"request": request["metadata"]["name"]})
         # Refused means that the request has changed: the change is on its way here.
         await self._store.transact(
-            require=[ModRevisionIs(entry.key, entry.mod_revision)], write=[Put(entry.key, orjson.dumps(request))]
+            require=[ModRevisionIs(entry.key, entry.mod_revision)], write=[Put(entry.key, go_json.dumps(request))]
         )
 
     def _do(self, step: Approve | Sign | Fail, request: dict[str, Any]) -> None:

@@ -21,7 +21,7 @@ from typing import Any
 
 import orjson
 
-from pybernetes.api import errors
+from pybernetes.api import errors, go_json
 from pybernetes.apiserver.admission.contract import Attributes, Operation, Plugin
 from pybernetes.apiserver.auth.contract import User
 from pybernetes.apiserver.auth.service_accounts import (
@@ -79,7 +79,7 @@ class SecretTokens:
         metadata = document["metadata"] | {"labels": labels | {LAST_USED: days[0]}}
         await self.tokens.store.transact(
             require=[ModRevisionIs(entry.key, entry.mod_revision)],
-            write=[Put(entry.key, orjson.dumps(document | {"metadata": metadata}))],
+            write=[Put(entry.key, go_json.dumps(document | {"metadata": metadata}))],
         )
 
     async def _held(self, token: str, namespace: str, secret: str) -> tuple[Entry, dict[str, Any]]:

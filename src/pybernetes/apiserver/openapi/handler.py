@@ -22,6 +22,7 @@ from typing import Any, Protocol
 
 import orjson
 
+from pybernetes.api import go_json
 from pybernetes.apiserver.discovery.served import ServedGroup, ServedVersion
 from pybernetes.apiserver.http import JSON, ApiRequest, ApiResponse
 from pybernetes.apiserver.openapi import gnostic
@@ -213,7 +214,7 @@ class OpenApi:
         if not is_custom:
             components["securitySchemes"] = _SECURITY
         info = _INFO_OF_CUSTOM if is_custom else self._info
-        return orjson.dumps({"openapi": "3.0.0", "info": info, "paths": paths, "components": components})
+        return go_json.dumps({"openapi": "3.0.0", "info": info, "paths": paths, "components": components})
 
     def _build_v2(self) -> bytes:
         return orjson.dumps(self._document_v2())

@@ -17,8 +17,7 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
-import orjson
-
+from pybernetes.api import go_json
 from pybernetes.apiserver.protobuf.messages import Field, fields_of, wraps_a_list
 
 Encode = Callable[[Any], bytes]
@@ -186,20 +185,7 @@ def _raw(value: Any) -> bytes:
     """JSON as Go writes it: there are clients that compare it byte for byte with their own."""
     if value is None:
         return b""
-    text = orjson.dumps(value)
-    for written, escaped in _ESCAPES:
-        if written in text:
-            text = text.replace(written, escaped)
-    return _raw_bytes(text)
-
-
-_ESCAPES = (
-    (b"<", b"\\u003c"),
-    (b">", b"\\u003e"),
-    (b"&", b"\\u0026"),
-    ("\u2028".encode(), b"\\u2028"),
-    ("\u2029".encode(), b"\\u2029"),
-)
+    return _raw_bytes(go_json.dumps(value))
 
 
 _raw_bytes = _delimited(b"\x0a", bytes)
