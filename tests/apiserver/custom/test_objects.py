@@ -44,6 +44,22 @@ async def test_nulls_that_are_applied_are_refused_where_there_can_be_none() -> N
         assert (made.status, made.body["spec"]) == (201, {"size": 3})
 
 
+async def test_managed_fields_that_are_none_are_told_of() -> None:
+    async with serving() as talk:
+        await define(talk, definition())
+        why = "json: cannot unmarshal number into Go struct field ObjectMeta.managedFields of type v1.ManagedFieldsEntry"
+        wrong = {**widget("a"), "metadata": {"name": "a", "managedFields": [0]}}
+        refused = await talk.post(WIDGETS, wrong)
+        assert (refused.status, refused.message) == (
+            400,
+            f'Widget in version "v1" cannot be handled as a Widget: {why}',
+        )
+        await talk.post(WIDGETS, widget("a"))
+        refused = await talk.patch(f"{WIDGETS}/a", wrong, MERGE_PATCH)
+        assert refused.status == 422
+        assert refused.message.endswith(why)
+
+
 @pytest.mark.parametrize(
     ("spec", "problem"),
     [

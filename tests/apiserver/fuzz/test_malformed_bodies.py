@@ -94,9 +94,10 @@ def _wrong(body: bytes, random: Random, count: int, cut: bool) -> Iterator[bytes
 
 
 def _is_upstreams(message: str) -> bool:
-    """kube-apiserver says 500, too, to a document of server-side apply that does not fit the schema, and to an element
-    of a list without its key."""
-    return message.startswith("failed to create typed patch object") or "does not contain declared merge key" in message
+    """kube-apiserver says 500, too, to a document of server-side apply that does not fit the schema, to an element
+    of a list without its key, and to a resource version that is no number."""
+    beginnings = ("failed to create typed patch object", "strconv.ParseUint: parsing ")
+    return message.startswith(beginnings) or "does not contain declared merge key" in message
 
 
 async def test_malformed_bodies_are_answered_and_change_nothing(caplog: pytest.LogCaptureFixture) -> None:

@@ -93,7 +93,12 @@ def _read_metadata(metadata: Any, *, present: bool) -> tuple[Document | None, li
         return {}, []
     if not isinstance(metadata, dict):
         raise mismatch(metadata, None, "v1.ObjectMeta")
-    reading = Shape(definition("meta_v1.ObjectMeta")).read(metadata)
+    try:
+        reading = Shape(definition("meta_v1.ObjectMeta")).read(metadata)
+    except DecodeError as error:
+        if error.path:
+            error.path = (_METADATA, *error.path)
+        raise
     document = {name: one for name, one in reading.document.items() if one is not None}
     return document, [f"metadata.{path}" for path in reading.unknown]
 
