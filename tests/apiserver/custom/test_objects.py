@@ -47,7 +47,9 @@ async def test_nulls_that_are_applied_are_refused_where_there_can_be_none() -> N
 async def test_managed_fields_that_are_none_are_told_of() -> None:
     async with serving() as talk:
         await define(talk, definition())
-        why = "json: cannot unmarshal number into Go struct field ObjectMeta.managedFields of type v1.ManagedFieldsEntry"
+        why = (
+            "json: cannot unmarshal number into Go struct field ObjectMeta.managedFields of type v1.ManagedFieldsEntry"
+        )
         wrong = {**widget("a"), "metadata": {"name": "a", "managedFields": [0]}}
         refused = await talk.post(WIDGETS, wrong)
         assert (refused.status, refused.message) == (
