@@ -9,6 +9,15 @@ LONGEST = 400
 """Digits. Nothing that is counted needs more; Python refuses to read numbers of some thousand."""
 
 
+class WholeFraction(int):
+    """A whole number that was written as a fraction (`1.0`, `1e3`): Go reads it as a float64, and writes it as whole.
+
+    It is the whole number to whoever does not ask for its class; once it has been stored it is nothing else.
+    """
+
+    __slots__ = ()
+
+
 def whole(text: str) -> int:
     """As ``int``; of a longer text the number that its first digits are, which is still beyond every bound.
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
+from pybernetes.api.digits import WholeFraction
 from pybernetes.cel import types
 from pybernetes.cel.errors import CelError
 from pybernetes.cel.types import Type
@@ -160,7 +161,7 @@ NUMBERS = frozenset({"int", "uint", "double"})
 def kind_of(value: Any) -> str:
     """The name of the value's type without parameters; an opaque value's own name."""
     known = _KINDS.get(value.__class__)
-    return known if known is not None else str(value.type.name)
+    return known if known is not None else str(_type_of_another(value).name)
 
 
 def runtime_type(value: Any) -> Type:
@@ -168,6 +169,13 @@ def runtime_type(value: Any) -> Type:
     known = _TYPES.get(_KINDS.get(value.__class__, ""))
     if known is not None:
         return known
+    return _type_of_another(value)
+
+
+def _type_of_another(value: Any) -> Type:
+    """Numbers that are declared to be fractions are so by now."""
+    if value.__class__ is WholeFraction:
+        raise CelError("invalid data, expected int, got float64")
     found: Type = value.type
     return found
 

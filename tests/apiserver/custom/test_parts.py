@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from pybernetes.api.digits import WholeFraction
 from pybernetes.api.fields import at
 from pybernetes.api.patch.checking import problems as misfits
 from pybernetes.api.patch.structural import DEDUCED, structure_of
@@ -140,7 +141,25 @@ def test_whole_numbers_that_do_not_fit_64_bits_are_fractions() -> None:
 def test_whole_numbers_are_multiples_of_the_whole_part_of_a_factor() -> None:
     schema = {"type": "number", "multipleOf": 0.5}
     assert problems(schema, 1.5) == []
-    assert problems(schema, 1) == ['<nil>: Invalid value: "": factor MultipleOf declared for  must be positive: 0']
+    assert problems(schema, 1) == ["<nil>: Invalid value: 0: factor MultipleOf declared for  must be positive: 0"]
+    assert problems(schema, WholeFraction(1)) == []
+    assert problems(schema, 1e20) == ["<nil>: Invalid value: 1e+20:  in body should be a multiple of 0.5"]
+
+
+def test_a_fraction_is_compared_with_whole_numbers_by_its_whole_part() -> None:
+    assert problems({"enum": [1, 2.5]}, 1.5) == []
+    assert problems({"enum": [1, 2.5]}, WholeFraction(1)) == []
+    assert problems({"enum": [1, 2.5]}, WholeFraction(123456789)) == [
+        '<nil>: Unsupported value: 1.23456789e+08: supported values: "1", "2.5"'
+    ]
+
+
+def test_a_large_fraction_is_no_whole_number() -> None:
+    schema = {"type": "integer"}
+    assert problems(schema, WholeFraction(2**53 - 1)) == []
+    assert problems(schema, WholeFraction(2**60)) == [
+        '<nil>: Invalid value: "number":  in body must be of type integer: "number"'
+    ]
 
 
 @pytest.mark.parametrize(

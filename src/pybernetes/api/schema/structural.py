@@ -16,6 +16,7 @@ from functools import cached_property
 from math import isfinite
 from typing import Any
 
+from pybernetes.api.digits import WholeFraction
 from pybernetes.api.fields import FieldPath, invalid
 from pybernetes.api.schema.facts import Definition, FieldFacts, definition
 from pybernetes.api.schema.scalars import DecodeError, Place, Reader, mismatch, path_of
@@ -118,7 +119,7 @@ def _number(value: float, place: Place | None) -> int | float:
         error = DecodeError(f"json: cannot unmarshal number {value} into Go value of type float64")
         error.path, error.value = wrong.path, value
         raise error
-    return int(value) if value.is_integer() and abs(value) < _BEYOND_INT64 else value
+    return WholeFraction(value) if value.is_integer() and abs(value) < _BEYOND_INT64 else value
 
 
 def _forget(value: Any, place: Place | None, unknown: list[str]) -> Any:
@@ -253,10 +254,10 @@ def _defaulter(schema: Schema) -> Default | None:
     """None where no default is below."""
     items = schema.get("items")
     element = _defaulter(items) if isinstance(items, Mapping) else None
-    item_default = (items or {}).get("default") if isinstance(items, Mapping) else None
+    item_default = _keep(items.get("default"), None, []) if isinstance(items, Mapping) else None
     declared: Schema = schema.get("properties") or {}
     own = [
-        (name, one["default"], not one.get("nullable"))
+        (name, _keep(one["default"], None, []), not one.get("nullable"))
         for name, one in declared.items()
         if one.get("default") is not None
     ]

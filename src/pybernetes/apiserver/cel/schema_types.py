@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any
 
+from pybernetes.api.digits import WholeFraction
 from pybernetes.apiserver.cel.escaping import RESERVED, escape
 from pybernetes.cel import text, types
 from pybernetes.cel.errors import CelError
@@ -180,7 +181,7 @@ def _object_adapter(schema: Schema) -> Adapt | None:
 
 
 def _number(value: Any) -> Any:
-    return float(value) if value.__class__ is int else value
+    return float(value) if value.__class__ in (int, WholeFraction) else value
 
 
 def _bytes(value: Any) -> Any:

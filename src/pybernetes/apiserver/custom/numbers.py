@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from typing import Any
 
 from pybernetes.api.digits import shown_float
+from pybernetes.api.fields import FieldError, invalid
 from pybernetes.apiserver.custom.places import Check, Found, Place, name_of, unplaced, wrong
 
 _INT_RANGES = {"int32": 2**31, "int64": 2**63, "": 2**63}
+_BEYOND_SAFE = 2.0**53
+"""Fractions from here on stand for several whole numbers."""
 _LARGEST_FLOAT32 = 3.4028235677973366e38
 
 Number = int | float
@@ -77,7 +81,7 @@ def _never(label: str, type_: str, format: str) -> Demand:
 def _fits(value: Number, type_: str, format: str) -> bool:
     if type_ == "integer":
         limit = _INT_RANGES.get(format, 2**63)
-        return float(value).is_integer() and -limit <= value < limit
+        return float(value).is_integer() and -limit <= Decimal(repr(value)) < limit
     return format != "float" or abs(value) <= _LARGEST_FLOAT32
 
 
@@ -111,16 +115,23 @@ def _minimum(bound: Number, *, exclusive: bool) -> Demand:
     return demand
 
 
+def _not_positive(place: Place | None, factor: Number) -> Found:
+    def make(path: str, name: str) -> FieldError:
+        return invalid(path, factor, f"factor MultipleOf declared for {name} must be positive: {shown(factor)}")
+
+    return Found(name_of(place), make)
+
+
 def _multiple(factor: Number, *, exclusive: bool) -> Demand:
     def demand(value: Number, place: Place | None) -> Found | None:
         of = _bound(value, factor)
         if of <= 0:
-            return unplaced(f"factor MultipleOf declared for {name_of(place)} must be positive: {shown(of)}")
+            return _not_positive(place, of)
         if isinstance(value, int) and isinstance(of, int):
             met = value % of == 0
         else:
             quotient = 1 / of * value if of < 1 else value / of
-            met = math.isclose(quotient, round(quotient), rel_tol=1e-9, abs_tol=1e-9)
+            met = abs(quotient) < _BEYOND_SAFE and math.isclose(quotient, round(quotient), rel_tol=1e-9, abs_tol=0)
         return None if met else wrong(place, value, f"should be a multiple of {shown(of)}")
 
     return demand

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from pybernetes.api.digits import WholeFraction
 from pybernetes.api.fields import FieldError
 from pybernetes.apiserver.custom import alternatives
 from pybernetes.apiserver.custom.formats import check_of, checked_format
@@ -103,7 +104,14 @@ def _compile(schema: Schema, *, is_root: bool = False) -> Check:
 def _for_type(schema: Schema, type_: type, is_root: bool) -> tuple[int, tuple[Check, ...]]:
     if type_ is type(None):
         return 0, (_null(schema),)
+    if type_ is WholeFraction:
+        constant, checks = _for_type(schema, float, is_root)
+        return constant, tuple(map(_as_fraction, checks))
     return _split(_parts(schema, type_, (_logic(schema), _enum(schema)), is_root))
+
+
+def _as_fraction(check: Check) -> Check:
+    return lambda value, old, place, found: check(float(value), old, place, found)
 
 
 Part = Check | int
@@ -242,11 +250,18 @@ def _enum(schema: Schema) -> Part:
         return 0
 
     def check(value: Any, old: Any, place: Place | None, found: list[Found]) -> int:
-        if not any(one is not None and same(value, one) for one in allowed):
+        if not any(one is not None and _is_one_of(value, one) for one in allowed):
             found.append(not_among(place, value, allowed))
         return 0
 
     return check
+
+
+def _is_one_of(value: Any, one: Any) -> bool:
+    """Go converts a number to the type of what it is compared with: a fraction loses what is behind its point."""
+    if value.__class__ is float and one.__class__ is int:
+        return int(value) == one
+    return same(value, one)
 
 
 def _items(schema: Schema) -> Check:
