@@ -88,3 +88,8 @@ def test_units_and_thousandths_are_rounded_up() -> None:
     assert quantity.milli("0.0001") == 1
     assert quantity.value("-1.1") == -1
     assert str(quantity.parse("1Gi") - quantity.parse("512Mi")) == "512Mi"
+
+
+def test_an_amount_beyond_all_floats_is_infinite() -> None:
+    assert float(quantity.parse("9" * 400)) == float("inf")
+    assert float(quantity.parse("-" + "9" * 400)) == -float("inf")

@@ -9,6 +9,7 @@ Follows k8s.io/apimachinery/pkg/api/resource.
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -60,7 +61,10 @@ class Quantity:
         return -(-self.nano // MILLI)
 
     def __float__(self) -> float:
-        return self.nano / NANO
+        try:
+            return self.nano / NANO
+        except OverflowError:
+            return math.inf if self.nano > 0 else -math.inf
 
     def __bool__(self) -> bool:
         return self.nano != 0

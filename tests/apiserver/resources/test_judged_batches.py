@@ -135,6 +135,11 @@ async def test_a_limit_range_without_a_name_is_called_by_its_uid_and_empty_limit
             'Invalid value: "3": ratio 3 is greater than max/min = 2.000000',
         ),
         (
+            {"type": "Pod", "max": {"cpu": "9" * 400}, "min": {"cpu": "1"}, "maxLimitRequestRatio": {"cpu": "10"}},
+            "maxLimitRequestRatio[cpu]",
+            'Invalid value: "10": ratio 10 is greater than max/min = -1.000000',
+        ),
+        (
             {"type": "PersistentVolumeClaim", "max": {"cpu": "1"}},
             "limits",
             "Required value: either minimum or maximum storage value is required, but neither was provided",

@@ -102,13 +102,19 @@ def _check_ratio(ratio: str, given: Mapping[str, str], path: FieldPath) -> Itera
     if "min" not in given or "max" not in given:
         return
     amounts = [quantity.parse(text) for text in (ratio, given["min"], given["max"])]
-    wanted, lowest, highest = (float(one.value()) for one in amounts)
-    if all(one.value() < _LARGEST_MILLI for one in amounts):
-        wanted, lowest, highest = amounts[0].milli() / 1000, amounts[1].milli(), amounts[2].milli()
+    wanted, lowest, highest = (float(_in_64_bits(one.value())) for one in amounts)
+    if all(_in_64_bits(one.value()) < _LARGEST_MILLI for one in amounts):
+        wanted, lowest, highest = (float(_in_64_bits(one.milli())) for one in amounts)
+        wanted /= 1000
     most = _quotient(highest, lowest)
     if wanted > most:
         text = f"{most:f}" if math.isfinite(most) else "-Inf"
         yield invalid(path, ratio, f"ratio {ratio} is greater than max/min = {text}")
+
+
+def _in_64_bits(amount: int) -> int:
+    """Of a number that does not fit, Go keeps the low bits."""
+    return (amount + 2**63) % 2**64 - 2**63
 
 
 def _quotient(highest: float, lowest: float) -> float:
