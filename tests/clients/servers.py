@@ -27,7 +27,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 def _until_ready(process: subprocess.Popen[bytes], kubeconfig: Path) -> None:
     asked = [PROGRAMS / "kubectl", f"--kubeconfig={kubeconfig}", "wait", "--for=create", "namespace/kube-system"]
-    while not kubeconfig.exists() or subprocess.run([*asked, "--timeout=60s"], capture_output=True).returncode:
+    while not kubeconfig.exists() or subprocess.run([*asked, "--timeout=240s"], capture_output=True).returncode:
         assert process.poll() is None, (kubeconfig.parent / "log").read_text()
 
 
@@ -52,6 +52,6 @@ def namespace(whole_cluster: UserCluster) -> Iterator[str]:
     """One of the test's own, with its service account. It is deleted without waiting."""
     name = f"t-{uuid.uuid4().hex[:8]}"
     whole_cluster.kubectl("create", "namespace", name)
-    whole_cluster.kubectl("wait", "-n", name, "--for=create", "serviceaccount/default", "--timeout=60s")
+    whole_cluster.kubectl("wait", "-n", name, "--for=create", "serviceaccount/default", "--timeout=240s")
     yield name
     whole_cluster.kubectl("delete", "namespace", name, "--wait=false")

@@ -124,7 +124,7 @@ def test_an_operator_makes_changes_times_retries_resumes_and_deletes(operator: O
     operator.wait("a", ".status.resumed", "true")
     assert len(operator.get("kopfpeering", "default")["status"]) == 1
 
-    operator.cluster.kubectl("-n", operator.namespace, "delete", "thing", "a", "--timeout=45s")
+    operator.cluster.kubectl("-n", operator.namespace, "delete", "thing", "a", "--timeout=240s")
     assert operator.get("things")["items"] == []
     told = {(one["reason"], one["message"]) for one in operator.get("events")["items"]}
     assert {("Resized", "from 1 to 5"), ("Resized", "from 5 to 6"), ("Going", "says goodbye")} <= told
@@ -135,5 +135,5 @@ def test_a_daemon_lives_as_long_as_its_object_and_holds_it_until_it_has_ended(op
     operator.start()
     operator.make("b", guarded="yes")
     operator.cluster.until("the daemon's start", lambda: "Guarding" in operator.told())
-    operator.cluster.kubectl("-n", operator.namespace, "delete", "thing", "b", "--timeout=45s")
+    operator.cluster.kubectl("-n", operator.namespace, "delete", "thing", "b", "--timeout=240s")
     operator.cluster.until("the daemon's end", lambda: "Guarded" in operator.told())

@@ -37,7 +37,7 @@ def client(whole_cluster: UserCluster) -> Iterator[Any]:
 def namespace(whole_cluster: UserCluster) -> Iterator[str]:
     """One for all kinds."""
     whole_cluster.kubectl("create", "namespace", "lives")
-    whole_cluster.kubectl("wait", "-n", "lives", "--for=create", "serviceaccount/default", "--timeout=60s")
+    whole_cluster.kubectl("wait", "-n", "lives", "--for=create", "serviceaccount/default", "--timeout=240s")
     yield "lives"
     whole_cluster.kubectl("delete", "namespace", "lives", "--wait=false")
 

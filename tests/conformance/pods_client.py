@@ -13,6 +13,7 @@ from kubernetes import config
 from kubernetes.client import CoreV1Api
 from kubernetes.stream import stream
 
+from e2e.cluster import PATIENCE
 from e2e.space import Manifest, Space
 from pybernetes.api import kinds
 from pybernetes.apiserver.protobuf import MEDIA_TYPE
@@ -133,7 +134,7 @@ class Pods(Verbs):
     def __init__(self, space: Space) -> None:
         super().__init__(space, "pods")
 
-    def until(self, name: str, holds: Callable[[Manifest], Any], seconds: float = 60) -> Manifest:
+    def until(self, name: str, holds: Callable[[Manifest], Any], seconds: float = PATIENCE) -> Manifest:
         """The pod as soon as it is so."""
         deadline = time.monotonic() + seconds
         while not holds(found := self.get(name)):
@@ -149,7 +150,7 @@ class Pods(Verbs):
         assert found["status"]["phase"] == phase, (found["status"], self.logs(name))
         return found
 
-    def gone(self, name: str, seconds: float = 60) -> None:
+    def gone(self, name: str, seconds: float = PATIENCE) -> None:
         deadline = time.monotonic() + seconds
         while any(one["metadata"]["name"] == name for one in self.list()):
             assert time.monotonic() < deadline, f"pod {name} is still there"

@@ -70,7 +70,7 @@ def deployed(space: Space, directory: Path) -> str:
         {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": NAME}, "spec": spec},
         service(NAME, NAME, [{"protocol": "TCP", "port": 8443, "targetPort": PORT}]),
     )
-    space.kubectl("rollout", "status", f"deployment/{NAME}", "--timeout=60s")
+    space.kubectl("rollout", "status", f"deployment/{NAME}", "--timeout=240s")
     space.wait("--for=jsonpath={.subsets[0].addresses[1].ip}", f"endpoints/{NAME}")
     return base64.b64encode(pki.ca_pem).decode()
 

@@ -69,7 +69,7 @@ def test_what_is_written_through_the_frontend_is_read_back(space: Space) -> None
         for manifest in (config_map(name, guestbook=program), *part(name, replicas, port)):
             space.kubectl("create", "-f", "-", text=json.dumps(manifest))
     for name in parts:
-        space.kubectl("rollout", "status", f"deployment/{name}", "--timeout=60s")
+        space.kubectl("rollout", "status", f"deployment/{name}", "--timeout=240s")
     frontend = f"/api/v1/namespaces/{space.name}/services/frontend/proxy/cgi-bin/guestbook"
 
     def asked(query: str) -> str:

@@ -15,6 +15,9 @@ from pathlib import Path
 from typing import Any
 
 PROGRAMS = Path(sys.executable).parent
+PATIENCE = 240
+"""Seconds for what takes one or two on a machine that has nothing else to do."""
+_given: set[int] = set()
 
 
 @dataclass(frozen=True)
@@ -23,7 +26,7 @@ class UserCluster:
     data_dir: Path
     port: int
 
-    def p8s(self, *words: str, check: bool = True, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+    def p8s(self, *words: str, check: bool = True, timeout: float = 400) -> subprocess.CompletedProcess[str]:
         which = ["--name", self.name, "--data-dir", str(self.data_dir)]
         return _run([str(PROGRAMS / "p8s"), *words, *which], check=check, timeout=timeout)
 
@@ -33,7 +36,7 @@ class UserCluster:
     def kubectl(self, *words: str, check: bool = True, text: str | None = None) -> str:
         environment = {**os.environ, "KUBECONFIG": str(self.data_dir / "kubeconfig")}
         return _run(
-            [str(PROGRAMS / "kubectl"), *words], check=check, timeout=150, environment=environment, text=text
+            [str(PROGRAMS / "kubectl"), *words], check=check, timeout=400, environment=environment, text=text
         ).stdout
 
     def get(self, *words: str) -> dict[str, Any]:
@@ -41,10 +44,10 @@ class UserCluster:
         assert isinstance(found, dict)
         return found
 
-    def wait(self, *words: str, seconds: int = 90) -> None:
+    def wait(self, *words: str, seconds: int = PATIENCE) -> None:
         self.kubectl("wait", f"--timeout={seconds}s", *words)
 
-    def until(self, what: str, holds: Callable[[], bool], seconds: float = 60) -> None:
+    def until(self, what: str, holds: Callable[[], bool], seconds: float = PATIENCE) -> None:
         """Other processes are waited for, not slept for: looks again until it holds, and fails by name."""
         deadline = time.monotonic() + seconds
         while not holds():
@@ -62,10 +65,11 @@ class UserCluster:
 
 
 def free_port() -> int:
-    """One that the kernel does not hand to clients in the meantime."""
-    for port in random.sample(range(20000, 29000), 100):
+    """One that the kernel does not hand to clients in the meantime, and that nobody was given before."""
+    for port in random.sample(range(20000, 29000), 1000):
         with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) != 0:
+            if port not in _given and probe.connect_ex(("127.0.0.1", port)) != 0:
+                _given.add(port)
                 return port
     raise AssertionError("no port is free")
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from e2e.cluster import PROGRAMS, UserCluster
+from e2e.cluster import PATIENCE, PROGRAMS, UserCluster
 
 Manifest = dict[str, Any]
 
@@ -39,11 +39,15 @@ class Space:
     def get(self, *words: str) -> Manifest:
         return self.cluster.get("-n", self.name, *words)
 
-    def wait(self, *words: str, seconds: int = 60) -> None:
+    def wait(self, *words: str, seconds: int = PATIENCE) -> None:
         self.cluster.wait("-n", self.name, *words, seconds=seconds)
 
-    def wait_for(self, path: str, value: object, pod: str, seconds: int = 60) -> None:
-        self.wait(f"--for=jsonpath={{{path}}}={value}", f"pod/{pod}", seconds=seconds)
+    def wait_for(self, path: str, value: object, pod: str, seconds: int = PATIENCE) -> Manifest:
+        """The pod as it was at that moment."""
+        words = [f"--for=jsonpath={{{path}}}={value}", f"pod/{pod}", f"--timeout={seconds}s", "-o", "json"]
+        found = json.loads(self.kubectl("wait", *words))
+        assert isinstance(found, dict)
+        return found
 
     def status(self, pod: str, container: int = 0) -> Manifest:
         """The status of a pod's container."""
@@ -65,12 +69,27 @@ class Space:
         environment = {**os.environ, "KUBECONFIG": str(self.cluster.data_dir / "kubeconfig")}
         words = ["-n", self.name, "exec", pod, "-c", container, "--", "sh", "-c", script]
         command = [str(PROGRAMS / "kubectl"), *words]
-        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=400)
 
     def events(self, pod: str) -> dict[str, str]:
-        """The messages of a pod's events by their reason."""
-        found = self.get("events", f"--field-selector=involvedObject.name={pod}")["items"]
-        return {one["reason"]: one["message"] for one in found}
+        """The messages of a pod's events by their reason; one of them where there are several."""
+        return {one["reason"]: one["message"] for one in self._events(pod)}
+
+    def until_told(self, pod: str, reason: str, message: str) -> None:
+        """Events come later than what they tell of, and others of the same reason beside them."""
+
+        def told() -> bool:
+            return any(one["reason"] == reason and message in one["message"] for one in self._events(pod))
+
+        self.cluster.until(f"{reason} of {pod}: {message}", told)
+
+    def until_said(self, pod: str, text: str, *words: str) -> None:
+        """Until that is what the pod has logged: a container that runs need not have come so far."""
+        self.cluster.until(f"{text!r} in the log of {pod}", lambda: self.kubectl("logs", pod, *words) == text)
+
+    def _events(self, pod: str) -> list[Manifest]:
+        items: list[Manifest] = self.get("events", f"--field-selector=involvedObject.name={pod}")["items"]
+        return items
 
 
 def stay(words: str = "true") -> str:

@@ -33,12 +33,10 @@ def test_an_image_that_cannot_be_had_is_said_and_tried_again(space: Space) -> No
     space.cluster.until("the failed pull", lambda: waiting_reason(space, "pull") in refusing)
     space.wait_for(".status.containerStatuses[0].state.waiting.reason", "ErrImageNeverPull", "never")
     space.wait_for(".status.containerStatuses[0].state.waiting.reason", "InvalidImageName", "wrong")
-    space.wait_for(".status.containerStatuses[0].state.waiting.reason", "ImagePullBackOff", "pull")
-    message = space.status("pull")["state"]["waiting"]["message"]
+    pulling = space.wait_for(".status.containerStatuses[0].state.waiting.reason", "ImagePullBackOff", "pull")
+    message = pulling["status"]["containerStatuses"][0]["state"]["waiting"]["message"]
     assert message.startswith('Back-off pulling image "localhost:1/none:v1"')
-    assert 'Failed to pull image "localhost:1/none:v1"' in " ".join(
-        one["message"] for one in space.get("events")["items"]
-    )
+    space.until_told("pull", "Failed", 'Failed to pull image "localhost:1/none:v1"')
 
 
 def test_a_command_that_does_not_exist_is_a_start_error(space: Space) -> None:
@@ -58,7 +56,7 @@ def test_a_sidecar_runs_before_and_as_long_as_the_others(space: Space) -> None:
         restartPolicy="Always",
         startupProbe={"tcpSocket": {"port": 7000}, "periodSeconds": 1},
     )
-    main = container("nc -w 3 127.0.0.1 7000 </dev/null")
+    main = container("nc -w 60 127.0.0.1 7000 </dev/null")
     space.apply(pod("pair", main, initContainers=[sidecar], restartPolicy="Never"))
     space.wait_for(".status.phase", "Succeeded", "pair")
     assert space.kubectl("logs", "pair", "-c", "main") == "pair\n"
@@ -73,7 +71,7 @@ def test_a_post_start_hook_runs_before_the_container_counts_as_running(space: Sp
     space.start(pod("hooked", container(stay(), lifecycle=hook, volumeMounts=AT_SCRATCH), volumes=SCRATCH))
     assert space.run("hooked", "cat /scratch/hook") == "started\n"
     space.apply(pod("broken", container(stay(), lifecycle=broken)))
-    space.cluster.until("the event", lambda: "FailedPostStartHook" in space.events("broken"))
+    space.until_told("broken", "FailedPostStartHook", "")
 
 
 def test_processes_are_shared_when_asked_for(space: Space) -> None:
@@ -89,7 +87,7 @@ def test_a_running_pod_is_debugged_with_an_ephemeral_container(space: Space) -> 
     space.start(pod("odd", container("exec sleep 12345")))
     space.kubectl(
         *("debug", "odd", "--image=busybox", "--image-pull-policy=IfNotPresent", "--container=look", "--target=main"),
-        *("--profile=general", "--", "sh", "-c", "ps; sleep 100"),
+        *("--profile=general", "--", "sh", "-c", "ps; sleep 10000"),
     )
     space.wait("--for=jsonpath={.status.ephemeralContainerStatuses[0].state.running.startedAt}", "pod/odd")
     space.cluster.until("its output", lambda: "sleep 12345" in space.kubectl("logs", "odd", "-c", "look"))
@@ -115,7 +113,7 @@ def test_logs_are_followed_to_the_end_of_the_container(space: Space) -> None:
         assert following.stdout is not None
         assert following.stdout.readline() == "one\n"
         space.run("speaker", "touch /tmp/go")
-        rest, _ = following.communicate(timeout=30)
+        rest, _ = following.communicate(timeout=300)
     assert sorted(rest.split()) == ["three", "two"]
     assert following.returncode == 0
     assert space.kubectl("logs", "speaker", "--tail=1", "--timestamps").count("Z ") == 1

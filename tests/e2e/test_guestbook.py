@@ -23,7 +23,7 @@ _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 def page(url: str, message: str | None = None) -> dict[str, Any]:
     body = None if message is None else urllib.parse.urlencode({"message": message}).encode()
-    with _DIRECT.open(f"{url}?json", body, timeout=10) as answer:
+    with _DIRECT.open(f"{url}?json", body, timeout=120) as answer:
         found = json.loads(answer.read())
     assert isinstance(found, dict)
     return found
@@ -32,7 +32,7 @@ def page(url: str, message: str | None = None) -> dict[str, Any]:
 def deploy(cluster: UserCluster) -> str:
     command = [sys.executable, str(ROOT / "scripts" / "guestbook.py"), "--name", cluster.name]
     command += ["--data-dir", str(cluster.data_dir), "--port", str(cluster.port)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Try next:" in done.stdout
     (address,) = re.findall(r"The guestbook is at (\S+)", done.stdout)
@@ -62,4 +62,4 @@ def test_the_guestbook_is_deployed_signed_read_and_leaves_no_trace(cluster: User
 
 def _until_replicated(cluster: UserCluster) -> None:
     """The primary itself says when its replicas have everything."""
-    cluster.kubectl("exec", "deployment/redis-primary", "--", "redis-cli", "WAIT", "2", "5000")
+    cluster.kubectl("exec", "deployment/redis-primary", "--", "redis-cli", "WAIT", "2", "200000")

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 from pathlib import Path
 
-from e2e.cluster import PROGRAMS, UserCluster
+from e2e.cluster import PATIENCE, PROGRAMS, UserCluster
 from pybernetes.cli import processes
 
 
@@ -17,7 +16,7 @@ def test_a_hollow_cluster_comes_up_runs_pods_and_goes_without_a_trace(hollow_clu
     cluster.up("hollow", "--nodes", "3")
     assert len(cluster.get("nodes")["items"]) == 3
     cluster.kubectl("apply", "-f", "-", text=DEPLOYMENT)
-    cluster.kubectl("rollout", "status", "deployment/web", "--timeout=60s")
+    cluster.kubectl("rollout", "status", "deployment/web", "--timeout=240s")
     status = json.loads(cluster.p8s("status", "-o", "json").stdout)
     assert status["ready"]
     assert status["problems"] == []
@@ -31,17 +30,19 @@ def test_up_again_changes_nothing_and_up_after_kill_brings_everything_back(hollo
     cluster = hollow_cluster
     cluster.up("hollow")
     cluster.kubectl("apply", "-f", "-", text=DEPLOYMENT)
-    cluster.kubectl("rollout", "status", "deployment/web", "--timeout=60s")
+    cluster.kubectl("rollout", "status", "deployment/web", "--timeout=240s")
     before = cluster.pids()
     cluster.up("hollow")
     assert cluster.pids() == before
-    for pid in before.values():
-        os.kill(pid, signal.SIGKILL)
+    victims = processes.marked(cluster.data_dir)
+    for one in victims:
+        one.signal(signal.SIGKILL)
+    assert processes.wait_gone(victims, PATIENCE)
     stopped = cluster.p8s("status", check=False)
     assert stopped.returncode == 1
     assert "the cluster is not running: start it with `p8s up`" in stopped.stdout
     cluster.p8s("up")
-    cluster.kubectl("rollout", "status", "deployment/web", "--timeout=60s")
+    cluster.kubectl("rollout", "status", "deployment/web", "--timeout=240s")
     assert cluster.pids().keys() == before.keys()
 
 
@@ -86,8 +87,8 @@ def test_a_node_joins_with_a_token_and_keeps_its_certificate(hollow_cluster: Use
     for secret in (token, "no-token-is-needed-the-second-time"):
         with subprocess.Popen([*command, "--token", secret], stderr=subprocess.DEVNULL) as agent:
             try:
-                cluster.kubectl("wait", "--for=create", "node/joined", "--timeout=60s")
-                cluster.kubectl("wait", "--for=condition=Ready", "node/joined", "--timeout=60s")
+                cluster.kubectl("wait", "--for=create", "node/joined", "--timeout=240s")
+                cluster.kubectl("wait", "--for=condition=Ready", "node/joined", "--timeout=240s")
             finally:
                 agent.terminate()
         assert agent.returncode == 0

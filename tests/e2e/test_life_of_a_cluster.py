@@ -8,7 +8,7 @@ import signal
 import pytest
 
 from e2e import machine
-from e2e.cluster import UserCluster
+from e2e.cluster import PATIENCE, UserCluster
 from pybernetes.cli import processes
 
 pytestmark = pytest.mark.node
@@ -54,13 +54,10 @@ def kill_everything(cluster: UserCluster) -> None:
     """Supervisor, parts, containerd, shims and the containers themselves."""
     victims = processes.marked(cluster.data_dir)
     assert len(victims) >= 5
-    containers = [pid for one in victims for pid in _children(one.pid)]
-    for pid in (*(one.pid for one in victims), *containers):
-        try:
-            os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            continue
-    processes.wait_gone(victims, 10)
+    containers = [child for one in victims for pid in _children(one.pid) if (child := processes.of_pid(pid))]
+    for one in (*victims, *containers):
+        one.signal(signal.SIGKILL)
+    assert processes.wait_gone([*victims, *containers], PATIENCE)
 
 
 def _children(pid: int) -> list[int]:

@@ -80,14 +80,15 @@ def test_a_pod_of_two_containers_is_created_listed_and_read(user: UserCluster, t
     wide = user.kubectl("get", "pods", "-o", "wide")
     assert address in wide
     assert wide.split("\n")[0].split()[5:] == ["IP", "NODE", "NOMINATED", "NODE", "READINESS", "GATES"]
-    assert user.kubectl("logs", "podtest", "master1").startswith("one is up\n")
-    assert user.kubectl("logs", "podtest", "-c", "master2", "--timestamps").strip().endswith("two is up")
+    user.until("its words", lambda: user.kubectl("logs", "podtest", "master1").startswith("one is up\n"))
+    timed = ("logs", "podtest", "-c", "master2", "--timestamps")
+    user.until("its words", lambda: user.kubectl(*timed).strip().endswith("two is up"))
 
 
 def test_the_containers_share_address_host_name_and_volume(user: UserCluster) -> None:
     assert user.kubectl("exec", "podtest", "-c", "master2", "--", "cat", "/shared/word") == "shared\n"
-    reached = user.kubectl("exec", "podtest", "-c", "master2", "--", "sh", "-c", "nc -w 2 127.0.0.1 6379 </dev/null")
-    assert reached == "pong\n"
+    ask = "until nc -w 60 127.0.0.1 6379 </dev/null; do sleep 0.1; done"
+    assert user.kubectl("exec", "podtest", "-c", "master2", "--", "sh", "-c", ask) == "pong\n"
     names = {user.kubectl("exec", "podtest", "-c", name, "--", "hostname") for name in ("master1", "master2")}
     assert names == {"podtest\n"}
     uid = user.get("pod", "podtest")["metadata"]["uid"]
@@ -96,9 +97,13 @@ def test_the_containers_share_address_host_name_and_volume(user: UserCluster) ->
 
 
 def test_describe_tells_the_pod_and_its_events(user: UserCluster) -> None:
-    described = user.kubectl("describe", "pod", "podtest")
-    for words in ("Successfully assigned default/podtest to", "Container created", "Container started", "QoS Class:"):
-        assert words in described
+    wanted = ("Successfully assigned default/podtest to", "Container created", "Container started", "QoS Class:")
+
+    def described() -> bool:
+        text = user.kubectl("describe", "pod", "podtest")
+        return all(words in text for words in wanted)
+
+    user.until(f"all of {wanted}", described)
 
 
 def test_exec_passes_input_output_and_the_exit_code(user: UserCluster) -> None:
@@ -128,7 +133,8 @@ def test_a_replication_controller_replaces_a_deleted_pod_and_scales(user: UserCl
     user.wait("--for=jsonpath={.status.readyReplicas}=2", "rc/frontend")
     names = [one["metadata"]["name"] for one in user.get("pods", "-l", "app=frontend")["items"]]
     assert first not in names
-    assert re.search(r"frontend +2 +2 +2 ", user.kubectl("get", "replicationcontroller", "-o", "wide"))
+    listed = ("get", "replicationcontroller", "-o", "wide")
+    user.until("another pod", lambda: re.search(r"frontend +2 +2 +2 ", user.kubectl(*listed)) is not None)
     assert user.kubectl("scale", "rc/frontend", "--replicas=3") == "replicationcontroller/frontend scaled\n"
     user.wait("--for=jsonpath={.status.readyReplicas}=3", "rc/frontend")
     user.kubectl("delete", "rc", "frontend")
@@ -138,10 +144,10 @@ def test_a_deployment_is_changed_by_apply_and_edit_and_rolled_back(user: UserClu
     manifest = tmp_path / "deployment.json"
     manifest.write_text(workload("Deployment", "web", loop("echo first"), replicas=2))
     assert user.kubectl("apply", "-f", str(manifest)) == "deployment.apps/web created\n"
-    user.kubectl("rollout", "status", "deployment/web", "--timeout=60s")
+    user.kubectl("rollout", "status", "deployment/web", "--timeout=240s")
     manifest.write_text(workload("Deployment", "web", loop("echo second"), replicas=2))
     assert user.kubectl("apply", "-f", str(manifest)) == "deployment.apps/web configured\n"
-    assert "successfully rolled out" in user.kubectl("rollout", "status", "deployment/web", "--timeout=60s")
+    assert "successfully rolled out" in user.kubectl("rollout", "status", "deployment/web", "--timeout=240s")
     assert user.kubectl("apply", "-f", str(manifest)) == "deployment.apps/web unchanged\n"
 
     editor = tmp_path / "editor"
@@ -151,14 +157,14 @@ def test_a_deployment_is_changed_by_apply_and_edit_and_rolled_back(user: UserClu
     command = [str(PROGRAMS / "kubectl"), "edit", "deployment/web"]
     edited = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert edited.stdout == "deployment.apps/web edited\n", edited.stderr
-    user.kubectl("rollout", "status", "deployment/web", "--timeout=60s")
-    assert said(user, "web") == {"third\n"}
+    user.kubectl("rollout", "status", "deployment/web", "--timeout=240s")
+    user.until("its words", lambda: said(user, "web") == {"third\n"})
 
     history = user.kubectl("rollout", "history", "deployment/web")
     assert [line.split()[0] for line in history.splitlines()[2:5]] == ["1", "2", "3"]
     user.kubectl("rollout", "undo", "deployment/web", "--to-revision=1")
-    user.kubectl("rollout", "status", "deployment/web", "--timeout=60s")
-    assert said(user, "web") == {"first\n"}
+    user.kubectl("rollout", "status", "deployment/web", "--timeout=240s")
+    user.until("its words", lambda: said(user, "web") == {"first\n"})
     revisions = user.kubectl("rollout", "history", "deployment/web").splitlines()[2:5]
     assert [line.split()[0] for line in revisions] == ["2", "3", "4"]
 
@@ -166,7 +172,7 @@ def test_a_deployment_is_changed_by_apply_and_edit_and_rolled_back(user: UserClu
     user.kubectl("set", "env", "deployment/web", "MODE=paused")
     assert len(user.get("rs", "-l", "app=web")["items"]) == 3
     user.kubectl("rollout", "resume", "deployment/web")
-    user.kubectl("rollout", "status", "deployment/web", "--timeout=60s")
+    user.kubectl("rollout", "status", "deployment/web", "--timeout=240s")
     assert len(user.get("rs", "-l", "app=web")["items"]) == 4
     user.kubectl("delete", "deployment", "web")
 
@@ -180,7 +186,7 @@ def said(user: UserCluster, app: str) -> set[str]:
 def test_an_exposed_deployment_is_reached_by_its_service(user: UserCluster) -> None:
     script = "while :; do hostname | nc -l -p 8080; done"
     user.kubectl("apply", "-f", "-", text=workload("Deployment", "named", script, replicas=2))
-    user.kubectl("rollout", "status", "deployment/named", "--timeout=60s")
+    user.kubectl("rollout", "status", "deployment/named", "--timeout=240s")
     exposed = user.kubectl("expose", "deployment", "named", "--port=80", "--target-port=8080")
     assert exposed == "service/named exposed\n"
     service = user.get("service", "named")
@@ -192,10 +198,10 @@ def test_an_exposed_deployment_is_reached_by_its_service(user: UserCluster) -> N
         "-l",
         "kubernetes.io/service-name=named",
     )
-    script = "for n in 1 2 3 4 5 6 7 8 9 10 11 12; do nc -w 3 named 80 </dev/null; sleep 0.1; done"
+    script = "for n in 1 2 3 4; do until nc -w 10 named 80 </dev/null; do sleep 0.1; done; done"
     answers = user.kubectl("exec", "podtest", "-c", "master2", "--", "sh", "-c", script).split()
     assert set(answers) <= pods
-    assert answers
+    assert len(answers) == 4
     user.kubectl("delete", "deployment,service", "named")
 
 
@@ -220,7 +226,7 @@ def test_config_maps_and_secrets_become_environment(user: UserCluster, tmp_path:
 
 def test_a_daemon_set_runs_on_the_node_and_a_job_to_its_end(user: UserCluster) -> None:
     user.kubectl("create", "-f", "-", text=workload("DaemonSet", "agent", loop("true")))
-    user.kubectl("rollout", "status", "daemonset/agent", "--timeout=60s")
+    user.kubectl("rollout", "status", "daemonset/agent", "--timeout=240s")
     assert re.search(r"agent +1 +1 +1 +1 +1 ", user.kubectl("get", "daemonset"))
     user.kubectl("delete", "daemonset", "agent")
     job = json.loads(
@@ -238,6 +244,7 @@ def test_a_daemon_set_runs_on_the_node_and_a_job_to_its_end(user: UserCluster) -
 
 def test_a_second_namespace_keeps_its_own(user: UserCluster) -> None:
     user.kubectl("create", "namespace", "myspace")
+    user.wait("--for=create", "serviceaccount/default", "-n", "myspace")
     assert "No resources found" not in user.kubectl("get", "namespace", "myspace")
     user.kubectl("create", "-f", "-", "-n", "myspace", text=pod("podtest", container("main", loop("true"))))
     user.wait("--for=condition=Ready", "pod/podtest", "-n", "myspace")
@@ -248,6 +255,7 @@ def test_a_second_namespace_keeps_its_own(user: UserCluster) -> None:
 
 def test_port_forward_carries_bytes_both_ways(user: UserCluster) -> None:
     main = container("main", "mkdir /www; echo forwarded > /www/index.html; exec httpd -f -p 8080 -h /www")
+    main["readinessProbe"] = {"tcpSocket": {"port": 8080}, "periodSeconds": 1}
     user.kubectl("create", "-f", "-", text=pod("page", main))
     user.wait("--for=condition=Ready", "pod/page")
     port = free_port()
@@ -258,7 +266,7 @@ def test_port_forward_carries_bytes_both_ways(user: UserCluster) -> None:
             assert forwarding.stdout is not None
             assert "Forwarding from 127.0.0.1" in forwarding.stdout.readline()
             opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-            pages = [opener.open(f"http://127.0.0.1:{port}/", timeout=10).read() for _ in range(3)]
+            pages = [opener.open(f"http://127.0.0.1:{port}/", timeout=120).read() for _ in range(3)]
             assert pages == [b"forwarded\n"] * 3
         finally:
             forwarding.terminate()
@@ -274,14 +282,14 @@ def test_cp_brings_files_in_and_out(user: UserCluster, tmp_path: Path) -> None:
 
 
 def test_attach_follows_a_running_container(user: UserCluster) -> None:
-    main = container("main", "read word; echo got $word; sleep 60", stdin=True, stdinOnce=True)
+    main = container("main", "read word; echo got $word; sleep 10000", stdin=True, stdinOnce=True)
     user.kubectl("create", "-f", "-", text=pod("listener", main, restartPolicy="Never"))
     user.wait("--for=condition=Ready", "pod/listener")
     environment = {**os.environ, "KUBECONFIG": str(user.data_dir / "kubeconfig")}
     command = [str(PROGRAMS / "kubectl"), "attach", "-i", "listener"]
     pipes: Any = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     with subprocess.Popen(command, env=environment, text=True, **pipes) as attached:
-        timer = threading.Timer(30, attached.kill)
+        timer = threading.Timer(300, attached.kill)
         timer.start()
         assert attached.stdin is not None
         assert attached.stdout is not None
@@ -295,9 +303,16 @@ def test_attach_follows_a_running_container(user: UserCluster) -> None:
 
 def test_top_shows_what_pods_and_nodes_use(user: UserCluster) -> None:
     _until_measured(user)
-    assert re.search(r"NAME +CPU\(cores\) +MEMORY\(bytes\)", user.kubectl("top", "pod"))
-    assert re.search(r"podtest +\d+m +\d+Mi", user.kubectl("top", "pod", "podtest"))
-    assert re.search(r"CPU\(%\) .*\n\S+ +\d+m +\d+% +\d+Mi +\d+%", user.kubectl("top", "node"))
+    for words, shown in (
+        (("pod",), r"NAME +CPU\(cores\) +MEMORY\(bytes\)"),
+        (("pod", "podtest"), r"podtest +\d+m +\d+Mi"),
+        (("node",), r"CPU\(%\) .*\n\S+ +\d+m +\d+% +\d+Mi +\d+%"),
+    ):
+        _until_shown(user, shown, "top", *words)
+
+
+def _until_shown(user: UserCluster, pattern: str, *words: str) -> None:
+    user.until(pattern, lambda: re.search(pattern, user.kubectl(*words, check=False)) is not None)
 
 
 def _until_measured(user: UserCluster) -> None:
@@ -308,17 +323,20 @@ def _until_measured(user: UserCluster) -> None:
 def test_a_node_is_drained_and_taken_back(user: UserCluster) -> None:
     node = user.get("nodes")["items"][0]["metadata"]["name"]
     user.kubectl("create", "-f", "-", text=workload("Deployment", "moving", loop("true"), replicas=1))
-    user.kubectl("rollout", "status", "deployment/moving", "--timeout=60s")
-    drained = user.kubectl("drain", node, "--ignore-daemonsets", "--force", "--delete-emptydir-data", "--timeout=90s")
+    user.kubectl("rollout", "status", "deployment/moving", "--timeout=240s")
+    drained = user.kubectl("drain", node, "--ignore-daemonsets", "--force", "--delete-emptydir-data", "--timeout=240s")
     assert "evicting pod default/podtest" in drained
     assert f"node/{node} drained" in drained
     assert "SchedulingDisabled" in user.kubectl("get", "nodes")
-    pending = user.get("pods", "-l", "app=moving")["items"][0]
-    assert pending["status"]["phase"] == "Pending"
+
+    def phases() -> list[str]:
+        return [one["status"]["phase"] for one in user.get("pods", "-l", "app=moving")["items"]]
+
+    user.until("a pod without a node", lambda: phases() == ["Pending"])
     assert user.kubectl("uncordon", node) == f"node/{node} uncordoned\n"
-    user.kubectl("rollout", "status", "deployment/moving", "--timeout=60s")
-    events = user.kubectl("get", "events", "--field-selector=reason=FailedScheduling")
-    assert "0/1 nodes are available: 1 node(s) were unschedulable." in events
+    user.kubectl("rollout", "status", "deployment/moving", "--timeout=240s")
+    events = ("get", "events", "--field-selector=reason=FailedScheduling")
+    _until_shown(user, r"0/1 nodes are available: 1 node\(s\) were unschedulable\.", *events)
     user.kubectl("delete", "deployment", "moving")
 
 

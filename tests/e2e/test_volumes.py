@@ -38,7 +38,7 @@ def database(replicas: int) -> dict[str, object]:
 
 def test_a_stateful_set_keeps_what_it_wrote_until_its_claims_go(space: Space) -> None:
     space.apply(database(2))
-    space.kubectl("rollout", "status", "statefulset/db", "--timeout=90s")
+    space.kubectl("rollout", "status", "statefulset/db", "--timeout=240s")
     claims = [space.get("pvc", f"data-db-{number}") for number in (0, 1)]
     assert [claim["status"]["phase"] for claim in claims] == ["Bound", "Bound"]
     assert {claim["spec"]["storageClassName"] for claim in claims} == {"local"}
@@ -47,9 +47,9 @@ def test_a_stateful_set_keeps_what_it_wrote_until_its_claims_go(space: Space) ->
     assert directory.parent == space.cluster.data_dir / "volumes"
     assert (directory / "name").read_text() == "db-1\n"
     space.kubectl("delete", "pod", "db-1")
-    space.kubectl("rollout", "status", "statefulset/db", "--timeout=90s")
+    space.kubectl("rollout", "status", "statefulset/db", "--timeout=240s")
     assert space.kubectl("exec", "db-1", "--", "cat", "/data/starts") == "start\nstart\n"
     space.kubectl("delete", "statefulset", "db")
-    space.kubectl("delete", "pvc", "--all", "--timeout=60s")
+    space.kubectl("delete", "pvc", "--all", "--timeout=240s")
     space.cluster.until("the directory's end", lambda: not directory.exists())
-    space.cluster.kubectl("wait", "--for=delete", f"pv/{volume['metadata']['name']}", "--timeout=30s")
+    space.cluster.kubectl("wait", "--for=delete", f"pv/{volume['metadata']['name']}", "--timeout=240s")

@@ -99,7 +99,7 @@ def _clean(root: Path, bridge: str, cgroup_root: str) -> None:
     shutil.rmtree(root)
 
 
-async def until(question: Callable[[], Awaitable[Any]], seconds: float = 40) -> Any:
+async def until(question: Callable[[], Awaitable[Any]], seconds: float = 240) -> Any:
     async with asyncio.timeout(seconds):
         while not (answer := await question()):  # noqa: ASYNC110
             await asyncio.sleep(0.05)

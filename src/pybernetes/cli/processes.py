@@ -97,7 +97,7 @@ def end(processes: Iterable[Process], *, patience: float) -> None:
     if not wait_gone(mine, patience):
         for one in mine:
             one.signal(signal.SIGKILL)
-        wait_gone(mine, 5.0)
+        wait_gone(mine, 60.0)
 
 
 def wait_gone(processes: Iterable[Process], seconds: float) -> bool:
