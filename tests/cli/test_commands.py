@@ -10,9 +10,11 @@ import pytest
 from click.testing import CliRunner
 
 from pybernetes.cli import preflight
+from pybernetes.cli.commands.kubectl import needs_cluster
 from pybernetes.cli.commands.up import settled
 from pybernetes.cli.layout import Layout, Settings
 from pybernetes.cli.main import COMMANDS, main
+from pybernetes.cli.options import command_for, find
 from pybernetes.cli.problems import Problem
 
 
@@ -29,10 +31,8 @@ def sentence(error: str) -> str:
     return line
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", sorted(COMMANDS.keys() - {"kubectl"}))
 def test_every_command_explains_itself(command: str) -> None:
-    if command == "kubectl":
-        pytest.skip("--help is kubectl's own")
     result = run(command, "--help")
     assert result.exit_code == 0
     assert result.output.startswith("Usage:")
@@ -45,16 +45,73 @@ def test_what_is_not_built_says_so_and_fails(command: str) -> None:
     assert f"`p8s {command}` is not built yet" in sentence(result.output)
 
 
-def test_an_unknown_command_is_refused() -> None:
-    assert run("fly").exit_code == 2
+def test_an_unknown_command_is_refused_and_the_one_that_was_meant_is_named() -> None:
+    assert run("fly").exit_code == run("sttus").exit_code == 2
+    assert "There is no command 'sttus'. Did you mean 'status'?" in run("sttus").output
+    assert "See 'p8s --help'." in run("fly").output
 
 
-@pytest.mark.parametrize("command", ["status", "kubectl", "image ls"])
-def test_commands_that_need_a_cluster_say_how_to_start_one(command: str, tmp_path: Path) -> None:
-    name, *rest = command.split()
-    result = run(name, *rest, "--data-dir", str(tmp_path / "none"))
+def test_kubectl_explains_itself_without_a_cluster() -> None:
+    for words in ((), ("--help",), ("get", "-h"), ("completion", "bash"), ("kustomize", ".")):
+        assert not needs_cluster(words), words
+    for words in (("get", "pods"), ("version",), ("logs", "help")):
+        assert needs_cluster(words), words
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        ('{"name": "defa', "Unterminated string"),
+        ("[1]", "it is no JSON object"),
+        ('{"port": "6443"}', "port is no int"),
+        ('{"anonymous_auth": "yes"}', "anonymous_auth is no bool"),
+    ],
+)
+@pytest.mark.parametrize("command", ["up", "status", "down"])
+def test_settings_that_are_broken_are_named_with_what_is_wrong_and_left_alone(
+    command: str, content: str, why: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "cluster.json"
+    file.write_text(content)
+    result = run(command, "--data-dir", str(tmp_path))
     assert result.exit_code == 1
-    assert "start one with `p8s up`" in sentence(result.output)
+    assert f"{file} cannot be read ({why}" in sentence(result.output)
+    assert "put it right, or remove it" in result.output
+    assert [entry.name for entry in tmp_path.iterdir()] == ["cluster.json"]
+    assert file.read_text() == content
+
+
+def test_a_directory_below_a_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    result = run("up", "--runtime", "hollow", "--data-dir", str(tmp_path / "file" / "below"))
+    assert result.exit_code == 1
+    assert "(Not a directory): name another directory with --data-dir" in sentence(result.output)
+
+
+@pytest.mark.parametrize("command", ["up", "status", "down", "kubectl", "token create", "server", "why pod web"])
+def test_the_cluster_of_another_user_is_left_alone(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Layout(tmp_path).write_settings(Settings(runtime="hollow"))
+    monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+    result = run(*command.split(), "--data-dir", str(tmp_path))
+    assert result.exit_code == 1
+    assert f"the cluster in {tmp_path} is another user's" in sentence(result.output)
+
+
+def test_a_cluster_is_meant_again_by_its_name_or_directory(tmp_path: Path) -> None:
+    assert command_for(find("default", None), "default", "up") == "p8s up"
+    assert command_for(find("second", None), "second", "up") == "p8s up --name second"
+    assert command_for(find("default", tmp_path), "default", "down") == f"p8s down --data-dir {tmp_path}"
+
+
+@pytest.mark.parametrize(
+    "command", ["status --data-dir {}", "kubectl --data-dir {} get pods", "image ls --data-dir {}"]
+)
+def test_commands_that_need_a_cluster_say_how_to_start_one(command: str, tmp_path: Path) -> None:
+    result = run(*command.format(tmp_path / "none").split())
+    assert result.exit_code == 1
+    assert f"start one with `p8s up --data-dir {tmp_path / 'none'}`" in sentence(result.output)
 
 
 def test_stopping_a_cluster_that_is_not_there_is_no_error(tmp_path: Path) -> None:

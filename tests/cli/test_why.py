@@ -77,4 +77,4 @@ def test_a_scheduler_that_does_not_answer_is_a_problem(layout: Layout) -> None:
 
 def test_without_a_cluster_it_says_how_to_start_one(tmp_path: Path) -> None:
     result = CliRunner().invoke(main, ["why", "pod", "web", "--data-dir", str(tmp_path / "none")])
-    assert "start one with `p8s up`" in result.output
+    assert "start one with `p8s up " in result.output

@@ -26,6 +26,15 @@ PARTS = tuple(PROCESSES)
 NAME_PATTERN = re.compile(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?")
 
 
+class UnreadableSettings(Exception):
+    """The file with a cluster's settings is there, and cannot be used."""
+
+    def __init__(self, file: Path, why: str, *, is_broken: bool) -> None:
+        super().__init__(f"{file} cannot be read ({why})")
+        self.is_broken = is_broken
+        """It is the content that is wrong: not the way to it, nor who asks."""
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     name: str = DEFAULT_NAME
@@ -230,19 +239,35 @@ class Layout:
         return self.run / f"{part}.pid"
 
     def read_settings(self) -> Settings | None:
-        """None: no cluster was ever started here."""
+        """None: no cluster was ever started here. Raises UnreadableSettings."""
         try:
-            document = json.loads(self.settings_file.read_text())
+            text = self.settings_file.read_text()
         except FileNotFoundError:
             return None
-        known = {one.name for one in fields(Settings)}
-        return Settings(**{key: value for key, value in document.items() if key in known})
+        except OSError as error:
+            raise UnreadableSettings(self.settings_file, str(error.strerror), is_broken=False) from error
+        try:
+            return _settings_in(json.loads(text))
+        except ValueError as error:
+            raise UnreadableSettings(self.settings_file, str(error), is_broken=True) from error
 
     def write_settings(self, settings: Settings) -> None:
         self.root.mkdir(parents=True, exist_ok=True)
         draft = self.settings_file.with_suffix(".draft")
         draft.write_text(json.dumps(asdict(settings), indent=2) + "\n")
         os.replace(draft, self.settings_file)
+
+
+def _settings_in(document: Any) -> Settings:
+    """What a later version has added is left out. Raises ValueError."""
+    if not isinstance(document, dict):
+        raise ValueError("it is no JSON object")
+    stated = {one.name: document[one.name] for one in fields(Settings) if one.name in document}
+    for one in fields(Settings):
+        kind = type(one.default)
+        if not isinstance(stated.get(one.name, one.default), (int, float) if kind is float else kind):
+            raise ValueError(f"{one.name} is no {kind.__name__}")
+    return Settings(**stated)
 
 
 def default_directory(name: str) -> Path:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+from difflib import get_close_matches
 from importlib import import_module
+from typing import Any
 
 import click
 
 from pybernetes import KUBERNETES_VERSION, __version__
+from pybernetes.cli.layout import UnreadableSettings
+from pybernetes.cli.problems import Problem
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "up": ("pybernetes.cli.commands.up:up", "Start a cluster on this machine, or bring it back."),
@@ -38,6 +42,26 @@ class LazyGroup(click.Group):
         command = getattr(import_module(module), attribute)
         assert isinstance(command, click.Command)
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] not in COMMANDS and not args[0].startswith("-") and not ctx.resilient_parsing:
+            near = get_close_matches(args[0], COMMANDS, 1)
+            hint = f"Did you mean {near[0]!r}?" if near else "See 'p8s --help'."
+            raise click.UsageError(f"There is no command {args[0]!r}. {hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except UnreadableSettings as error:
+            do = (
+                "put it right, or remove it and give the options again with `p8s up`"
+                if error.is_broken
+                else "name another directory with --data-dir, or run as its owner"
+            )
+            raise Problem(str(error), do) from error
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -26,9 +28,21 @@ def which_cluster(function: F) -> F:
 
 
 def find(name: str, data_dir: Path | None) -> Layout:
+    """The files of a cluster, whether it was ever started or not. Raises Problem where it is somebody else's."""
     if not NAME_PATTERN.fullmatch(name):
         raise Problem(f"{name!r} is not a cluster name", "use up to 32 lower case letters, digits and dashes")
-    return layout_of(name, data_dir)
+    layout = layout_of(name, data_dir)
+    try:
+        owner = layout.settings_file.stat().st_uid
+    except (FileNotFoundError, NotADirectoryError):
+        return layout
+    except PermissionError as error:
+        raise Problem(
+            f"{layout.root} cannot be read", "name another directory with --data-dir, or run as its owner"
+        ) from error
+    if os.geteuid() not in (0, owner):
+        raise Problem(f"the cluster in {layout.root} is another user's", "run as that user, or with sudo")
+    return layout
 
 
 def require(name: str, data_dir: Path | None) -> tuple[Layout, Settings]:
@@ -36,7 +50,22 @@ def require(name: str, data_dir: Path | None) -> tuple[Layout, Settings]:
     layout = find(name, data_dir)
     settings = layout.read_settings()
     if settings is None:
-        raise Problem(
-            f"there is no cluster in {layout.root}", "start one with `p8s up`, or name another with --data-dir"
-        )
+        raise no_cluster(layout, name)
     return layout, settings
+
+
+def no_cluster(layout: Layout, name: str) -> Problem:
+    return Problem(
+        f"there is no cluster in {layout.root}",
+        f"start one with `{command_for(layout, name, 'up')}`, or name another with --name or --data-dir",
+    )
+
+
+def command_for(layout: Layout, name: str, command: str) -> str:
+    """What a user types to mean the same cluster: `p8s up`, `p8s up --name second`, `p8s up --data-dir DIR`."""
+    words = ["p8s", command]
+    if name != DEFAULT_NAME:
+        words += ["--name", name]
+    if layout.root != layout_of(name, None).root:
+        words += ["--data-dir", str(layout.root)]
+    return shlex.join(words)

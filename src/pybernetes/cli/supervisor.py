@@ -56,10 +56,14 @@ def delay_after(previous: float, ran_for: float) -> float:
     return min(previous * 2, LONGEST_DELAY)
 
 
+def record_of(layout: Layout) -> Path:
+    return layout.run / "supervisor.json"
+
+
 def read_record(layout: Layout) -> dict[str, Any]:
     """What the supervisor last wrote about each part: pid, starts, lastExit, endedAt. Empty before the first time."""
     try:
-        found = json.loads((layout.run / "supervisor.json").read_text())
+        found = json.loads(record_of(layout).read_text())
     except (FileNotFoundError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
@@ -84,7 +88,6 @@ class Supervisor:
         signal.signal(signal.SIGTERM, self._stop)
         signal.signal(signal.SIGINT, self._stop)
         signal.signal(signal.SIGCHLD, lambda *_: None)
-        (self._layout.run / "supervisor.json").unlink(missing_ok=True)
         processes.write(self._layout.pid_file("supervisor"), os.getpid())
         self._gate_ends = time.monotonic() + GATE_PATIENCE
         while not self._stopping:
@@ -143,7 +146,7 @@ class Supervisor:
             }
             for part in self._parts
         }
-        target = self._layout.run / "supervisor.json"
+        target = record_of(self._layout)
         draft = target.with_suffix(".draft")
         draft.write_text(json.dumps(state))
         os.replace(draft, target)

@@ -9,7 +9,7 @@ import click
 
 from pybernetes.cli import sweep
 from pybernetes.cli.layout import Settings
-from pybernetes.cli.options import find, which_cluster
+from pybernetes.cli.options import command_for, find, which_cluster
 from pybernetes.cli.problems import Problem
 
 
@@ -28,16 +28,13 @@ def down(name: str, data_dir: Path | None, purge: bool) -> None:
         return
     settings = settings or Settings(name=name)
     if settings.runtime == "containerd" and os.geteuid() != 0:
-        raise Problem("this cluster was started by root", "run `sudo p8s down`")
+        raise Problem("this cluster was started by root", f"run `sudo {command_for(layout, name, 'down')}`")
     stopped = sweep.stop_parts(layout)
     if settings.runtime == "containerd":
         sweep.sweep_containers(layout, settings, purge=purge)
         sweep.sweep_machine(layout, settings)
     if purge:
         sweep.purge_files(layout, settings)
-    click.echo(_words(settings.name, stopped=bool(stopped), purged=purge))
-
-
-def _words(name: str, *, stopped: bool, purged: bool) -> str:
-    done = f"Cluster {name} is stopped" if stopped else f"Cluster {name} was not running; what it had left is removed"
-    return f"{done}, and its files are gone." if purged else f"{done}. `p8s up` brings it back."
+    done = "is stopped" if stopped else "was not running; what it had left is removed"
+    then = ", and its files are gone." if purge else f". `{command_for(layout, name, 'up')}` brings it back."
+    click.echo(f"Cluster {settings.name} {done}{then}")

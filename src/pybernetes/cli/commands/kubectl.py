@@ -5,13 +5,17 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
 from pybernetes.cli.layout import DEFAULT_NAME
-from pybernetes.cli.options import find
+from pybernetes.cli.options import find, no_cluster
 from pybernetes.cli.problems import Problem
+
+WITHOUT_CLUSTER = ("completion", "help", "kustomize", "options", "plugin")
+"""kubectl's commands that ask no server."""
 
 
 @click.command(
@@ -23,10 +27,16 @@ from pybernetes.cli.problems import Problem
 def kubectl(name: str, data_dir: Path | None, arguments: tuple[str, ...]) -> None:
     """Run kubectl against the cluster. --name and --data-dir go before kubectl's own arguments."""
     layout = find(name, data_dir)
-    if not layout.kubeconfig.exists():
-        raise Problem(f"there is no cluster in {layout.root}", "start one with `p8s up`")
+    if not layout.kubeconfig.exists() and needs_cluster(arguments):
+        raise no_cluster(layout, name)
     program = program_path()
     os.execve(program, [program, *arguments], {**os.environ, "KUBECONFIG": str(layout.kubeconfig)})
+
+
+def needs_cluster(arguments: Sequence[str]) -> bool:
+    if not arguments or arguments[0] in WITHOUT_CLUSTER:
+        return False
+    return not {"-h", "--help"} & set(arguments)
 
 
 def program_path() -> str:

@@ -14,7 +14,7 @@ import click
 
 from pybernetes.cli import controllers_health, processes
 from pybernetes.cli.layout import PARTS, Layout, Settings
-from pybernetes.cli.options import require, which_cluster
+from pybernetes.cli.options import command_for, require, which_cluster
 from pybernetes.cli.probe import ApiProbe, is_ready
 from pybernetes.cli.supervisor import read_record
 
@@ -81,7 +81,9 @@ def inspect(layout: Layout, settings: Settings) -> Report:
         ready=ready,
     )
     if supervisor is None:
-        report.problems.append("the cluster is not running: start it with `p8s up`")
+        report.problems.append(
+            f"the cluster is not running: start it with `{command_for(layout, settings.name, 'up')}`"
+        )
     history = read_record(layout)
     for part in ("supervisor", *PARTS):
         report.components.append(_component(part, layout, history.get(part, {})))

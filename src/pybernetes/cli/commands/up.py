@@ -21,7 +21,7 @@ from pybernetes.cli.encryption import choose_encryption
 from pybernetes.cli.front_proxy import check_front_proxy, choose_front_proxy
 from pybernetes.cli.identities import choose_identities
 from pybernetes.cli.layout import RUNTIMES, Layout, Settings
-from pybernetes.cli.options import find, which_cluster
+from pybernetes.cli.options import command_for, find, which_cluster
 from pybernetes.cli.parts.nodes import own_address
 from pybernetes.cli.probe import ApiProbe, is_ready
 from pybernetes.cli.problems import Problem
@@ -78,10 +78,16 @@ def up(name: str, data_dir: Path | None, wait: bool, **given: Any) -> None:
     since = start(layout, settings)
     report = Progress()
     probe = ApiProbe(layout, settings.port)
-    wait_for_api(layout, probe, report, began)
-    if wait:
-        wait_for_nodes(layout, probe, settings, report, began, since)
-    probe.close()
+    try:
+        wait_for_api(layout, probe, report, began)
+        if wait:
+            wait_for_nodes(layout, probe, settings, report, began, since)
+    except KeyboardInterrupt as interruption:
+        status, down = (command_for(layout, name, command) for command in ("status", "down"))
+        raise Problem("interrupted, the cluster goes on starting", f"see `{status}`, or `{down}`") from interruption
+    finally:
+        report.stop()
+        probe.close()
     say_hello(layout, settings)
 
 
@@ -136,6 +142,7 @@ def start_alone(layout: Layout, settings: Settings) -> str:
             f"{error.filename} is not writable", "name another directory with --data-dir, or run as its owner"
         ) from error
     since = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime()) if layout.database.exists() else ""
+    supervisor.record_of(layout).unlink(missing_ok=True)  # what ended in an earlier run says nothing about this one
     command = [sys.executable, "-m", "pybernetes.cli.supervisor", str(layout.root)]
     pid = processes.start_detached(command, layout.log_of("supervisor"))
     processes.write(layout.pid_file("supervisor"), pid)
@@ -240,5 +247,4 @@ def ready_nodes(probe: ApiProbe, since: str) -> int:
 def say_hello(layout: Layout, settings: Settings) -> None:
     if settings.runtime == "hollow":
         click.echo("The runtime is hollow: pods are scheduled and reported as running, but no container is started.")
-    which = "" if settings.name == "default" else f" --name {settings.name}"
-    click.echo(f"kubeconfig: {layout.kubeconfig}\nTry: p8s kubectl{which} get nodes")
+    click.echo(f"kubeconfig: {layout.kubeconfig}\nTry: {command_for(layout, settings.name, 'kubectl')} get nodes")

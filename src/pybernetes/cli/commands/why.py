@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 from click.shell_completion import CompletionItem
 
-from pybernetes.cli.options import find, require, which_cluster
+from pybernetes.cli.layout import DEFAULT_NAME, UnreadableSettings
+from pybernetes.cli.options import require, which_cluster
 from pybernetes.cli.probe import ApiProbe
 from pybernetes.cli.problems import Problem
 from pybernetes.cli.scheduler_door import ask_why
@@ -26,9 +27,11 @@ Examples:
 def complete_pod(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Names of pods, from the API server; nothing when it does not answer."""
     given = context.params
-    layout = find(given.get("name") or "default", given.get("data_dir"))
-    settings = layout.read_settings()
-    if settings is None or not (layout.pki / "ca.crt").exists():
+    try:
+        layout, settings = require(given.get("name") or DEFAULT_NAME, given.get("data_dir"))
+    except (Problem, UnreadableSettings):
+        return []
+    if not (layout.pki / "ca.crt").exists():
         return []
     probe = ApiProbe(layout, settings.port)
     reply = probe.get(f"/api/v1/namespaces/{given.get('namespace') or 'default'}/pods")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from pybernetes import KUBERNETES_VERSION
@@ -55,8 +56,14 @@ if TYPE_CHECKING:
 async def run(layout: Layout, settings: Settings) -> None:
     tune_process()
     pki = Pki(layout.pki)
-    serving = issue_all(layout, settings, pki)
-    layout.database.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        serving = issue_all(layout, settings, pki)
+    except ValueError as error:
+        raise Problem(
+            f"a file in {layout.pki} cannot be read ({str(error).partition('. ')[0]})",
+            "put it back, or remove that directory: new keys are made, and old kubeconfigs and tokens do not count",
+        ) from error
+    _keep_private(layout.database.parent)
     store = await SqliteStore.open(layout.database)
     try:
         seen, upkeep = await sealed(store, settings, SystemClock())
@@ -69,6 +76,12 @@ async def run(layout: Layout, settings: Settings) -> None:
                 await upkeep.stop()
     finally:
         await store.close()
+
+
+def _keep_private(directory: Path) -> None:
+    """Secrets lie in it as they are, unless they are encrypted at rest."""
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    directory.chmod(0o700)
 
 
 async def _serve(
@@ -133,7 +146,10 @@ async def _run(
     for one in kept:
         await one.part.start()
         one.hook.done()
-    await edge.start()
+    try:
+        await edge.start()
+    except OSError as error:
+        raise Problem(f"the API server cannot listen ({error.strerror})", "choose --bind-address and --port") from error
     settle_process()
     try:
         await asyncio.Event().wait()
