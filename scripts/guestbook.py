@@ -17,7 +17,7 @@ from typing import Any
 import click
 
 from pybernetes.cli.layout import DEFAULT_NAME, layout_of
-from pybernetes.cli.parts.runtime import containerd_of
+from pybernetes.cli.parts.runtime import images_of
 from pybernetes.cli.problems import Problem
 from pybernetes.kubelet.containerd import ContainerdFailure
 from pybernetes.kubelet.image_recipes import MissingProgram, Recipe, php
@@ -51,7 +51,7 @@ def main(name: str, port: int | None, data_dir: Path | None) -> None:
     settings = layout.read_settings()
     assert settings is not None
     began = time.monotonic()
-    references = build_images(ImageStore(containerd_of(layout, settings), layout.images))
+    references = build_images(images_of(layout, settings))
     click.echo(f"✓ images built: {', '.join(references)} ({time.monotonic() - began:.1f} s)")
     cluster = Kubectl(layout.kubeconfig)
     cluster.run("apply", "-f", str(EXAMPLE / "guestbook.yaml"))

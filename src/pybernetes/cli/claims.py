@@ -22,6 +22,7 @@ from pybernetes.cli.problems import Problem
 KUBELET_ROOT = Path("/var/lib/kubelet")
 POD_LOGS = Path("/var/log/pods")
 CONTAINER_LOGS = Path("/var/log/containers")
+NODE_NETWORK = "10.120.0.0/24"
 CLAIM = "pybernetes-cluster"
 MOST_CLUSTERS = 10
 
@@ -40,6 +41,19 @@ def addresses(settings: Settings, others: Sequence[Settings]) -> Settings:
             ranges = ",".join((str(services), *settings.service_cidr.split(",")[1:]))
             return settings.with_(pod_cidr=str(pods), service_cidr=ranges)
     raise Problem("every address range for pods is in use on this machine", "remove clusters with `p8s down --purge`")
+
+
+def node_network(settings: Settings, others: Sequence[Settings]) -> Settings:
+    """The settings with a range for the addresses of several nodes, where there are several; it is chosen once."""
+    if settings.node_network or not settings.further_nodes:
+        return settings
+    taken = _own_addresses()
+    reserved = [ipaddress.IPv4Network(one.node_network) for one in others if one.node_network]
+    for shift in range(MOST_CLUSTERS):
+        network = _shifted(NODE_NETWORK, shift)
+        if not any(address in network for address in taken) and network not in reserved:
+            return settings.with_(node_network=str(network))
+    raise Problem("every address range for nodes is in use on this machine", "remove clusters with `p8s down --purge`")
 
 
 def kubelet_port(settings: Settings, others: Sequence[Settings]) -> Settings:

@@ -65,6 +65,8 @@ class Settings:
     node_cidr_mask_size_ipv4: int = 0
     node_cidr_mask_size_ipv6: int = 0
     load_balancer_pool: str = ""
+    node_network: str = ""
+    machine_name: str = ""
     scheduler_config: str = ""
     scheduler_plugins: str = ""
     feature_gates: str = ""
@@ -168,6 +170,20 @@ class Settings:
     def cgroup_root(self) -> str:
         return f"/pybernetes-{self.name}"
 
+    def cgroup_root_of(self, number: int) -> str:
+        """Those of further nodes lie in the cluster's."""
+        return self.cgroup_root if number == 1 else f"{self.cgroup_root}/node-{number}"
+
+    @property
+    def further_nodes(self) -> range:
+        """The numbers of the nodes with real containers beside the first, which is the machine itself."""
+        return range(2, (self.nodes if self.runtime == "containerd" else 1) + 1)
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The processes that `p8s up` supervises: each further node is one of its own."""
+        return (*PARTS, *(f"node-{number}" for number in self.further_nodes))
+
     def with_(self, **changes: Any) -> Settings:
         return replace(self, **changes)
 
@@ -231,6 +247,15 @@ class Layout:
     def controllers_socket(self) -> Path:
         """Where the controllers say how they are."""
         return self.run / "controllers.sock"
+
+    @property
+    def nodes(self) -> Path:
+        """What belongs to further nodes with real containers, by their numbers."""
+        return self.root / "nodes"
+
+    def of_node(self, number: int) -> Layout:
+        """Where a node keeps what is its own, in the same order; the first keeps it with the cluster's."""
+        return self if number == 1 else Layout(self.nodes / str(number))
 
     def log_of(self, part: str) -> Path:
         return self.logs / f"{part}.log"

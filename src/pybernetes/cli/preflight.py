@@ -8,6 +8,7 @@ import socket
 from pathlib import Path
 
 from pybernetes.cli.layout import Settings
+from pybernetes.cli.parts.nodes import FEW_NODES, is_loopback
 from pybernetes.cli.problems import Problem
 
 SMALLEST_DISK = 500 * 1024 * 1024
@@ -66,10 +67,17 @@ def check_store(settings: Settings) -> None:
 def check_nodes(settings: Settings) -> None:
     if settings.nodes < 1:
         raise Problem("a cluster needs a node", "give --nodes 1 or more")
-    if settings.runtime == "containerd" and settings.nodes > 1:
+    if not settings.further_nodes:
+        return
+    if settings.nodes > FEW_NODES:
         raise Problem(
-            "several nodes with real containers on one machine are not built yet",
-            "use --nodes 1, or --runtime hollow with as many as you like",
+            f"{settings.nodes} nodes with real containers are too many for one machine",
+            f"give --nodes {FEW_NODES} or less, or --runtime hollow with as many as you like",
+        )
+    if is_loopback(settings.bind):
+        raise Problem(
+            f"further nodes do not reach an API server on {settings.bind}",
+            "leave --bind-address away, or use --nodes 1",
         )
 
 

@@ -1,9 +1,9 @@
 """The supervisor of one cluster: starts its processes, and starts again those that end.
 
-Run as `python -m pybernetes.cli.supervisor DIR`; imports nothing but the standard library, because it stays in memory.
+Run as `python -m pybernetes.cli.supervisor DIR`; imports little but the standard library, because it stays in memory.
 Guarantees  The API server starts alone; the others follow when it listens, so that it gets ready sooner.
             A part that ends is started again after 0.2 s, 0.4 s … at most 30 s; one that ran for a minute begins anew.
-            On SIGTERM every part is asked to end (the node first, the API server last), then killed; nothing remains
+            On SIGTERM every part is asked to end (the nodes first, the API server last), then killed; nothing remains
             of the supervisor but its log.
 """
 
@@ -22,7 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from pybernetes.cli import processes
-from pybernetes.cli.layout import PARTS, Layout, Settings
+from pybernetes.cli.layout import Layout, Settings
+from pybernetes.network.names import namespace_of
 
 FIRST_DELAY = 0.2
 LONGEST_DELAY = 30.0
@@ -49,6 +50,14 @@ def command_of(part: str, layout: Layout) -> list[str]:
     return [sys.executable, "-m", "pybernetes.cli.parts", part, str(layout.root)]
 
 
+def place_of(part: str, settings: Settings) -> list[str]:
+    """What comes before the command: a further node is born in its network, and may give itself a host name."""
+    number = part.removeprefix("node-")
+    if number == part:
+        return []
+    return ["nsenter", f"--net={namespace_of(settings.name, int(number))}", "unshare", "--uts"]
+
+
 def delay_after(previous: float, ran_for: float) -> float:
     """How long to wait before the next start."""
     if ran_for >= HEALTHY_AFTER or not previous:
@@ -70,9 +79,11 @@ def read_record(layout: Layout) -> dict[str, Any]:
 
 
 class Supervisor:
-    def __init__(self, layout: Layout, settings: Settings, parts: Sequence[str] = PARTS) -> None:
+    def __init__(self, layout: Layout, settings: Settings, parts: Sequence[str] = ()) -> None:
         self._layout = layout
-        self._parts = [Part(name, command_of(name, layout)) for name in parts]
+        self._parts = [
+            Part(name, [*place_of(name, settings), *command_of(name, layout)]) for name in parts or settings.parts
+        ]
         self._port = settings.port
         self._gate_ends = 0.0
         self._stopping = False

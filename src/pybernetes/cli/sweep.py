@@ -13,6 +13,7 @@ import asyncio
 import contextlib
 import shutil
 import subprocess
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from pybernetes.cli import claims, neighbours, processes
@@ -27,7 +28,8 @@ CGROUPS = Path("/sys/fs/cgroup")
 def stop_parts(layout: Layout) -> int:
     """The supervisor ends its parts; those that outlived it are ended by their pid files and their environment."""
     supervisor = processes.read(layout.pid_file("supervisor"))
-    known = [processes.read(layout.pid_file(part)) for part in reversed(PARTS)]
+    parts = parts_of(layout)
+    known = [processes.read(layout.pid_file(part)) for part in reversed(parts)]
     count = sum(one is not None for one in (supervisor, *known))
     if supervisor is not None:
         processes.end([supervisor], patience=PATIENCE)
@@ -35,9 +37,20 @@ def stop_parts(layout: Layout) -> int:
     processes.end([one for one in known if one is not None], patience=patience)
     rest = [one for one in processes.marked(layout.root) if _is_part(one.pid)]
     processes.end(rest, patience=2.0)
-    for part in ("supervisor", *PARTS):
+    for part in ("supervisor", *parts):
         layout.pid_file(part).unlink(missing_ok=True)
     return count + len(rest)
+
+
+def parts_of(layout: Layout) -> Sequence[str]:
+    """Those that can have been started, whatever was chosen since."""
+    return (*PARTS, *sorted(file.stem for file in layout.run.glob("node-*.pid")))
+
+
+def nodes_of(layout: Layout) -> Sequence[int]:
+    """The numbers of the nodes that have files: the first, and the further ones that were ever started."""
+    names = (entry.name for entry in layout.nodes.iterdir()) if layout.nodes.is_dir() else ()
+    return (1, *sorted(int(name) for name in names if name.isdecimal()))
 
 
 def _is_part(pid: int) -> bool:
@@ -46,19 +59,40 @@ def _is_part(pid: int) -> bool:
 
 
 def sweep_containers(layout: Layout, settings: Settings, *, purge: bool) -> None:
+    asyncio.run(_sweep_containers(layout, settings, nodes_of(layout), purge=purge))
+
+
+async def _sweep_containers(layout: Layout, settings: Settings, numbers: Iterable[int], *, purge: bool) -> None:
     from pybernetes.cli.parts.running import configure_logs
     from pybernetes.cli.parts.runtime import containerd_of
 
     configure_logs(quiet=True)
-    daemon = containerd_of(layout, settings)
-    if daemon.configuration.directory.exists():
-        asyncio.run(daemon.purge() if purge else daemon.tear_down())
+    daemons = [containerd_of(layout, settings, number) for number in numbers]
+    present = [one for one in daemons if one.configuration.directory.exists()]
+    await asyncio.gather(*(one.purge() if purge else one.tear_down() for one in present))
+
+
+def sweep_nodes(layout: Layout, settings: Settings, *, beyond: int) -> None:
+    """Takes away for good the nodes whose numbers are higher. Their processes have ended."""
+    from pybernetes.kubelet.cgroups import Cgroups
+    from pybernetes.network import node_bridge
+
+    numbers = [number for number in nodes_of(layout) if number > beyond]
+    if not numbers:
+        return
+    asyncio.run(_sweep_containers(layout, settings, numbers, purge=True))
+    for number in numbers:
+        node_bridge.leave(settings.name, number)
+        unmount_under(layout.of_node(number).root)
+        Cgroups(settings.cgroup_root_of(number)).remove_all()
+        remove_cgroup_root(settings.cgroup_root_of(number))
+        shutil.rmtree(layout.of_node(number).root, ignore_errors=True)
 
 
 def sweep_machine(layout: Layout, settings: Settings) -> None:
     """Network, mounts, cgroups and the last processes, all found by the cluster's own names."""
     from pybernetes.kubelet.cgroups import Cgroups
-    from pybernetes.network import cni, host
+    from pybernetes.network import cni, host, node_bridge
     from pybernetes.network.names import NetworkNames
 
     names = NetworkNames.of(settings.name)
@@ -70,10 +104,12 @@ def sweep_machine(layout: Layout, settings: Settings) -> None:
     for device in reversed(host.devices_of(names)):
         host.remove_device(device)
     host.remove(names)
+    node_bridge.remove(settings.name)
     unmount_under(layout.root, settings.pods_directory)
-    Cgroups(settings.cgroup_root).remove_all()
+    for number in reversed(nodes_of(layout)):
+        Cgroups(settings.cgroup_root_of(number)).remove_all()
+        shutil.rmtree(layout.of_node(number).cni_state, ignore_errors=True)
     remove_cgroup_root(settings.cgroup_root)
-    shutil.rmtree(layout.cni_state, ignore_errors=True)
 
 
 def purge_files(layout: Layout, settings: Settings) -> None:

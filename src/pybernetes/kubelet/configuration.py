@@ -30,6 +30,7 @@ class NodeConfiguration:
 
     name: str
     addresses: tuple[str, ...] = ("127.0.0.1",)
+    external_addresses: tuple[str, ...] = ()
     hostname: str | None = None
     root: Path = Path("/var/lib/kubelet")
     pod_logs: Path = Path("/var/log/pods")

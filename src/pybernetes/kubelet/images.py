@@ -6,7 +6,7 @@ Guarantees  `ensure` imports nothing that is there already; both it and `load` c
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -33,31 +33,45 @@ def recipe(text: str) -> Recipe:
 
 
 class ImageStore:
-    """The images of one containerd; `archives` is the directory in which built archives are kept."""
+    """The images of a containerd, and of `further` ones that get the same.
 
-    def __init__(self, containerd: Containerd, archives: Path) -> None:
+    `archives` is the directory in which built archives are kept.
+    """
+
+    def __init__(self, containerd: Containerd, archives: Path, further: Sequence[Containerd] = ()) -> None:
         self._containerd = containerd
         self._archives = archives
+        self._all = (containerd, *further)
 
     async def ensure(self, recipes: Iterable[Recipe | str]) -> list[str]:
         """Build what is not built, import what is not imported; answer the references."""
         wanted = [recipe(item) if isinstance(item, str) else item for item in recipes]
-        present = {tag: image.id for image in await self.list() for tag in image.repo_tags}
+        present = [await _ids_by_tag(one) for one in self._all]
         for item in wanted:
             archive = await asyncio.to_thread(image_recipes.build, item, self._archives)
-            if present.get(item.reference) != await asyncio.to_thread(oci.image_id, archive):
-                await self._containerd.import_archive(archive)
+            made = await asyncio.to_thread(oci.image_id, archive)
+            lacking = (one for one, ids in zip(self._all, present, strict=True) if ids.get(item.reference) != made)
+            await asyncio.gather(*(one.import_archive(archive) for one in lacking))
         return [item.reference for item in wanted]
 
     async def load(self, archive: Path) -> list[str]:
         """Import an archive (OCI, or made by `docker save`); answer the references of its images."""
         names = await asyncio.to_thread(oci.names_in, archive)
-        await self._containerd.import_archive(archive)
+        await asyncio.gather(*(one.import_archive(archive) for one in self._all))
         return [normalise(name) for name in names]
 
     async def list(self) -> Sequence[Image]:
-        runtime = CriRuntime(self._containerd.configuration.socket)
-        try:
-            return await runtime.list_images()
-        finally:
-            await runtime.close()
+        """Those of the first."""
+        return await _images_of(self._containerd)
+
+
+async def _images_of(containerd: Containerd) -> Sequence[Image]:
+    runtime = CriRuntime(containerd.configuration.socket)
+    try:
+        return await runtime.list_images()
+    finally:
+        await runtime.close()
+
+
+async def _ids_by_tag(containerd: Containerd) -> Mapping[str, str]:
+    return {tag: image.id for image in await _images_of(containerd) for tag in image.repo_tags}

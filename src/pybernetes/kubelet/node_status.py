@@ -80,7 +80,8 @@ def allocatable_of(capacity: Mapping[str, str], reserved: Mapping[str, str]) -> 
 
 def addresses_of(node: NodeConfiguration) -> list[NodeAddress]:
     internal = [NodeAddress(type="InternalIP", address=str(ipaddress.ip_address(ip))) for ip in node.addresses]
-    return [*internal, NodeAddress(type="Hostname", address=node.hostname or node.name)]
+    external = [NodeAddress(type="ExternalIP", address=str(ipaddress.ip_address(ip))) for ip in node.external_addresses]
+    return [*internal, *external, NodeAddress(type="Hostname", address=node.hostname or node.name)]
 
 
 def conditions_of(old: Sequence[NodeCondition], readings: Readings, now: datetime) -> list[NodeCondition]:

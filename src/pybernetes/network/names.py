@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from pathlib import Path
 
 DEVICE_NAME_LIMIT = 15
+NAMESPACES = Path("/run/netns")
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,18 +19,30 @@ class NetworkNames:
     dns_device: str
     table: str
     cni_network: str
+    node_bridge: str
 
     @classmethod
     def of(cls, cluster: str) -> NetworkNames:
         return cls(
-            bridge=_device("p8s-", cluster),
-            dns_device=_device("p8d-", cluster),
+            bridge=device_name("p8s-", cluster),
+            dns_device=device_name("p8d-", cluster),
             table=f"p8s-{cluster}",
             cni_network=f"p8s-{cluster}",
+            node_bridge=device_name("p8n-", cluster),
         )
 
 
-def _device(prefix: str, cluster: str) -> str:
+def namespace_of(cluster: str, number: int) -> Path:
+    """The network namespace of a further node; the first is in the machine's own."""
+    return NAMESPACES / f"p8s-{cluster}-{number}"
+
+
+def node_port(cluster: str, number: int) -> str:
+    """The machine's end of the pair of devices whose other end is in that namespace."""
+    return device_name(f"p8v{number}-", cluster)
+
+
+def device_name(prefix: str, cluster: str) -> str:
     room = DEVICE_NAME_LIMIT - len(prefix)
     if len(cluster) <= room:
         return prefix + cluster

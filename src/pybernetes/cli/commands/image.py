@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 @click.group()
 def image() -> None:
-    """Build, load and list the images of a cluster's node."""
+    """Build, load and list the images of a cluster's nodes."""
 
 
 @image.command("ls")
@@ -67,11 +67,10 @@ def _running(name: str, data_dir: Path | None) -> tuple[Layout, Settings]:
 
 def _store(layout: Layout, settings: Settings) -> Any:
     from pybernetes.cli.parts.running import configure_logs
-    from pybernetes.cli.parts.runtime import containerd_of
-    from pybernetes.kubelet.images import ImageStore
+    from pybernetes.cli.parts.runtime import images_of
 
     configure_logs(quiet=True)
-    return ImageStore(containerd_of(layout, settings), layout.images)
+    return images_of(layout, settings)
 
 
 def _finish(work: Awaitable[T]) -> T:

@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from pybernetes.cli import controllers_health, processes
-from pybernetes.cli.layout import PARTS, Layout, Settings
+from pybernetes.cli.layout import Layout, Settings
 from pybernetes.cli.options import command_for, require, which_cluster
 from pybernetes.cli.probe import ApiProbe, is_ready
 from pybernetes.cli.supervisor import read_record
@@ -85,10 +85,10 @@ def inspect(layout: Layout, settings: Settings) -> Report:
             f"the cluster is not running: start it with `{command_for(layout, settings.name, 'up')}`"
         )
     history = read_record(layout)
-    for part in ("supervisor", *PARTS):
+    for part in ("supervisor", *settings.parts):
         report.components.append(_component(part, layout, history.get(part, {})))
     if settings.runtime == "containerd":
-        report.components.append(_containerd(layout))
+        report.components += [_containerd(layout, number) for number in (1, *settings.further_nodes)]
     if processes.read(layout.pid_file("controllers")) is not None:
         _look_at_controllers(report, layout)
     free = shutil.disk_usage(layout.root).free
@@ -140,18 +140,20 @@ def _component(part: str, layout: Layout, history: dict[str, Any]) -> Component:
     )
 
 
-def _containerd(layout: Layout) -> Component:
+def _containerd(layout: Layout, number: int) -> Component:
     """It is the node's, not the supervisor's: the node starts it again."""
-    log = layout.containerd / "containerd.log"
+    directory = layout.of_node(number).containerd
+    log = directory / "containerd.log"
     process = None
     with contextlib.suppress(OSError, ValueError):
-        process = processes.of_pid(int((layout.containerd / "containerd.pid").read_text()))
-    if process is not None and str(layout.containerd).encode() not in processes.command_line(process.pid):
+        process = processes.of_pid(int((directory / "containerd.pid").read_text()))
+    if process is not None and str(directory).encode() not in processes.command_line(process.pid):
         process = None
     problem = "" if process else f"is not running: read {log}"
     memory = _memory(process.pid) if process else 0
     pid = process.pid if process else None
-    return Component("containerd", pid, process is not None, memory, int(process is not None), str(log), problem)
+    name = "containerd" if number == 1 else f"containerd-{number}"
+    return Component(name, pid, process is not None, memory, int(process is not None), str(log), problem)
 
 
 def _memory(pid: int) -> int:

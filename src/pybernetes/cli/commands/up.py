@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from pybernetes.cli import claims, neighbours, preflight, processes, supervisor
+from pybernetes.cli import claims, neighbours, preflight, processes, supervisor, sweep
 from pybernetes.cli.admission import check_plugins, choose_plugins
 from pybernetes.cli.auditing import choose_audit
 from pybernetes.cli.cluster_network import check_network, choose_network
@@ -21,8 +21,8 @@ from pybernetes.cli.encryption import choose_encryption
 from pybernetes.cli.front_proxy import check_front_proxy, choose_front_proxy
 from pybernetes.cli.identities import choose_identities
 from pybernetes.cli.layout import RUNTIMES, Layout, Settings
-from pybernetes.cli.options import command_for, find, which_cluster
-from pybernetes.cli.parts.nodes import own_address
+from pybernetes.cli.options import find, which_cluster
+from pybernetes.cli.parts.nodes import is_loopback, local_nodes, machine_name, own_address
 from pybernetes.cli.probe import ApiProbe, is_ready
 from pybernetes.cli.problems import Problem
 from pybernetes.cli.scheduling import check_scheduling, choose_scheduling
@@ -36,6 +36,7 @@ TOO_MANY_STARTS = 4
 EPILOG = """\b
 Examples:
   sudo p8s up                              one node with real containers
+  sudo p8s up --nodes 3                    three of them, the further ones in networks of their own
   p8s up --runtime hollow --nodes 5        five nodes whose pods only pretend to run; no root needed
   p8s up --name second --port 7443         another cluster beside the first
 """
@@ -125,15 +126,13 @@ def start_alone(layout: Layout, settings: Settings) -> str:
                 "the cluster runs with other options", "stop it with `p8s down` first, then `p8s up` with the new ones"
             )
         return ""
-    orphans = [
-        one for one in (processes.read(layout.pid_file(part)) for part in ("node", "controllers", "apiserver")) if one
-    ]
-    processes.end(orphans, patience=5.0)
+    orphans = [processes.read(layout.pid_file(part)) for part in reversed(sweep.parts_of(layout))]
+    processes.end([one for one in orphans if one], patience=5.0)
     preflight.check(settings, layout.root)
-    settings = settings.with_(node_address=own_address() if settings.runtime == "containerd" else "127.0.0.1")
+    sweep.sweep_nodes(layout, settings, beyond=settings.nodes if settings.runtime == "containerd" else 1)
     try:
         with neighbours.alone():
-            settings = claimed(layout, settings)
+            settings = placed(claimed(layout, settings))
             layout.write_settings(settings)
         for directory in (layout.run, layout.logs):
             directory.mkdir(parents=True, exist_ok=True)
@@ -141,8 +140,8 @@ def start_alone(layout: Layout, settings: Settings) -> str:
         raise Problem(
             f"{error.filename} is not writable", "name another directory with --data-dir, or run as its owner"
         ) from error
+    prepare_nodes(settings)
     since = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime()) if layout.database.exists() else ""
-    supervisor.record_of(layout).unlink(missing_ok=True)  # what ended in an earlier run says nothing about this one
     command = [sys.executable, "-m", "pybernetes.cli.supervisor", str(layout.root)]
     pid = processes.start_detached(command, layout.log_of("supervisor"))
     processes.write(layout.pid_file("supervisor"), pid)
@@ -155,8 +154,32 @@ def claimed(layout: Layout, settings: Settings) -> Settings:
     neighbours.enlist(layout.root)
     if layout.read_settings() is None:
         settings = claims.addresses(settings, others)
+    settings = claims.node_network(settings, others)
     settings = claims.secure_ports(claims.kubelet_port(settings, others), others)
     return claims.claim(layout, settings)
+
+
+def placed(settings: Settings) -> Settings:
+    """The settings with the name and the address that this machine has now."""
+    if settings.runtime != "containerd":
+        return settings.with_(node_address="127.0.0.1")
+    address = own_address()
+    if is_loopback(address) and settings.further_nodes:
+        address = local_nodes(settings)[0].address
+    return settings.with_(node_address=address, machine_name=machine_name())
+
+
+def prepare_nodes(settings: Settings) -> None:
+    """The network of several nodes: their processes are started in it."""
+    if not settings.further_nodes:
+        return
+    from pybernetes.network.command import CommandFailed
+    from pybernetes.network.node_bridge import NodeBridge
+
+    try:
+        NodeBridge(settings.name, settings.node_network, settings.pod_cidr).prepare(settings.further_nodes)
+    except (CommandFailed, OSError) as error:
+        raise Problem("the network of the nodes cannot be made", str(error)) from error
 
 
 class Progress:
@@ -204,12 +227,14 @@ def wait_for_nodes(
     report.begin("the node gets ready …" if settings.nodes == 1 else f"{settings.nodes} nodes get ready …")
     deadline = time.monotonic() + NODE_SECONDS
     while (ready := ready_nodes(probe, since)) < settings.nodes:
-        refuse_if_it_keeps_ending("node", layout, report)
+        for part in settings.parts:
+            refuse_if_it_keeps_ending(part, layout, report)
         if time.monotonic() > deadline:
             report.stop()
             raise Problem(
                 f"{ready} of {settings.nodes} nodes got ready within {NODE_SECONDS:.0f} s",
-                f"read {layout.log_of('node')}; `p8s status` says more",
+                f"read {' and '.join(str(layout.log_of(one)) for one in settings.parts if one.startswith('node'))}; "
+                "`p8s status` says more",
             )
         time.sleep(0.05)
     ended = f"({time.monotonic() - began:.1f} s)"

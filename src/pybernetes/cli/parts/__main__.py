@@ -26,7 +26,7 @@ def main() -> None:
     if settings is None:
         raise SystemExit(f"{directory.settings_file} is missing: start the cluster with `p8s up`.")
     try:
-        run_process(PROCESSES[part], directory, settings)
+        run_process(PROCESSES.get(part, (part,)), directory, settings)
     except Problem as problem:
         raise SystemExit(f"Error: {problem.message}") from problem
 

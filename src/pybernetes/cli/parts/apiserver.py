@@ -41,7 +41,7 @@ from pybernetes.cli.flagz import flags_of
 from pybernetes.cli.front_proxy import proxy_client, request_headers
 from pybernetes.cli.identities import with_identities
 from pybernetes.cli.layout import Layout, Settings
-from pybernetes.cli.parts.nodes import advertised_address, machine_name, node_names
+from pybernetes.cli.parts.nodes import advertised_address, local_nodes, machine_name, serving_names
 from pybernetes.cli.problems import Problem
 from pybernetes.cli.scheduling import features_of
 from pybernetes.cli.serving import certificate, how_it_ends, how_it_serves
@@ -228,7 +228,8 @@ def _assembled(settings: Settings, store: Store, access: Access) -> Assembled:
 def issue_all(layout: Layout, settings: Settings, pki: Pki) -> KeyPair:
     """All certificates of this machine's parts; the API server's own is the answer."""
     first = str(ipaddress.ip_network(settings.first_service_cidr)[1])
-    serving = pki.serving((settings.node_address, advertised_address(settings), first, machine_name()))
+    nodes = [node.address for node in local_nodes(settings)[:1]]
+    serving = pki.serving((settings.node_address, advertised_address(settings), first, machine_name(), *nodes))
     for issue in (
         pki.controller_manager,
         pki.scheduler,
@@ -237,9 +238,9 @@ def issue_all(layout: Layout, settings: Settings, pki: Pki) -> KeyPair:
         pki.component_serving,
     ):
         issue()
-    for name in node_names(settings):
+    for name, addresses in serving_names(settings).items():
         pki.node(name)
-        pki.kubelet_serving(name, (settings.node_address, "127.0.0.1", "localhost"))
+        pki.kubelet_serving(name, addresses)
     document = kubeconfig.document(
         server=f"https://127.0.0.1:{settings.port}",
         authority=pki.ca_pem,

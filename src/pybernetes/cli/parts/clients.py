@@ -11,13 +11,15 @@ from pybernetes.cli.layout import Layout, Settings
 from pybernetes.client import Client, ConnectionSettings, HttpTransport, kubeconfig
 
 
-def client_as(issue: Callable[[Pki], KeyPair], layout: Layout, settings: Settings, user_agent: str) -> Client:
+def client_as(
+    issue: Callable[[Pki], KeyPair], layout: Layout, settings: Settings, user_agent: str, host: str = "127.0.0.1"
+) -> Client:
     """A client that shows what `issue` gives; with a kubeconfig in the settings, whatever that file says instead."""
     if settings.kubeconfig:
         return Client.from_kubeconfig(Path(settings.kubeconfig), user_agent=user_agent)
     pki = Pki(layout.pki)
     tls = client_context(issue(pki), pki.ca_file)
-    server = f"https://127.0.0.1:{settings.port}"
+    server = f"https://{host}:{settings.port}"
     return Client(HttpTransport(ConnectionSettings(server, tls=tls, user_agent=user_agent)))
 
 

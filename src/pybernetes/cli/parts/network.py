@@ -13,6 +13,7 @@ from pybernetes.api.models.core_v1 import Namespace, Node, Pod, Service
 from pybernetes.api.models.discovery_v1 import EndpointSlice
 from pybernetes.cli.cluster_network import network_options
 from pybernetes.cli.layout import Layout, Settings
+from pybernetes.cli.parts.nodes import LocalNode
 from pybernetes.client import Client, Informers
 from pybernetes.network import cni, host
 from pybernetes.network.dns import DnsServer
@@ -40,25 +41,25 @@ def prepare(layout: Layout, settings: Settings, pod_cidr: str) -> None:
     )
 
 
-async def run(client: Client, settings: Settings, node_name: str, pod_cidr: str) -> None:
+async def run(client: Client, settings: Settings, node: LocalNode) -> None:
     seed = random.Random()
     informers = Informers(client, seed)
     services, slices, nodes = informers.get(Service), informers.get(EndpointSlice), informers.get(Node)
-    pods = informers.get(Pod, field_selector=f"spec.nodeName={node_name}")
+    pods = informers.get(Pod, field_selector=f"spec.nodeName={node.name}")
     names = NetworkNames.of(settings.name)
     facts = NodeFacts(
-        name=node_name,
+        name=node.name,
         table=names.table,
         bridge=names.bridge,
-        pod_cidr=pod_cidr,
+        pod_cidr=node.pod_cidr,
         cluster_cidr=settings.pod_cidr,
         served_here=frozenset({settings.dns_address}),
     )
     proxy = ServiceProxy(services, slices, pods, facts)
-    nodes.on_change(lambda old, new: _place(proxy, node_name, new))
+    nodes.on_change(lambda old, new: _place(proxy, node.name, new))
     options = network_options(settings)
     ranges = {ipaddress.ip_network(settings.pod_cidr), *(one.cidr for one in options.node_ranges)}
-    routes = NodeRoutes(nodes, node_name, KernelRoutes(sorted(ranges, key=str)))
+    routes = NodeRoutes(nodes, node.name, KernelRoutes(sorted(ranges, key=str)))
     pool = options.load_balancer_pool
     zone = Zone(InformedRecords(services, slices, informers.get(Namespace)), settings.dns_address)
     dns = DnsServer(zone, Forwarder(settings.dns_address, Path(settings.resolv_conf)), seed)
@@ -66,16 +67,16 @@ async def run(client: Client, settings: Settings, node_name: str, pod_cidr: str)
         tasks.create_task(informers.run(), name="network informers")
         tasks.create_task(proxy.run(), name="proxy")
         tasks.create_task(routes.run(), name="routes")
-        tasks.create_task(HealthPorts(services, slices, node_name).run(), name="health checks of services")
-        if pool:
+        tasks.create_task(HealthPorts(services, slices, node.name).run(), name="health checks of services")
+        if pool and node.number == 1:
             addresses = PoolAddresses(services, pool, DeviceAddresses(names.dns_device))
             tasks.create_task(addresses.run(), name="load balancer addresses")
         await informers.synced()
         tasks.create_task(_keep_answering(dns), name="dns")
 
 
-def _place(proxy: ServiceProxy, node_name: str, node: Node | None) -> None:
-    if node is not None and node.metadata.name == node_name:
+def _place(proxy: ServiceProxy, name: str, node: Node | None) -> None:
+    if node is not None and node.metadata.name == name:
         proxy.place(node.metadata.labels.get(ZONE_LABEL, ""))
 
 

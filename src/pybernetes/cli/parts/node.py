@@ -1,4 +1,4 @@
-"""The nodes of this machine: one with real containers and its network, or any number of hollow ones."""
+"""The nodes of this machine: one with real containers, or any number of hollow ones."""
 
 from __future__ import annotations
 
@@ -7,111 +7,34 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-import structlog
-
 from pybernetes.api.clock import SystemClock
 from pybernetes.api.models.core_v1 import Pod
 from pybernetes.apiserver.auth.pki import Pki
 from pybernetes.cli.layout import Layout, Settings
 from pybernetes.cli.parts import local_volumes
 from pybernetes.cli.parts.clients import client_as, close
-from pybernetes.cli.parts.nodes import FEW_NODES, node_names, pod_cidr_of
-from pybernetes.cli.problems import Problem
+from pybernetes.cli.parts.kubelet_serving import start_server
+from pybernetes.cli.parts.nodes import FEW_NODES, local_nodes, node_names, pod_cidr_of
 from pybernetes.kubelet.configuration import NodeConfiguration
 from pybernetes.kubelet.kubelet import Kubelet
 from pybernetes.kubelet.server import KubeletServer
 
-log = structlog.get_logger("node")
 
-
-async def run(layout: Layout, settings: Settings) -> None:
+async def run(layout: Layout, settings: Settings, number: int = 1) -> None:
+    """Further nodes with real containers have a process each; hollow ones are all in the first."""
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(local_volumes.run(layout, settings), name="local volumes")
-        run_nodes = _run_hollow if settings.runtime == "hollow" else _run_real
-        tasks.create_task(run_nodes(layout, settings), name="nodes")
+        if number == 1:
+            tasks.create_task(local_volumes.run(layout, settings), name="local volumes")
+        tasks.create_task(_run_nodes(layout, settings, number), name="nodes")
 
 
-async def _run_real(layout: Layout, settings: Settings) -> None:
-    from pybernetes.cli.parts import network
-    from pybernetes.cli.parts.runtime import containerd_of
-    from pybernetes.kubelet.cgroups import path_of
-    from pybernetes.kubelet.containerd import ContainerdFailure
-    from pybernetes.kubelet.image_recipes import MissingProgram, build, pause
-    from pybernetes.kubelet.images import ImageStore
-    from pybernetes.kubelet.logs import LogPlaces
-    from pybernetes.kubelet.resources import qos_of
-    from pybernetes.kubelet.runtime import RuntimeFailure
-    from pybernetes.kubelet.runtime.cri import CriRuntime
-    from pybernetes.kubelet.server_reviews import ReviewedAccess
-    from pybernetes.kubelet.stats import Stats
+async def _run_nodes(layout: Layout, settings: Settings, number: int) -> None:
+    if settings.runtime == "hollow":
+        await _run_hollow(layout, settings)
+    else:
+        from pybernetes.cli.parts import real_node
 
-    (name,) = node_names(settings)
-    pki = Pki(layout.pki)
-    pod_cidr = pod_cidr_of(settings, 0)
-    network.prepare(layout, settings, pod_cidr)
-    daemon = containerd_of(layout, settings)
-    try:
-        # Independent of each other, and each takes its time on a first start.
-        await asyncio.gather(daemon.start(), asyncio.to_thread(lambda: build(pause(), layout.images)))
-        await ImageStore(daemon, layout.images).ensure(["pause"])
-    except (ContainerdFailure, RuntimeFailure) as error:
-        raise Problem("containerd does not work", str(error)) from error
-    except MissingProgram as error:
-        raise Problem("the image of the pods' sandbox cannot be built", str(error)) from error
-    node = _real_node(name, settings, pod_cidr)
-    runtime = CriRuntime(daemon.configuration.socket)
-    kubelet_client = client_as(partial(Pki.node, name=name), layout, settings, "p8s-kubelet")
-    network_client = client_as(Pki.admin, layout, settings, "p8s-network")
-    kubelet = Kubelet(kubelet_client, runtime, node, SystemClock())
-    places = LogPlaces(root=node.pod_logs, links=node.container_logs)
-    stats = Stats(
-        name,
-        runtime,
-        SystemClock(),
-        pod_cgroup=lambda pod: path_of(node.cgroup_root, pod.metadata.uid, qos_of(pod)),
-        directory=node.root,
-        places=places,
-    )
-    access = ReviewedAccess(kubelet_client, name)
-    server = KubeletServer(kubelet, runtime, SystemClock(), places=places, stats=stats, access=access)
-    await _start_server(server, name, pki, settings)
-    try:
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(daemon.supervise(), name="containerd")
-            tasks.create_task(network.run(network_client, settings, name, pod_cidr), name="network")
-            tasks.create_task(kubelet.run(), name="kubelet")
-            tasks.create_task(stats.run(kubelet.pods), name="statistics")
-    finally:
-        await server.stop()
-        await runtime.close()
-        await close(kubelet_client)
-        await close(network_client)
-
-
-def _real_node(name: str, settings: Settings, pod_cidr: str) -> NodeConfiguration:
-    return NodeConfiguration(
-        name=name,
-        addresses=(settings.node_address,),
-        hostname=name,
-        root=Path(settings.kubelet_root),
-        pod_logs=Path(settings.pod_logs),
-        container_logs=Path(settings.container_logs),
-        pod_links=Path(settings.pod_links) if settings.pod_links else None,
-        log_links=Path(settings.log_links) if settings.log_links else None,
-        pod_cidr=pod_cidr,
-        cluster_dns=(settings.dns_address,),
-        resolver_file=Path(settings.resolv_conf),
-        port=settings.kubelet_port,
-        cgroup_root=settings.cgroup_root,
-    )
-
-
-async def _start_server(server: KubeletServer, name: str, pki: Pki, settings: Settings) -> None:
-    from pybernetes.apiserver.auth.pki import serving_context
-
-    addresses = (settings.node_address, "127.0.0.1", "localhost")
-    tls = serving_context(pki.kubelet_serving(name, addresses), pki.ca_file)
-    await server.start(settings.bind, settings.kubelet_port, tls)
+        await real_node.run(layout, settings, local_nodes(settings)[number - 1])
 
 
 async def _run_hollow(layout: Layout, settings: Settings) -> None:
@@ -161,7 +84,7 @@ async def _run_few_hollow(layout: Layout, settings: Settings) -> None:
             tasks.create_task(kubelet.run(), name=f"kubelet {name}")
         # One server answers for all of them: they share an address, and none has anything to show.
         server = KubeletServer(_PodsOf(kubelets), HollowRuntime(clock), clock)
-        await _start_server(server, node_names(settings)[0], pki, settings)
+        await start_server(server, node_names(settings)[0], pki, settings)
 
 
 class _PodsOf:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ipaddress
 import re
 import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from pybernetes.cli.layout import Settings
 
@@ -13,13 +15,62 @@ FEW_NODES = 16
 """Up to so many hollow nodes are whole kubelets with certificates of their own; more share one client."""
 
 
+@dataclass(frozen=True, slots=True)
+class LocalNode:
+    """A node with real containers. The first is the machine itself, each further one a network namespace beside it.
+
+    `external` is where others on the machine's network find it, when that is not its address among the nodes.
+    """
+
+    number: int
+    name: str
+    pod_cidr: str
+    address: str
+    external: str = ""
+
+    @property
+    def serving_names(self) -> tuple[str, ...]:
+        return tuple(one for one in (self.address, self.external, "127.0.0.1", "localhost") if one)
+
+
+def local_nodes(settings: Settings) -> list[LocalNode]:
+    """Empty where the runtime is hollow. One alone has the machine's address, several have a network of their own."""
+    from pybernetes.network.node_bridge import address_of
+
+    if settings.runtime != "containerd":
+        return []
+    names = node_names(settings)
+    if len(names) == 1:
+        return [LocalNode(1, names[0], pod_cidr_of(settings, 0), settings.node_address)]
+    addresses = [address_of(settings.node_network, number) for number in range(1, len(names) + 1)]
+    external = settings.node_address if settings.node_address not in addresses else ""
+    return [
+        LocalNode(index + 1, name, pod_cidr_of(settings, index), addresses[index], "" if index else external)
+        for index, name in enumerate(names)
+    ]
+
+
 def node_names(settings: Settings) -> list[str]:
-    """Those with a kubelet of their own. One has the machine's name; several hollow ones are numbered."""
+    """Those with a kubelet of their own. The first has the machine's name; several hollow ones are numbered."""
     if settings.nodes > FEW_NODES:
         return []
+    first = settings.machine_name or machine_name()
     if settings.runtime == "containerd" or settings.nodes == 1:
-        return [machine_name()]
+        return [first, *(f"{first}-{number}" for number in settings.further_nodes)]
     return [f"node-{number}" for number in range(1, settings.nodes + 1)]
+
+
+def serving_names(settings: Settings) -> Mapping[str, tuple[str, ...]]:
+    """Under which names and addresses each node's kubelet is reached, by the node's name."""
+    hollow = dict.fromkeys(node_names(settings), (settings.node_address, "127.0.0.1", "localhost"))
+    return {node.name: node.serving_names for node in local_nodes(settings)} or hollow
+
+
+def api_address(settings: Settings, number: int = 1) -> str:
+    """Where that node of this machine finds the API server."""
+    from pybernetes.network.node_bridge import address_of
+
+    return "127.0.0.1" if number == 1 else address_of(settings.node_network, 1)
 
 
 def machine_name() -> str:
@@ -40,9 +91,13 @@ def own_address() -> str:
         return str(probe.getsockname()[0])
 
 
+def is_loopback(address: str) -> bool:
+    return ipaddress.ip_address(address).is_loopback
+
+
 def advertised_address(settings: Settings) -> str:
     """Where clients in the cluster find the API server: like upstream, on no loopback address if there is another."""
-    if ipaddress.ip_address(settings.node_address).is_loopback:
+    if is_loopback(settings.node_address):
         return own_address()
     return settings.node_address
 

@@ -10,6 +10,7 @@ import random
 import signal
 import sys
 from collections.abc import Callable, Collection, Coroutine, Iterable
+from functools import partial
 from importlib import import_module
 from typing import Any, NoReturn
 
@@ -47,7 +48,9 @@ def leave() -> NoReturn:
 
 
 async def run_parts(parts: Collection[str], layout: Layout, settings: Settings) -> None:
-    """Each part is a module here with `async run(layout, settings)`; when one fails, all end."""
+    """Each part is a module here with `async run(layout, settings)`; when one fails, all end.
+
+    `node-2` is the part `node` for the second node."""
     gc.set_threshold(*GARBAGE_THRESHOLDS)
     sharing = SHARING if set(SHARING) <= set(parts) else ()
 
@@ -63,8 +66,9 @@ async def run_parts(parts: Collection[str], layout: Layout, settings: Settings) 
 
 
 def _part(name: str) -> Callable[..., Coroutine[Any, Any, None]]:
-    run: Callable[..., Coroutine[Any, Any, None]] = import_module(f"pybernetes.cli.parts.{name}").run
-    return run
+    module, _, number = name.partition("-")
+    run: Callable[..., Coroutine[Any, Any, None]] = import_module(f"pybernetes.cli.parts.{module}").run
+    return partial(run, number=int(number)) if number else run
 
 
 async def _run_together(parts: Iterable[str], layout: Layout, settings: Settings) -> None:
