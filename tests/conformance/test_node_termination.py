@@ -57,13 +57,17 @@ def test_the_termination_message_comes_from_the_file_or_after_a_failure_from_the
 )
 def test_a_command_that_always_fails_says_why_and_can_be_deleted(space: Space) -> None:
     pods = Pods(space)
+    watching = pods.watch()
     failing = {**container(""), "command": ["/bin/false"]}
     pods.create(pod("bin-false", failing, restartPolicy="Always"))
-    pods.create(pod("speaks", container("echo out; echo err >&2"), restartPolicy="Never"))
-    found = pods.until("bin-false", lambda pod: state(pod).get("state", {}).get("terminated"))
+    found = watching.until("MODIFIED", lambda pod: state(pod).get("state", {}).get("terminated"))
     assert len(found["status"]["containerStatuses"]) == 1
     ended = state(found)["state"]["terminated"]
     assert (ended["exitCode"], ended["reason"]) == (1, "Error")
+    waits = watching.until("MODIFIED", lambda pod: state(pod).get("state", {}).get("waiting", {}).get("message"))
+    assert state(waits)["state"]["waiting"]["reason"] == "CrashLoopBackOff"
+    assert state(waits)["lastState"]["terminated"]["exitCode"] == 1
+    pods.create(pod("speaks", container("echo out; echo err >&2"), restartPolicy="Never"))
     pods.delete("bin-false")
     pods.gone("bin-false")
     pods.ended("speaks")

@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 
-from kubelet.worlds import LoopClock, api, container, pod
+from kubelet.worlds import LoopClock, api, container, pod, states
 from pybernetes.api.models.coordination_v1 import Lease
 from pybernetes.api.models.core_v1 import Node, Pod
 from pybernetes.client import Client
@@ -60,6 +60,23 @@ async def test_pods_run_end_and_go() -> None:
         await client.delete(Pod, "web", "default")
         await asyncio.sleep(1)
         assert "web" not in {p.metadata.name for p in (await client.list(Pod, "default")).items}
+        await stop(task)
+
+
+async def test_a_watcher_sees_how_a_container_ended_and_that_it_waits_before_it_runs_again() -> None:
+    clock = LoopClock()
+    async with api(clock) as client:
+        _, task = await start(client, clock, 1)
+        watching = asyncio.create_task(states(client, "crash", 10))
+        await asyncio.sleep(0.1)
+        failing = container("main", "sh", "-c", "sleep 2; exit 3")
+        await client.create(on("node-0", pod("crash", failing)))
+        assert await watching == [
+            *(("Running", 0), ("Error", 0)),
+            *(("Running", 1), ("Error", 1), ("CrashLoopBackOff", 1)),
+            *(("Running", 2), ("Error", 2), ("CrashLoopBackOff", 2)),
+            *(("Running", 3), ("Error", 3)),
+        ]
         await stop(task)
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from kubelet.worlds import container, pod, world
+from kubelet.worlds import World, container, pod, state_of, states, world
 from pybernetes.api.errors import ApiError
 from pybernetes.api.models.coordination_v1 import Lease
-from pybernetes.api.models.core_v1 import Node, Pod
+from pybernetes.api.models.core_v1 import ContainerStatus, Node, Pod
 from pybernetes.client import PatchType
 
 pytestmark = pytest.mark.virtual_time
@@ -86,23 +86,64 @@ async def test_a_pod_that_need_not_restart_succeeds(tmp_path: Path) -> None:
 
 async def test_a_failing_container_is_restarted_with_growing_pauses(tmp_path: Path) -> None:
     async with world(tmp_path) as cluster:
-        await cluster.client.create(pod("crash", container("main", "false")))
+        watching = asyncio.create_task(states(cluster.client, "crash", 11))
+        await asyncio.sleep(0.1)
+        await cluster.client.create(pod("crash", container("main", "sh", "-c", "sleep 1; false")))
+        seen = await watching
+        assert seen == [
+            *(("Running", 0), ("Error", 0)),
+            *(("Running", 1), ("Error", 1), ("CrashLoopBackOff", 1)),
+            *(("Running", 2), ("Error", 2), ("CrashLoopBackOff", 2)),
+            *(("Running", 3), ("Error", 3), ("CrashLoopBackOff", 3)),
+        ]
+        assert 74 <= cluster.clock.monotonic() < 80
+        assert (await cluster.pod("crash")).status.phase == "Running"
 
-        async def backs_off() -> Pod | None:
-            found = await cluster.pod("crash")
-            for status in found.status.container_statuses:
-                if status.restart_count >= 3 and status.state.waiting is not None:
-                    return found if status.state.waiting.reason == "CrashLoopBackOff" else None
-            return None
 
-        found = await cluster.until(backs_off, 400)
-        (status,) = found.status.container_statuses
-        assert status.state.waiting.message.startswith(
-            "back-off 40s restarting failed container=main pod=crash_default("
-        )
-        assert status.last_state.terminated.exit_code == 1
-        assert found.status.phase == "Running"
-        assert cluster.clock.monotonic() >= 30
+async def test_a_container_that_waits_is_said_to_do_so_from_the_next_look_on(tmp_path: Path) -> None:
+    """A pause of more than a minute has a look in its middle."""
+    async with world(tmp_path) as cluster:
+        await cluster.client.create(pod("crash", container("main", "sleep", "1")))
+        await cluster.until(lambda: _restarts(cluster, 4), 400)
+        await asyncio.sleep(50)
+        assert [state_of(s) for s in (await cluster.pod("crash")).status.container_statuses] == [("Completed", 4)]
+        await asyncio.sleep(20)
+        (status,) = (await cluster.pod("crash")).status.container_statuses
+        assert state_of(status) == ("CrashLoopBackOff", 4)
+        assert status.state.waiting.message.startswith("back-off 1m20s restarting")
+        assert status.last_state.terminated.exit_code == 0
+
+
+async def test_another_image_lets_a_container_that_waits_start_at_once(tmp_path: Path) -> None:
+    async with world(tmp_path) as cluster:
+        await cluster.client.create(pod("crash", container("main", "sleep", "1")))
+        await cluster.until(lambda: _restarts(cluster, 4), 400)
+        await asyncio.sleep(5)
+        before = cluster.clock.monotonic()
+        changed = await cluster.pod("crash")
+        changed.spec.containers[0].image = "busybox:2"
+        await cluster.client.update(changed)
+        await cluster.until(lambda: _restarts(cluster, 5), 5)
+        assert cluster.clock.monotonic() - before < 5
+
+
+async def test_what_others_write_into_a_status_does_not_make_the_kubelet_look(tmp_path: Path) -> None:
+    async with world(tmp_path) as cluster:
+        await cluster.client.create(pod("crash", container("main", "sleep", "1")))
+        await cluster.until(lambda: _restarts(cluster, 3), 400)
+        await asyncio.sleep(5)
+        mark = {"type": "example.com/mark", "status": "True"}
+        change = {"status": {"conditions": [mark]}}
+        await cluster.client.patch(Pod, "crash", "default", change, PatchType.STRATEGIC, subresource="status")
+        await asyncio.sleep(20)
+        found = await cluster.pod("crash")
+        assert state_of(found.status.container_statuses[0]) == ("Completed", 3)
+        assert "example.com/mark" in {condition.type for condition in found.status.conditions}
+
+
+async def _restarts(cluster: World, count: int) -> bool:
+    (status,) = (await cluster.pod("crash")).status.container_statuses or [ContainerStatus()]
+    return bool(status.restart_count == count)
 
 
 async def test_a_deleted_pod_is_stopped_and_taken_out_of_the_api(tmp_path: Path) -> None:

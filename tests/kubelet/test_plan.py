@@ -10,7 +10,7 @@ from kubelet.observations import NOW, declared, exited, first, observed, sandbox
 from pybernetes.api.models.core_v1 import ContainerRestartRule, ContainerRestartRuleOnExitCodes, EphemeralContainer
 from pybernetes.kubelet.backoff import Backoff
 from pybernetes.kubelet.observed import ObservedPod
-from pybernetes.kubelet.plan import Health, PodActions, Role, plan
+from pybernetes.kubelet.plan import Health, PodActions, Role, backoff_key, plan
 from pybernetes.kubelet.runtime import ContainerState
 
 NOTHING = ObservedPod("uid")
@@ -127,15 +127,18 @@ def test_the_first_restart_does_not_wait() -> None:
 
 
 def test_a_container_waits_out_its_back_off() -> None:
-    waits = {"main": Backoff(timedelta(seconds=20), NOW - timedelta(seconds=30))}
+    waits = {backoff_key(declared().spec.containers[0]): Backoff(timedelta(seconds=20), NOW - timedelta(seconds=30))}
     actions = plan(declared(), observed(exited("main", 1, ended=5)), NOW, waits)
     assert not actions.start
     assert actions.waiting[0].left == timedelta(seconds=15)
     assert started(plan(declared(), observed(exited("main", 1, ended=21)), NOW, waits)) == ["main"]
+    changed = declared()
+    changed.spec.containers[0].image = "busybox:2"
+    assert started(plan(changed, observed(exited("main", 1, ended=5)), NOW, waits)) == ["main"]
 
 
 def test_a_back_off_is_forgotten_after_ten_good_minutes() -> None:
-    waits = {"main": Backoff(timedelta(minutes=5), NOW - timedelta(minutes=11))}
+    waits = {backoff_key(declared().spec.containers[0]): Backoff(timedelta(minutes=5), NOW - timedelta(minutes=11))}
     assert started(plan(declared(), observed(exited("main", 1, ended=1)), NOW, waits)) == ["main"]
 
 

@@ -118,6 +118,29 @@ async def world(
             await found.stop()
 
 
+async def states(client: Client, name: str, wanted: int) -> list[tuple[str, int]]:
+    """The first states that a watcher sees of a pod's only container, each with its restarts, without repetitions."""
+    seen: list[tuple[str, int]] = []
+    version = (await client.list(Pod, "default")).metadata.resource_version
+    async for event in client.watch(Pod, "default", resource_version=version):
+        if event.object.metadata.name != name:
+            continue
+        for status in event.object.status.container_statuses:
+            one = state_of(status)
+            if not seen or seen[-1] != one:
+                seen.append(one)
+            if len(seen) == wanted:
+                return seen
+    raise AssertionError(f"the watch has ended after {seen}")
+
+
+def state_of(status: core_v1.ContainerStatus) -> tuple[str, int]:
+    state = status.state
+    if state.waiting is not None:
+        return state.waiting.reason, status.restart_count
+    return "Running" if state.terminated is None else state.terminated.reason, status.restart_count
+
+
 def pod(name: str, *containers: Container, **spec: Any) -> Pod:
     return Pod(
         metadata=meta_v1.ObjectMeta(name=name, namespace="default"),

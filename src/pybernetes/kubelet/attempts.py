@@ -1,7 +1,9 @@
 """Which containers of one pod wait before they are tried again, for how long, and what their status says meanwhile.
 
 Guarantees  One that has failed waits longer each time; one that could not even be started waits a moment. Without a
-            container's name it is the sandbox that is meant.
+            container's name it is the sandbox that is meant. A reason to wait is found after the status of that moment
+            has been told, so it is the next status that says it: until then it says how the container ended.
+Follows     pkg/kubelet/reason_cache.go and pkg/kubelet/kuberuntime (doBackOff).
 """
 
 from __future__ import annotations
@@ -18,6 +20,8 @@ from .plan import PodActions, Start
 from .status import Reason
 
 RETRY = 10.0
+QUICK_RETRY = 0.5
+LONGEST_RETRY = 120.0
 HOLD = {"ErrImagePull": 3.0, "CreateContainerConfigError": 5.0}
 _SANDBOX = ""
 
@@ -45,10 +49,9 @@ class Attempts:
                 "CrashLoopBackOff",
                 f"back-off {backoff.text(entry.wait)} restarting failed container={entry.name} pod={whose}",
             )
-            if self.reasons.get(entry.name) != reason:
-                self.reasons[entry.name] = reason
-                message = f"Back-off restarting failed container {entry.name} in pod {whose}"
-                self._say(entry.name, "Warning", "BackOff", message)
+            self.reasons[entry.name] = reason
+            message = f"Back-off restarting failed container {entry.name} in pod {whose}"
+            self._say(entry.name, "Warning", "BackOff", message)
 
     def without_held(self, actions: PodActions) -> PodActions:
         """Without what has just failed to start."""
@@ -62,8 +65,8 @@ class Attempts:
 
     def begun(self, start: Start) -> None:
         if start.failed_at is not None:
-            before = self.backoffs.get(start.name)
-            self.backoffs[start.name] = backoff.lengthened(before, start.failed_at, self._clock.now())
+            before = self.backoffs.get(start.key)
+            self.backoffs[start.key] = backoff.lengthened(before, start.failed_at, self._clock.now())
 
     def succeeded(self, start: Start) -> None:
         self.reasons.pop(start.name, None)
@@ -91,3 +94,17 @@ class Attempts:
 
     def _hold(self, name: str, seconds: float) -> None:
         self._held[name] = self._clock.monotonic() + seconds
+
+
+class Retries:
+    """How long to wait after a failure of the outside: longer each time, until something succeeds."""
+
+    def __init__(self) -> None:
+        self._failures = 0
+
+    def next(self) -> float:
+        self._failures += 1
+        return min(LONGEST_RETRY, QUICK_RETRY * 2.0 ** min(self._failures - 1, 10))
+
+    def reset(self) -> None:
+        self._failures = 0

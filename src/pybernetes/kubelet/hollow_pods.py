@@ -1,20 +1,19 @@
 """One pod that only pretends to run: the kubelet's plan and status over containers that are nothing but values.
 
-Guarantees  Everything happens in `update` and in timers; a container that ends by itself costs one timer.
+Guarantees  Everything happens in `update` and in timers; a container that ends by itself costs one timer. The API shows
+            how a container ended before it runs again, and that it waits for that, as with a real one.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
 from pybernetes.api.clock import Clock
 from pybernetes.api.models.core_v1 import Pod
 
-from . import backoff
-from .backoff import Backoff
+from .attempts import Attempts
 from .conditions import TERMINAL
 from .container_config import container_named
 from .observed import ObservedContainer, ObservedPod
@@ -22,10 +21,13 @@ from .plan import Start, container_hash, plan
 from .runtime import ContainerConfig, ContainerState, ContainerStatus, Sandbox, SandboxState, SandboxStatus
 from .runtime.labels import CONTAINER_HASH, RESTART_COUNT
 from .runtime.simulation import ending_of
-from .status import Reason, StatusContext, status_of
+from .status import StatusContext, status_of
 from .status_manager import StatusManager
 
 RUNTIME = "hollow"
+MOMENT = 0.5
+"""So long it takes to start a container again."""
+RESYNC = 60.0
 
 
 class HollowPod:
@@ -46,7 +48,7 @@ class HollowPod:
         self._over = over
         self._sandbox: SandboxStatus | None = None
         self._containers: dict[str, ObservedContainer] = {}
-        self._backoffs: dict[str, Backoff] = {}
+        self._attempts = Attempts(clock, _unheard)
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._made = 0
         self._said_over = False
@@ -66,14 +68,16 @@ class HollowPod:
             timer.cancel()
         self._timers.clear()
 
-    def _advance(self) -> None:
-        """Carries the plan out until it is empty, and reports."""
+    def _advance(self, restarting: bool = False) -> None:
+        """Carries the plan out until it is empty, and reports; containers are started again a moment after that."""
         pod, now = self.pod, self._clock.now().replace(microsecond=0)
-        reasons: dict[str, Reason] = {}
         if pod.status.phase in TERMINAL or pod.metadata.deletion_timestamp is not None:
             return
         while True:
-            actions = plan(pod, self._observed(), now, self._backoffs)
+            actions = plan(pod, self._observed(), now, self._attempts.backoffs)
+            again = any(start.restart_count for start in actions.start) and not restarting
+            if actions.empty or again:
+                break
             if actions.kill_pod:
                 self._stop_all(now, 0)
             elif actions.create_sandbox:
@@ -82,24 +86,21 @@ class HollowPod:
                 self._exit(kill.name, 0, "Completed", now)
             for start in actions.start:
                 self._start(start, now)
-            if actions.empty:
-                break
+        self._report(now, ended=False)
+        self._attempts.note_waiting(pod, actions)
         for waiting in actions.waiting:
-            whose = f"{pod.metadata.name}_{pod.metadata.namespace}({pod.metadata.uid})"
-            wait = backoff.text(waiting.wait)
-            message = f"back-off {wait} restarting failed container={waiting.name} pod={whose}"
-            reasons[waiting.name] = Reason("CrashLoopBackOff", message)
-            self._after(f"back-off {waiting.name}", waiting.left.total_seconds())
-        self._report(now, reasons, ended=False)
+            self._after(f"back-off {waiting.name}", min(RESYNC, waiting.left.total_seconds()))
+        if again:
+            self._after("restart", MOMENT, restarting=True)
 
-    def _report(self, now: datetime, reasons: Mapping[str, Reason], ended: bool) -> None:
+    def _report(self, now: datetime, ended: bool) -> None:
         running = frozenset(c.id for c in self._containers.values() if c.running)
         uid = self.pod.metadata.uid
         context = StatusContext(
             now=now,
             host_ips=self._host_ips,
             runtime_name=RUNTIME,
-            reasons=reasons,
+            reasons=self._attempts.reasons,
             ready=running,
             started=running,
             ended=ended,
@@ -119,7 +120,7 @@ class HollowPod:
         self._stop_all(now, 0)
         self.close()
         if self.pod.metadata.finalizers:
-            self._report(now, {}, ended=True)
+            self._report(now, ended=True)
         self._over.put_nowait(self)
 
     # ---- what seems to happen
@@ -144,8 +145,8 @@ class HollowPod:
         return SandboxStatus(sandbox, () if self.pod.spec.host_network else (self._address,))
 
     def _start(self, start: Start, now: datetime) -> None:
-        if start.failed_at is not None:
-            self._backoffs[start.name] = backoff.lengthened(self._backoffs.get(start.name), start.failed_at, now)
+        self._attempts.begun(start)
+        self._attempts.succeeded(start)
         container = container_named(self.pod, start.name)
         assert self._sandbox is not None
         status = ContainerStatus(
@@ -196,12 +197,17 @@ class HollowPod:
             stopped = replace(self._sandbox.sandbox, state=SandboxState.NOT_READY)
             self._sandbox = SandboxStatus(stopped)
 
-    def _after(self, name: str, seconds: float) -> None:
+    def _after(self, name: str, seconds: float, restarting: bool = False) -> None:
         timer = self._timers.pop(name, None)
         if timer is not None:
             timer.cancel()
-        self._timers[name] = asyncio.get_running_loop().call_later(max(0.01, seconds), self._advance)
+        loop = asyncio.get_running_loop()
+        self._timers[name] = loop.call_later(max(0.01, seconds), self._advance, restarting)
 
     def _identifier(self) -> str:
         self._made += 1
         return f"{self.pod.metadata.uid}-{self._made}"
+
+
+def _unheard(container: str, type: str, reason: str, message: str) -> None:
+    """Hollow pods write no events."""

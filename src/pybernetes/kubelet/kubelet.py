@@ -40,7 +40,8 @@ from .objects import ClusterObjects
 from .observed import ObservedPod
 from .pleg import Pleg
 from .pod_states import State
-from .pod_worker import EVICTED, PodWorker
+from .pod_worker import PodWorker
+from .reporting import EVICTED
 from .resources import Qos
 from .runtime import Runtime, RuntimeFailure
 from .status import Reason

@@ -93,6 +93,14 @@ class ObservedPod:
         """Whether anything of the pod may still run."""
         return bool(self.running) or any(s.sandbox.state is SandboxState.READY for s in self.sandboxes)
 
+    def tells_more_than(self, before: ObservedPod) -> bool:
+        """Whether there is any news besides that dead containers and sandboxes were removed."""
+        new = any(one not in before.containers for one in self.containers)
+        new = new or any(one not in before.sandboxes for one in self.sandboxes)
+        lost = any(not one.exited and one not in self.containers for one in before.containers)
+        ready = (one for one in before.sandboxes if one.sandbox.state is SandboxState.READY)
+        return new or lost or any(one not in self.sandboxes for one in ready)
+
 
 def assemble(
     uid: str, sandboxes: Sequence[SandboxStatus], containers: Sequence[tuple[Container, ContainerStatus]]

@@ -39,6 +39,8 @@ class Start:
     role: Role
     restart_count: int
     failed_at: datetime | None = None
+    key: str = ""
+    """Under what its back-off is kept: a container with another image or other resources begins anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +186,7 @@ def _init(
         elif found is not None and found.exited and pod.spec.restart_policy == "Never":
             return _Init.FAILED
         else:
-            _start(pod, container.name, Role.INIT, observed, now, backoffs, draft)
+            _start(container, Role.INIT, observed, now, backoffs, draft)
             return _Init.BUSY
     return _Init.DONE
 
@@ -203,7 +205,7 @@ def _sidecar(
     """Keeps a sidecar running; answers whether it has started, so that what follows may."""
     if found is None or not found.running:
         if not (initialised and _main_finished(pod, observed)):
-            _start(pod, container.name, Role.SIDECAR, observed, now, backoffs, draft)
+            _start(container, Role.SIDECAR, observed, now, backoffs, draft)
         return False
     reason = _unfit(container, found, health)
     if reason is not None:
@@ -228,7 +230,7 @@ def _main(pod: Pod, observed: ObservedPod, now: datetime, backoffs: Backoffs, he
                 message = f"Container {container.name} is in an unknown state, try killing it before restart"
                 draft.kill.append(Kill(found.id, found.name, message, True))
             elif restarts(pod, container, found):
-                _start(pod, container.name, Role.MAIN, observed, now, backoffs, draft)
+                _start(container, Role.MAIN, observed, now, backoffs, draft)
             continue
         reason = _unfit(container, found, health)
         if reason is None:
@@ -271,18 +273,24 @@ def restarts(pod: Pod, container: Container, found: ObservedContainer | None) ->
 
 
 def _start(
-    pod: Pod, name: str, role: Role, observed: ObservedPod, now: datetime, backoffs: Backoffs, draft: _Draft
+    container: Container, role: Role, observed: ObservedPod, now: datetime, backoffs: Backoffs, draft: _Draft
 ) -> None:
     """Starts the container, or has it wait out its back-off."""
+    name = container.name
     last = observed.newest(name)
-    failed_at = _ended(observed.by_name.get(name, ()))
+    failed_at, key = _ended(observed.by_name.get(name, ())), ""
     if failed_at is not None:
-        entry = backoffs.get(name)
+        key = backoff_key(container)
+        entry = backoffs.get(key)
         left = backoff.remaining(entry, failed_at, now)
         if left > timedelta() and entry is not None:
             draft.waiting.append(Waiting(name, entry.wait, left))
             return
-    draft.start.append(Start(name, role, 0 if last is None else last.restart_count + 1, failed_at))
+    draft.start.append(Start(name, role, 0 if last is None else last.restart_count + 1, failed_at, key))
+
+
+def backoff_key(container: Container) -> str:
+    return f"{container.name}/{container.image}/{container.resources}"
 
 
 def _ended(containers: tuple[ObservedContainer, ...]) -> datetime | None:

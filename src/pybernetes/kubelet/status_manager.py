@@ -96,6 +96,15 @@ class StatusManager:
         """Returns once the newest status of the pod has been written, or raises."""
         await self._write(uid)
 
+    async def flush_within(self, uid: str, seconds: float) -> None:
+        """As `flush`, where the API server answers in time; otherwise the status is written later, as any other."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._write(uid)
+        except (ApiError, Unreachable, TimeoutError) as error:
+            log.debug("a pod's status is not written yet", uid=uid, error=str(error))
+            self._enqueue(uid)
+
     async def run(self) -> None:
         async with asyncio.TaskGroup() as group:
             for number in range(self._parallel):
