@@ -1,8 +1,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import resource
+import signal
 import sqlite3
 from collections.abc import AsyncIterator
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -63,13 +67,13 @@ async def test_compaction_removes_rows_that_nothing_needs(tmp_path: Path) -> Non
 
 
 class FullDisk:
-    """Makes SQLite's file too small for what is written while it is on."""
+    """Lets no file of the committer grow while it is on."""
 
     def __init__(self, store: SqliteStore) -> None:
-        self._database = store._writer._log._db
+        self._committer = store.committer_pid
 
-    def set(self, pages: int) -> None:
-        self._database.execute(f"PRAGMA max_page_count = {pages}")
+    def set(self, size: int) -> None:
+        resource.prlimit(self._committer, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
 
 
 async def test_a_full_disk_fails_the_write_and_all_built_on_it_and_the_store_goes_on(tmp_path: Path) -> None:
@@ -84,13 +88,52 @@ async def test_a_full_disk_fails_the_write_and_all_built_on_it_and_the_store_goe
     )
     assert all(isinstance(outcome, StoreUnavailable) for outcome in outcomes)
     assert store.revision == revision
-    disk.set(1_000_000)
+    disk.set(resource.RLIM_INFINITY)
     assert isinstance(await store.transact(require=[ModRevisionIs("/big", 0)], write=[Put("/a", b"after")]), Committed)
     await store.close()
     again = await SqliteStore.open(tmp_path / "store.db")
     assert list(violations(again.state)) == []
     assert [entry.value for entry in (await again.range("/")).entries] == [b"after"]
     await again.close()
+
+
+async def write_until_refused(store: SqliteStore, key: str, acknowledged: dict[str, bytes]) -> None:
+    for number in count():
+        await store.transact(write=[Put(key, b"%d" % number)])
+        acknowledged[key] = b"%d" % number
+
+
+async def test_when_the_committer_is_killed_each_write_is_durable_or_refused_and_the_store_goes_on(
+    tmp_path: Path,
+) -> None:
+    store = await SqliteStore.open(tmp_path / "store.db")
+    for round in range(5):
+        acknowledged: dict[str, bytes] = {}
+        writers = [asyncio.ensure_future(write_until_refused(store, f"/{n}", acknowledged)) for n in range(8)]
+        while len(acknowledged) < 8:
+            await put(store, "/round", b"%d" % round)
+        os.kill(store.committer_pid, signal.SIGKILL)
+        async with asyncio.timeout(60):
+            await asyncio.wait(writers, return_when=asyncio.FIRST_EXCEPTION)
+        for writer in writers:
+            writer.cancel()
+        outcomes = await asyncio.gather(*writers, return_exceptions=True)
+        assert any(isinstance(outcome, StoreUnavailable) for outcome in outcomes)
+        held = {entry.key: int(entry.value) for entry in (await store.range("/")).entries}
+        assert all(held[key] >= int(value) for key, value in acknowledged.items())
+    await store.close()
+    again = await SqliteStore.open(tmp_path / "store.db")
+    assert list(violations(again.state)) == []
+    assert list(differences(store.state, again.state)) == []
+    await again.close()
+
+
+async def test_signals_to_the_server_do_not_end_the_committer(tmp_path: Path) -> None:
+    store = await SqliteStore.open(tmp_path / "store.db")
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        os.kill(store.committer_pid, number)
+    await put(store, "/a")
+    await store.close()
 
 
 async def test_a_cancelled_writer_does_not_disturb_who_waits_on_the_same_key(tmp_path: Path) -> None:

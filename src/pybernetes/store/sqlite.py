@@ -1,4 +1,4 @@
-"""The embedded default: SQLite in WAL mode, one writer thread with group commit, reads from memory.
+"""The embedded default: SQLite in WAL mode, a process of its own that commits in groups, reads from memory.
 
 Guarantees (beyond the contract)
   A transaction is visible to readers and watchers only once SQLite has synced it to disk.
@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
 
@@ -32,9 +33,9 @@ from pybernetes.store.contract import (
     Write,
 )
 from pybernetes.store.embedded import EmbeddedReads
-from pybernetes.store.log import Log, StoreInUse
+from pybernetes.store.log import StoreInUse, claim, load
 from pybernetes.store.state import State, plan_changes
-from pybernetes.store.writer import Compaction, GroupWriter, Outcome
+from pybernetes.store.writer import Compaction, GroupWriter, settle
 
 __all__ = ["SqliteStore", "StoreInUse"]
 
@@ -58,7 +59,7 @@ class _Accepted(msgspec.Struct):
 
     def resolve(self, error: Exception | None) -> None:
         for future in self.waiting:
-            _resolve(future, error)
+            settle(future, error)
 
 
 class _Ahead(msgspec.Struct, frozen=True):
@@ -71,8 +72,11 @@ class _Ahead(msgspec.Struct, frozen=True):
 class SqliteStore(EmbeddedReads):
     """``Store`` on one SQLite file. Open with ``await SqliteStore.open(path)``."""
 
-    def __init__(self, log: Log, state: State) -> None:
+    def __init__(self, path: Path, lock: BinaryIO, writer: GroupWriter, state: State) -> None:
         super().__init__(state)
+        self._path = path
+        self._lock = lock
+        self._writer = writer
         self._loop = asyncio.get_running_loop()
         self._accepted: dict[Revision, _Accepted] = {}
         self._ahead: dict[str, _Ahead] = {}
@@ -81,19 +85,32 @@ class SqliteStore(EmbeddedReads):
         self._sending: asyncio.Handle | None = None
         self._sends_soon = False
         self._closed = False
-        self._writer = GroupWriter(log, self._report)
+        self._recovering: asyncio.Task[None] | None = None
 
     @classmethod
     async def open(cls, path: Path) -> SqliteStore:
         """Reads the file, creating it if it is absent. Raises ``StoreInUse`` or ``StoreUnavailable``."""
-        log = Log(path)
-        return cls(log, log.load())
+        lock = claim(path)
+        try:
+            writer = await GroupWriter.start(path)
+            try:
+                store = cls(path, lock, writer, load(path))
+                await writer.open(store)
+            except StoreUnavailable:
+                await writer.close()
+                raise
+        except StoreUnavailable:
+            lock.close()
+            raise
+        return store
 
     async def transact(
         self, *, require: Sequence[Condition] = (), write: Sequence[Write], within: float = 0.0
     ) -> Committed | Refused:
         if self._closed:
             raise StoreClosed("transact")
+        if self._writer.has_ended:
+            await self._recovered()
         for condition in require:
             current = self._newest(condition.key)
             if not condition.holds(current):
@@ -110,6 +127,11 @@ class SqliteStore(EmbeddedReads):
         await accepted.durable(self._loop)
         return Committed(revision, changes)
 
+    @property
+    def committer_pid(self) -> int:
+        """The process that writes the file."""
+        return self._writer.pid
+
     async def compact(self, through: Revision) -> None:
         if self._closed:
             raise StoreClosed("compact")
@@ -117,6 +139,8 @@ class SqliteStore(EmbeddedReads):
             raise FutureRevision(through, self.revision)
         if through <= self.compacted:
             return
+        if self._writer.has_ended:
+            await self._recovered()
         done: asyncio.Future[None] = self._loop.create_future()
         self._send_all()
         self._writer.compact(Compaction(through, tuple(self._state.compact(through)), done))
@@ -126,9 +150,11 @@ class SqliteStore(EmbeddedReads):
         """Waits for what was accepted, then releases the file. Watches end."""
         if not self._closed:
             self._closed = True
+            if self._recovering is not None:
+                await self._recovering
             self._send_all()
-            await asyncio.to_thread(self._writer.close)
-            await asyncio.sleep(0)
+            await self._writer.close()
+            self._lock.close()
             self._hub.close()
 
     def _send(self, changes: tuple[Change, ...], within: float) -> None:
@@ -168,20 +194,8 @@ class SqliteStore(EmbeddedReads):
             await self._accepted[ahead.revision].durable(self._loop)
         return Refused(condition, current, self.revision)
 
-    def _report(self, outcome: Outcome) -> None:
-        """Called in the writer's thread when a commit has reached the disk, or has not."""
-        self._loop.call_soon_threadsafe(self._settle, outcome)
-
-    def _settle(self, outcome: Outcome) -> None:
-        error = StoreUnavailable(f"commit: {outcome.error}") if outcome.error else None
-        if outcome.transactions and error:
-            self._abandon(error)
-        elif outcome.transactions:
-            self._publish(outcome.transactions)
-        for compaction in outcome.compactions:
-            _resolve(compaction.done, error)
-
-    def _publish(self, transactions: Sequence[tuple[Change, ...]]) -> None:
+    def durable(self, transactions: Sequence[tuple[Change, ...]]) -> None:
+        """Told by the writer."""
         published: list[Change] = []
         for changes in transactions:
             revision = changes[0].revision
@@ -194,6 +208,39 @@ class SqliteStore(EmbeddedReads):
         for changes in transactions:
             self._accepted.pop(changes[0].revision).resolve(None)
 
+    def failed(self, problem: str) -> None:
+        """Told by the writer."""
+        self._abandon(StoreUnavailable(f"commit: {problem}"))
+
+    def ended(self) -> None:
+        """Told by the writer."""
+        self._recovery()
+
+    def _recovery(self) -> asyncio.Task[None]:
+        if self._recovering is None:
+            self._recovering = asyncio.create_task(self._recover(), name="store-recovery")
+        return self._recovering
+
+    async def _recovered(self) -> None:
+        await asyncio.shield(self._recovery())
+        if self._writer.has_ended:
+            raise StoreUnavailable("the committer has ended")
+
+    async def _recover(self) -> None:
+        """Another committer, and for each transaction that was under way the truth: the file knows what is durable."""
+        try:
+            writer = await GroupWriter.start(self._path)
+            newest = await writer.open(self)
+        except StoreUnavailable as error:
+            self._abandon(error)
+        else:
+            self._writer = writer
+            if durable := [one.changes for revision, one in self._accepted.items() if revision <= newest]:
+                self.durable(durable)
+            self._abandon(StoreUnavailable("the committer has ended"))
+        finally:
+            self._recovering = None
+
     def _abandon(self, error: StoreUnavailable) -> None:
         abandoned, self._accepted = self._accepted, {}
         self._unsent.clear()
@@ -202,12 +249,3 @@ class SqliteStore(EmbeddedReads):
         self._writer.resume()
         for accepted in abandoned.values():
             accepted.resolve(error)
-
-
-def _resolve(future: asyncio.Future[None], error: Exception | None) -> None:
-    if future.cancelled():
-        return
-    if error is None:
-        future.set_result(None)
-    else:
-        future.set_exception(error)
