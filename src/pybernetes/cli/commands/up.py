@@ -21,7 +21,7 @@ from pybernetes.cli.encryption import choose_encryption
 from pybernetes.cli.front_proxy import check_front_proxy, choose_front_proxy
 from pybernetes.cli.identities import choose_identities
 from pybernetes.cli.layout import RUNTIMES, Layout, Settings
-from pybernetes.cli.options import find, which_cluster
+from pybernetes.cli.options import command_for, find, which_cluster
 from pybernetes.cli.parts.nodes import is_loopback, local_nodes, machine_name, own_address
 from pybernetes.cli.probe import ApiProbe, is_ready
 from pybernetes.cli.problems import Problem
@@ -142,6 +142,7 @@ def start_alone(layout: Layout, settings: Settings) -> str:
         ) from error
     prepare_nodes(settings)
     since = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime()) if layout.database.exists() else ""
+    supervisor.record_of(layout).unlink(missing_ok=True)  # what ended in an earlier run says nothing about this one
     command = [sys.executable, "-m", "pybernetes.cli.supervisor", str(layout.root)]
     pid = processes.start_detached(command, layout.log_of("supervisor"))
     processes.write(layout.pid_file("supervisor"), pid)
