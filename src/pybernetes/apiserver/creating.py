@@ -117,6 +117,8 @@ class Creating(Storage):
             return {}
         author = tracking.author_of(self.info, context, "")
         try:
+            if self._custom is not None:
+                self._check_reset_status(document, {})
             managers = self.newcomers.managers(document, author, sent)
         except PatchError:
             return {}

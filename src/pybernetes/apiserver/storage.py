@@ -23,6 +23,7 @@ from msgspec.structs import replace
 from pybernetes.api import errors
 from pybernetes.api.fields import FieldError
 from pybernetes.api.figures import Histograms
+from pybernetes.api.patch import PatchError, checking
 from pybernetes.api.patch.newcomers import Newcomers
 from pybernetes.api.patch.parts import kind_of
 from pybernetes.api.patch.pruning import OtherVersion, Typed
@@ -126,6 +127,16 @@ class Storage:
     @cached_property
     def newcomers(self) -> Newcomers:
         return Newcomers(self.typed, self.kept_through(""))
+
+    def _check_reset_status(self, new: Document, live: Document) -> None:
+        """Nobody judges the status that a custom resource's main door resets. Raises PatchError for one that cannot be
+        taken apart: nobody manages anything then."""
+        status = new.get("status")
+        if status is None or not self._has_status or status == live.get("status"):
+            return
+        wrong = checking.problems({"status": status}, self.typed.kind)
+        if wrong:
+            raise PatchError(checking.joined(wrong))
 
     def kept_through(self, subresource: str) -> Keep:
         """What of a set of fields can be managed through a door."""

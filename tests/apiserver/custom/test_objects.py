@@ -273,3 +273,15 @@ async def test_an_update_is_asked_first_what_every_update_is_asked() -> None:
         assert (refused.status, len(refused.body["details"]["causes"])) == (422, 1)
         refused = await talk.patch(f"{WIDGETS}/one", {"metadata": {"labels": {"a b": "c"}}})
         assert (refused.status, len(refused.body["details"]["causes"])) == (422, 3)
+
+
+@pytest.mark.parametrize("status", ["x", [], {"replicas": "many"}])
+async def test_a_dropped_status_that_cannot_be_taken_apart_leaves_no_managers(status: Any) -> None:
+    async with serving() as talk:
+        await define(talk, definition(versions=[version(subresources={"status": {}})]))
+        made = await talk.post(WIDGETS, widget("a", {"size": 1}, status=status), fieldManager="me")
+        assert (made.status, "status" in made.body, "managedFields" in made.body["metadata"]) == (201, False, False)
+        fine = await talk.post(WIDGETS, widget("b", {"size": 1}, status={"replicas": 1}), fieldManager="me")
+        assert [one["manager"] for one in fine.body["metadata"]["managedFields"]] == ["me"]
+        patched = await talk.patch(f"{WIDGETS}/b", {"spec": {"size": 2}, "status": status}, fieldManager="me")
+        assert (patched.status, "managedFields" in patched.body["metadata"]) == (200, False)
