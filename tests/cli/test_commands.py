@@ -153,9 +153,13 @@ def test_a_full_disk_says_how_much_is_needed(tmp_path: Path) -> None:
         preflight.check_disk(tmp_path / "new", smallest=1 << 60)
 
 
-def test_several_real_nodes_are_not_built_and_said_so() -> None:
-    with pytest.raises(Problem, match="not built yet"):
-        preflight.check_nodes(Settings(nodes=3))
+def test_real_nodes_are_as_many_as_a_machine_bears_and_all_must_reach_the_api_server() -> None:
+    preflight.check_nodes(Settings(nodes=3))
+    preflight.check_nodes(Settings(runtime="hollow", nodes=1000, bind="127.0.0.1"))
+    with pytest.raises(Problem, match="17 nodes with real containers are too many for one machine"):
+        preflight.check_nodes(Settings(nodes=17))
+    with pytest.raises(Problem, match=r"further nodes do not reach an API server on 127\.0\.0\.1"):
+        preflight.check_nodes(Settings(nodes=2, bind="127.0.0.1"))
 
 
 def test_options_are_remembered_and_new_ones_win() -> None:
