@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import json
 import os
 import signal
 import subprocess
@@ -50,15 +49,14 @@ def test_a_failing_init_container_keeps_the_others_from_starting(space: Space) -
 
 def test_a_crashing_container_is_restarted_with_back_off(space: Space) -> None:
     space.apply(pod("crashing", container("echo attempt; exit 3")))
-    # It waits for most of the time without being said to: kubectl shows the pod of the moment that it waits for.
-    condition = "--for=jsonpath={.status.containerStatuses[0].state.waiting.reason}=CrashLoopBackOff"
-    found = json.loads(space.kubectl("wait", condition, "pod/crashing", "--timeout=90s", "-o", "json"))
+    # It waits for most of the time without being said to, so look at the moment when it is.
+    found = space.wait_for(".status.containerStatuses[0].state.waiting.reason", "CrashLoopBackOff", "crashing")
     (status,) = found["status"]["containerStatuses"]
     wait = {1: "10s", 2: "20s", 3: "40s"}[status["restartCount"]]
     wanted = f"back-off {wait} restarting failed container=main pod=crashing_{space.name}({space.uid('crashing')})"
     assert status["state"]["waiting"]["message"] == wanted
     assert status["lastState"]["terminated"]["exitCode"] == 3
-    assert "BackOff" in space.events("crashing")
+    space.until_told("crashing", "BackOff", "Back-off restarting failed container main in pod crashing_")
     space.wait_for(".status.containerStatuses[0].restartCount", status["restartCount"] + 1, "crashing")
     assert space.kubectl("logs", "crashing", "--previous") == "attempt\n"
 
@@ -335,7 +333,7 @@ def test_a_failing_readiness_probe_takes_the_pod_out_of_its_service(space: Space
     space.wait("--for=jsonpath={.endpoints[0].conditions.ready}=false", *about)
     status = space.status("web")
     assert (status["ready"], status["restartCount"]) == (False, 0)
-    assert space.events("web")["Unhealthy"] == "Readiness probe failed: HTTP probe failed with statuscode: 404"
+    space.until_told("web", "Unhealthy", "Readiness probe failed: HTTP probe failed with statuscode: 404")
     space.run("web", "echo ok > /www/ready")
     space.wait("--for=jsonpath={.endpoints[0].conditions.ready}=true", *about)
 

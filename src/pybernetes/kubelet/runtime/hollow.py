@@ -2,7 +2,6 @@
 
 Guarantees  The same answers as from a real runtime about what exists, in which state and since when. No files, no
             threads, no task per container: a container that ends by itself costs one timer of the event loop.
-            Every valid image can be pulled, except from registries under the reserved domain `.invalid`.
 Assumes     Delays are the event loop's (which may be virtual); wall-clock time is asked of the clock.
 
 How long a container runs is told by its command (`simulation.py`) or by annotations of its pod.
@@ -13,21 +12,14 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import ipaddress
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import NoReturn, Protocol
+from typing import NoReturn
 
-from pybernetes.kubelet.image_references import InvalidReference, normalise, parse
-from pybernetes.kubelet.runtime.errors import (
-    ImageNotPresent,
-    InvalidImageName,
-    NotFound,
-    NotSupported,
-    PullFailed,
-    RuntimeFailure,
-)
+from pybernetes.kubelet.runtime.errors import ImageNotPresent, NotFound, NotSupported, RuntimeFailure
+from pybernetes.kubelet.runtime.hollow_addresses import PodAddresses
+from pybernetes.kubelet.runtime.hollow_images import HollowImages, WallClock
 from pybernetes.kubelet.runtime.simulation import Ending, ending_of
 from pybernetes.kubelet.runtime.types import (
     Container,
@@ -35,11 +27,7 @@ from pybernetes.kubelet.runtime.types import (
     ContainerState,
     ContainerStats,
     ContainerStatus,
-    Credentials,
     ExecResult,
-    FilesystemMount,
-    FilesystemUsage,
-    Image,
     NamespaceMode,
     Resources,
     RuntimeStatus,
@@ -49,12 +37,6 @@ from pybernetes.kubelet.runtime.types import (
     SandboxStatus,
     Version,
 )
-
-IMAGE_SIZE = 10_000_000
-
-
-class WallClock(Protocol):
-    def now(self) -> datetime: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,22 +70,21 @@ class _Container:
     timer: asyncio.TimerHandle | None = None
 
 
-class HollowRuntime:
+class HollowRuntime(HollowImages):
     """`Runtime` for one node. `name` keeps the identifiers of different nodes apart."""
 
     def __init__(
         self, clock: WallClock, *, name: str = "", pod_cidr: str = "10.244.0.0/24", latency: Latency = Latency()
     ) -> None:
-        self._clock = clock
+        super().__init__(clock, latency.pull)
         self._name = name
         self._latency = latency
         self._sandboxes: dict[str, _Sandbox] = {}
         self._containers: dict[str, _Container] = {}
         self._by_uid: dict[str, dict[str, _Sandbox]] = {}
-        self._images: dict[str, Image] = {}
         self._handlers: list[Callable[[str], None]] = []
         self._counter = 0
-        self._addresses = _Addresses(pod_cidr)
+        self._addresses = PodAddresses(pod_cidr)
 
     @property
     def runs_processes(self) -> bool:
@@ -301,59 +282,6 @@ class HollowRuntime:
             memory_usage_bytes=0,
         )
 
-    # ---- images
-
-    async def image_status(self, image: str) -> Image | None:
-        return self._find_image(image)
-
-    async def list_images(self) -> Sequence[Image]:
-        return list(self._images.values())
-
-    async def pull_image(
-        self, image: str, *, credentials: Credentials | None = None, sandbox: SandboxConfig | None = None
-    ) -> str:
-        try:
-            reference = parse(image)
-        except InvalidReference as error:
-            raise InvalidImageName("PullImage", str(error)) from error
-        if self._latency.pull:
-            await asyncio.sleep(self._latency.pull)
-        if reference.domain.partition(":")[0].endswith(".invalid"):
-            raise PullFailed("PullImage", f'failed to resolve reference "{reference}": no such host')
-        name = str(reference)
-        if name not in self._images:
-            digest = hashlib.sha256(name.encode()).hexdigest()
-            repository = f"{reference.domain}/{reference.path}"
-            self._images[name] = Image(
-                id=f"sha256:{digest}",
-                repo_tags=(name,) if reference.tag else (),
-                repo_digests=(f"{repository}@sha256:{digest}",),
-                size=IMAGE_SIZE,
-            )
-        return self._images[name].id
-
-    async def remove_image(self, image: str) -> None:
-        found = self._find_image(image)
-        self._images = {name: value for name, value in self._images.items() if value is not found}
-
-    async def image_filesystem(self) -> Sequence[FilesystemUsage]:
-        used = sum(image.size for image in self._images.values())
-        return [FilesystemUsage(self._clock.now(), "/", used, 0)]
-
-    async def view_image(self, image: str, pod_uid: str, name: str) -> FilesystemMount:
-        raise NotSupported("ViewImage", "images of a simulated runtime have no files")
-
-    async def release_images(self, pod_uid: str) -> None:
-        """There are no views."""
-
-    def _find_image(self, image: str) -> Image | None:
-        if image.startswith("sha256:"):
-            return next((value for value in self._images.values() if value.id == image), None)
-        try:
-            return self._images.get(normalise(image))
-        except InvalidReference as error:
-            raise InvalidImageName("ImageStatus", str(error)) from error
-
     # ---- streams
 
     async def exec_sync(self, container_id: str, command: Sequence[str], *, timeout: float | None = None) -> ExecResult:
@@ -420,33 +348,6 @@ class HollowRuntime:
     def _identifier(self) -> str:
         self._counter += 1
         return hashlib.sha256(f"{self._name}/{self._counter}".encode()).hexdigest()
-
-
-class _Addresses:
-    """A pod network's addresses: the first two (network, gateway) and the last are never given out."""
-
-    def __init__(self, cidr: str) -> None:
-        self._given: set[str] = set()
-        self.move(cidr)
-
-    def move(self, cidr: str) -> None:
-        self._network = ipaddress.ip_network(cidr)
-        self._next = 2
-
-    def take(self) -> str:
-        size = self._network.num_addresses
-        for _ in range(size):
-            if self._next >= size - 1:
-                self._next = 2
-            address = str(self._network[self._next])
-            self._next += 1
-            if address not in self._given:
-                self._given.add(address)
-                return address
-        raise RuntimeFailure("RunPodSandbox", f"no address is free in {self._network}")
-
-    def give_back(self, address: str) -> None:
-        self._given.discard(address)
 
 
 def _cancel(container: _Container) -> None:
