@@ -18,10 +18,9 @@ from typing import Any
 from urllib.parse import quote
 
 import orjson
-import psutil
 import uvloop
 
-from benchmarks import life, load
+from benchmarks import cost, life, load
 from benchmarks.connection import Connection, Target, body_of, trusting
 from benchmarks.report import Figure
 
@@ -56,15 +55,13 @@ class Subject:
         command = [life.P8S, "token", "create", "--admin", "--data-dir", str(directory)]
         token = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
         self.target = Target(f"https://127.0.0.1:{port}", token, trusting())
-        self._processes = {
-            part: psutil.Process(int((directory / "run" / f"{part}.pid").read_text().split()[0])) for part in _PARTS
-        }
+        self._pids = {part: int((directory / "run" / f"{part}.pid").read_text().split()[0]) for part in _PARTS}
 
     def cpu(self) -> dict[str, float]:
-        return {part: life.cpu_of([process]) for part, process in self._processes.items()}
+        return {part: cost.cpu_seconds(pid) for part, pid in self._pids.items()}
 
     def resident(self) -> dict[str, float]:
-        return {part: process.memory_info().rss / 1e6 for part, process in self._processes.items()}
+        return {part: cost.resident(pid) for part, pid in self._pids.items()}
 
 
 @dataclass(slots=True)

@@ -16,15 +16,14 @@ from itertools import islice
 from pathlib import Path
 
 import orjson
-import psutil
 
-from benchmarks import life, objects
+from benchmarks import cost, life, objects
 from benchmarks.api.measurement import make_namespace
 from benchmarks.connection import Connection, Target, body_of
 from benchmarks.report import Figure, percentile
 from pybernetes.cli.layout import Layout
-from pybernetes.store.contract import Change, ChangeType, Entry
-from pybernetes.store.log import Log
+from pybernetes.store.contract import Put
+from pybernetes.store.sqlite import SqliteStore
 
 PODS, NODES, NAMESPACE = 150_000, 5_000, "bench-large"
 TEMPLATES = 500
@@ -41,13 +40,12 @@ def measure() -> list[Figure]:
         port = life.free_port()
         with life.server_in(directory, port) as started:
             asyncio.run(_write_originals(started.target))
-        _fill(Layout(directory).database)
+        asyncio.run(_fill(Layout(directory).database))
         # The start's own first writes must not wait for the disk to take what was written here.
         os.sync()
         with life.server_in(directory, port, patience=300) as (target, pid, seconds):
-            times = psutil.Process(pid).cpu_times()
-            cpu = times.user + times.system
-            resident = _resident(pid)
+            cpu = cost.cpu_seconds(pid)
+            resident = cost.resident(pid)
             figures = asyncio.run(_under_load(target, pid))
     return [
         Figure(f"start with {PODS:,} pods to /readyz", seconds, "s", 15, at_most=True, note=f"{cpu:.1f} s of CPU"),
@@ -73,23 +71,14 @@ async def _write_originals(target: Target) -> None:
     connection.close()
 
 
-def _fill(database: Path) -> None:
-    log = Log(database)
-    try:
-        state = log.load()
-        values = {key: entry.value for key, entry in state.entries.items()}
-        revision = state.revision
-        copies = _copies(values)
-        while some := list(islice(copies, 2000)):
-            changes = []
-            for key, value in some:
-                revision += 1
-                changes.append((Change(ChangeType.PUT, Entry(key, value, revision, revision), None),))
-            log.append(changes)
-        # As after the server's own compaction: nobody asks for the history of what was there before.
-        log.set_compacted(revision)
-    finally:
-        log.close()
+async def _fill(database: Path) -> None:
+    store = await SqliteStore.open(database)
+    copies = _copies({entry.key: entry.value for entry in (await store.range("/")).entries})
+    while some := list(islice(copies, 2000)):
+        await store.transact(write=[Put(key, value) for key, value in some])
+    # As after the server's own compaction: nobody asks for the history of what was there before.
+    await store.compact(store.revision)
+    await store.close()
 
 
 def _copies(values: dict[str, bytes]) -> Iterator[Written]:
@@ -122,23 +111,24 @@ def _renamed(value: bytes, *names: tuple[str, str]) -> bytes:
 
 async def _under_load(target: Target, pid: int) -> list[Figure]:
     """Pods are created while every lease is renewed once in `RENEWED_EVERY` seconds."""
-    process = psutil.Process(pid)
     stopped = asyncio.Event()
     renewing = [asyncio.create_task(_renew(target, part, stopped)) for part in range(RENEWERS)]
     await asyncio.sleep(2)
-    before = process.cpu_times()
+    before = cost.cpu_seconds(pid)
     began = time.perf_counter()
     latencies = await _create(target)
     seconds = time.perf_counter() - began
-    after = process.cpu_times()
+    spent = cost.cpu_seconds(pid) - before
     stopped.set()
     renewed = sum(await asyncio.gather(*renewing))
-    share = (after.user + after.system - before.user - before.system) / seconds * 100
+    share = spent / seconds * 100
     note = f"{len(latencies)} creates, {CREATES_PER_SECOND}/s; {renewed / (seconds + 2):.0f} leases/s renewed meanwhile"
     return [
         Figure("create pod among them, p99", percentile(latencies, 0.99) * 1000, "ms", 100, at_most=True, note=note),
         Figure("the server's CPU meanwhile", share, "% of a core"),
-        Figure("resident after that load", _resident(pid), "MB", 1200, at_most=True, note=f"peak {life.peak(pid):.0f}"),
+        Figure(
+            "resident after that load", cost.resident(pid), "MB", 1200, at_most=True, note=f"peak {cost.peak(pid):.0f}"
+        ),
     ]
 
 
@@ -228,7 +218,3 @@ def _running() -> bytes:
         "containerStatuses": [container],
     }
     return orjson.dumps({"status": status})
-
-
-def _resident(pid: int) -> float:
-    return float(psutil.Process(pid).memory_info().rss) / 1e6

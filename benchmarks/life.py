@@ -170,10 +170,3 @@ def free_port() -> int:
 def roomy() -> str:
     """A directory on a disk: writes to memory would measure nothing."""
     return "/var/tmp"
-
-
-def peak(pid: int) -> float:
-    """What a process had resident at most, in MB, from /proc/PID/status."""
-    with open(f"/proc/{pid}/status") as status:
-        line = next(line for line in status if line.startswith("VmHWM:"))
-    return int(line.split()[1]) * 1024 / 1e6

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import orjson
-import psutil
 
-from benchmarks import load, objects
+from benchmarks import cost, load, objects
 from benchmarks.connection import Refused, Target
 
 STORED_PODS = 5000
@@ -32,14 +31,11 @@ class Server:
         return f"/api/v1/namespaces/{namespace or self.namespace}/{plural}" + (f"/{name}" if name else "")
 
     def cpu_seconds(self) -> float:
-        if self.pid is None:
-            return 0.0
-        times = psutil.Process(self.pid).cpu_times()
-        return float(times.user + times.system)
+        return 0.0 if self.pid is None else cost.cpu_seconds(self.pid)
 
     def resident(self) -> float | None:
         """MB."""
-        return None if self.pid is None else psutil.Process(self.pid).memory_info().rss / 1e6
+        return None if self.pid is None else cost.resident(self.pid)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from benchmarks import life
+from benchmarks import cost
 from benchmarks.api.measurement import Sample, Server
 
 IDLE_SECONDS = 15.0
@@ -35,7 +35,7 @@ class Peak:
     async def sample(self, server: Server) -> Sequence[Sample]:
         if server.pid is None:
             return []
-        return [Sample("resident at the peak of this load", life.peak(server.pid), "MB", goal=300, at_most=True)]
+        return [Sample("resident at the peak of this load", cost.peak(server.pid), "MB", goal=300, at_most=True)]
 
 
 class Idle:

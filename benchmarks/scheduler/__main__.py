@@ -12,7 +12,7 @@ import click
 import psutil
 import uvloop
 
-from benchmarks import life
+from benchmarks import cost, life
 from benchmarks.connection import Target, trusting
 from benchmarks.report import Figure, show
 from benchmarks.scheduler import decisions
@@ -76,7 +76,7 @@ def _spent(directory: Path) -> Mapping[str, float]:
         command = one.cmdline()
         if "--only" in command:
             part = command[command.index("--only") + 1]
-            parts[part] = parts.get(part, 0.0) + sum(one.cpu_times()[:2])
+            parts[part] = parts.get(part, 0.0) + cost.cpu_seconds(one.pid)
     return parts
 
 
