@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import subprocess
 from pathlib import Path
 
 import click
@@ -146,6 +147,45 @@ def test_missing_programs_are_named_by_their_packages(monkeypatch: pytest.Monkey
     monkeypatch.setattr("pybernetes.network.cni.plugin_directory", lambda: None)
     with pytest.raises(Problem, match="nftables and containernetworking-plugins are not installed"):
         preflight.check_programs()
+
+
+def machine(path: Path, *, capabilities: str = "000001ffffffffff", controllers: bool = True) -> dict[str, Path]:
+    (path / "status").write_text(f"Name:\tp8s\nCapEff:\t{capabilities}\nSeccomp:\t0\n")
+    (path / "cgroup").mkdir()
+    if controllers:
+        (path / "cgroup" / "cgroup.controllers").write_text("cpu memory\n")
+    return {"process": path / "status", "cgroups": path / "cgroup"}
+
+
+def nft(monkeypatch: pytest.MonkeyPatch, code: int, words: str = "") -> None:
+    monkeypatch.setattr(
+        "subprocess.run", lambda command, **how: subprocess.CompletedProcess(command, code, stdout="", stderr=words)
+    )
+
+
+def test_a_machine_that_can_run_containers_is_accepted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    nft(monkeypatch, 0)
+    preflight.check_kernel(**machine(tmp_path))
+
+
+def test_what_a_container_around_us_keeps_back_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    nft(monkeypatch, 0)
+    with pytest.raises(
+        Problem, match=r"\(CAP_NET_ADMIN and CAP_SYS_ADMIN not granted\): a container must be privileged"
+    ):
+        preflight.check_kernel(**machine(tmp_path, capabilities="00000000a80425fb"))
+
+
+def test_a_kernel_without_control_groups_or_nftables_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nft(monkeypatch, 1, "Error: Could not process rule: Operation not supported\n")
+    for name in ("bare", "whole"):
+        (tmp_path / name).mkdir()
+    with pytest.raises(Problem, match="control groups cannot be made below"):
+        preflight.check_kernel(**machine(tmp_path / "bare", controllers=False))
+    with pytest.raises(Problem, match=r"the kernel has no nftables \(Error: Could not process rule"):
+        preflight.check_kernel(**machine(tmp_path / "whole"))
 
 
 def test_a_full_disk_says_how_much_is_needed(tmp_path: Path) -> None:

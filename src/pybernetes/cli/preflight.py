@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+import subprocess
 from pathlib import Path
 
 from pybernetes.cli.layout import Settings
@@ -22,6 +23,8 @@ PROGRAMS = {
     "ip": "iproute2",
     "busybox": "busybox-static",
 }
+CAPABILITIES = {"CAP_NET_ADMIN": 12, "CAP_SYS_ADMIN": 21}
+"""What root is often left without in a container, by the numbers that the kernel knows them by."""
 _ADMIN_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -31,6 +34,7 @@ def check(settings: Settings, data_dir: Path) -> None:
     if settings.runtime == "containerd":
         check_root()
         check_programs()
+        check_kernel()
     check_disk(data_dir, SMALLEST_DISK if settings.runtime == "containerd" else SMALLEST_DISK_HOLLOW)
     check_port(settings.port)
 
@@ -54,6 +58,25 @@ def check_programs() -> None:
         raise Problem(
             f"{_listed(missing)} {'is' if len(missing) == 1 else 'are'} not installed",
             f"run scripts/up, or `apt-get install {' '.join(missing)}`; `--runtime hollow` needs none of it",
+        )
+
+
+def check_kernel(process: Path = Path("/proc/self/status"), cgroups: Path = Path("/sys/fs/cgroup")) -> None:
+    """What containers and their network ask of the kernel, and what a container around us may keep back."""
+    otherwise = "a container must be privileged for that; `--runtime hollow` needs none of it"
+    held = next(line.split()[1] for line in process.read_text().splitlines() if line.startswith("CapEff:"))
+    missing = [name for name, number in CAPABILITIES.items() if not int(held, 16) >> number & 1]
+    if missing:
+        raise Problem(f"root may not make networks and mounts here ({_listed(missing)} not granted)", otherwise)
+    is_unified = (cgroups / "cgroup.controllers").exists()
+    hierarchies = [cgroups] if is_unified else [one for one in cgroups.iterdir() if one.is_dir()]
+    if not any(os.access(one, os.W_OK) for one in hierarchies):
+        raise Problem(f"control groups cannot be made below {cgroups}", otherwise)
+    asked = subprocess.run(("nft", "list", "tables"), capture_output=True, text=True, check=False)
+    if asked.returncode:
+        raise Problem(
+            f"the kernel has no nftables ({asked.stderr.strip()})",
+            "load them with `modprobe nf_tables`, or use `--runtime hollow`, which needs none",
         )
 
 
