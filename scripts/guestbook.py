@@ -30,7 +30,7 @@ ROOT = Path(__file__).resolve().parent.parent
 EXAMPLE = ROOT / "examples" / "guestbook"
 PROGRAMS = Path(sys.executable).parent
 WORKLOADS = ("redis-primary", "redis-replica", "frontend")
-ROLLOUT_SECONDS = 120
+ROLLOUT_SECONDS = 240
 
 
 @click.command()

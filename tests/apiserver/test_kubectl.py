@@ -186,7 +186,7 @@ def certificate_request(name: str, signer: str, subject: x509.Name) -> tuple[str
 
 async def signed(served: Served, name: str, config: str = "admin") -> bytes:
     path = "jsonpath={.status.certificate}"
-    said = await served.kubectl("wait", f"csr/{name}", f"--for={path}", "--timeout=10s", config=config)
+    said = await served.kubectl("wait", f"csr/{name}", f"--for={path}", "--timeout=240s", config=config)
     assert said.code == 0, said.err
     return base64.b64decode((await served.kubectl("get", "csr", name, "-o", path, config=config)).out)
 

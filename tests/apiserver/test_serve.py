@@ -68,7 +68,7 @@ async def test_a_client_that_goes_is_no_longer_told() -> None:
         async with session.get(CONFIG_MAPS, params={"watch": "1", "timeoutSeconds": "600"}) as stream:
             assert stream.status == 200
             assert len(subscribers) == 1
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(120):
             while len(subscribers):  # noqa: ASYNC110  the other side of the connection notices in its own time
                 await asyncio.sleep(0)
 

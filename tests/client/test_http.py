@@ -134,6 +134,6 @@ async def test_watches_do_not_take_the_connections_of_calls(server: Server) -> N
     async with AsyncExitStack() as streams:
         for _ in range(5):
             await streams.enter_async_context(transport.stream(Request("GET", "/api/v1/pods", {"watch": "true"})))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(120):
             assert (await client.get(core_v1.Node, "n")).metadata.name == "n"
     await client.close()

@@ -64,7 +64,7 @@ class Operator:
     def stop(self) -> None:
         if self.process is not None:
             self.process.terminate()
-            self.process.wait(timeout=60)
+            self.process.wait(timeout=300)
             self.process = None
 
     def get(self, *words: str) -> Any:
@@ -87,7 +87,7 @@ class Operator:
 
     def wait(self, name: str, path: str, value: object) -> dict[str, Any]:
         try:
-            self.cluster.wait("-n", self.namespace, f"--for=jsonpath={{{path}}}={value}", f"thing/{name}", seconds=45)
+            self.cluster.wait("-n", self.namespace, f"--for=jsonpath={{{path}}}={value}", f"thing/{name}")
         except AssertionError as error:
             raise AssertionError((self.directory / "log").read_text()[-4000:]) from error
         found = self.get("thing", name)
@@ -126,8 +126,12 @@ def test_an_operator_makes_changes_times_retries_resumes_and_deletes(operator: O
 
     operator.cluster.kubectl("-n", operator.namespace, "delete", "thing", "a", "--timeout=240s")
     assert operator.get("things")["items"] == []
-    told = {(one["reason"], one["message"]) for one in operator.get("events")["items"]}
-    assert {("Resized", "from 1 to 5"), ("Resized", "from 5 to 6"), ("Going", "says goodbye")} <= told
+    wanted = {("Resized", "from 1 to 5"), ("Resized", "from 5 to 6"), ("Going", "says goodbye")}
+
+    def told() -> set[tuple[str, str]]:
+        return {(one["reason"], one["message"]) for one in operator.get("events")["items"]}
+
+    operator.cluster.until("the events", lambda: wanted <= told())
 
 
 @pytest.mark.nightly

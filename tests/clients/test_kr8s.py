@@ -27,7 +27,7 @@ def test_a_pod_starts_is_labelled_and_goes(kubeconfig: str, namespace: str) -> N
     made = Pod(pod("p", namespace), api=api)
     assert not made.exists()
     made.create()
-    made.wait("condition=Ready", timeout=60)
+    made.wait("condition=Ready", timeout=300)
     assert made.ready()
     made.label(color="red")
     made.annotate({"example.com/note": "yes"})
@@ -37,7 +37,7 @@ def test_a_pod_starts_is_labelled_and_goes(kubeconfig: str, namespace: str) -> N
     assert [one.name for one in api.get("pods", namespace=namespace, label_selector="color=red")] == ["p"]
     assert [one.name for one in api.get("pods", namespace=namespace, field_selector="status.phase=Failed")] == []
     made.delete(grace_period=0, force=True)
-    made.wait("delete", timeout=60)
+    made.wait("delete", timeout=300)
     assert not made.exists()
 
 
@@ -51,15 +51,15 @@ def test_a_deployment_scales_and_knows_its_pods(kubeconfig: str, namespace: str)
     }
     web = Deployment({"metadata": {"name": "web", "namespace": namespace}, "spec": spec}, api=api)
     web.create()
-    web.wait("condition=Available", timeout=60)
+    web.wait("condition=Available", timeout=300)
     web.scale(2)
-    web.wait("jsonpath='{.status.readyReplicas}'=2", timeout=60)
+    web.wait("jsonpath='{.status.readyReplicas}'=2", timeout=300)
     assert len(web.pods()) == 2
     assert web.replicas == 2
     web.patch([{"op": "replace", "path": "/spec/replicas", "value": 0}], type="json")
     assert web.replicas == 0
     web.delete(propagation_policy="Foreground")
-    web.wait("delete", timeout=60)
+    web.wait("delete", timeout=300)
 
 
 def test_own_kinds_get_a_class(kubeconfig: str, namespace: str) -> None:
@@ -93,7 +93,7 @@ async def test_watches_and_waits_with_await(kubeconfig: str, namespace: str) -> 
     assert seen == [("ADDED", "1"), ("MODIFIED", "2"), ("DELETED", "2")]
     running = await AsyncPod(pod("p", namespace), api=api)
     await running.create()
-    await running.wait("condition=Ready", timeout=60)
+    await running.wait("condition=Ready", timeout=300)
     assert await running.ready()
 
 

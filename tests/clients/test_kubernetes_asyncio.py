@@ -51,7 +51,7 @@ async def test_a_watch_runs_beside_the_writes_that_it_tells_of(api: Any, namespa
     seen = []
     async with watch.Watch() as watcher, asyncio.TaskGroup() as tasks:
         tasks.create_task(write())
-        where = {"resource_version": start, "field_selector": "metadata.name=one", "timeout_seconds": 60}
+        where = {"resource_version": start, "field_selector": "metadata.name=one", "timeout_seconds": 300}
         async for event in watcher.stream(core.list_namespaced_config_map, namespace, **where):
             seen.append((event["type"], event["object"].data))
             if event["type"] == "DELETED":
@@ -77,10 +77,10 @@ async def test_a_leader_leads_and_writes_its_name(api: Any, namespace: str) -> N
 
     lock = LeaseLock("lock", namespace, "me", api)
     settings = electionconfig.Config(
-        lock, lease_duration=3, renew_deadline=2, retry_period=1, onstarted_leading=lead, onstopped_leading=None
+        lock, lease_duration=300, renew_deadline=200, retry_period=1, onstarted_leading=lead, onstopped_leading=None
     )
     running = asyncio.create_task(leaderelection.LeaderElection(settings).run())
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(300):
         await led.wait()
     lease = await client.CoordinationV1Api(api).read_namespaced_lease("lock", namespace)
     assert lease.spec.holder_identity == "me"

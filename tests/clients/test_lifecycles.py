@@ -95,7 +95,7 @@ def test_the_life_of(sample: dict[str, Any], client: Any, namespace: str) -> Non
     kind.create(body=body | without_name(other) | {"metadata": {**body["metadata"], "name": other["name"]}}, **where)
     kind.delete(label_selector=OWN, body=NOW, **where)
     told = []
-    for event in kind.watch(**where, label_selector=OWN, resource_version=start, timeout=30):
+    for event in kind.watch(**where, label_selector=OWN, resource_version=start, timeout=300):
         told.append((event["type"], event["object"].metadata.name))
         if told[-1] == ("DELETED", other["name"]):
             break
@@ -145,7 +145,7 @@ def holds(found: Any, expected: Any) -> bool:
 def is_gone(kind: Any, name: str, where: dict[str, str]) -> None:
     before = kind.get(name=name, **where).metadata.resourceVersion
     kind.delete(name=name, body=NOW, **where)
-    for event in kind.watch(**where, name=name, resource_version=before, timeout=30):
+    for event in kind.watch(**where, name=name, resource_version=before, timeout=300):
         if event["type"] == "DELETED":
             break
     with pytest.raises(dynamic.exceptions.NotFoundError):

@@ -216,7 +216,7 @@ async def live(kubeconfig: Path) -> AsyncIterator[Live]:
     cluster, user = _credentials(kubeconfig)
     headers = {"Authorization": f"Bearer {user['token']}"} if "token" in user else {}
     made = httpx.AsyncClient(
-        base_url=cluster["server"], verify=_trust(cluster, user, kubeconfig.parent), headers=headers, timeout=60
+        base_url=cluster["server"], verify=_trust(cluster, user, kubeconfig.parent), headers=headers, timeout=400
     )
     async with made as http:
         unique = f"t-{uuid.uuid4().hex[:8]}"

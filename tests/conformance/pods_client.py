@@ -57,6 +57,17 @@ class Verbs:
     def update(self, manifest: Manifest, subresource: str | None = None) -> Manifest:
         return self.call("PUT", self.path(manifest["metadata"]["name"], subresource), self._stated(manifest))
 
+    def change(self, name: str, change: Callable[[Manifest], object], subresource: str | None = None) -> Manifest:
+        """Reads, changes and updates, anew as long as somebody else comes in between, as clients do."""
+        while True:
+            found = self.get(name, subresource)
+            change(found)
+            try:
+                return self.update(found, subresource)
+            except Refused as refused:
+                if refused.status["reason"] != "Conflict":
+                    raise
+
     def patch(self, name: str, patch: Any, content: str = STRATEGIC, subresource: str | None = None) -> Manifest:
         return self._answer("PATCH", self.path(name, subresource), orjson.dumps(patch), content)
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from conformance.pods_client import JSON_PATCH, MERGE, Pods, condition, state
+from e2e.cluster import free_port
 from e2e.space import Manifest, Space, container, pod, service, stay
 
 pytestmark = [pytest.mark.node, pytest.mark.nightly]
@@ -47,7 +48,12 @@ def ordinals(pods: Pods) -> list[str]:
 @pytest.mark.conformance("StatefulSet, Scaling")
 def test_a_page_that_is_gone_halts_scaling_until_it_is_back(space: Space) -> None:
     pods = Pods(space)
-    probe = {"httpGet": {"path": "/page", "port": 8080}, "periodSeconds": 1, "failureThreshold": 1}
+    probe = {
+        "httpGet": {"path": "/page", "port": 8080},
+        "periodSeconds": 1,
+        "failureThreshold": 1,
+        "timeoutSeconds": 60,
+    }
     serve = stay("mkdir /www; echo ok > /www/page; httpd -p 8080 -h /www")
     watching = pods.watch(SELECTED)
     space.apply(service("ss", "ss", clusterIP="None"), stateful_set(1, container(serve, readinessProbe=probe)))
@@ -79,7 +85,7 @@ def test_a_page_that_is_gone_halts_scaling_until_it_is_back(space: Space) -> Non
 @pytest.mark.conformance("StatefulSet, Recreate Failed Pod")
 def test_a_pod_that_the_kubelet_refuses_is_made_again(space: Space) -> None:
     pods, node = Pods(space), node_of(space)
-    main = container(stay(), ports=[{"containerPort": 21017, "hostPort": 21017}])
+    main = container(stay(), ports=[{"containerPort": 21017, "hostPort": free_port()}])
     pods.create(pod("first", main, nodeName=node))
     pods.ready("first")
     watching = pods.watch(SELECTED)

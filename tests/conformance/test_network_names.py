@@ -28,7 +28,7 @@ def resolver(space: Space) -> str:
 def records(at: str, name: str, kind: str = "A") -> set[str]:
     """What UDP and TCP answer alike, as dig asks: with EDNS and a question for recursion."""
     query = dns.message.make_query(name, kind, use_edns=0, payload=1232)
-    answers = [dns.query.udp(query, at, timeout=5), dns.query.tcp(query, at, timeout=5)]
+    answers = [dns.query.udp(query, at, timeout=120), dns.query.tcp(query, at, timeout=120)]
     texts = [{one.to_text() for group in answer.answer for one in group} for answer in answers]
     assert texts[0] == texts[1]
     assert answers[0].rcode() == answers[1].rcode()

@@ -22,7 +22,7 @@ _PORTER = """
 $says = json_decode(getenv("SAYS"), true);
 $context = stream_context_create(["ssl" => ["local_cert" => "/tls/tls.pem"]]);
 $listening = [];
-foreach ($says as $port => $body) {
+foreach (array_reverse($says, true) as $port => $body) {
     $kind = in_array($port, json_decode(getenv("SECURE"))) ? "tls" : "tcp";
     $listening[$port] = stream_socket_server("$kind://0.0.0.0:$port", $e, $m, 12, $context);
 }
@@ -31,7 +31,7 @@ while (true) {
     stream_select($ready, $w, $x, null);
     foreach ($ready as $one) {
         if (!($client = @stream_socket_accept($one, 1))) continue;
-        stream_set_timeout($client, 1);
+        stream_set_timeout($client, 30);
         [$verb, $path] = explode(" ", (fgets($client) ?: "") . "  ");
         $length = 0;
         while (($line = fgets($client)) !== false && trim($line) !== "")
@@ -73,7 +73,7 @@ def porter(name: str, says: dict[int, str], secure: dict[int, str] | None = None
 def admin(space: Space) -> Iterator[httpx.Client]:
     settings = kubeconfig.load(space.cluster.data_dir / "kubeconfig")
     assert settings.tls is not None
-    with httpx.Client(base_url=settings.server, verify=settings.tls, trust_env=False) as client:
+    with httpx.Client(base_url=settings.server, verify=settings.tls, trust_env=False, timeout=300) as client:
         yield client
 
 

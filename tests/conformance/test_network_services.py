@@ -303,4 +303,4 @@ def test_a_service_has_its_endpoints_soon(space: Space) -> None:
         items = space.get("endpoints")["items"]
         return {one["metadata"]["name"] for one in items if one.get("subsets")} >= set(names)
 
-    space.cluster.until("all endpoints", there, seconds=20)
+    space.cluster.until("all endpoints", there, seconds=50)

@@ -31,15 +31,13 @@ def test_ephemeral_containers_run_in_a_pod_and_more_are_added(space: Space) -> N
     assert len(patched["spec"]["ephemeralContainers"]) == 1
     pods.until("debugged", lambda pod: "running" in ephemeral(pod, 0).get("state", {}))
     assert space.run("debugged", "echo polo", "debugger") == "polo\n"
-    current = pods.get("debugged", "ephemeralcontainers")
     more = added("second", command=["sh", "-c", stay("echo marco")])
-    current["spec"]["ephemeralContainers"].append(more)
-    updated = pods.update(current, "ephemeralcontainers")
+    adds = lambda pod: pod["spec"]["ephemeralContainers"].append(more)  # noqa: E731
+    updated = pods.change("debugged", adds, "ephemeralcontainers")
     assert [one["name"] for one in updated["spec"]["ephemeralContainers"]] == ["debugger", "second"]
     found = pods.until("debugged", lambda pod: "running" in ephemeral(pod, 1).get("state", {}))
     assert len(found["status"]["ephemeralContainerStatuses"]) == 2
     assert state(found)["restartCount"] == 0
     space.cluster.until("its output", lambda: pods.logs("debugged", container="second") == "marco\n")
-    found["spec"]["ephemeralContainers"].pop()
     with pytest.raises(Refused, match=r"existing ephemeral containers .* may not be removed"):
-        pods.update(found, "ephemeralcontainers")
+        pods.change("debugged", lambda pod: pod["spec"]["ephemeralContainers"].pop(), "ephemeralcontainers")

@@ -20,7 +20,7 @@ httpd -p 8080 -h /www"""
 
 def server(pods: Pods) -> str:
     """The address of a pod that serves."""
-    probe = {"httpGet": {"path": "/cgi-bin/read", "port": 8080}, "periodSeconds": 1}
+    probe = {"httpGet": {"path": "/cgi-bin/read", "port": 8080}, "periodSeconds": 1, "timeoutSeconds": 60}
     pods.create(pod("server", container(stay(SERVER), ports=[{"containerPort": 8080}], readinessProbe=probe)))
     return str(pods.ready("server")["status"]["podIP"])
 
@@ -34,7 +34,7 @@ def hooked(name: str, when: str, handler: Manifest) -> Manifest:
     main = container(stay(), lifecycle={when: handler})
     if "httpGet" in handler:
         main = {"name": "main", "image": "localhost/pybernetes/pause:1", "lifecycle": {when: handler}}
-    return pod(name, main, terminationGracePeriodSeconds=15)
+    return pod(name, main, terminationGracePeriodSeconds=200)
 
 
 @pytest.mark.conformance(

@@ -7,7 +7,7 @@ import ipaddress
 import pytest
 
 from conformance.pods_client import MERGE, STRATEGIC, Pods, condition, state
-from e2e.space import Space, container, pod, stay
+from e2e.space import Manifest, Space, container, pod, stay
 
 pytestmark = pytest.mark.node
 
@@ -21,18 +21,15 @@ def test_a_running_pod_is_changed_in_its_labels_its_status_and_its_deadline(spac
     found = pods.ready("changed")
     assert ipaddress.ip_address(found["status"]["hostIP"])
     assert found["status"]["hostIPs"] == [{"ip": found["status"]["hostIP"]}]
-    (listed,) = pods.list("time=one")
-    listed["metadata"]["labels"]["time"] = "two"
-    pods.update(listed)
+    assert [one["metadata"]["name"] for one in pods.list("time=one")] == ["changed"]
+    pods.change("changed", lambda pod: pod["metadata"]["labels"].update(time="two"))
     assert [one["metadata"]["name"] for one in pods.list("time=two")] == ["changed"]
     assert pods.list("time=one") == []
     patch = {"status": {"message": "Patched by a test", "reason": "Test"}}
     patched = pods.patch("changed", patch, STRATEGIC, "status")["status"]
     assert (patched["message"], patched["reason"]) == ("Patched by a test", "Test")
     assert (patched["phase"], patched["podIP"]) == ("Running", found["status"]["podIP"])
-    current = pods.get("changed")
-    current["spec"]["activeDeadlineSeconds"] = 2
-    pods.update(current)
+    pods.change("changed", lambda pod: pod["spec"].update(activeDeadlineSeconds=2))
     late = pods.until("changed", lambda pod: pod["status"].get("reason") == "DeadlineExceeded")
     assert late["status"]["phase"] == "Failed" or pods.ended("changed", "Failed")
 
@@ -57,11 +54,13 @@ def test_a_pod_is_watched_from_its_creation_to_its_end(space: Space) -> None:
     assert watching.until("MODIFIED", lambda pod: "test-pod" in pod["metadata"]["labels"])
     restarted = pods.until("watched", lambda pod: state(pod).get("restartCount") == 1 and state(pod)["ready"])
     assert state(restarted)["image"].endswith("busybox:latest")
-    shown = pods.get("watched", "status")
-    for one in shown["status"]["conditions"]:
-        if one["type"] in ("Ready", "ContainersReady"):
-            one.update(status="False", reason="E2E", message="Set from a test")
-    replaced = pods.update(shown, "status")
+
+    def unready(pod: Manifest) -> None:
+        for one in pod["status"]["conditions"]:
+            if one["type"] in ("Ready", "ContainersReady"):
+                one.update(status="False", reason="E2E", message="Set from a test")
+
+    replaced = pods.change("watched", unready, "status")
     assert condition(replaced, "Ready")["status"] == "False"
     watching.until("MODIFIED", lambda pod: condition(pod, "Ready").get("reason") == "E2E")
     pods.delete_collection("test-pod-static=true", gracePeriodSeconds=1)
@@ -89,9 +88,7 @@ def test_the_generation_counts_changes_of_the_spec_and_is_observed(space: Space)
     pods.ready("counted")
 
     def update(**spec: object) -> None:
-        current = pods.get("counted")
-        current["spec"].update(spec)
-        pods.update(current)
+        pods.change("counted", lambda pod: pod["spec"].update(spec))
 
     def observed(generation: int) -> None:
         found = pods.until("counted", lambda pod: pod["status"].get("observedGeneration") == generation)

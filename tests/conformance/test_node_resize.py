@@ -78,9 +78,10 @@ def resized(space: Space, plans: Mapping[str, Plan]) -> dict[str, Manifest]:
     pods = Pods(space)
     for name, (before, _) in plans.items():
         pods.create(sized(name, before))
-    first = {name: pods.ready(name) for name in plans}
+    for name in plans:
+        pods.ready(name)
+    first = {name: pods.until(name, lambda pod: is_as_wanted(pod, before)) for name, (before, _) in plans.items()}  # noqa: B023
     for name, (before, after) in plans.items():
-        assert is_as_wanted(first[name], before)
         assert_kernel_has(pods, name, before)
         pods.patch(name, resize(after), subresource="resize")
     found = {name: _settled(pods, name, after, first[name]) for name, (_, after) in plans.items()}
@@ -169,13 +170,15 @@ def test_a_pod_is_resized_by_replacing_it_at_its_resize_endpoint(space: Space) -
     before, after = {"c1": equal("20m", "30Mi")}, {"c1": equal("30m", "40Mi")}
     pods.create(sized("replaced", before))
     pods.ready("replaced")
-    current = pods.get("replaced", "resize")
-    assert current == pods.get("replaced")
-    current["spec"]["containers"][0]["resources"] = resources(after["c1"])
-    answer = pods.update(current, "resize")
+    pods.until("replaced", lambda pod: pods.get("replaced", "resize") == pod)
+
+    def grow(pod: Manifest) -> None:
+        pod["spec"]["containers"][0]["resources"] = resources(after["c1"])
+
+    answer = pods.change("replaced", grow, "resize")
     assert answer["metadata"]["generation"] == 2
-    found = pods.until("replaced", lambda pod: is_as_wanted(pod, after))
+    pods.until("replaced", lambda pod: is_as_wanted(pod, after))
     assert_kernel_has(pods, "replaced", after)
-    assert pods.get("replaced", "resize") == found
+    pods.until("replaced", lambda pod: pods.get("replaced", "resize") == pod)
     with pytest.raises(Refused, match="node didn't have enough allocatable resources: memory"):
         pods.patch("replaced", resize({"c1": equal("30m", "900Gi")}), subresource="resize")

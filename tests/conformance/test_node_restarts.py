@@ -15,7 +15,7 @@ FAILS_THEN_ENDS_THEN_STAYS = """
       1) exit 1 ;;
       2) exit 0 ;;
     esac
-    sleep 600
+    sleep 10000
 """
 
 

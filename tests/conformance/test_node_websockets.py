@@ -33,7 +33,7 @@ def dialled(space: Space, path: str, protocol: str) -> Iterator[Any]:
         sslopt={"context": context},
         subprotocols=[protocol],
         origin="http://localhost",
-        timeout=30,
+        timeout=400,
     )
     try:
         assert connection.getsubprotocol() == protocol
@@ -56,6 +56,7 @@ def test_commands_run_and_logs_are_read_over_websockets(space: Space) -> None:
     pods = Pods(space)
     pods.create(pod("talks", container(stay("echo container is alive"), "main")))
     pods.ready("talks")
+    space.until_said("talks", "container is alive\n")
     query = [("stderr", "1"), ("stdout", "1"), ("container", "main")]
     command = [("command", word) for word in ("echo", "remote execution test")]
     path = f"{pods.path('talks', 'exec')}?{urlencode(query + command)}"

@@ -208,6 +208,7 @@ def test_a_pod_is_run_patched_for_show_and_replaced(space: Space) -> None:
 
     space.wait("--for=jsonpath={.status.phase}=Running", "pod/httpd")
     before = space.get("pod", "httpd")
+    del before["metadata"]["resourceVersion"]
     changed = json.dumps(before).replace("httpd:2", "busybox:1")
     space.kubectl("replace", "-f", "-", text=changed)
     after = space.get("pod", "httpd")
@@ -273,7 +274,7 @@ def test_a_controller_runs_as_many_pods_as_it_is_scaled_to(space: Space) -> None
 
     settles_at(2)
     for count in (1, 2):
-        space.kubectl("scale", "rc", "update-demo-nautilus", f"--replicas={count}", "--timeout=1m")
+        space.kubectl("scale", "rc", "update-demo-nautilus", f"--replicas={count}", "--timeout=4m")
         settles_at(count)
     space.kubectl("delete", "--grace-period=0", "--force", "rc", "update-demo-nautilus")
     space.cluster.until("no pods", lambda: running() == [])

@@ -51,7 +51,11 @@ esac
 
 def part(name: str, replicas: int, port: int) -> list[dict[str, Any]]:
     """A deployment of a program that answers over HTTP, and its service."""
-    serve = container(stay(f"httpd -p {port} -h /www"), volumeMounts=[{"name": "program", "mountPath": "/www/cgi-bin"}])
+    serve = container(
+        stay(f"httpd -p {port} -h /www"),
+        volumeMounts=[{"name": "program", "mountPath": "/www/cgi-bin"}],
+        readinessProbe={"tcpSocket": {"port": port}, "periodSeconds": 1, "timeoutSeconds": 30},
+    )
     volume = {"name": "program", "configMap": {"name": name, "defaultMode": 0o755}}
     template = {
         "metadata": {"labels": {"app": name}},

@@ -79,13 +79,17 @@ class Space:
         """Events come later than what they tell of, and others of the same reason beside them."""
 
         def told() -> bool:
-            return any(one["reason"] == reason and message in one["message"] for one in self._events(pod))
+            return any(message in one for one in self.messages(pod, reason))
 
         self.cluster.until(f"{reason} of {pod}: {message}", told)
 
     def until_said(self, pod: str, text: str, *words: str) -> None:
         """Until that is what the pod has logged: a container that runs need not have come so far."""
         self.cluster.until(f"{text!r} in the log of {pod}", lambda: self.kubectl("logs", pod, *words) == text)
+
+    def messages(self, pod: str, reason: str) -> set[str]:
+        """Of all events of a pod that have the reason."""
+        return {one["message"] for one in self._events(pod) if one["reason"] == reason}
 
     def _events(self, pod: str) -> list[Manifest]:
         items: list[Manifest] = self.get("events", f"--field-selector=involvedObject.name={pod}")["items"]

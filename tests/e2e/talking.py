@@ -12,9 +12,10 @@ HTTP, DATAGRAMS = 8080, 8081
 _SERVE = """
 $name = gethostname();
 $streams = $datagrams = [];
-foreach (explode(",", getenv("TCP")) as $port) if ($port) $streams[] = stream_socket_server("tcp://0.0.0.0:$port");
 foreach (explode(",", getenv("UDP")) as $port) if ($port)
     $datagrams[] = stream_socket_server("udp://0.0.0.0:$port", $e, $m, STREAM_SERVER_BIND);
+foreach (array_reverse(explode(",", getenv("TCP"))) as $port) if ($port)
+    $streams[] = stream_socket_server("tcp://0.0.0.0:$port");
 while (true) {
     $ready = array_merge($streams, $datagrams); $w = $x = null;
     stream_select($ready, $w, $x, null);
@@ -23,7 +24,7 @@ while (true) {
             stream_socket_recvfrom($one, 1500, 0, $from);
             stream_socket_sendto($one, $name, 0, $from);
         } else if ($client = @stream_socket_accept($one, 1, $peer)) {
-            stream_set_timeout($client, 1);
+            stream_set_timeout($client, 30);
             $first = fgets($client);
             while (($line = fgets($client)) !== false && trim($line) !== "");
             $body = str_contains($first ?: "", "/clientip") ? $peer : $name;
@@ -38,9 +39,9 @@ _ASK = """
 [, $protocol, $host, $port, $count] = $argv;
 $from = stream_context_create(["socket" => ["bindto" => getenv("FROM") ?: "0:0"]]);
 for ($n = 0; $n < $count; $n++) {
-    $c = @stream_socket_client("$protocol://$host:$port", $e, $m, 2, STREAM_CLIENT_CONNECT, $from);
+    $c = @stream_socket_client("$protocol://$host:$port", $e, $m, 8, STREAM_CLIENT_CONNECT, $from);
     if (!$c) { echo "failed\\n"; continue; }
-    stream_set_timeout($c, 2);
+    stream_set_timeout($c, 8);
     @fwrite($c, $protocol == "udp" ? "hostname" : "GET /hostname HTTP/1.0\\r\\n\\r\\n");
     $reply = @fread($c, 1500);
     if ($protocol == "tcp") { while (!feof($c) && ($more = @fread($c, 1500)) != "") $reply .= $more;
@@ -64,7 +65,7 @@ def server(
         "ports": more.pop("ports", ports),
     }
     if tcp:
-        words["readinessProbe"] = {"tcpSocket": {"port": tcp[0]}, "periodSeconds": 1}
+        words["readinessProbe"] = {"tcpSocket": {"port": tcp[0]}, "periodSeconds": 1, "timeoutSeconds": 30}
     labels = {"app": app or name}
     return pod(name, container("", **words), labels=labels, terminationGracePeriodSeconds=0, **more)
 

@@ -317,7 +317,8 @@ def test_names_outside_the_cluster_come_from_the_hosts_resolver(cluster: UserClu
     space.start(client(), by_host)
     for look in ("nslookup -type=a www.example.test || true", "timeout 5 wget http://www/ 2>&1 || true"):
         space.cluster.until("the address", lambda look=look: "198.51.100.7" in space.run("client", look))
-    assert ask(resolver(space), "none.example.test").rcode() == dns.rcode.NXDOMAIN
+    at = resolver(space)
+    space.cluster.until("the denial", lambda: ask(at, "none.example.test").rcode() == dns.rcode.NXDOMAIN)
     assert space.run("by-host", "cat /etc/resolv.conf").splitlines() == [
         "search example.test",
         outside.read_text().splitlines()[0],

@@ -7,6 +7,7 @@ import contextlib
 import itertools
 import json
 import os
+import secrets
 import shutil
 import signal
 import subprocess
@@ -50,8 +51,10 @@ from pybernetes.kubelet.runtime import (
 from pybernetes.kubelet.runtime.cri import CriRuntime
 from pybernetes.kubelet.runtime.labels import container_labels, sandbox_labels
 
-BRIDGE = "p8stest0"
-SUBNET = "10.213.7.0/24"
+TAG = secrets.token_hex(3)
+BRIDGE, CGROUP = f"p8st{TAG}", f"p8stest-{TAG}"
+PREFIX = f"10.213.{secrets.randbelow(250)}."
+SUBNET = f"{PREFIX}0/24"
 
 
 def configuration(directory: Path) -> ContainerdConfiguration:
@@ -112,7 +115,7 @@ class Node:
             hostname=name,
             log_directory=str(self.directory / "logs" / name),
             labels=sandbox_labels(name, "test", uid, {"app": name}),
-            cgroup_parent=f"/p8stest/pod{uid}",
+            cgroup_parent=f"/{CGROUP}/pod{uid}",
         )
         sandbox = await runtime.run_sandbox(config)
         try:
@@ -152,7 +155,7 @@ class Pod:
             await asyncio.sleep(0.02)
 
     async def output(self, container: str, *command: str) -> str:
-        result = await self.runtime.exec_sync(container, command, timeout=10)
+        result = await self.runtime.exec_sync(container, command, timeout=300)
         return (result.stdout + result.stderr).decode()
 
 
@@ -161,7 +164,7 @@ def nothing_left() -> Iterator[None]:
     """The bridge and the control groups that the pods' configurations named are the tests' to remove."""
     yield
     subprocess.run(("ip", "link", "delete", BRIDGE), capture_output=True, check=False)
-    for parent in Path("/sys/fs/cgroup").glob("**/p8stest"):
+    for parent in Path("/sys/fs/cgroup").glob(f"**/{CGROUP}"):
         for child in filter(Path.is_dir, parent.iterdir()):
             child.rmdir()
         parent.rmdir()
@@ -191,12 +194,13 @@ async def test_containers_of_a_pod_share_network_hostname_and_ipc(node: Node) ->
     async with node.pod("shared") as pod:
         one = await pod.run("one", "httpd", "-f", "-p", "127.0.0.1:8080", "-h", "/etc")
         two = await pod.run("two", "sleep", "1000")
-        assert "root:x:0:0" in await pod.output(two, "wget", "-qO-", "http://127.0.0.1:8080/passwd")
+        ask = "until wget -qO- http://127.0.0.1:8080/passwd; do usleep 50000; done"
+        assert "root:x:0:0" in await pod.output(two, "sh", "-c", ask)
         assert await pod.output(two, "hostname") == "shared\n"
         links = [await pod.output(each, "readlink", "/proc/self/ns/net", "/proc/self/ns/ipc") for each in (one, two)]
         assert links[0] == links[1]
         status = await pod.runtime.sandbox_status(pod.sandbox)
-        assert status.ip.startswith("10.213.7.")
+        assert status.ip.startswith(PREFIX)
         assert status.ip in await pod.output(two, "ip", "addr", "show", "eth0")
 
 
@@ -263,9 +267,12 @@ async def test_a_command_that_is_not_there_fails_to_start(node: Node) -> None:
 @real
 async def test_a_container_has_its_grace_period_to_end(node: Node) -> None:
     async with node.pod("grace") as pod:
-        polite = await pod.run("polite", "sh", "-c", 'trap "exit 5" TERM; while :; do sleep 0.05; done')
-        stubborn = await pod.run("stubborn", "sh", "-c", 'trap "" TERM; while :; do sleep 0.05; done')
-        await pod.runtime.stop_container(polite, grace_period=30)
+        stays = "touch /tmp/trapped; while :; do sleep 0.05; done"
+        polite = await pod.run("polite", "sh", "-c", f'trap "exit 5" TERM; {stays}')
+        stubborn = await pod.run("stubborn", "sh", "-c", f'trap "" TERM; {stays}')
+        for one in (polite, stubborn):
+            await pod.output(one, "sh", "-c", "until [ -e /tmp/trapped ]; do usleep 20000; done")
+        await pod.runtime.stop_container(polite, grace_period=300)
         assert await pod.ended(polite) == (5, "Error")
         await pod.runtime.stop_container(stubborn, grace_period=1)
         assert (await pod.ended(stubborn))[0] == 137
@@ -276,7 +283,7 @@ async def test_a_container_has_its_grace_period_to_end(node: Node) -> None:
 async def test_commands_run_in_containers_for_a_limited_time(node: Node) -> None:
     async with node.pod("execs") as pod:
         container = await pod.run("main", "sleep", "1000")
-        result = await pod.runtime.exec_sync(container, ["sh", "-c", "echo out; echo err >&2; exit 4"], timeout=10)
+        result = await pod.runtime.exec_sync(container, ["sh", "-c", "echo out; echo err >&2; exit 4"], timeout=300)
         assert (result.stdout, result.stderr, result.exit_code) == (b"out\n", b"err\n", 4)
         with pytest.raises(ExecTimeout):
             await pod.runtime.exec_sync(container, ["sleep", "100"], timeout=1)
@@ -404,7 +411,7 @@ async def test_containers_outlive_the_daemon_and_are_found_again(node: Node) -> 
         before = node.containerd.running_pid()
         assert before is not None
         os.kill(before, signal.SIGKILL)
-        psutil.Process(before).wait(10)
+        psutil.Process(before).wait(300)
         with pytest.raises(Unavailable):
             await pod.runtime.version()
         await node.containerd.start()
@@ -422,15 +429,17 @@ async def killed_node(directory: Path) -> ContainerdConfiguration:
     await containerd.start()
     await ImageStore(containerd, directory / "images").ensure(["pause", "busybox"])
     runtime = CriRuntime(containerd.configuration.socket)
-    config = SandboxConfig("killed", "test", "uid-killed", hostname="killed", cgroup_parent="/p8stest/killed")
+    config = SandboxConfig("killed", "test", "uid-killed", hostname="killed", cgroup_parent=f"/{CGROUP}/killed")
     sandbox = await runtime.run_sandbox(config)
     assert (await runtime.sandbox_status(sandbox)).sandbox.state is SandboxState.READY
     await runtime.close()
     ours = processes_of(directory)
-    assert len(ours) == 2, "containerd and a shim"
+    assert len(ours) >= 2, "containerd and a shim"
     for process in ours:
-        process.kill()
-    psutil.wait_procs(ours, timeout=10)
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    _, alive = psutil.wait_procs(ours, timeout=300)
+    assert alive == []
     return containerd.configuration
 
 

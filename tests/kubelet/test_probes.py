@@ -73,6 +73,7 @@ def target() -> Target:
 
 
 async def run(probe: Probe, runtime: HollowRuntime | None = None) -> Finding:
+    probe.timeout_seconds = 120
     return await probes.run(probe, target(), runtime or Runtime(ExecResult(b"", b"", 0)))
 
 
@@ -171,6 +172,6 @@ async def test_grpc_services_say_how_they_are(answer: bytes, finding: Finding) -
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     try:
-        assert await run(Probe(grpc=GRPCAction(port=port, service="db"), timeout_seconds=5)) == finding
+        assert await run(Probe(grpc=GRPCAction(port=port, service="db"))) == finding
     finally:
         await server.stop(0)

@@ -31,7 +31,8 @@ async def test_two_containers_share_localhost_and_a_volume(node: Machine) -> Non
     volume = Volume(name="shared", empty_dir=EmptyDirVolumeSource())
     await node.client.create(pod("pair", server, client, volumes=[volume], termination_grace_period_seconds=1))
     found = await phase(node, "pair", "Running")
-    assert await output(node, found, "client", "wget", "-qO-", "http://localhost:8080/") == "hello\n"
+    ask = "until wget -qO- http://localhost:8080/; do usleep 50000; done"
+    assert (await output(node, found, "client", "sh", "-c", ask)).endswith("hello\n")
     assert await output(node, found, "client", "hostname") == "pair\n"
     path = node.node.paths.volume(found.metadata.uid, "kubernetes.io/empty-dir", "shared")
     assert (path / "index.html").read_text() == "hello\n"

@@ -152,7 +152,9 @@ async def test_init_containers_and_sidecars_come_first(node: Machine) -> None:
     first = container("first", "sh", "-c", "echo one > /data/log", volume_mounts=[mount])
     side = container("side", "sh", "-c", "echo side >> /data/log; sleep 1000", volume_mounts=[mount])
     side.restart_policy = "Always"
-    main = container("main", "sh", "-c", "sleep 0.3; echo main >> /data/log; sleep 1000", volume_mounts=[mount])
+    has_begun = ExecAction(command=["grep", "side", "/data/log"])
+    side.startup_probe = core_v1.Probe(exec=has_begun, period_seconds=1, timeout_seconds=60, failure_threshold=1000)
+    main = container("main", "sh", "-c", "echo main >> /data/log; sleep 1000", volume_mounts=[mount])
     found = await running(
         node,
         "ordered",
@@ -265,5 +267,8 @@ async def test_a_running_pod_is_resized_in_place(node: Machine) -> None:
     assert after.status.container_statuses[0].container_id == before.status.container_statuses[0].container_id
     v1 = "cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/cpu/cpu.cfs_quota_us"
     v2 = "cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/cpu.max"
-    text = await says(node, after, f"({v2} || {v1}) 2>/dev/null")
-    assert text.split()[:2] == [str(64 << 20), "40000"]
+
+    async def kernel_has() -> bool:
+        return (await says(node, after, f"({v2} || {v1}) 2>/dev/null")).split()[:2] == [str(64 << 20), "40000"]
+
+    await until(kernel_has)

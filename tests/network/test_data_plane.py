@@ -47,15 +47,15 @@ while True:
 """
 ASK = """
 import socket, sys
-kind, host, number, times = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+kind, host, number, times, patience = sys.argv[1], sys.argv[2], *map(int, sys.argv[3:])
 for _ in range(times):
     try:
         if kind == "tcp":
-            with socket.create_connection((host, number), timeout=3) as connection:
+            with socket.create_connection((host, number), timeout=patience) as connection:
                 print(connection.recv(100).decode())
         else:
             with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
-                client.settimeout(3)
+                client.settimeout(patience)
                 client.sendto(b"x", (host, number))
                 print(client.recvfrom(100)[0].decode())
     except OSError as error:
@@ -91,7 +91,9 @@ class Lab:
             finally:
                 _enter(home.fileno())
 
-    def ask(self, who: str, host: str, number: int, *, kind: str = "tcp", times: int = 1) -> list[str]:
+    def ask(
+        self, who: str, host: str, number: int, *, kind: str = "tcp", times: int = 1, patience: int = 120
+    ) -> list[str]:
         command = [
             "ip",
             "netns",
@@ -104,6 +106,7 @@ class Lab:
             host,
             str(number),
             str(times),
+            str(patience),
         ]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split("\n")[:-1]
 
@@ -279,5 +282,5 @@ def test_pods_do_not_reach_the_nodes_loopback_through_the_bridge(lab: Lab) -> No
     ) as server:
         assert server.stdout is not None
         server.stdout.readline()
-        assert lab.ask("a", "127.99.0.1", 9090) != ["node 10.244.0.5"]
+        assert lab.ask("a", "127.99.0.1", 9090, patience=3) != ["node 10.244.0.5"]
         server.kill()

@@ -52,7 +52,7 @@ async def serving(tmp_path: Path) -> AsyncIterator[DnsServer]:
     transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(Resolver, local_addr=("127.0.0.1", 0))
     file = tmp_path / "resolv.conf"
     file.write_text("nameserver 127.0.0.1\n")
-    forwarder = Forwarder("10.96.0.10", file, port=transport.get_extra_info("sockname")[1])
+    forwarder = Forwarder("10.96.0.10", file, port=transport.get_extra_info("sockname")[1], timeout=120)
     yield DnsServer(Zone(RECORDS, "127.0.0.1"), forwarder, random.Random(1), port=0)
     transport.close()
 
@@ -103,8 +103,8 @@ async def test_an_answer_too_long_for_udp_is_complete_over_tcp(tmp_path: Path) -
         task = asyncio.create_task(server.run(started))
         await started.wait()
         query = dns.message.make_query("many.default.svc.cluster.local", "A")
-        short = await dns.asyncquery.udp(query, "127.0.0.1", port=server.port, timeout=5)
-        reply, over_tcp = await dns.asyncquery.udp_with_fallback(query, "127.0.0.1", port=server.port, timeout=5)
+        short = await dns.asyncquery.udp(query, "127.0.0.1", port=server.port, timeout=120)
+        reply, over_tcp = await dns.asyncquery.udp_with_fallback(query, "127.0.0.1", port=server.port, timeout=120)
         task.cancel()
     assert short.flags & dns.flags.TC
     assert over_tcp

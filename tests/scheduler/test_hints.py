@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from pybernetes.api.meta import Key
@@ -129,7 +129,7 @@ each_rule = pytest.mark.parametrize("rule", RULES)
 
 
 @each_rule
-@settings(max_examples=25, suppress_health_check=["filter_too_much"])
+@settings(max_examples=25, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_what_helps_a_pod_wakes_it(rule: str, data: st.DataObject) -> None:
     hold(rule, data)
@@ -138,7 +138,7 @@ def test_what_helps_a_pod_wakes_it(rule: str, data: st.DataObject) -> None:
 @pytest.mark.nightly
 @pytest.mark.timeout(3600)
 @each_rule
-@settings(max_examples=1000, suppress_health_check=["filter_too_much"])
+@settings(max_examples=1000, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_whatever_helps_a_pod_wakes_it(rule: str, data: st.DataObject) -> None:
     hold(rule, data)

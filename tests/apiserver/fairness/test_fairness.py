@@ -51,7 +51,7 @@ def flow_schema(name: str, level: str, user: str) -> dict[str, Any]:
 
 async def until(holds: Callable[[], bool]) -> None:
     """Lets the event loop turn until it holds; what is waited for is not told by any event."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(120):
         while not holds():  # noqa: ASYNC110
             await asyncio.sleep(0)
 

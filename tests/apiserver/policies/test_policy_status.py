@@ -22,7 +22,7 @@ def policy(*expressions: str, **more: Any) -> dict[str, Any]:
 async def observed(talk: Talk, generation: int = 1) -> dict[str, Any]:
     """The status, once that generation was looked at."""
     watching = await talk.watch(POLICIES)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(120):
         while True:
             _, seen = await watching.next()
             status: dict[str, Any] = seen["status"]

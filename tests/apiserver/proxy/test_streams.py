@@ -220,11 +220,11 @@ async def test_exec_passes_every_byte_and_the_subprotocol(world: World) -> None:
     async with world.http.ws_connect(url, protocols=("v5.channel.k8s.io", "v4.channel.k8s.io"), max_msg_size=0) as ws:
         assert ws.protocol == "v5.channel.k8s.io"
         await ws.send_bytes(b"\x00" + b"a" * DEPTH)
-        assert await ws.receive_bytes(timeout=10) == b"\x01" + b"A" * DEPTH
+        assert await ws.receive_bytes(timeout=120) == b"\x01" + b"A" * DEPTH
         await ws.send_bytes(b"\xff\x00")
-        status = await ws.receive_bytes(timeout=10)
+        status = await ws.receive_bytes(timeout=120)
         assert orjson.loads(status[1:])["reason"] == "NonZeroExitCode"
-        assert (await ws.receive(timeout=10)).type in (WSMsgType.CLOSE, WSMsgType.CLOSED)
+        assert (await ws.receive(timeout=120)).type in (WSMsgType.CLOSE, WSMsgType.CLOSED)
     path, query = world.kubelet.asked[0]
     assert path == "/exec/default/web/main"
     assert query == {"input": ["1"], "output": ["1"], "command": ["cat", "-"]}
