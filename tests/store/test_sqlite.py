@@ -130,9 +130,10 @@ async def test_when_the_committer_is_killed_each_write_is_durable_or_refused_and
 
 async def test_signals_to_the_server_do_not_end_the_committer(tmp_path: Path) -> None:
     store = await SqliteStore.open(tmp_path / "store.db")
+    await put(store, "/a")
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         os.kill(store.committer_pid, number)
-    await put(store, "/a")
+    await put(store, "/a", b"after")
     await store.close()
 
 

@@ -95,7 +95,7 @@ class SqliteStore(EmbeddedReads):
             writer = await GroupWriter.start(path)
             try:
                 store = cls(path, lock, writer, load(path))
-                await writer.open(store)
+                writer.open(store)
             except StoreUnavailable:
                 await writer.close()
                 raise

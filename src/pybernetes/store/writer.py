@@ -89,12 +89,12 @@ class GroupWriter:
     def has_ended(self) -> bool:
         return self._ended.done()
 
-    async def open(self, reports: Reports) -> Revision:
-        """The newest revision that is durable. Raises ``StoreUnavailable``."""
-        self._send((OPEN,))
-        newest = await self._opened
+    def open(self, reports: Reports) -> asyncio.Future[Revision]:
+        """Tells the newest revision that is durable, or ``StoreUnavailable``. Nobody needs to wait for it: what is
+        submitted meanwhile follows, or fails."""
         self._reports = reports
-        return newest
+        self._send((OPEN,))
+        return self._opened
 
     def submit(self, transactions: list[Transaction]) -> None:
         """Several at once, because each call may wake the committer."""
