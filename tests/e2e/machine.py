@@ -6,10 +6,13 @@ Only what is the cluster's own by its name, its directory or its bridge: others 
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 from pathlib import Path
 
-from e2e.cluster import UserCluster
+from e2e.cluster import PATIENCE, UserCluster
+from pybernetes.cli import processes
+from pybernetes.cli.layout import Layout
 from pybernetes.network import cni
 from pybernetes.network.names import NetworkNames
 
@@ -45,6 +48,27 @@ def still_there(traces: set[str], cluster: UserCluster) -> set[str]:
     }
     remembered = {one for one in traces if (kind := one.split()[0]) in places and places[kind](one.split()[1])}
     return remembered | traces_of(cluster)
+
+
+def kill_everything(cluster: UserCluster) -> None:
+    """The supervisor first, for it would start the others again; its parts, containerd, shims, the containers."""
+    supervisor = processes.read(Layout(cluster.data_dir).pid_file("supervisor"))
+    assert supervisor is not None
+    supervisor.signal(signal.SIGKILL)
+    assert processes.wait_gone([supervisor], PATIENCE)
+    victims = processes.marked(cluster.data_dir)
+    assert len(victims) >= 3
+    containers = [child for one in victims for pid in _children(one.pid) if (child := processes.of_pid(pid))]
+    for one in (*victims, *containers):
+        one.signal(signal.SIGKILL)
+    assert processes.wait_gone([*victims, *containers], PATIENCE)
+
+
+def _children(pid: int) -> list[int]:
+    try:
+        return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except FileNotFoundError:
+        return []
 
 
 def kinds(traces: set[str]) -> set[str]:

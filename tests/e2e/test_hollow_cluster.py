@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import signal
 import subprocess
 from pathlib import Path
 
-from e2e.cluster import PATIENCE, PROGRAMS, UserCluster
+from e2e import machine
+from e2e.cluster import PROGRAMS, UserCluster
 from pybernetes.cli import processes
 
 
@@ -34,10 +34,7 @@ def test_up_again_changes_nothing_and_up_after_kill_brings_everything_back(hollo
     before = cluster.pids()
     cluster.up("hollow")
     assert cluster.pids() == before
-    victims = processes.marked(cluster.data_dir)
-    for one in victims:
-        one.signal(signal.SIGKILL)
-    assert processes.wait_gone(victims, PATIENCE)
+    machine.kill_everything(cluster)
     stopped = cluster.p8s("status", check=False)
     assert stopped.returncode == 1
     assert "the cluster is not running: start it with `p8s up`" in stopped.stdout

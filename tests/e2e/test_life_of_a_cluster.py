@@ -8,8 +8,7 @@ import signal
 import pytest
 
 from e2e import machine
-from e2e.cluster import PATIENCE, UserCluster
-from pybernetes.cli import processes
+from e2e.cluster import UserCluster
 
 pytestmark = pytest.mark.node
 
@@ -50,24 +49,6 @@ def wait_for_another(cluster: UserCluster, container: str) -> None:
     cluster.until("a new container", lambda: container_of(cluster) not in ("", container))
 
 
-def kill_everything(cluster: UserCluster) -> None:
-    """Supervisor, parts, containerd, shims and the containers themselves."""
-    victims = processes.marked(cluster.data_dir)
-    assert len(victims) >= 5
-    containers = [child for one in victims for pid in _children(one.pid) if (child := processes.of_pid(pid))]
-    for one in (*victims, *containers):
-        one.signal(signal.SIGKILL)
-    assert processes.wait_gone([*victims, *containers], PATIENCE)
-
-
-def _children(pid: int) -> list[int]:
-    try:
-        with open(f"/proc/{pid}/task/{pid}/children") as file:
-            return [int(word) for word in file.read().split()]
-    except FileNotFoundError:
-        return []
-
-
 def test_down_leaves_nothing_and_up_brings_the_pod_back(cluster: UserCluster) -> None:
     with_a_pod(cluster)
     traces = machine.traces_of(cluster)
@@ -85,11 +66,11 @@ def test_after_everything_was_killed_up_brings_the_pod_back_and_down_still_leave
     with_a_pod(cluster)
     traces = machine.traces_of(cluster)
     container = container_of(cluster)
-    kill_everything(cluster)
+    machine.kill_everything(cluster)
     cluster.p8s("up")
     wait_for_another(cluster, container)
     traces |= machine.traces_of(cluster)
-    kill_everything(cluster)
+    machine.kill_everything(cluster)
     cluster.p8s("down", "--purge")
     assert machine.still_there(traces, cluster) == set()
     assert not cluster.data_dir.exists()
