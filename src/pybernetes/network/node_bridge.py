@@ -72,6 +72,8 @@ class NodeBridge:
             peer = ("peer", "name", INSIDE, "address", host.fixed_mac(f"{port}-{INSIDE}"), "netns", str(namespace))
             run_now("ip", "link", "add", port, "address", host.fixed_mac(port), "type", "veth", *peer)
         run_now("ip", "link", "set", port, "master", self.name, "up")
+        # A node that asks another one for a Service may be led back to a pod of its own.
+        run_now("ip", "link", "set", port, "type", "bridge_slave", "hairpin", "on")
         for words in (
             ("address", "replace", self._with_length(number), "dev", INSIDE),
             ("link", "set", "lo", "up"),
