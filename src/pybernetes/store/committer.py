@@ -31,9 +31,9 @@ if TYPE_CHECKING:  # whoever is to stay small does not import typing
     Message = tuple[int | str | list[Any], ...]
 
 PRAGMAS = (
+    "PRAGMA locking_mode = EXCLUSIVE",
     "PRAGMA page_size = 8192",
     "PRAGMA auto_vacuum = INCREMENTAL",
-    "PRAGMA locking_mode = EXCLUSIVE",
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",
     "PRAGMA wal_autocheckpoint = 2000",
