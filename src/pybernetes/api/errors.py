@@ -188,11 +188,6 @@ def timeout(message: str, retry_after: int = 0) -> ApiError:
     return ApiError(504, "Timeout", f"Timeout: {message}", {}, retry_after or None)
 
 
-def server_timeout(resource: str, operation: str, retry_after: int = 0) -> ApiError:
-    message = f"The {operation} operation against {resource} could not be completed at this time, please try again."
-    return ApiError(500, "ServerTimeout", message, _details(resource, operation), retry_after or None)
-
-
 def too_many_requests(message: str, retry_after: int = 0) -> ApiError:
     return ApiError(429, "TooManyRequests", message, {}, retry_after or None)
 

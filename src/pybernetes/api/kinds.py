@@ -40,16 +40,6 @@ class KindInfo:
         return f"{self.kind}.{self.group}" if self.group else self.kind
 
     @property
-    def group_version_resource(self) -> str:
-        """As Go prints it: `/v1, Resource=pods`, `apps/v1, Resource=deployments`."""
-        return f"{self.group}/{self.version}, Resource={self.plural}"
-
-    @property
-    def group_version_kind(self) -> str:
-        """As Go prints it: `/v1, Kind=Pod`, `apps/v1, Kind=Deployment`."""
-        return f"{self.group}/{self.version}, Kind={self.kind}"
-
-    @property
     def list_kind(self) -> str:
         return self.kind + "List"
 

@@ -85,10 +85,6 @@ def object_reference(value: Object) -> ObjectReference:
     )
 
 
-def is_being_deleted(value: Object) -> bool:
-    return value.metadata.deletion_timestamp is not None
-
-
 def copy_of(value: T) -> T:
     """A copy that may be changed at any depth."""
     return copy.deepcopy(value)
@@ -163,8 +159,3 @@ def format_time(moment: datetime) -> str:
 def format_micro_time(moment: datetime) -> str:
     """As MicroTime is written: always six digits."""
     return moment.astimezone(UTC).isoformat(timespec="microseconds")[:26] + "Z"
-
-
-def whole_seconds(moment: datetime) -> datetime:
-    """The moment as a Time can hold it."""
-    return moment.astimezone(UTC).replace(microsecond=0)

@@ -24,7 +24,6 @@ MIGRATED_TO = "pv.kubernetes.io/migrated-to"
 SELECTED_NODE = "volume.kubernetes.io/selected-node"
 STORAGE_PROVISIONER = "volume.kubernetes.io/storage-provisioner"
 BETA_STORAGE_PROVISIONER = "volume.beta.kubernetes.io/storage-provisioner"
-STORAGE_RESIZER = "volume.kubernetes.io/storage-resizer"
 BETA_STORAGE_CLASS = "volume.beta.kubernetes.io/storage-class"
 DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
 BETA_DEFAULT_CLASS = "storageclass.beta.kubernetes.io/is-default-class"
@@ -33,7 +32,6 @@ NO_PROVISIONER = "kubernetes.io/no-provisioner"
 NODE_LOCAL = "pybernetes.io/node-local"
 """The provisioner whose volumes are directories of nodes."""
 
-IMMEDIATE = "Immediate"
 WAIT_FOR_FIRST_CONSUMER = "WaitForFirstConsumer"
 
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)

@@ -64,7 +64,6 @@ class Creating(Storage):
         if prefix:
             metadata["name"] = await self._free_name(namespace, prefix)
             self._default_name_dependent(document)
-        if prefix:
             attributes = replace(attributes, name=metadata["name"])
         if self._judges_stored:
             document = self._judged(document)

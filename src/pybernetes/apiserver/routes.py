@@ -64,9 +64,6 @@ class Routes:
         """Resource requests to a group and version that no ``Resource`` serves (metrics.k8s.io, aggregation)."""
         self._groups[group, version] = handler
 
-    def drop_group(self, group: str, version: str) -> None:
-        self._groups.pop((group, version), None)
-
     def resource(self, group: str, version: str, resource: str, handler: Handler) -> None:
         """Requests to one resource of a served group that is never stored, and so has no ``Resource`` (bindings)."""
         self._resources[group, version, resource] = handler

@@ -105,7 +105,7 @@ class ApiServer:
         served = tuple(resources)
         self._namespaces = next((f"{ROOT}{one.storage}/" for one in served if one.info.kind == "Namespace"), "")
         for resource in served:
-            self._serve(resource)
+            self._add_endpoint(resource)
         builtin = frozenset(resource.info.group for resource in served) | VIRTUAL_GROUPS
         self._routing = Routing(self.routes, self.endpoints, builtin)
         self._on_served_change: list[Callable[[], None]] = []
@@ -191,7 +191,7 @@ class ApiServer:
     async def add_resource(self, resource: Resource) -> None:
         """Serves a kind that was defined while the server runs."""
         known = f"{ROOT}{resource.storage}/" in self._caches
-        endpoint = self._serve(resource, later=True)
+        endpoint = self._add_endpoint(resource, later=True)
         if not known:
             await self.watch_cache.add_later(endpoint.registry.cache)
         self.tell_of_served_change()
@@ -259,7 +259,7 @@ class ApiServer:
             if not decision.allowed:
                 raise forbidden(user, attributes, decision)
 
-    def _serve(self, resource: Resource, *, later: bool = False) -> Endpoint:
+    def _add_endpoint(self, resource: Resource, *, later: bool = False) -> Endpoint:
         info = resource.info
         reservations = None
         if resource.reservations is not None:

@@ -52,7 +52,7 @@ def author_of(info: KindInfo, context: Context, subresource: str) -> Author:
 
 
 def take(document: Document) -> Managers:
-    """The managers that a client sent with a new object, which has none any more. None for what is unreadable."""
+    """The managers that a client sent with a new object, which has none any more; of unreadable ones, none."""
     stated = document["metadata"].pop(_FIELD, None)
     return _read(stated) if stated else {}
 

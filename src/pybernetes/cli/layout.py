@@ -17,7 +17,6 @@ DEFAULT_NAME = "default"
 DEFAULT_PORT = 6443
 DEFAULT_SERVICE_CIDR = "10.96.0.0/16"
 DEFAULT_POD_CIDR = "10.244.0.0/16"
-CLUSTER_DOMAIN = "cluster.local"
 RUNTIMES = ("containerd", "hollow")
 PROCESSES = {"apiserver": ("apiserver",), "controllers": ("controllers", "scheduler"), "node": ("node",)}
 """Each process that `p8s up` supervises, and the parts that run in it."""

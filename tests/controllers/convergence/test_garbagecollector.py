@@ -7,7 +7,6 @@ from typing import Any
 
 from controllers.convergence.histories import History, properties
 from controllers.convergence.world import World
-from pybernetes.api import meta
 from pybernetes.api.models import core_v1
 
 
@@ -41,7 +40,7 @@ def at_rest(world: World) -> Iterable[str]:
     uids = {one.metadata.uid for one in world.all(core_v1.ConfigMap)}
     for one in world.all(core_v1.ConfigMap):
         name, owners = one.metadata.name, one.metadata.owner_references
-        if meta.is_being_deleted(one):
+        if one.metadata.deletion_timestamp is not None:
             yield f"{name} does not end: {one.metadata.finalizers}"
         if owners and not any(owner.uid in uids for owner in owners):
             yield f"{name} has lost all its owners"

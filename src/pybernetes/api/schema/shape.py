@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from enum import Enum, auto
 from functools import cache, cached_property
 from typing import Any, NamedTuple, Protocol
 
@@ -42,29 +41,11 @@ class Shape:
 
     @cached_property
     def _whole(self) -> Rereader:
-        return _struct(self.definition.id, Form.WHOLE)
-
-    def read_partial(self, document: Document) -> Reading:
-        """As `read`, for what is only a part of an object, such as a configuration to apply: adds nothing, and keeps
-        empty values, which say something there. Raises DecodeError.
-        """
-        unknown: list[str] = []
-        return Reading(_struct(self.definition.id, Form.PART)(document, None, unknown), unknown)
+        return _struct(self.definition.id)
 
     def read_applied(self, document: Document) -> Reading:
         """As `read`, for the outcome of an apply. Raises DecodeError."""
         return self.read(document)
-
-    def of_field(self, path: Sequence[str]) -> FieldFacts | None:
-        """The facts of a field, by the names of the fields that lead to it; None when there is no such field."""
-        found: FieldFacts | None = None
-        here: Definition | None = self.definition
-        for name in path:
-            if here is None or name not in here.fields:
-                return None
-            found = here.fields[name]
-            here = definition(found.struct) if found.struct else None
-        return found
 
 
 @cache
@@ -73,27 +54,20 @@ def shape_of(group: str, version: str, kind: str) -> Shape:
     return Shape(definition(f"{module_of(group, version, kind)}.{kind}"))
 
 
-class Form(Enum):
-    """Is the document an object, or a part of one?"""
-
-    WHOLE = auto()
-    PART = auto()
-
-
 class Rereader(Protocol):
     """A reader that knows what stood in a value's place before it was changed."""
 
     def __call__(self, value: Any, place: Place | None, unknown: list[str], before: Any = None) -> Any: ...
 
 
-_structs: dict[tuple[str, Form], Rereader] = {}
+_structs: dict[str, Rereader] = {}
 
 
-def _struct(id: str, form: Form) -> Rereader:
-    return _structs.get((id, form)) or _compile(definition(id), form)
+def _struct(id: str) -> Rereader:
+    return _structs.get(id) or _compile(definition(id))
 
 
-def _compile(facts: Definition, form: Form) -> Rereader:
+def _compile(facts: Definition) -> Rereader:
     fields: dict[str, tuple[type | None, bool, Reader, str, Rereader | None]] = {}
     always: list[tuple[str, Callable[[], Any]]] = []
     go_type = _go_struct(facts.id)
@@ -128,16 +102,13 @@ def _compile(facts: Definition, form: Form) -> Rereader:
                 kept[key] = make()
         return kept
 
-    _structs[facts.id, form] = read
+    _structs[facts.id] = read
     for field in facts.fields.values():
-        plain = _PLAIN.get(field.type)
-        whole = form is Form.WHOLE
-        reader = _reader(_rounded(field.type, facts) if whole else field.type, _go_name(field, facts), form)
-        rereader = _rereader(field.type, reader, form)
-        fields[field.name] = (plain, field.omit and whole, reader, _left(field, facts), rereader)
-        if field.always and whole:
+        plain, reader = _PLAIN.get(field.type), _reader(_rounded(field.type, facts), _go_name(field, facts))
+        fields[field.name] = (plain, field.omit, reader, _left(field, facts), _rereader(field.type, reader))
+        if field.always:
             always.append((field.name, _zero(field.type)))
-        elif field.null and whole:
+        elif field.null:
             always.append((field.name, lambda: None))
     return read
 
@@ -157,23 +128,23 @@ def _left(field: FieldFacts, owner: Definition) -> str:
     return f"{owner.name}.{embedded}" if embedded else owner.name
 
 
-def _reader(type_: str, go: str, form: Form) -> Reader:
+def _reader(type_: str, go: str) -> Reader:
     """``go`` is what Go calls the type."""
     if type_.startswith("[]"):
-        return _list(type_[2:], go, form)
+        return _list(type_[2:], go)
     if type_.startswith("{}"):
-        return _map(type_[2:], go, form)
+        return _map(type_[2:], go)
     if "." in type_:
-        read = _struct(type_, form)
-        return remembering(read) if type_ == _SEEN_OFTEN and form is Form.WHOLE else read
+        read = _struct(type_)
+        return remembering(read) if type_ == _SEEN_OFTEN else read
     return exactly(_PLAIN[type_], go) if type_ in _PLAIN else READERS[type_]
 
 
-def _rereader(type_: str, reader: Reader, form: Form) -> Rereader | None:
+def _rereader(type_: str, reader: Reader) -> Rereader | None:
     """Of structs and of lists of them; None: what has changed is read as if it were new."""
     if type_.startswith("[]") and "." in type_[2:] and not type_.startswith(("[][]", "[]{}")):
-        return _list_again(_struct(type_[2:], form), reader)
-    return _struct(type_, form) if "." in type_ and type_[0] not in "[{" else None
+        return _list_again(_struct(type_[2:]), reader)
+    return _struct(type_) if "." in type_ and type_[0] not in "[{" else None
 
 
 def _list_again(read_item: Rereader, read: Reader) -> Rereader:
@@ -189,8 +160,8 @@ def _list_again(read_item: Rereader, read: Reader) -> Rereader:
     return read_again
 
 
-def _list(item: str, go: str, form: Form) -> Reader:
-    read_item, zero, plain = _reader(item, _go_item(go, item), form), _zero(item), _PLAIN.get(item)
+def _list(item: str, go: str) -> Reader:
+    read_item, zero, plain = _reader(item, _go_item(go, item)), _zero(item), _PLAIN.get(item)
 
     def read(value: Any, place: Place | None, unknown: list[str]) -> Any:
         if value.__class__ is not list:
@@ -203,8 +174,8 @@ def _list(item: str, go: str, form: Form) -> Reader:
     return read
 
 
-def _map(item: str, go: str, form: Form) -> Reader:
-    read_item, zero, plain = _reader(item, _go_item(go, item), form), _zero(item), _PLAIN.get(item)
+def _map(item: str, go: str) -> Reader:
+    read_item, zero, plain = _reader(item, _go_item(go, item)), _zero(item), _PLAIN.get(item)
 
     def read(value: Any, place: Place | None, unknown: list[str]) -> Any:
         if value.__class__ is not dict:
@@ -228,7 +199,7 @@ def _zero(type_: str) -> Callable[[], Any]:
     if type_.startswith("{}"):
         return dict
     if "." in type_:
-        return lambda: _struct(type_, Form.WHOLE)({}, None, [])
+        return lambda: _struct(type_)({}, None, [])
     value = ZERO.get(type_)
     return lambda: value
 

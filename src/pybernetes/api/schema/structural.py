@@ -18,7 +18,7 @@ from typing import Any
 
 from pybernetes.api.digits import WholeFraction
 from pybernetes.api.fields import FieldPath, invalid
-from pybernetes.api.schema.facts import Definition, FieldFacts, definition
+from pybernetes.api.schema.facts import Definition, definition
 from pybernetes.api.schema.scalars import DecodeError, Place, Reader, mismatch, path_of
 from pybernetes.api.schema.shape import Reading, Shape
 
@@ -57,15 +57,9 @@ class StructuralShape(Shape):
         kept |= read_root({name: one for name, one in document.items() if name not in _IDENTITY}, None, unknown)
         return Reading(kept, [*found_there, *sorted(unknown)])
 
-    def read_partial(self, document: Document) -> Reading:
-        return self.read(document)
-
     def default(self, document: Document) -> None:
         if self._default is not None:
             self._default(document)
-
-    def of_field(self, path: Any) -> FieldFacts | None:
-        return None
 
     @cached_property
     def _read_root(self) -> Reader:

@@ -22,8 +22,6 @@ from pybernetes.apiserver.server import ApiServer
 
 log = logging.getLogger(__name__)
 
-Tell = Callable[[CustomVersion], None]
-
 
 @dataclass(frozen=True, slots=True)
 class Served:

@@ -7,7 +7,7 @@ Follows pkg/apis/admissionregistration/validation.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from pybernetes.api.fields import (
@@ -35,7 +35,6 @@ from pybernetes.apiserver.validation.webhook_target import check_client_config
 
 Webhook = MutatingWebhook | ValidatingWebhook
 Configuration = MutatingWebhookConfiguration | ValidatingWebhookConfiguration
-CheckWebhook = Callable[[Webhook, FieldPath], Iterable[FieldError]]
 
 FAILURE_POLICIES = ("Fail", "Ignore")
 MATCH_POLICIES = ("Equivalent", "Exact")
