@@ -6,6 +6,8 @@ import pytest
 
 from apiserver.serving import CONFIG_MAPS, MERGE_PATCH, PARTIAL, TABLE, config_map, serving
 from pybernetes.api import go_json
+from pybernetes.api.fields import invalid
+from pybernetes.api.schema import duplicates
 
 ODD = "a<b> & c\u2028d\u2029é€\x7f"
 ESCAPED = rb"a\u003cb\u003e \u0026 c\u2028d\u2029" + "é€\x7f".encode()
@@ -69,3 +71,15 @@ async def test_what_go_cannot_read_as_yaml_is_told_so() -> None:
         answer = await talk.get(f"{CONFIG_MAPS}/odd", "application/yaml")
         assert answer.status == 500
         assert b"message: 'yaml: control characters are not allowed'" in answer.response.content
+
+
+def test_values_in_errors_are_escaped_unless_they_are_texts() -> None:
+    assert str(invalid("spec", "<", "is odd")) == 'spec: Invalid value: "<": is odd'
+    assert str(invalid("spec", {"a": ["<"]}, "is odd")) == r'spec: Invalid value: {"a":["\u003c"]}: is odd'
+
+
+@pytest.mark.parametrize("end", [b"", b"\n"])
+def test_a_body_that_go_wrote_is_parsed_once(end: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(duplicates, "json", None)
+    assert duplicates.find_duplicates(go_json.dumps({"a": ODD, "b": [ODD]}) + end) == []
+    assert duplicates.find_duplicates(b'{"a":1,"b":[]}' + end) == []

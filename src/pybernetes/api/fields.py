@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from pybernetes.api.digits import shown_float
+from pybernetes.api.markup import escaped
 from pybernetes.api.names import (
     in_range,
     is_c_identifier,
@@ -230,7 +231,7 @@ def _shown(value: Any) -> str:
         return quoted(value)
     if isinstance(value, float):
         return shown_float(value)
-    return msgspec.json.encode(value).decode()
+    return escaped(msgspec.json.encode(value).decode())
 
 
 def required(path: FieldPath | str, detail: str = "") -> FieldError:

@@ -16,6 +16,8 @@ from typing import Any
 import orjson
 
 from pybernetes.api.fields import quoted
+from pybernetes.api.markup import escaped as escaped
+from pybernetes.api.markup import escaped_bytes as escaped_bytes
 
 DEEPEST = 10_000
 """What Go reads."""
@@ -61,29 +63,6 @@ def type_of(value: Any) -> str:
             return "object"
         case _:
             return "number"
-
-
-_IN_MARKUP = {ord(one): f"\\u{ord(one):04x}" for one in "<>&\u2028\u2029"}
-
-
-def escaped(text: str) -> str:
-    """A JSON text as Go's encoder leaves it: without what could be taken for markup."""
-    return text.translate(_IN_MARKUP)
-
-
-def escaped_bytes(text: bytes) -> bytes:
-    """As `escaped`; the same bytes where there is nothing to escape."""
-    # One quick search for each byte costs less than one expression for all of them.
-    if b"<" in text or b">" in text or b"&" in text or b"\xe2" in text:
-        return _MARKUP.sub(_escape, text)
-    return text
-
-
-_MARKUP = re.compile(rb"[<>&]|\xe2\x80[\xa8\xa9]")
-
-
-def _escape(found: re.Match[bytes]) -> bytes:
-    return b"\\u%04x" % ord(found[0].decode())
 
 
 def dumps(value: Any, option: int | None = None) -> bytes:
