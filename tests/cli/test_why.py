@@ -12,8 +12,8 @@ from click.testing import CliRunner
 
 from pybernetes.cli.layout import Layout, Settings
 from pybernetes.cli.main import main
-from pybernetes.cli.scheduler_door import door_of
-from pybernetes.scheduler.explaining.door import Door
+from pybernetes.cli.parts.doorstep import served_at
+from pybernetes.scheduler.explaining.door import pages
 from scheduler.explaining.test_explainer import Asked
 from scheduler.objects import World, node
 
@@ -28,7 +28,7 @@ def layout(tmp_path: Path) -> Layout:
 async def asked(layout: Layout, *words: str) -> click.testing.Result:
     world = Asked(World(node("node-1", cpu="1"), node("node-2", cpu="4")))
     world.known("web", cpu="5")
-    async with Door(world.explainer, door_of(layout)):
+    async with served_at(layout.scheduler_socket, lambda: pages(world.explainer)):
         arguments = ["why", "pod", *words, "--data-dir", str(layout.root)]
         return await asyncio.to_thread(CliRunner().invoke, main, arguments)
 
@@ -71,7 +71,7 @@ def test_a_scheduler_that_does_not_answer_is_a_problem(layout: Layout) -> None:
     result = CliRunner().invoke(main, ["why", "pod", "web", "--data-dir", str(layout.root)])
     assert result.exit_code == 1
     assert result.output.startswith(
-        f"Error: no scheduler answers at {door_of(layout)}: start the cluster with `p8s up`"
+        f"Error: no scheduler answers at {layout.scheduler_socket}: start the cluster with `p8s up`"
     )
 
 

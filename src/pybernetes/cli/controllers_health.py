@@ -7,15 +7,12 @@ from __future__ import annotations
 
 import http.client
 import json
-import os
-import socket
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pybernetes.cli.layout import Layout
+from pybernetes.cli.socket_files import SocketConnection
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -25,21 +22,10 @@ if TYPE_CHECKING:
 PATIENCE = 5.0
 
 
-@asynccontextmanager
-async def served(layout: Layout, manager: ControllerManager) -> AsyncIterator[None]:
-    from pybernetes.cli.parts.doorstep import Doorstep
+def served(layout: Layout, manager: ControllerManager) -> AbstractAsyncContextManager[None]:
+    from pybernetes.cli.parts.doorstep import served_at
 
-    layout.run.mkdir(parents=True, exist_ok=True)
-    layout.controllers_socket.unlink(missing_ok=True)
-    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    with _short(layout.controllers_socket) as path:
-        listening.bind(path)
-    layout.controllers_socket.chmod(0o600)
-    try:
-        async with Doorstep(listening, lambda: _application(manager)):
-            yield
-    finally:
-        layout.controllers_socket.unlink(missing_ok=True)
+    return served_at(layout.controllers_socket, lambda: _application(manager))
 
 
 def _application(manager: ControllerManager) -> web.Application:
@@ -66,7 +52,7 @@ def _application(manager: ControllerManager) -> web.Application:
 
 def ask(layout: Layout) -> list[dict[str, Any]] | None:
     """The health of each controller that runs; none while another process leads. None: there was no answer."""
-    connection = _UnixConnection(layout.controllers_socket)
+    connection = SocketConnection(layout.controllers_socket, patience=PATIENCE)
     try:
         connection.request("GET", "/controllers")
         answer: list[dict[str, Any]] = json.loads(connection.getresponse().read())
@@ -75,25 +61,3 @@ def ask(layout: Layout) -> list[dict[str, Any]] | None:
     finally:
         connection.close()
     return answer
-
-
-class _UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path: Path) -> None:
-        super().__init__("localhost", timeout=PATIENCE)
-        self._path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(PATIENCE)
-        with _short(self._path) as path:
-            self.sock.connect(path)
-
-
-@contextmanager
-def _short(path: Path) -> Iterator[str]:
-    """A way to a socket that fits into the 108 bytes of an address, however deep its directory lies."""
-    directory = os.open(path.parent, os.O_RDONLY)
-    try:
-        yield f"/proc/self/fd/{directory}/{path.name}"
-    finally:
-        os.close(directory)

@@ -256,6 +256,11 @@ class Layout:
         """Where a node keeps what is its own, in the same order; the first keeps it with the cluster's."""
         return self if number == 1 else Layout(self.nodes / str(number))
 
+    @property
+    def scheduler_socket(self) -> Path:
+        """Where the scheduler explains, whichever process it is in."""
+        return self.run / "scheduler.sock"
+
     def log_of(self, part: str) -> Path:
         return self.logs / f"{part}.log"
 

@@ -15,11 +15,12 @@ import pytest
 from pybernetes.api.clock import SystemClock
 from pybernetes.api.meta import Key
 from pybernetes.api.models import core_v1
-from pybernetes.scheduler.explaining.door import Door
+from pybernetes.cli.parts.doorstep import served_at
+from pybernetes.cli.socket_files import short_path
+from pybernetes.scheduler.explaining.door import pages
 from pybernetes.scheduler.explaining.explainer import Explainer, Unexplained
 from pybernetes.scheduler.explaining.explanation import Source
 from pybernetes.scheduler.explaining.memory import DecisionMemory
-from pybernetes.scheduler.explaining.short_path import short_path
 from pybernetes.scheduler.explaining.text import lines_of
 from scheduler.explaining.test_explanations import decided
 from scheduler.objects import World, node, pod
@@ -95,7 +96,7 @@ async def test_the_door_answers_over_a_socket_that_is_its_owners_only(tmp_path: 
     asked = Asked(World(node("a", cpu="1")))
     asked.known("web", cpu="2")
     path = tmp_path / ("deep" * 40) / "run" / "scheduler.sock"
-    async with Door(asked.explainer, path):
+    async with served_at(path, lambda: pages(asked.explainer)):
         assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
         with short_path(path) as name:
             async with aiohttp.ClientSession(connector=aiohttp.UnixConnector(name)) as session:
@@ -115,7 +116,7 @@ async def test_the_door_answers_over_a_socket_that_is_its_owners_only(tmp_path: 
 
 async def test_a_door_that_nobody_knocks_at_closes_again(tmp_path: Path) -> None:
     path = tmp_path / "scheduler.sock"
-    async with Door(Asked(World()).explainer, path):
+    async with served_at(path, lambda: pages(Asked(World()).explainer)):
         await asyncio.sleep(0)
         assert path.is_socket()
     assert not path.exists()

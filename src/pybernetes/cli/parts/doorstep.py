@@ -6,10 +6,15 @@ A process that nobody asks pays for a socket, and for neither time nor memory of
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from pybernetes.cli.socket_files import short_path
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -56,3 +61,28 @@ class Doorstep:
         self._runner = web.AppRunner(self._application(), access_log=None, shutdown_timeout=1.0)
         await self._runner.setup()
         await web.SockSite(self._runner, self._socket, ssl_context=self._tls() if self._tls else None).start()
+
+
+@asynccontextmanager
+async def served_at(path: Path, application: Callable[[], web.Application]) -> AsyncIterator[None]:
+    """Answers on a socket file that only the user of this process can open. One left by a dead process is replaced."""
+    with _bound_to(path) as listening:
+        async with Doorstep(listening, application):
+            yield
+
+
+@contextmanager
+def _bound_to(path: Path) -> Iterator[socket.socket]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    mask = os.umask(0o177)
+    try:
+        with short_path(path) as name:
+            listening.bind(name)
+    finally:
+        os.umask(mask)
+    try:
+        yield listening
+    finally:
+        path.unlink(missing_ok=True)

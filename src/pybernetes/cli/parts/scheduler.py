@@ -6,6 +6,7 @@ import asyncio
 import platform
 import random
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -14,15 +15,17 @@ from pybernetes.apiserver.auth.pki import Pki
 from pybernetes.cli.layout import Layout, Settings
 from pybernetes.cli.parts import secure_port
 from pybernetes.cli.parts.clients import client_as, close
+from pybernetes.cli.parts.doorstep import served_at
 from pybernetes.cli.parts.leadership import elector
 from pybernetes.cli.parts.secure_port import LEADER_ELECTION, Check, Component, is_up
-from pybernetes.cli.scheduler_door import door_of
 from pybernetes.cli.scheduling import features_of, scheduling_of
 from pybernetes.client import Informers
 from pybernetes.client.shared_informers import Share
 from pybernetes.scheduler.configuration.loading import Configuration
-from pybernetes.scheduler.explaining.door import Door
 from pybernetes.scheduler.scheduler import Scheduler
+
+if TYPE_CHECKING:
+    from aiohttp import web
 
 LEASE = "kube-scheduler"
 
@@ -43,9 +46,14 @@ async def run(layout: Layout, settings: Settings, informers: Informers | None = 
             leads.set()
             await scheduler.run()
 
+        def door() -> web.Application:
+            from pybernetes.scheduler.explaining.door import pages
+
+            return pages(scheduler.explainer)
+
         about = component(scheduler, configuration, settings, leads)
         async with (
-            Door(scheduler.explainer, door_of(layout)),
+            served_at(layout.scheduler_socket, door),
             secure_port.served(about, client, layout, settings, settings.scheduler_port),
         ):
             await elector(client, layout, LEASE).lead(lead)
