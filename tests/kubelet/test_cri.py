@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -269,3 +270,11 @@ def test_a_container_that_never_ran_has_no_times() -> None:
     status = cri_convert.container_status(pb.ContainerStatus(id="a", created_at=1_000_000_000))
     assert (status.started_at, status.finished_at) == (None, None)
     assert status.created_at.timestamp() == 1.0
+
+
+def test_a_container_that_ended_before_it_ran_began_at_the_epoch() -> None:
+    status = cri_convert.container_status(
+        pb.ContainerStatus(id="a", state=pb.CONTAINER_EXITED, finished_at=2_000_000_000, exit_code=128)
+    )
+    assert status.started_at == datetime(1970, 1, 1, tzinfo=UTC)
+    assert status.finished_at == datetime(1970, 1, 1, 0, 0, 2, tzinfo=UTC)

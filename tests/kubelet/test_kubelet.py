@@ -11,7 +11,10 @@ from kubelet.worlds import World, container, pod, state_of, states, world
 from pybernetes.api.errors import ApiError
 from pybernetes.api.models.coordination_v1 import Lease
 from pybernetes.api.models.core_v1 import ContainerStatus, Node, Pod
+from pybernetes.api.models.meta_v1 import ObjectMeta
+from pybernetes.api.models.storage_v1 import CSINode, CSINodeDriver, CSINodeSpec
 from pybernetes.client import PatchType
+from pybernetes.kubelet import csi_node
 
 pytestmark = pytest.mark.virtual_time
 
@@ -41,6 +44,34 @@ async def test_the_node_registers_itself_and_is_ready(tmp_path: Path) -> None:
         found = await cluster.until(lease)
         assert found.spec.holder_identity == "node-1"
         assert found.metadata.owner_references[0].uid == node.metadata.uid
+
+
+async def test_the_node_has_a_csi_node_that_is_its_own(tmp_path: Path) -> None:
+    async with world(tmp_path) as cluster:
+
+        async def published() -> CSINode | None:
+            try:
+                return await cluster.client.get(CSINode, "node-1")
+            except ApiError:
+                return None
+
+        found = await cluster.until(published)
+        node = await cluster.client.get(Node, "node-1")
+        (owner,) = found.metadata.owner_references
+        assert (owner.kind, owner.name, owner.uid) == ("Node", "node-1", node.metadata.uid)
+        assert "kubernetes.io/aws-ebs," in found.metadata.annotations["storage.alpha.kubernetes.io/migrated-plugins"]
+        assert found.spec.drivers == []
+
+
+async def test_the_csi_node_of_a_former_node_of_the_name_is_taken_over_with_its_drivers(tmp_path: Path) -> None:
+    async with world(tmp_path) as cluster:
+        driver = CSINodeDriver(name="a.driver", node_id="n")
+        await cluster.client.create(CSINode(metadata=ObjectMeta(name="a"), spec=CSINodeSpec(drivers=[driver])))
+        await csi_node.ensure(cluster.client, Node(metadata=ObjectMeta(name="a", uid="1")))
+        await csi_node.ensure(cluster.client, Node(metadata=ObjectMeta(name="a", uid="2")))
+        found = await cluster.client.get(CSINode, "a")
+        assert [owner.uid for owner in found.metadata.owner_references] == ["2"]
+        assert [driver.name for driver in found.spec.drivers] == ["a.driver"]
 
 
 async def test_a_pod_runs_and_is_ready(tmp_path: Path) -> None:

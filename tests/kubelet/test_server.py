@@ -349,6 +349,12 @@ async def test_health_is_told_to_everyone_and_nothing_else_is(client: TestClient
     assert (code, "user=weak, verb=get, resource=nodes, subresource(s)=[proxy]" in message) == (403, True)
 
 
+async def test_running_pods_are_told_with_and_without_a_slash_at_the_end(client: TestClient) -> None:
+    code, told = await text(client, "/runningpods/", Authorization="Bearer weak")
+    assert (code, '"kind":"PodList"' in told) == (200, True)
+    assert await text(client, "/runningpods", Authorization="Bearer weak") == (code, told)
+
+
 @pytest.mark.parametrize(
     ("method", "path", "expected"),
     [

@@ -22,7 +22,7 @@ from pybernetes.kubelet.runtime.hollow import HollowRuntime
 from pybernetes.store.memory import MemoryStore
 from pybernetes.testing.control_plane import direct_transport
 
-KINDS = ("namespace", "node", "pod", "event", "lease", "service", "config_map", "secret", "service_account")
+KINDS = ("namespace", "node", "pod", "event", "lease", "service", "config_map", "secret", "service_account", "csi_node")
 
 
 class LoopClock:

@@ -2,7 +2,7 @@
 
 Guarantees  The lease is renewed every 10 s; the status is compared with the API's every 10 s, and written when it
             differs and at least every 5 minutes. An API server that does not answer is asked again; a node of the name
-            is taken over with its labels brought up to date.
+            is taken over with its labels brought up to date. A node that runs has a CSINode.
 Follows     pkg/kubelet/kubelet_node_status.go and staging/src/k8s.io/component-helpers/apimachinery/lease.
 """
 
@@ -25,7 +25,7 @@ from pybernetes.api.models.coordination_v1 import Lease
 from pybernetes.api.models.core_v1 import Node
 from pybernetes.client import Client, PatchType, Unreachable
 
-from . import node_status
+from . import csi_node, node_status
 from .configuration import NodeConfiguration
 from .machine import Machine
 from .node_status import Readings
@@ -66,20 +66,28 @@ class NodeAgent:
         self._say("Starting", "Starting kubelet.")
         await self.register()
         async with asyncio.TaskGroup() as group:
+            group.create_task(self._insist(self._publish_csi_node), name="csi node")
             group.create_task(self._keep_lease(), name="node lease")
             group.create_task(self._keep_status(), name="node status")
 
     async def register(self) -> None:
         """Returns when the API has the node."""
+        await self._insist(self._register_once)
+
+    async def _insist(self, step: Callable[[], Awaitable[None]]) -> None:
         wait = 0.1
         while True:
             try:
-                await self._register_once()
+                await step()
                 return
             except (ApiError, Unreachable) as error:
                 log.warning("could not register the node", node=self._node.name, error=str(error))
             await asyncio.sleep(wait)
             wait = min(wait * 2, 7.0)
+
+    async def _publish_csi_node(self) -> None:
+        assert self.current is not None
+        await csi_node.ensure(self._client, self.current)
 
     async def _register_once(self) -> None:
         wanted = node_status.node_object(self._node, self._machine, await self._read(), self._clock.now())
@@ -129,6 +137,7 @@ class NodeAgent:
                 log.warning("could not write the node's status", node=self._node.name, error=str(error))
                 if isinstance(error, ApiError) and error.code == 404:
                     await self.register()
+                    await self._insist(self._publish_csi_node)
 
     async def write_status(self) -> None:
         """Writes what differs, or everything's heartbeat when that is due."""

@@ -75,6 +75,7 @@ class KubeletServer:
         get("/healthz/{check}", self._healthz)
         get("/pods", self._list_pods)
         get("/pods/", self._list_pods)
+        get("/runningpods", self._running_pods)
         get("/runningpods/", self._running_pods)
         get("/stats/summary", self._summary)
         get("/metrics", self._metrics)

@@ -267,6 +267,11 @@ def container(message: pb.Container) -> t.Container:
     )
 
 
+def _started(message: pb.ContainerStatus) -> datetime | None:
+    """A container that ended without having run was started at the epoch, as clients of upstream see it."""
+    return _time(message.started_at) if message.state == pb.CONTAINER_EXITED else time_of(message.started_at)
+
+
 def container_status(message: pb.ContainerStatus) -> t.ContainerStatus:
     return t.ContainerStatus(
         id=message.id,
@@ -274,7 +279,7 @@ def container_status(message: pb.ContainerStatus) -> t.ContainerStatus:
         attempt=message.metadata.attempt,
         state=t.ContainerState(message.state),
         created_at=_time(message.created_at),
-        started_at=time_of(message.started_at),
+        started_at=_started(message),
         finished_at=time_of(message.finished_at),
         exit_code=message.exit_code,
         reason=message.reason,
