@@ -5,7 +5,8 @@ Follows k8s.io/apiserver/pkg/registry/generic/registry/store.go.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from msgspec.structs import replace
@@ -20,12 +21,16 @@ from pybernetes.apiserver.resource import Context, Document
 from pybernetes.apiserver.storage import MOST_RACES
 from pybernetes.apiserver.updating import Updating
 
+DELETED_AT_ONCE = 64
+"""Objects that are deleted together, so that their commits are grouped."""
+
 
 @dataclass(frozen=True, slots=True)
 class Deleted:
     object: StoredObject
     removed: bool
     last: Callable[[], Document] | None = None
+    """Makes the object as clients are shown it, where it was changed in going; None: as it was."""
 
 
 class Deleting(Updating):
@@ -44,6 +49,19 @@ class Deleting(Updating):
                 await self._prepared(done.object)
                 return done
         raise self.modified(name)
+
+    async def delete_all(self, found: Sequence[StoredObject], options: DeleteOptions, context: Context) -> None:
+        """What has gone by itself is no error. Raises what keeps an object from being deleted."""
+        for start in range(0, len(found), DELETED_AT_ONCE):
+            batch = found[start : start + DELETED_AT_ONCE]
+            await asyncio.gather(*(self._delete_if_there(one, options, context) for one in batch))
+
+    async def _delete_if_there(self, stored: StoredObject, options: DeleteOptions, context: Context) -> None:
+        try:
+            await self.delete(stored.namespace, stored.name, options, context)
+        except errors.ApiError as error:
+            if error.code != 404:
+                raise
 
     async def _judge(self, attributes: Attributes, options: DeleteOptions) -> None:
         """Those who validate see how long the object has, where its kind knows such a time."""

@@ -6,7 +6,6 @@ Follows k8s.io/apiserver/pkg/endpoints/handlers.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from random import Random
@@ -18,13 +17,11 @@ from pybernetes.api.meta import copy_of
 from pybernetes.api.patch.managed import Managers
 from pybernetes.api.schema import Shape
 from pybernetes.api.schema.hollow import hollowed, may_be_hollow
-from pybernetes.apiserver.answers import document_answer, list_answer, object_answer
+from pybernetes.apiserver.answers import list_answer, object_answer
 from pybernetes.apiserver.applying import applied, completed, converted, read_configuration
-from pybernetes.apiserver.contexts import context_of, context_of_deletion
+from pybernetes.apiserver.contexts import context_of
 from pybernetes.apiserver.decoding import Decoded, decode, parse_body
-from pybernetes.apiserver.delete_options import read_delete_options
-from pybernetes.apiserver.delete_plan import DeleteOptions
-from pybernetes.apiserver.deleting import Deleted
+from pybernetes.apiserver.deleter import Deleter
 from pybernetes.apiserver.empty_lists import Steps, as_null, stated, steps_of
 from pybernetes.apiserver.http import ApiRequest, ApiResponse
 from pybernetes.apiserver.list_options import read_options
@@ -55,13 +52,6 @@ from pybernetes.apiserver.write_options import check_patch_options, field_valida
 if TYPE_CHECKING:
     from pybernetes.apiserver.audit.event import Audited
 
-_JOB_WARNING = (
-    "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or set "
-    "propagationPolicy=Orphan to suppress this warning"
-)
-DELETED_AT_ONCE = 64
-"""Objects of a collection that are deleted together, so that their commits are grouped."""
-
 
 class Endpoint:
     _text = staticmethod(text_of)
@@ -86,6 +76,7 @@ class Endpoint:
         return self._verbs.get((verb, subresource))
 
     def _table(self) -> dict[tuple[str, str], Handler]:
+        deleter = Deleter(self.registry, self.view, self._lister, self._clock)
         methods: dict[str, Handler] = {
             "get": self.get,
             "list": self.list,
@@ -93,8 +84,8 @@ class Endpoint:
             "create": self.create,
             "update": self.update,
             "patch": self.patch,
-            "delete": self.delete,
-            "deletecollection": self.delete_collection,
+            "delete": deleter.delete,
+            "deletecollection": deleter.delete_collection,
         }
         table: dict[tuple[str, str], Handler] = {(verb, ""): methods[verb] for verb in self.resource.verbs}
         for declared in self.resource.subresources:
@@ -308,59 +299,10 @@ class Endpoint:
             self.resource.defaults(document)
         audited.request_object(document)
 
-    # deleting
-
-    async def delete(self, call: Call) -> ApiResponse:
-        options = read_delete_options(call.request)
-        context = self._deletion_context(call, options)
-        if call.info.name in self.resource.kept:
-            raise errors.forbidden(self.info.group_resource, call.info.name, self.resource.kept[call.info.name])
-        self._warn_of_dependents(call, options)
-        deleted = await self.registry.delete(self._namespace(call), call.info.name, options, context)
-        status = 202 if not deleted.removed and options.orphan_dependents is False else 200
-        if deleted.removed and not self.resource.returns_deleted:
-            return document_answer(call.request, self._deleted_status(call, deleted), status)
-        shown = await self.registry.shown(deleted)
-        return object_answer(call.request, self.view, shown, context.now, status)
-
-    def _deleted_status(self, call: Call, deleted: Deleted) -> Document:
-        details = {"name": call.info.name, "kind": self.info.plural}
-        if self.info.group:
-            details["group"] = self.info.group
-        details["uid"] = self.view.document(deleted.object)["metadata"]["uid"]
-        return {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details}
-
-    async def delete_collection(self, call: Call) -> ApiResponse:
-        listing = read_options(call.request)
-        options = read_delete_options(call.request)
-        context = self._deletion_context(call, options)
-        self._warn_of_dependents(call, options)
-        selection = select(self.view, self._namespace(call), "", listing)
-        page = await self._lister.list(self._namespace(call), listing, selection)
-        found = tuple(page.found)
-        for start in range(0, len(found), DELETED_AT_ONCE):
-            batch = found[start : start + DELETED_AT_ONCE]
-            await asyncio.gather(*(self._delete_if_there(stored, options, context) for stored in batch))
-        return list_answer(call.request, self.view, page.found, page.metadata, context.now)
-
-    def _warn_of_dependents(self, call: Call, options: DeleteOptions) -> None:
-        if self.resource.orphans_by_default and self.info.kind == "Job" and options.is_silent_about_dependents:
-            call.request.warnings.append(_JOB_WARNING)
-
-    async def _delete_if_there(self, stored: StoredObject, options: DeleteOptions, context: Context) -> None:
-        try:
-            await self.registry.delete(stored.namespace, stored.name, options, context)
-        except errors.ApiError as error:
-            if error.code != 404:
-                raise
-
     # shared
 
     def _context(self, call: Call) -> Context:
         return context_of(call, self._clock)
-
-    def _deletion_context(self, call: Call, options: DeleteOptions) -> Context:
-        return context_of_deletion(call, self._clock, options)
 
     def _namespace(self, call: Call) -> str:
         """A namespace is in itself for the authorizer, but not for its storage."""

@@ -8,17 +8,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from pybernetes.api import errors
 from pybernetes.api.meta import format_time
 from pybernetes.apiserver.custom.definition import CLEANUP, Condition, ConditionType, is_true, with_condition
 from pybernetes.apiserver.delete_plan import DeleteOptions
 from pybernetes.apiserver.kind_cache import KindCache
-from pybernetes.apiserver.objects import StoredObject
 from pybernetes.apiserver.registry import Registry
 from pybernetes.apiserver.resource import Context, Document
 from pybernetes.apiserver.watch_events import Event, EventType, Interest
 
-DELETED_AT_ONCE = 64
 OVERLAPPING = frozenset(("apiservices.apiregistration.k8s.io", "customresourcedefinitions.apiextensions.k8s.io"))
 
 PENDING = Condition(
@@ -86,20 +83,10 @@ async def delete_instances(registry: Registry, context: Callable[[], Context]) -
             changes.clear()
             found = [one for one in registry.cache.under("") if one.key not in asked]
             asked.update(one.key for one in found)
-            for start in range(0, len(found), DELETED_AT_ONCE):
-                batch = found[start : start + DELETED_AT_ONCE]
-                await asyncio.gather(*(_delete(registry, one, context()) for one in batch))
+            await registry.delete_all(found, DeleteOptions(), context())
             await changes.wait()
     finally:
         changes.end()
-
-
-async def _delete(registry: Registry, stored: StoredObject, context: Context) -> None:
-    try:
-        await registry.delete(stored.namespace, stored.name, DeleteOptions(), context)
-    except errors.ApiError as error:
-        if error.code != 404:
-            raise
 
 
 class _Changes:
