@@ -13,8 +13,8 @@ from pathlib import Path
 from e2e.cluster import PATIENCE, UserCluster
 from pybernetes.cli import processes
 from pybernetes.cli.layout import Layout
-from pybernetes.network import cni
-from pybernetes.network.names import NetworkNames
+from pybernetes.network import cni, host, node_bridge
+from pybernetes.network.names import NetworkNames, namespace_of
 
 CACHE = Path("/var/lib/cni/results")
 
@@ -27,13 +27,18 @@ def traces_of(cluster: UserCluster) -> set[str]:
         *(f"process {one}" for one in _processes(str(cluster.data_dir))),
         *(f"mount {one}" for one in _mounts(str(cluster.data_dir))),
         *(f"link {one}" for one in _links(names)),
-        *(f"table {one}" for one in _lines("nft", "list", "tables") if one.endswith(f" {names.table}")),
+        *(
+            f"table {one}"
+            for one in _lines("nft", "list", "tables")
+            if one.split()[-1] in (names.table, names.node_bridge)
+        ),
         *(f"route {one}" for one in _routes(names)),
         *(f"cgroup {one}" for one in Path("/sys/fs/cgroup").glob(f"*/pybernetes-{cluster.name}")),
         *(f"cgroup {one}" for one in Path("/sys/fs/cgroup").glob(f"pybernetes-{cluster.name}")),
         *(f"attachment {one}" for one in attachments),
         *(f"attachment cni-loopback-{one['containerId']}-lo" for one in attachments.values()),
         *(f"namespace {Path(one.namespace).name}" for one in cni.cached_attachments(names.cni_network)),
+        *(f"namespace {namespace_of(cluster.name, number).name}" for number in node_bridge.further_nodes(cluster.name)),
     }
 
 
@@ -97,13 +102,14 @@ def _mounts(data_dir: str) -> list[str]:
 
 
 def _links(names: NetworkNames) -> list[str]:
-    devices = [one for one in (names.bridge, names.dns_device) if (Path("/sys/class/net") / one).exists()]
-    return devices + [one.name for one in (Path("/sys/class/net") / names.bridge / "brif").glob("*")]
+    devices = (names.bridge, names.dns_device, names.node_bridge)
+    present = [one for one in devices if (Path("/sys/class/net") / one).exists()]
+    return present + [port for one in (names.bridge, names.node_bridge) for port in host.ports_of(one)]
 
 
 def _routes(names: NetworkNames) -> list[str]:
     lines = _lines("ip", "route", "show", "table", "all")
-    return [line for line in lines if names.bridge in line.split() or names.dns_device in line.split()]
+    return [line for line in lines if {names.bridge, names.dns_device, names.node_bridge} & set(line.split())]
 
 
 def _attachments(network: str) -> dict[str, dict[str, str]]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable
 from typing import Any
 
+from e2e.cluster import PATIENCE
 from e2e.space import Manifest, Space, container, pod
 
 HTTP, DATAGRAMS = 8080, 8081
@@ -35,18 +38,31 @@ while (true) {
     }
 }
 """
-_ASK = """
-[, $protocol, $host, $port, $count] = $argv;
-$from = stream_context_create(["socket" => ["bindto" => getenv("FROM") ?: "0:0"]]);
-for ($n = 0; $n < $count; $n++) {
-    $c = @stream_socket_client("$protocol://$host:$port", $e, $m, 8, STREAM_CLIENT_CONNECT, $from);
-    if (!$c) { echo "failed\\n"; continue; }
-    stream_set_timeout($c, 8);
+_CALL = """
+function call($protocol, $host, $port) {
+    $from = stream_context_create(["socket" => ["bindto" => getenv("FROM") ?: "0:0"]]);
+    $c = @stream_socket_client("$protocol://$host:$port", $e, $m, 2, STREAM_CLIENT_CONNECT, $from);
+    if (!$c) return "";
+    stream_set_timeout($c, 2);
     @fwrite($c, $protocol == "udp" ? "hostname" : "GET /hostname HTTP/1.0\\r\\n\\r\\n");
     $reply = @fread($c, 1500);
     if ($protocol == "tcp") { while (!feof($c) && ($more = @fread($c, 1500)) != "") $reply .= $more;
         $reply = explode("\\r\\n\\r\\n", $reply . "\\r\\n\\r\\n")[1]; }
-    echo $reply ?: "failed", "\\n";
+    return $reply;
+}
+"""
+_ASK = """
+[, $protocol, $host, $port, $count] = $argv;
+for ($n = 0; $n < $count; $n++) echo call($protocol, $host, $port) ?: "failed", "\\n";
+"""
+_FIND = """
+foreach (json_decode($argv[1]) as [$protocol, $host, $port, $wanted]) {
+    $found = [];
+    $end = time() + $argv[2];
+    while (count($found) < count($wanted) && time() < $end)
+        if ($reply = call($protocol, $host, $port)) $found[$reply] = true; else usleep(100000);
+    ksort($found);
+    if (array_keys($found) != $wanted) echo "$protocol://$host:$port: ", implode(", ", array_keys($found)), "\\n";
 }
 """
 
@@ -79,14 +95,25 @@ def ask(
     space: Space, host: str, port: int, *, protocol: str = "tcp", count: int = 1, by: str = "asker", source: str = ""
 ) -> list[str]:
     """What each of `count` connections is answered from inside a pod: a server's name, or ``failed``."""
-    words = ["exec", by, "--", "env", f"FROM={source}:0" if source else "FROM=", "php", "-r", _ASK, "--"]
+    words = ["exec", by, "--", "env", f"FROM={source}:0" if source else "FROM=", "php", "-r", _CALL + _ASK, "--"]
     return space.kubectl(*words, protocol, host, str(port), str(count)).split()
 
 
-def wait_until_asked(space: Space, expected: set[str], host: str, port: int, *, protocol: str = "tcp") -> None:
+def misled(space: Space, by: str, wanted: Iterable[tuple[str, str, int, set[str]]]) -> str:
+    """Asks each place, a protocol, a host and a port, from one pod until it has led to all servers that it should.
+
+    Tells of those that led elsewhere, or not to all.
+    """
+    asked = json.dumps([(*place, sorted(names)) for *place, names in wanted])
+    return space.kubectl("exec", by, "--", "php", "-r", _CALL + _FIND, "--", asked, str(PATIENCE))
+
+
+def wait_until_asked(
+    space: Space, expected: set[str], host: str, port: int, *, protocol: str = "tcp", by: str = "asker"
+) -> None:
     """Until a dozen connections find just those servers."""
     count = 1 if len(expected) == 1 else 16
     space.cluster.until(
-        f"{expected} at {host}:{port}/{protocol}",
-        lambda: set(ask(space, host, port, protocol=protocol, count=count)) == expected,
+        f"{expected} at {host}:{port}/{protocol} by {by}",
+        lambda: set(ask(space, host, port, protocol=protocol, count=count, by=by)) == expected,
     )

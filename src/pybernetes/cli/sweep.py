@@ -87,6 +87,8 @@ def sweep_nodes(layout: Layout, settings: Settings, *, beyond: int) -> None:
         Cgroups(settings.cgroup_root_of(number)).remove_all()
         remove_cgroup_root(settings.cgroup_root_of(number))
         shutil.rmtree(layout.of_node(number).root, ignore_errors=True)
+    if beyond == 1:
+        node_bridge.remove(settings.name)
 
 
 def sweep_machine(layout: Layout, settings: Settings) -> None:

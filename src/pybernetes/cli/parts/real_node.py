@@ -17,7 +17,7 @@ from pathlib import Path
 from pybernetes.api.clock import SystemClock
 from pybernetes.apiserver.auth.pki import Pki
 from pybernetes.cli.layout import Layout, Settings
-from pybernetes.cli.parts import network
+from pybernetes.cli.parts import former_nodes, network
 from pybernetes.cli.parts.clients import client_as, close
 from pybernetes.cli.parts.kubelet_serving import start_server
 from pybernetes.cli.parts.nodes import LocalNode, api_address
@@ -70,6 +70,8 @@ async def run(layout: Layout, settings: Settings, local: LocalNode) -> None:
             tasks.create_task(network.run(network_client, settings, local), name="network")
             tasks.create_task(kubelet.run(), name="kubelet")
             tasks.create_task(stats.run(kubelet.pods), name="statistics")
+            if local.number == 1:
+                tasks.create_task(former_nodes.forget(network_client, settings), name="former nodes")
     finally:
         await server.stop()
         await runtime.close()
