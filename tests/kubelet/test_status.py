@@ -58,6 +58,16 @@ def test_a_running_pod_is_ready() -> None:
     assert status.container_statuses[0].container_id == "containerd://main-0"
 
 
+def test_the_address_stays_until_there_is_another_sandbox() -> None:
+    running = status_of(declared(), observed(seen("main")), well("main"))
+    pod = declared()
+    pod.status = running
+    over = status_of(pod, observed(exited("main", 1), sandboxes=(sandbox(ready=False),)), context())
+    assert (over.phase, over.pod_ip, [one.ip for one in over.pod_ips]) == ("Running", "10.1.1.1", ["10.1.1.1"])
+    assert status_of(pod, observed(sandboxes=(sandbox(ips=()),)), context()).pod_ip == ""
+    assert status_of(pod, observed(sandboxes=(sandbox(ips=("10.1.1.2",)),)), context()).pod_ip == "10.1.1.2"
+
+
 def test_readiness_gates_hold_back_the_pod_but_not_its_containers() -> None:
     pod = declared(readiness_gates=[PodReadinessGate(condition_type="example.org/ok")])
     status = status_of(pod, observed(seen("main")), well("main"))

@@ -82,7 +82,7 @@ def status_of(pod: Pod, observed: ObservedPod, context: StatusContext) -> PodSta
     elif context.failure is not None and (context.ended or not observed.running):
         phase = Phase.FAILED
     conditions = conditions_of(pod, phase, main, init, observed.ready_sandbox is not None)
-    ips = (context.host_ips if pod.spec.host_network else observed.ips) or _old_ips(old, phase)
+    ips = (context.host_ips if pod.spec.host_network else observed.ips) or _old_ips(observed, old)
     share = context.share
     reason = context.failure or _reason_kept(pod, old, phase)
     return msgspec.structs.replace(
@@ -113,9 +113,9 @@ def _reason_kept(pod: Pod, old: PodStatus, phase: Phase) -> Reason:
     return Reason(old.reason or pod.status.reason, old.message or pod.status.message)
 
 
-def _old_ips(old: PodStatus, phase: Phase) -> tuple[str, ...]:
-    """Addresses of a pod that has ended stay to be read."""
-    return tuple(entry.ip for entry in old.pod_ips or ()) if phase in TERMINAL else ()
+def _old_ips(observed: ObservedPod, old: PodStatus) -> tuple[str, ...]:
+    """Addresses stay to be read while there is no sandbox that could have others."""
+    return tuple(entry.ip for entry in old.pod_ips) if observed.ready_sandbox is None else ()
 
 
 def _merged(pod: Pod, old: Sequence[PodCondition], new: Sequence[PodCondition], now: datetime) -> list[PodCondition]:
