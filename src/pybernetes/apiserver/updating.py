@@ -116,7 +116,10 @@ class Updating(Storage):
         if rule.subresource == STATUS and self._complete_status is not None:
             self._complete_status(new)
         if self._judges_stored:
+            forgets_managers = new["metadata"].get("managedFields") == []
             new = self._shown(self._judged(new))
+            if forgets_managers:
+                new["metadata"]["managedFields"] = []
             proposal = replace(proposal, document=new)
         if not proposal.by_patch:
             drop_repeated_owners(new, context, REPEATED)

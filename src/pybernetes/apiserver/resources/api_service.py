@@ -28,7 +28,7 @@ from pybernetes.apiserver.resource import Column, Context, Document, Resource, S
 from pybernetes.apiserver.resources.cells import at_path
 from pybernetes.apiserver.resources.defaults import compile_defaults
 from pybernetes.apiserver.rules import keep_metadata
-from pybernetes.apiserver.validation.metadata import check_metadata, check_metadata_update
+from pybernetes.apiserver.validation.metadata import check_common_metadata, check_common_metadata_update
 
 HTTPS = 443
 HIGHEST_GROUP_PRIORITY = 20000
@@ -53,7 +53,7 @@ def validate(service: APIService) -> Iterator[FieldError]:
             [] if name == wanted else [f'must be `spec.version+"."+spec.group`: {quoted(wanted)}']
         )
 
-    yield from check_metadata(service.metadata, check_name, namespaced=False)
+    yield from check_common_metadata(service.metadata, check_name, namespaced=False)
     if spec.group:
         yield from (invalid(at.spec.group, spec.group, message) for message in is_dns_subdomain(spec.group))
     elif spec.version != "v1":
@@ -93,12 +93,12 @@ def _check_remote(service: APIService) -> Iterator[FieldError]:
 
 
 def validate_update(new: APIService, old: APIService) -> Iterator[FieldError]:
-    yield from check_metadata_update(new.metadata, old.metadata)
+    yield from check_common_metadata_update(new.metadata, old.metadata)
     yield from validate(new)
 
 
 def validate_status(new: APIService, old: APIService) -> Iterator[FieldError]:
-    yield from check_metadata_update(new.metadata, old.metadata)
+    yield from check_common_metadata_update(new.metadata, old.metadata)
     for index, condition in enumerate(new.status.conditions):
         if condition.status not in _STATUSES:
             yield not_supported(at.status.conditions[index].status, condition.status, _STATUSES)

@@ -16,7 +16,7 @@ from pybernetes.apiserver.resource import Resource, spec_changed
 from pybernetes.apiserver.resources.defaults import compile_defaults
 from pybernetes.apiserver.resources.policy_tables import PARAM_KIND, POLICY_DEFAULTS, counting, warnings_of
 from pybernetes.apiserver.validation.admission_policies import MUTATING_OPERATIONS, check_expression, check_policy
-from pybernetes.apiserver.validation.metadata import check_metadata
+from pybernetes.apiserver.validation.metadata import check_common_metadata
 
 if TYPE_CHECKING:
     from pybernetes.apiserver.cel.composition import Composition
@@ -37,7 +37,7 @@ def _check(policy: MutatingAdmissionPolicy, old: MutatingAdmissionPolicy | None 
     from pybernetes.apiserver.cel.composition import Composition
 
     spec, path = policy.spec, at.spec
-    yield from check_metadata(policy.metadata, is_dns_subdomain, namespaced=False)
+    yield from check_common_metadata(policy.metadata, is_dns_subdomain, namespaced=False)
     composition = Composition(params=spec.param_kind is not None)
     yield from check_policy(spec, composition, old=old.spec if old else None, operations=MUTATING_OPERATIONS)
     if not spec.mutations:

@@ -15,11 +15,11 @@ from pybernetes.apiserver.resource import Resource, spec_changed
 from pybernetes.apiserver.resources.defaults import compile_defaults
 from pybernetes.apiserver.resources.policy_tables import BINDING_COLUMNS, BINDING_DEFAULTS, warnings_of
 from pybernetes.apiserver.validation.admission_policies import MUTATING_OPERATIONS, check_binding
-from pybernetes.apiserver.validation.metadata import check_metadata
+from pybernetes.apiserver.validation.metadata import check_common_metadata
 
 
 def validate(binding: MutatingAdmissionPolicyBinding) -> Iterator[FieldError]:
-    yield from check_metadata(binding.metadata, is_dns_subdomain, namespaced=False)
+    yield from check_common_metadata(binding.metadata, is_dns_subdomain, namespaced=False)
     yield from check_binding(binding.spec, MUTATING_OPERATIONS)
 
 

@@ -132,13 +132,18 @@ def _check_no_tokens(spec: PodSpec) -> Iterator[FieldError]:
 def validate_update(new: Pod, old: Pod) -> Iterator[FieldError]:
     yield from check_metadata_update(new.metadata, old.metadata)
     yield from validate(new)
-    yield from check_annotation_updates(new.metadata.annotations, old.metadata.annotations, at.metadata.annotations)
+    yield from _check_annotation_updates(new, old)
     yield from check_pod_update(new, old)
+
+
+def _check_annotation_updates(new: Pod, old: Pod) -> Iterator[FieldError]:
+    annotations, before = new.metadata.annotations, old.metadata.annotations
+    yield from check_annotation_updates(annotations, before, new.spec, at.metadata.annotations)
 
 
 def validate_status(new: Pod, old: Pod) -> Iterator[FieldError]:
     yield from check_metadata_update(new.metadata, old.metadata)
-    yield from check_annotation_updates(new.metadata.annotations, old.metadata.annotations, at.metadata.annotations)
+    yield from _check_annotation_updates(new, old)
     yield from check_pod_status(new, old)
 
 

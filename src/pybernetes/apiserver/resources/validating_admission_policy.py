@@ -34,7 +34,7 @@ from pybernetes.apiserver.resources.policy_tables import PARAM_KIND, POLICY_DEFA
 from pybernetes.apiserver.rules import keep_metadata
 from pybernetes.apiserver.validation.admission_policies import check_expression, check_policy
 from pybernetes.apiserver.validation.conditions import check_conditions
-from pybernetes.apiserver.validation.metadata import check_metadata
+from pybernetes.apiserver.validation.metadata import check_common_metadata
 
 if TYPE_CHECKING:
     from pybernetes.apiserver.cel.composition import Composition
@@ -56,7 +56,7 @@ def _check(policy: ValidatingAdmissionPolicy, old: ValidatingAdmissionPolicy | N
     from pybernetes.apiserver.cel.composition import Composition
 
     spec, path = policy.spec, at.spec
-    yield from check_metadata(policy.metadata, is_dns_subdomain, namespaced=False)
+    yield from check_common_metadata(policy.metadata, is_dns_subdomain, namespaced=False)
     composition = Composition(params=spec.param_kind is not None, composed=bool(spec.variables))
     yield from check_policy(spec, composition, old=old.spec if old else None)
     if not spec.validations and not spec.audit_annotations:

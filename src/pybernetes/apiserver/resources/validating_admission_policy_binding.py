@@ -24,13 +24,13 @@ from pybernetes.apiserver.resource import Resource, spec_changed
 from pybernetes.apiserver.resources.defaults import compile_defaults
 from pybernetes.apiserver.resources.policy_tables import BINDING_COLUMNS, BINDING_DEFAULTS, warnings_of
 from pybernetes.apiserver.validation.admission_policies import check_binding
-from pybernetes.apiserver.validation.metadata import check_metadata
+from pybernetes.apiserver.validation.metadata import check_common_metadata
 
 ACTIONS = ("Audit", "Deny", "Warn")
 
 
 def validate(binding: ValidatingAdmissionPolicyBinding) -> Iterator[FieldError]:
-    yield from check_metadata(binding.metadata, is_dns_subdomain, namespaced=False)
+    yield from check_common_metadata(binding.metadata, is_dns_subdomain, namespaced=False)
     yield from check_binding(binding.spec)
     yield from _check_actions(binding.spec.validation_actions, at.spec.validationActions)
 

@@ -53,7 +53,10 @@ def _check_app_armor(key: str, profile: str, spec: PodSpec, path: FieldPath) -> 
         yield invalid(path, profile, f"invalid AppArmor profile name: {quoted(profile)}")
 
 
-def check_annotation_updates(new: Mapping[str, str], old: Mapping[str, str], path: FieldPath) -> Iterator[FieldError]:
+def check_annotation_updates(
+    new: Mapping[str, str], old: Mapping[str, str], spec: PodSpec, path: FieldPath
+) -> Iterator[FieldError]:
+    """``spec`` is the new pod's. What is wrong with the new ones is told here, too."""
     for key, value in old.items():
         if new.get(key) == value:
             continue
@@ -66,6 +69,8 @@ def check_annotation_updates(new: Mapping[str, str], old: Mapping[str, str], pat
             yield forbidden(path[key], "may not add AppArmor annotations")
         if key == MIRROR:
             yield forbidden(path[key], "may not add mirror pod annotation")
+    if new:
+        yield from check_pod_annotations(new, spec, path)
 
 
 def check_profiles_match(annotations: Mapping[str, str], spec: PodSpec, path: FieldPath) -> Iterator[FieldError]:

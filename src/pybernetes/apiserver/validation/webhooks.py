@@ -29,7 +29,7 @@ from pybernetes.api.models.admissionregistration_v1 import (
 )
 from pybernetes.apiserver.resource import Document
 from pybernetes.apiserver.validation.admission_rules import check_match_conditions, check_rule
-from pybernetes.apiserver.validation.metadata import check_metadata
+from pybernetes.apiserver.validation.metadata import check_common_metadata
 from pybernetes.apiserver.validation.selectors import check_label_selector
 from pybernetes.apiserver.validation.webhook_target import check_client_config
 
@@ -72,7 +72,7 @@ def leniency_of(new: Configuration, old: Configuration) -> Leniency:
 
 
 def check_configuration(configuration: Configuration, leniency: Leniency = STRICT) -> Iterator[FieldError]:
-    yield from check_metadata(configuration.metadata, is_dns_subdomain, namespaced=False)
+    yield from check_common_metadata(configuration.metadata, is_dns_subdomain, namespaced=False)
     names: set[str] = set()
     webhooks: Sequence[Webhook] = configuration.webhooks
     for index, hook in enumerate(webhooks):
