@@ -13,7 +13,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import ssl
-import sys
 import time
 import zlib
 from ipaddress import ip_address
@@ -63,12 +62,8 @@ def tls_context(
 
 
 def tune_process() -> None:
-    """For a process that does nothing but serve, before it reads its store.
-
-    The store's writer must get its turn soon after a sync, or every commit waits for the interpreter's usual 5 ms.
-    What a start makes stays: nobody looks for garbage in it until ``settle_process``.
-    """
-    sys.setswitchinterval(0.0005)
+    """For a process that does nothing but serve, before it reads its store: what a start makes stays, so that nobody
+    looks for garbage in it until ``settle_process``."""
     gc.disable()
 
 
