@@ -6,9 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from pybernetes.api.models.core_v1 import Node, NodeAddress, NodeStatus
+from pybernetes.api.models.meta_v1 import ObjectMeta
 from pybernetes.cli import claims, sweep
 from pybernetes.cli.layout import Layout, Settings
-from pybernetes.cli.parts.nodes import api_address, local_nodes, serving_names
+from pybernetes.cli.parts.former_nodes import former_nodes
+from pybernetes.cli.parts.nodes import api_address, local_nodes, resolver_file, serving_names
 from pybernetes.cli.parts.real_node import take_name
 from pybernetes.cli.parts.runtime import containerd_of
 from pybernetes.cli.problems import Problem
@@ -81,6 +84,29 @@ def test_names_of_devices_fit_and_differ_from_node_to_node() -> None:
     names = [NetworkNames.of(long).node_bridge, *(node_port(long, number) for number in range(2, 17))]
     assert len(set(names)) == 16
     assert max(map(len, names)) <= DEVICE_NAME_LIMIT
+
+
+def test_further_nodes_ask_no_resolver_that_only_the_machine_reaches(tmp_path: Path) -> None:
+    real, stub = tmp_path / "real", tmp_path / "stub"
+    real.write_text("nameserver 192.0.2.53\n")
+    stub.write_text("# systemd\nnameserver 127.0.0.53\noptions edns0\n")
+    at_stub, at_real = Settings(resolv_conf=str(stub)), Settings(resolv_conf=str(real))
+    assert resolver_file(at_stub, 1, real) == stub
+    assert resolver_file(at_stub, 2, real) == real
+    assert resolver_file(at_stub, 2, tmp_path / "none") == stub
+    assert resolver_file(at_real, 2, stub) == real
+
+
+def test_nodes_that_are_not_asked_for_any_more_are_told_by_their_addresses() -> None:
+    def node(name: str, address: str) -> Node:
+        found = NodeAddress(type="InternalIP", address=address)
+        return Node(metadata=ObjectMeta(name=name), status=NodeStatus(addresses=[found]))
+
+    nodes = [node("box", "10.120.0.1"), node("box-2", "10.120.0.2"), node("box-3", "10.120.0.3")]
+    nodes.append(node("elsewhere", "192.0.2.9"))
+    assert former_nodes(nodes, THREE) == []
+    assert former_nodes(nodes, THREE.with_(nodes=1)) == ["box-2", "box-3"]
+    assert former_nodes(nodes, THREE.with_(nodes=1, node_network="")) == []
 
 
 def test_a_node_never_takes_the_machines_own_name() -> None:

@@ -60,6 +60,13 @@ class ImageStore:
         await asyncio.gather(*(one.import_archive(archive) for one in self._all))
         return [normalise(name) for name in names]
 
+    async def catch_up(self, archives: Path) -> None:
+        """Imports what was built there before this containerd was."""
+        present = {one.id for one in await self.list()}
+        for archive in await asyncio.to_thread(lambda: sorted(archives.glob("*.tar"))):
+            if await asyncio.to_thread(oci.image_id, archive) not in present:
+                await self._containerd.import_archive(archive)
+
     async def list(self) -> Sequence[Image]:
         """Those of the first."""
         return await _images_of(self._containerd)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import random
-from pathlib import Path
 
 import structlog
 
@@ -13,7 +12,7 @@ from pybernetes.api.models.core_v1 import Namespace, Node, Pod, Service
 from pybernetes.api.models.discovery_v1 import EndpointSlice
 from pybernetes.cli.cluster_network import network_options
 from pybernetes.cli.layout import Layout, Settings
-from pybernetes.cli.parts.nodes import LocalNode
+from pybernetes.cli.parts.nodes import LocalNode, resolver_file
 from pybernetes.client import Client, Informers
 from pybernetes.network import cni, host
 from pybernetes.network.dns import DnsServer
@@ -62,7 +61,7 @@ async def run(client: Client, settings: Settings, node: LocalNode) -> None:
     routes = NodeRoutes(nodes, node.name, KernelRoutes(sorted(ranges, key=str)))
     pool = options.load_balancer_pool
     zone = Zone(InformedRecords(services, slices, informers.get(Namespace)), settings.dns_address)
-    dns = DnsServer(zone, Forwarder(settings.dns_address, Path(settings.resolv_conf)), seed)
+    dns = DnsServer(zone, Forwarder(settings.dns_address, resolver_file(settings, node.number)), seed)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(informers.run(), name="network informers")
         tasks.create_task(proxy.run(), name="proxy")

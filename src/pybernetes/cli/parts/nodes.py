@@ -7,10 +7,12 @@ import re
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from pybernetes.cli.layout import Settings
 
 NODE_PREFIX_LENGTH = 24
+SYSTEMD_RESOLVERS = Path("/run/systemd/resolve/resolv.conf")
 FEW_NODES = 16
 """Up to so many hollow nodes are whole kubelets with certificates of their own; more share one client."""
 
@@ -89,6 +91,18 @@ def own_address() -> str:
         except OSError:
             return "127.0.0.1"
         return str(probe.getsockname()[0])
+
+
+def resolver_file(settings: Settings, number: int = 1, systemd: Path = SYSTEMD_RESOLVERS) -> Path:
+    """Who resolves names for that node. A resolver at the machine's loopback address is out of a further one's reach:
+    then it asks those whom systemd's asks, as kubeadm lets kubelets do.
+    """
+    given = Path(settings.resolv_conf)
+    if number == 1 or not systemd.exists():
+        return given
+    words = (line.split() for line in given.read_text(errors="replace").splitlines())
+    servers = [line[1] for line in words if len(line) >= 2 and line[0] == "nameserver"]
+    return systemd if servers and all(map(is_loopback, servers)) else given
 
 
 def is_loopback(address: str) -> bool:

@@ -20,7 +20,7 @@ from pybernetes.cli.layout import Layout, Settings
 from pybernetes.cli.parts import former_nodes, network
 from pybernetes.cli.parts.clients import client_as, close
 from pybernetes.cli.parts.kubelet_serving import start_server
-from pybernetes.cli.parts.nodes import LocalNode, api_address
+from pybernetes.cli.parts.nodes import LocalNode, api_address, resolver_file
 from pybernetes.cli.parts.runtime import containerd_of
 from pybernetes.cli.problems import Problem
 from pybernetes.kubelet.cgroups import path_of
@@ -80,13 +80,19 @@ async def run(layout: Layout, settings: Settings, local: LocalNode) -> None:
 
 
 async def _containerd(layout: Layout, settings: Settings, number: int) -> Containerd:
-    """Running, with the image of the pods' sandbox. Nodes build that each for itself: they start at one time."""
+    """Running, with the image of the pods' sandbox and all that were built for the cluster.
+
+    Nodes build the first each for itself, because they start at one time.
+    """
     daemon = containerd_of(layout, settings, number)
     images = layout.of_node(number).images
     try:
         # Independent of each other, and each takes its time on a first start.
         await asyncio.gather(daemon.start(), asyncio.to_thread(lambda: build(pause(), images)))
-        await ImageStore(daemon, images).ensure(["pause"])
+        store = ImageStore(daemon, images)
+        await store.ensure(["pause"])
+        if number > 1:
+            await store.catch_up(layout.images)
     except (ContainerdFailure, RuntimeFailure) as error:
         raise Problem("containerd does not work", str(error)) from error
     except MissingProgram as error:
@@ -123,7 +129,7 @@ def _configuration(layout: Layout, settings: Settings, local: LocalNode) -> Node
         log_links=Path(settings.log_links) if settings.log_links else None,
         pod_cidr=local.pod_cidr,
         cluster_dns=(settings.dns_address,),
-        resolver_file=Path(settings.resolv_conf),
+        resolver_file=resolver_file(settings, local.number),
         port=settings.kubelet_port,
         cgroup_root=settings.cgroup_root,
     )
