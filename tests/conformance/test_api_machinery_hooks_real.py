@@ -71,7 +71,7 @@ def deployed(space: Space, directory: Path) -> str:
         service(NAME, NAME, [{"protocol": "TCP", "port": 8443, "targetPort": PORT}]),
     )
     space.kubectl("rollout", "status", f"deployment/{NAME}", "--timeout=240s")
-    space.wait("--for=jsonpath={.subsets[0].addresses[1].ip}", f"endpoints/{NAME}")
+    space.until_endpoints(NAME, 2)
     return base64.b64encode(pki.ca_pem).decode()
 
 

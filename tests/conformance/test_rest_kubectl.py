@@ -173,9 +173,21 @@ def test_a_controller_and_then_its_service_are_exposed(space: Space) -> None:
     for name, number in (("rm2", 1234), ("rm3", 2345)):
         [port] = space.get("service", name)["spec"]["ports"]
         assert (port["port"], port["targetPort"]) == (number, 6379)
-        space.wait("--for=jsonpath={.subsets[0].ports[0].port}=6379", f"endpoints/{name}")
-        [address] = space.get("endpoints", name)["subsets"][0]["addresses"]
-        assert address["targetRef"]["name"].startswith("agnhost-primary-")
+        space.cluster.until(f"the endpoint of {name}", lambda: addressed(space, name) == [6379])  # noqa: B023
+
+
+def addressed(space: Space, name: str) -> list[int]:
+    """The ports of the primary's pod in the Endpoints object, once there is one."""
+    [found] = json.loads(space.kubectl("get", "endpoints", "-o", "json", f"--field-selector=metadata.name={name}"))[
+        "items"
+    ] or [{}]
+    return [
+        port["port"]
+        for subset in found.get("subsets") or ()
+        for address in subset.get("addresses") or ()
+        for port in subset["ports"]
+        if address["targetRef"]["name"].startswith("agnhost-primary-")
+    ]
 
 
 @pytest.mark.conformance("Kubectl, label update", "Kubectl, patch to annotate")

@@ -75,6 +75,16 @@ class Space:
         """The messages of a pod's events by their reason; one of them where there are several."""
         return {one["reason"]: one["message"] for one in self._events(pod)}
 
+    def until_endpoints(self, service: str, ready: int) -> None:
+        """Until so many of a service's endpoints are ready. (kubectl does not wait for parts of lists.)"""
+
+        def there() -> bool:
+            slices = self.get("endpointslice", "-l", f"kubernetes.io/service-name={service}")["items"]
+            found = [one for piece in slices for one in piece.get("endpoints") or ()]
+            return sum(one["conditions"]["ready"] for one in found) == ready
+
+        self.cluster.until(f"{ready} ready endpoints of {service}", there)
+
     def until_told(self, pod: str, reason: str, message: str) -> None:
         """Events come later than what they tell of, and others of the same reason beside them."""
 

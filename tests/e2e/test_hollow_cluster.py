@@ -37,7 +37,7 @@ def test_up_again_changes_nothing_and_up_after_kill_brings_everything_back(hollo
     machine.kill_everything(cluster)
     stopped = cluster.p8s("status", check=False)
     assert stopped.returncode == 1
-    assert "the cluster is not running: start it with `p8s up`" in stopped.stdout
+    assert "the cluster is not running: start it with `p8s up" in stopped.stdout
     cluster.p8s("up")
     cluster.kubectl("rollout", "status", "deployment/web", "--timeout=240s")
     assert cluster.pids().keys() == before.keys()

@@ -35,18 +35,6 @@ def client() -> Manifest:
     return pod("client", container(stay()))
 
 
-def endpoints(space: Space, name: str) -> list[Manifest]:
-    slices = space.get("endpointslice", "-l", f"kubernetes.io/service-name={name}")["items"]
-    return [one for piece in slices for one in piece.get("endpoints") or ()]
-
-
-def wait_for_endpoints(space: Space, name: str, ready: int) -> None:
-    def there() -> bool:
-        return sum(one["conditions"]["ready"] for one in endpoints(space, name)) == ready
-
-    space.cluster.until(f"{ready} ready endpoints of {name}", there)
-
-
 def answers(space: Space, host: str, port: int = 80, count: int = 20) -> list[str]:
     """What each connection is answered; after one that fails there are no others, for each may take its time."""
     script = f"for n in $(seq {count}); do nc -w 10 {host} {port} </dev/null || {{ echo failed; break; }}; done"
@@ -75,7 +63,7 @@ def test_a_cluster_ip_balances_over_the_ready_endpoints(space: Space) -> None:
     never = {"exec": {"command": ["false"]}, "periodSeconds": 1}
     space.apply(service("web", "web", ports=[{"port": 80, "targetPort": "web"}]), server("c", readinessProbe=never))
     space.start(server("a"), server("b"), client())
-    wait_for_endpoints(space, "web", ready=2)
+    space.until_endpoints("web", 2)
     space.cluster.until("the Service", lambda: set(answers(space, "web")) == {"a", "b"})
     assert {call(cluster_ip(space, "web"), 80) for _ in range(40)} == {"a", "b"}
 
@@ -85,7 +73,7 @@ def test_an_endpoint_that_goes_away_is_not_chosen_any_more(space: Space) -> None
     space.start(server("a"), server("b"), client())
     space.cluster.until("the Service", lambda: set(answers(space, "web")) == {"a", "b"})
     space.kubectl("label", "pod", "a", "app=other", "--overwrite")
-    wait_for_endpoints(space, "web", ready=1)
+    space.until_endpoints("web", 1)
     space.cluster.until("the change", lambda: answers(space, "web") == ["b"] * 20)
     space.kubectl("delete", "pod", "b")
     space.kubectl("label", "pod", "a", "app=web", "--overwrite")
@@ -95,7 +83,7 @@ def test_an_endpoint_that_goes_away_is_not_chosen_any_more(space: Space) -> None
 def test_session_affinity_keeps_a_client_with_one_endpoint(space: Space) -> None:
     space.apply(service("web", "web", sessionAffinity="ClientIP"))
     space.start(server("a"), server("b"), server("c"), client())
-    wait_for_endpoints(space, "web", ready=3)
+    space.until_endpoints("web", 3)
     space.cluster.until("the Service", lambda: "failed" not in answers(space, "web", count=1))
     assert len(set(answers(space, "web"))) == 1
     from_host = {call(cluster_ip(space, "web"), 80) for _ in range(12)}
@@ -116,7 +104,7 @@ def test_a_service_without_endpoints_refuses(space: Space) -> None:
 def test_a_pod_reaches_itself_through_its_own_service(space: Space) -> None:
     space.apply(service("self", "client"))
     space.start(pod("client", container(NAMES)))
-    wait_for_endpoints(space, "self", ready=1)
+    space.until_endpoints("self", 1)
     space.cluster.until("the Service", lambda: answers(space, "self", count=3) == ["client"] * 3)
 
 
@@ -125,7 +113,7 @@ def test_a_node_port_is_reached_from_the_host_and_from_pods(space: Space) -> Non
     space.start(server("a"), server("b"), client())
     port = int(space.get("service", "web")["spec"]["ports"][0]["nodePort"])
     assert 30000 <= port <= 32767
-    wait_for_endpoints(space, "web", ready=2)
+    space.until_endpoints("web", 2)
     node = node_address(space)
     space.cluster.until("the node port", lambda: set(answers(space, node, port)) == {"a", "b"})
     assert {call(node, port) for _ in range(40)} == {"a", "b"}
@@ -144,7 +132,7 @@ def test_a_pod_on_the_host_network_has_the_nodes_address_and_still_finds_service
     space.apply(service("web", "web"))
     space.start(server("a"), pod("client", container(stay()), hostNetwork=True, dnsPolicy="ClusterFirstWithHostNet"))
     assert space.address("client") == node_address(space)
-    wait_for_endpoints(space, "web", ready=1)
+    space.until_endpoints("web", 1)
     space.cluster.until("the Service", lambda: answers(space, "web", count=2) == ["a", "a"])
 
 
@@ -166,7 +154,7 @@ def test_udp_is_balanced_as_well(space: Space) -> None:
         *(pod(name, container("", **php), labels=labels, terminationGracePeriodSeconds=0) for name in ("a", "b")),
         pod("client", container(stay(), image="php")),
     )
-    wait_for_endpoints(space, "echo", ready=2)
+    space.until_endpoints("echo", 2)
 
     def replies() -> set[str]:
         return set(space.kubectl("exec", "client", "--", "php", "-r", ask).split())
@@ -228,7 +216,7 @@ def records(at: str, name: str, kind: str = "A") -> set[str]:
 def test_services_have_names_that_pods_shorten(space: Space) -> None:
     space.apply(service("web", "web", ports=[{"name": "http", "port": 80, "targetPort": 8080}]))
     space.start(server("a"), client())
-    wait_for_endpoints(space, "web", ready=1)
+    space.until_endpoints("web", 1)
     at, address = resolver(space), cluster_ip(space, "web")
     full = f"web.{space.name}.svc.cluster.local"
     names = ("web", f"web.{space.name}", f"web.{space.name}.svc", full)
@@ -253,7 +241,7 @@ def test_a_headless_service_names_all_its_pods(space: Space) -> None:
     for one in members[:2]:
         one["spec"].update(hostname=one["metadata"]["name"], subdomain="peers")
     space.start(*members, client())
-    wait_for_endpoints(space, "peers", ready=3)
+    space.until_endpoints("peers", 3)
     at, full = resolver(space), f"peers.{space.name}.svc.cluster.local"
     addresses = {name: space.address(name) for name in ("a", "b", "c")}
     space.cluster.until("the records", lambda: records(at, full) == set(addresses.values()))
@@ -273,7 +261,7 @@ def test_an_external_name_is_an_alias(space: Space) -> None:
         service("alias", "", ports=[], type="ExternalName", externalName=f"web.{space.name}.svc.cluster.local"),
     )
     space.start(server("a"), client())
-    wait_for_endpoints(space, "web", ready=1)
+    space.until_endpoints("web", 1)
     at = resolver(space)
     name, target = f"alias.{space.name}.svc.cluster.local", f"web.{space.name}.svc.cluster.local."
     space.cluster.until("the name", lambda: records(at, name, "CNAME") == {target})

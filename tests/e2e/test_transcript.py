@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from e2e.cluster import PROGRAMS, UserCluster, free_port
+from e2e.space import Space
 
 pytestmark = pytest.mark.node
 
@@ -192,12 +193,7 @@ def test_an_exposed_deployment_is_reached_by_its_service(user: UserCluster) -> N
     service = user.get("service", "named")
     assert service["spec"]["clusterIP"].startswith("10.")
     pods = {one["metadata"]["name"] for one in user.get("pods", "-l", "app=named")["items"]}
-    user.wait(
-        "--for=jsonpath={.endpoints[1].conditions.ready}=true",
-        "endpointslice",
-        "-l",
-        "kubernetes.io/service-name=named",
-    )
+    Space(user, "default").until_endpoints("named", 2)
     script = "for n in 1 2 3 4; do until nc -w 10 named 80 </dev/null; do sleep 0.1; done; done"
     answers = user.kubectl("exec", "podtest", "-c", "master2", "--", "sh", "-c", script).split()
     assert set(answers) <= pods
@@ -302,7 +298,7 @@ def test_attach_follows_a_running_container(user: UserCluster) -> None:
 
 
 def test_top_shows_what_pods_and_nodes_use(user: UserCluster) -> None:
-    _until_measured(user)
+    """Usage is a rate: it is known once the kubelet has looked twice."""
     for words, shown in (
         (("pod",), r"NAME +CPU\(cores\) +MEMORY\(bytes\)"),
         (("pod", "podtest"), r"podtest +\d+m +\d+Mi"),
@@ -313,11 +309,6 @@ def test_top_shows_what_pods_and_nodes_use(user: UserCluster) -> None:
 
 def _until_shown(user: UserCluster, pattern: str, *words: str) -> None:
     user.until(pattern, lambda: re.search(pattern, user.kubectl(*words, check=False)) is not None)
-
-
-def _until_measured(user: UserCluster) -> None:
-    """Usage is a rate: it is known once the kubelet has looked twice. The watch tells when."""
-    user.wait("--for=jsonpath={.containers[0].name}", "podmetrics.metrics.k8s.io/podtest")
 
 
 def test_a_node_is_drained_and_taken_back(user: UserCluster) -> None:

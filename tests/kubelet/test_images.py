@@ -176,4 +176,4 @@ def test_the_pause_program_waits_until_it_is_told_to_end(tmp_path: Path, number:
     process.send_signal(signal.SIGCHLD)
     assert process.poll() is None
     process.send_signal(number)
-    assert process.wait(10) == 0
+    assert process.wait(300) == 0

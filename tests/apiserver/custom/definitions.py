@@ -77,9 +77,8 @@ async def becomes(talk: Talk, name: str, condition: str, *statuses: str) -> Docu
 
 
 async def gone(talk: Talk, name: str) -> None:
-    if (await talk.get(f"{DEFINITIONS}/{name}")).status == 404:
-        return
     watching = await talk.watch(DEFINITIONS, fieldSelector=f"metadata.name={name}")
-    while (await watching.next())[0] != "DELETED":
-        pass
+    if (await talk.get(f"{DEFINITIONS}/{name}")).status != 404:
+        while (await watching.next())[0] != "DELETED":
+            pass
     watching.stream.end()
