@@ -304,8 +304,9 @@ async def test_a_subpath_expression_is_expanded(world: World) -> None:
     (mount,) = world.volumes.container_mounts(world.pod, container, mounted, {"NAME": "mine"})
     assert (mount.container_path, mount.read_only) == ("/logs", True)
     assert (mounted["data"].path / "mine").is_dir()
-    with pytest.raises(VolumeError, match="missing value"):
-        world.volumes.container_mounts(world.pod, container, mounted, {})
+    for variables in ({}, {"NAME": ""}):
+        with pytest.raises(VolumeError, match=r"^missing value for NAME$"):
+            world.volumes.container_mounts(world.pod, container, mounted, variables)
 
 
 async def test_directories_of_unknown_pods_are_orphans(world: World) -> None:

@@ -55,14 +55,14 @@ def expand_all(texts: Sequence[str], look_up: Lookup) -> list[str]:
 
 
 def unresolved(text: str, look_up: Lookup) -> list[str]:
-    """The names that `text` refers to and nobody knows: an error where a path is made of it."""
+    """The names that `text` refers to and nobody gives a value, by name: an error where a path is made of it."""
     missing: list[str] = []
 
     def note(name: str) -> str | None:
         value = look_up(name)
-        if value is None:
+        if not value:
             missing.append(name)
         return value
 
     expand(text, note)
-    return missing
+    return sorted(set(missing))

@@ -77,7 +77,7 @@ class Volumes:
         look_up = expansion.from_mappings(environment)
         missing = expansion.unresolved(expression, look_up)
         if missing:
-            raise VolumeError(f"missing value for {missing[0]!r} in subPathExpr {expression!r}")
+            raise VolumeError(f"missing value for {', '.join(missing)}")
         return expansion.expand(expression, look_up)
 
     def forget_subpaths(self, uid: str, container: str) -> None:

@@ -37,9 +37,9 @@ def bind(mounter: Mounter, volume: Path, subpath: str, target: Path) -> Path:
 
 def _check(subpath: str) -> None:
     if subpath.startswith("/"):
-        raise VolumeError(f"subPath {subpath!r} must be relative")
+        raise VolumeError(f"error SubPath `{subpath}` must not be an absolute path")
     if ".." in PurePosixPath(subpath).parts:
-        raise VolumeError(f"subPath {subpath!r} must not contain '..'")
+        raise VolumeError(f"unable to provision SubPath `{subpath}`: must not contain '..'")
 
 
 def _open_inside(volume: Path, subpath: str) -> int:
