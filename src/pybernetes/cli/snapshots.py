@@ -11,6 +11,7 @@ import yaml
 
 from pybernetes.api import codec, kinds
 from pybernetes.api.models import core_v1
+from pybernetes.api.schema import DecodeError, shape_of
 from pybernetes.cli.problems import Problem
 
 Document = dict[str, Any]
@@ -38,15 +39,39 @@ def _taken_apart(document: Any, path: Path) -> Iterator[Document]:
         for one in document["items"]:
             yield from _taken_apart({"apiVersion": document.get("apiVersion"), "kind": kind, **one}, path)
         return
-    yield document
+    yield _read(document, path)
+
+
+def _read(document: Document, path: Path) -> Document:
+    """As the API server reads what is sent to it (`cpu: 1` is `cpu: "1"`); of kinds that nobody knows, as it is."""
+    info = _info_of(document)
+    if info is None:
+        return document
+    try:
+        return shape_of(info.group, info.version, info.kind).read(document).document
+    except DecodeError as error:
+        raise _unreadable(document, path, error) from error
+
+
+def _info_of(document: Document) -> kinds.KindInfo | None:
+    group, _, version = str(document.get("apiVersion") or "").rpartition("/")
+    try:
+        return kinds.by_gvk(group, version, str(document["kind"]))
+    except LookupError:
+        return None
+
+
+def _unreadable(document: Document, path: Path, error: ValueError) -> Problem:
+    metadata = document.get("metadata")
+    name = metadata.get("name") if isinstance(metadata, dict) else ""
+    return Problem(f"{document['kind']} {name} in {path} cannot be read ({error})", "mend the file")
 
 
 def models_of(documents: list[Document], priorities: dict[str, int], path: Path) -> list[Any]:
     """Objects of kinds that are known, pods complete; others are passed over. Raises Problem."""
     models = []
     for one in documents:
-        group, _, version = str(one.get("apiVersion") or "").rpartition("/")
-        info = kinds.by_gvk(group, version, str(one["kind"]))
+        info = _info_of(one)
         if info is not None:
             complete = _completed(one, priorities, path) if info.model is core_v1.Pod else one
             models.append(_model(info.model, complete, path))
@@ -57,8 +82,7 @@ def _model(model: type[Any], document: Document, path: Path) -> Any:
     try:
         return codec.from_document(model, document)
     except ValueError as error:
-        name = (document.get("metadata") or {}).get("name")
-        raise Problem(f"{document['kind']} {name} in {path} cannot be read ({error})", "mend the file") from error
+        raise _unreadable(document, path, error) from error
 
 
 def pods_of(documents: list[Document], priorities: dict[str, int], path: Path) -> list[core_v1.Pod]:
@@ -81,7 +105,7 @@ def _pods(document: Document, path: Path) -> Iterator[Document]:
             f"{path} has a {kind}, which is no pod", "give Pods, Deployments, ReplicaSets, StatefulSets or Jobs"
         )
     metadata = document.get("metadata") or {}
-    for number in range(int(spec.get("parallelism" if kind == "Job" else "replicas", 1))):
+    for number in range(spec.get("parallelism" if kind == "Job" else "replicas", 1)):
         pod = {"kind": "Pod", "apiVersion": "v1", "spec": template.get("spec") or {}}
         labels = (template.get("metadata") or {}).get("labels") or {}
         name, namespace = f"{metadata.get('name')}-{number}", metadata.get("namespace") or "default"
@@ -110,5 +134,6 @@ def _completed(document: Document, priorities: dict[str, int], path: Path) -> Do
 def priorities_of(documents: list[Document]) -> dict[str, int]:
     """By name of class; the empty name has the default."""
     classes = [one for one in documents if one["kind"] == "PriorityClass"]
-    default = max((one["value"] for one in classes if one.get("globalDefault")), default=0)
-    return {**SYSTEM_PRIORITIES, **{one["metadata"]["name"]: one["value"] for one in classes}, "": default}
+    default = max((one.get("value", 0) for one in classes if one.get("globalDefault")), default=0)
+    values: dict[str, int] = {(one.get("metadata") or {}).get("name", ""): one.get("value", 0) for one in classes}
+    return {**SYSTEM_PRIORITIES, **values, "": default}

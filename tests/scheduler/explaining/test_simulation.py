@@ -73,6 +73,21 @@ def test_what_goes_where_what_waits_and_how_full_nodes_get(tmp_path: Path) -> No
     )
 
 
+def test_amounts_may_be_written_as_numbers_and_kinds_that_nobody_knows_are_passed_over(tmp_path: Path) -> None:
+    widget = {"apiVersion": "example.com/v1", "kind": "Widget", "metadata": {"name": "w"}, "spec": {"replicas": "x"}}
+    plain = pod("plain")
+    plain["spec"]["containers"][0]["resources"] = {"requests": {"cpu": 1, "memory": 1048576}}
+    answer = run(tmp_path, [*SNAPSHOT, widget], [plain])
+    assert answer.startswith("1 of 1 pods would be placed\n")
+    assert "node-1        0% → 25% of 4" in answer
+
+
+def test_a_snapshot_without_nodes_is_told_so(tmp_path: Path) -> None:
+    assert run(tmp_path, [], [pod("web")]) == (
+        "0 of 1 pods would be placed\n\ndefault/web would stay pending\n\nthe snapshot has no nodes\n"
+    )
+
+
 def test_an_important_pod_evicts_and_is_placed(tmp_path: Path) -> None:
     vip = {
         "apiVersion": "scheduling.k8s.io/v1",
@@ -107,6 +122,11 @@ def test_waiting_pods_of_the_snapshot_are_tried_and_gated_ones_left_out(tmp_path
         ([pod("a", priorityClassName="none")], "the priority class none of pod a is not known: add it"),
         ([{"spec": {}}], "pods.yaml has something that is no object: give every object its apiVersion and kind."),
         (["["], "has something that is no object"),
+        ([pod("a", nodeSelector="ssd")], "pods.yaml cannot be read (json: cannot unmarshal string into Go"),
+        (
+            [{"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"}, "spec": {"replicas": "2"}}],
+            "pods.yaml cannot be read (json: cannot unmarshal string into Go",
+        ),
     ],
 )
 def test_files_that_are_no_pods_are_refused(tmp_path: Path, pods: list[Any], message: str) -> None:

@@ -32,6 +32,9 @@ def lines_of(result: Result, paint: Paint = plain) -> Iterator[str]:
     for name, why in result.left_out.items():
         yield f"{name} was not tried: {why}"
     yield ""
+    if not result.nodes:
+        yield "the snapshot has no nodes"
+        return
     rows = [["REQUESTED OF", *(one.resource for one in result.total)]]
     rows += [[one.node, *map(_change, one.uses)] for one in result.nodes]
     rows.append(["all nodes", *map(_change, result.total)])
