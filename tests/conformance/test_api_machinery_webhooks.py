@@ -83,15 +83,18 @@ async def test_discovery_tells_of_the_configurations_of_webhooks(api: Live) -> N
 
 @pytest.mark.conformance("Admission webhook, deny create")
 async def test_what_does_not_comply_is_denied_but_not_in_an_exempt_namespace(api: Live, hooks: Hooks) -> None:
-    pods = hooks.at("/pods", rule("pods", operations=CREATE, group="", version="v1"), timeoutSeconds=1)
+    of_pods = rule("pods", operations=CREATE, group="", version="v1")
+    hanging = {"key": "hangs", "operator": "Exists"}
+    pods = hooks.at("/pods", of_pods, objectSelector={"matchExpressions": [{**hanging, "operator": "DoesNotExist"}]})
+    hangs = {"objectSelector": {"matchExpressions": [hanging]}, "timeoutSeconds": 1, "name": "hangs.k8s.io"}
     maps = hooks.at("/configmaps", rule("configmaps", operations=(*WRITE, "DELETE"), group="", version="v1"))
     exempt = {"matchExpressions": [{"key": "skip-webhook-admission", "operator": "NotIn", "values": ["yes"]}]}
     maps["namespaceSelector"] = {**maps["namespaceSelector"], **exempt}
-    async with api.registered("Validating", api.namespace, pods, maps):
+    async with api.registered("Validating", api.namespace, pods, hooks.at("/pods", of_pods, **hangs), maps):
         bad_pod = pod("disallowed", "webhook-disallow", webhook_e2e_test="webhook-disallow")
         both = ("the pod contains unwanted container name", "the pod contains unwanted label")
         await refused(api, "POST", f"{api.core}/pods", bad_pod, *both)
-        await refused(api, "POST", f"{api.core}/pods", pod("webhook-hangs"), "webhook", "deadline")
+        await refused(api, "POST", f"{api.core}/pods", pod("webhook-hangs", hangs="yes"), "webhook", "deadline")
         assert (await api.send("GET", f"{api.core}/pods/webhook-hangs")).status == 404
 
         bad_map = config_map("disallowed", webhook_e2e_test="webhook-disallow")
