@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import date
 from email.utils import parseaddr
+from functools import cache
 from ipaddress import AddressValueError, IPv6Address
 from typing import Any
 
@@ -18,11 +19,6 @@ from pybernetes.apiserver.validation.addresses import parse_loosely
 Document = Mapping[str, Any]
 
 _IN_NAMES = r"a-zA-Z0-9\p{S}\p{L}"
-_has_form_of_hostname = matcher(
-    rf"^([{_IN_NAMES}](-?[{_IN_NAMES}]{{0,62}})?"
-    rf"|([{_IN_NAMES}]([{_IN_NAMES}-]{{0,61}}[{_IN_NAMES}])?\.)+[a-zA-Z\p{{L}}]{{2,63}})$"
-)
-"""In linear time: a backtracking matcher would take for ever with some names."""
 _is_number = re.compile(r"[0-9]{1,3}").fullmatch
 _DURATION_PART = re.compile(r"(\d+)\s*([A-Za-zµ]+)")
 _GO_DURATION = re.compile(r"[-+]?(0|(\d+(\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h))+")
@@ -45,10 +41,20 @@ def _matches(pattern: str, longest: int = 0) -> Callable[[str], bool]:
     return lambda text: compiled.fullmatch(text) is not None and (not longest or len(text) <= longest)
 
 
+@cache
+def _form_of_hostnames() -> Callable[[str], object]:
+    """In linear time: a backtracking matcher would take for ever with some names. Made when a schema first asks for it,
+    because it takes 20 MB."""
+    return matcher(
+        rf"^([{_IN_NAMES}](-?[{_IN_NAMES}]{{0,62}})?"
+        rf"|([{_IN_NAMES}]([{_IN_NAMES}-]{{0,61}}[{_IN_NAMES}])?\.)+[a-zA-Z\p{{L}}]{{2,63}})$"
+    )
+
+
 def _is_hostname(text: str) -> bool:
     octets = text.encode()
     labels = octets.split(b".")
-    return len(octets) <= 255 and all(len(label) <= 63 for label in labels) and bool(_has_form_of_hostname(text))
+    return len(octets) <= 255 and all(len(label) <= 63 for label in labels) and bool(_form_of_hostnames()(text))
 
 
 def _is_uri(text: str) -> bool:
