@@ -78,6 +78,25 @@ def test_the_restart_policy_says_who_is_started_again(space: Space) -> None:
     assert space.status("once")["state"]["terminated"]["reason"] == "Error"
 
 
+def test_a_container_that_ends_with_a_code_of_its_rules_makes_all_begin_anew(space: Space) -> None:
+    rules = [{"action": "RestartAllContainers", "exitCodes": {"operator": "In", "values": [42]}}]
+    once = stay("test -e /scratch/ran || { touch /scratch/ran; exit 42; }")
+    to_blame = container(once, "blame", volumeMounts=AT_SCRATCH, restartPolicy="Never", restartPolicyRules=rules)
+    first = container("echo init >> /scratch/log", "first", volumeMounts=AT_SCRATCH)
+    containers = (to_blame, container(stay(), "other"))
+    space.apply(pod("anew", *containers, initContainers=[first], restartPolicy="Never", volumes=SCRATCH))
+    space.wait_for(".status.containerStatuses[1].restartCount", 1, "anew")
+    space.wait("--for=condition=Ready", "pod/anew")
+    status = space.get("pod", "anew")["status"]
+    everybody = [*status["initContainerStatuses"], *status["containerStatuses"]]
+    assert [one["restartCount"] for one in everybody] == [1, 1, 1]
+    ended = [one["lastState"]["terminated"] for one in everybody]
+    assert [(one["reason"], one["exitCode"]) for one in ended] == [("RestartingAllContainers", 137)] * 3
+    (told,) = [one for one in status["conditions"] if one["type"] == "AllContainersRestarting"]
+    assert told["status"] == "False"
+    assert space.run("anew", "cat /scratch/log", "blame").split() == ["init", "init"]
+
+
 def test_a_container_out_of_memory_is_reported_as_such_and_restarted(space: Space) -> None:
     greedy = "test -e /scratch/ran && exec sleep 10000; touch /scratch/ran; x=a; while :; do x=$x$x; done"
     limits = {"limits": {"memory": "24Mi"}}

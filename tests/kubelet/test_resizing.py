@@ -13,7 +13,7 @@ from pybernetes.kubelet.cgroups import Cgroups, Setting
 from pybernetes.kubelet.pod_share import share_of
 from pybernetes.kubelet.resizing import Progress
 from pybernetes.kubelet.resources import PodResources, Qos
-from pybernetes.kubelet.status import Reason
+from pybernetes.kubelet.status_context import Reason
 
 MEMORY = 8 << 30
 

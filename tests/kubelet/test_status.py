@@ -14,7 +14,8 @@ from pybernetes.api.models.core_v1 import (
     PodStatus,
 )
 from pybernetes.kubelet.observed import ObservedPod
-from pybernetes.kubelet.status import Reason, StatusContext, status_of
+from pybernetes.kubelet.status import status_of
+from pybernetes.kubelet.status_context import Reason, StatusContext
 from pybernetes.kubelet.status_manager import difference
 
 NOTHING = ObservedPod("uid")

@@ -13,7 +13,7 @@ from pybernetes.api.models.core_v1 import Pod
 
 from . import resources, security
 from .conditions import TERMINAL
-from .status import Reason
+from .status_context import Reason
 
 NODE_AFFINITY = "NodeAffinity"
 _COUNTED = ("cpu", "memory", "ephemeral-storage")

@@ -17,7 +17,7 @@ from pybernetes.api.models.core_v1 import Pod
 from . import backoff
 from .backoff import Backoff
 from .plan import PodActions, Start
-from .status import Reason
+from .status_context import Reason
 
 RETRY = 10.0
 QUICK_RETRY = 0.5

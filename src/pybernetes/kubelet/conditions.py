@@ -9,14 +9,19 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterable, Mapping, Sequence
 
-from pybernetes.api.models.core_v1 import ContainerStatus, Pod, PodCondition
+from pybernetes.api.models.core_v1 import Container, ContainerStatus, Pod, PodCondition
+
+from .restart_rules import REMOVED_REASON, RESTARTING, should_restart
 
 INITIALIZED = "Initialized"
 READY = "Ready"
 CONTAINERS_READY = "ContainersReady"
 READY_TO_START = "PodReadyToStartContainers"
 SCHEDULED = "PodScheduled"
-OURS = (READY_TO_START, INITIALIZED, READY, CONTAINERS_READY, SCHEDULED, "PodResizePending", "PodResizeInProgress")
+OURS = (
+    *(READY_TO_START, INITIALIZED, READY, CONTAINERS_READY, SCHEDULED),
+    *("PodResizePending", "PodResizeInProgress", RESTARTING),
+)
 
 
 class Phase(enum.StrEnum):
@@ -33,11 +38,10 @@ def phase_of(
     pod: Pod, statuses: Mapping[str, ContainerStatus], init: Mapping[str, ContainerStatus], ended: bool
 ) -> Phase:
     """`ended` says that the pod is being stopped for good and nothing of it will be started again."""
-    policy = pod.spec.restart_policy or "Always"
-    found = [statuses.get(container.name) for container in pod.spec.containers or ()]
+    found = [statuses.get(container.name) for container in pod.spec.containers]
     begun = any(status is not None and _has_begun(status) for status in found)
     pending, failed = _init_counts(pod, init, begun)
-    if failed and policy == "Never":
+    if any(_is_final(pod, one, init.get(one.name)) for one in pod.spec.init_containers if one.name in failed):
         return Phase.FAILED
     known = [status for status in found if status is not None]
     running = sum(1 for status in known if _runs(status))
@@ -45,22 +49,27 @@ def phase_of(
     stopped = [status for status in known if _stopped(status)]
     waiting = len(known) - running - len(stopped)
     unknown = len(found) - len(known)
-    if not ended and (pending or waiting):
-        return Phase.PENDING
-    if unknown and not ended:
+    if not ended and (pending or waiting or unknown):
         return Phase.PENDING
     if running or any(status is not None and _runs(status) for status in sidecars):
         return Phase.RUNNING
     if not stopped:
         return Phase.FAILED if ended else Phase.PENDING
-    succeeded = not failed and not waiting and not unknown and all(_exit_code(status) == 0 for status in stopped)
-    if ended:
-        return Phase.SUCCEEDED if succeeded and not pending else Phase.FAILED
-    if any(status.state is None or status.state.terminated is None for status in stopped) or policy == "Always":
+    well = not failed and not waiting and not unknown and not pending
+    succeeded = well and all(_exit_code(status) == 0 for status in stopped)
+    over = ended or all(_is_final(pod, one, statuses.get(one.name)) for one in pod.spec.containers)
+    if not over:
         return Phase.RUNNING
-    if succeeded:
-        return Phase.SUCCEEDED
-    return Phase.FAILED if policy == "Never" else Phase.RUNNING
+    return Phase.SUCCEEDED if succeeded else Phase.FAILED
+
+
+def _is_final(pod: Pod, container: Container, status: ContainerStatus | None) -> bool:
+    """Whether a container that has stopped stays so."""
+    for state in () if status is None else (status.state, status.last_state):
+        if state is not None and state.terminated is not None:
+            taken_away = state.terminated.reason == REMOVED_REASON
+            return not taken_away and not should_restart(pod, container, state.terminated.exit_code)
+    return False
 
 
 def _runs(status: ContainerStatus) -> bool:
@@ -89,19 +98,20 @@ def _exit_code(status: ContainerStatus) -> int:
     return 0
 
 
-def _init_counts(pod: Pod, init: Mapping[str, ContainerStatus], begun: bool) -> tuple[int, int]:
-    """How many init containers still hold the pod back, and how many have failed."""
-    pending = failed = 0
-    for container in pod.spec.init_containers or ():
+def _init_counts(pod: Pod, init: Mapping[str, ContainerStatus], begun: bool) -> tuple[int, set[str]]:
+    """How many init containers still hold the pod back, and which have failed."""
+    pending, failed = 0, set()
+    for container in pod.spec.init_containers:
         status = init.get(container.name)
         if container.restart_policy == "Always":
             pending += 0 if begun or (status is not None and status.started) else 1
         elif status is None:
             pending += 0 if begun else 1
         elif status.state is not None and status.state.terminated is not None:
-            failed += 1 if status.state.terminated.exit_code else 0
+            if status.state.terminated.exit_code:
+                failed.add(container.name)
         elif _stopped(status) and _exit_code(status) != 0:
-            failed += 1
+            failed.add(container.name)
             pending += 0 if begun else 1
         else:
             pending += 0 if begun else 1
@@ -114,12 +124,13 @@ def conditions_of(
     statuses: Mapping[str, ContainerStatus],
     init: Mapping[str, ContainerStatus],
     has_sandbox: bool,
+    old: Sequence[PodCondition] = (),
 ) -> list[PodCondition]:
     """The conditions that the kubelet owns; times of transition are set by whoever compares with the old ones."""
     containers_ready = _containers_ready(pod, phase, statuses, init)
     return [
         PodCondition(type=READY_TO_START, status="True" if has_sandbox else "False"),
-        _initialized(pod, phase, statuses, init),
+        _initialized(pod, phase, statuses, init, old),
         _ready(pod, containers_ready),
         containers_ready,
         PodCondition(type=SCHEDULED, status="True"),
@@ -127,9 +138,15 @@ def conditions_of(
 
 
 def _initialized(
-    pod: Pod, phase: Phase, statuses: Mapping[str, ContainerStatus], init: Mapping[str, ContainerStatus]
+    pod: Pod,
+    phase: Phase,
+    statuses: Mapping[str, ContainerStatus],
+    init: Mapping[str, ContainerStatus],
+    old: Sequence[PodCondition],
 ) -> PodCondition:
-    begun = any(_has_begun(status) for status in statuses.values())
+    """Once a pod is initialized it stays so, though all of it begins anew."""
+    begun = any(condition.type == INITIALIZED and condition.status == "True" for condition in old)
+    begun = begun or any(_has_begun(status) for status in statuses.values())
     unknown, incomplete = [], []
     for container in pod.spec.init_containers or ():
         status = init.get(container.name)

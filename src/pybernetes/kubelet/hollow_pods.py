@@ -13,6 +13,7 @@ from datetime import datetime
 from pybernetes.api.clock import Clock
 from pybernetes.api.models.core_v1 import Pod
 
+from . import restart_rules
 from .attempts import Attempts
 from .conditions import TERMINAL
 from .container_config import container_named
@@ -21,7 +22,8 @@ from .plan import Start, container_hash, plan
 from .runtime import ContainerConfig, ContainerState, ContainerStatus, Sandbox, SandboxState, SandboxStatus
 from .runtime.labels import CONTAINER_HASH, RESTART_COUNT
 from .runtime.simulation import ending_of
-from .status import StatusContext, status_of
+from .status import status_of
+from .status_context import StatusContext
 from .status_manager import StatusManager
 
 RUNTIME = "hollow"
@@ -73,6 +75,9 @@ class HollowPod:
         pod, now = self.pod, self._clock.now().replace(microsecond=0)
         if pod.status.phase in TERMINAL or pod.metadata.deletion_timestamp is not None:
             return
+        if self._restarts_all():
+            self._begin_anew(now, restarting)
+            return
         while True:
             actions = plan(pod, self._observed(), now, self._attempts.backoffs)
             again = any(start.restart_count for start in actions.start) and not restarting
@@ -92,6 +97,24 @@ class HollowPod:
             self._after(f"back-off {waiting.name}", min(RESYNC, waiting.left.total_seconds()))
         if again:
             self._after("restart", MOMENT, restarting=True)
+
+    def _restarts_all(self) -> bool:
+        """Whether a container has ended with the rule that all of them are to begin anew."""
+        old = self._statuses.get(self.pod.metadata.uid)
+        return (
+            old is not None
+            and bool(self._containers)
+            and restart_rules.wants_restart_of_all(self.pod, self._observed(), old)
+        )
+
+    def _begin_anew(self, now: datetime, restarting: bool) -> None:
+        """All containers are taken away a moment after that was said, and made again a moment later."""
+        if restarting:
+            for name in list(self._containers):
+                self._exit(name, 137, "Error", now)
+            self._containers.clear()
+        self._report(now, ended=False)
+        self._after("restart", MOMENT, restarting=True)
 
     def _report(self, now: datetime, ended: bool) -> None:
         running = frozenset(c.id for c in self._containers.values() if c.running)
@@ -144,7 +167,9 @@ class HollowPod:
         )
         return SandboxStatus(sandbox, () if self.pod.spec.host_network else (self._address,))
 
-    def _start(self, start: Start, now: datetime) -> None:
+    def _start(self, wanted: Start, now: datetime) -> None:
+        told = self._statuses.get(self.pod.metadata.uid)
+        start = replace(wanted, restart_count=max(wanted.restart_count, restart_rules.restarts_told(told, wanted.name)))
         self._attempts.begun(start)
         self._attempts.succeeded(start)
         container = container_named(self.pod, start.name)

@@ -44,7 +44,7 @@ from .pod_worker import PodWorker
 from .reporting import EVICTED
 from .resources import Qos
 from .runtime import Runtime, RuntimeFailure
-from .status import Reason
+from .status_context import Reason
 from .status_manager import StatusManager
 from .tokens import ServiceAccountTokens
 from .volumes import VolumeError

@@ -25,6 +25,7 @@ FEATURES = (
     "ExtendWebSocketsToKubelet",
     "InPlacePodLevelResourcesVerticalScaling",
     "InPlacePodVerticalScalingInitContainers",
+    "RestartAllContainersOnContainerExits",
 )
 """What this kubelet can do that not every kubelet of the version can; in order, as it is validated."""
 

@@ -20,6 +20,7 @@ from pybernetes.api.models.core_v1 import Container, Pod
 from . import backoff
 from .backoff import Backoff
 from .observed import ObservedContainer, ObservedPod
+from .restart_rules import should_restart
 from .runtime import ContainerState
 from .runtime.labels import CONTAINER_HASH
 
@@ -142,8 +143,7 @@ def _new_sandbox(pod: Pod, observed: ObservedPod, now: datetime, backoffs: Backo
 
 def _restarts_failed(pod: Pod) -> bool:
     return pod.spec.restart_policy != "Never" or any(
-        container.restart_policy is not None or getattr(container, "restart_policy_rules", None)
-        for container in pod.spec.containers or ()
+        container.restart_policy is not None for container in pod.spec.containers
     )
 
 
@@ -183,7 +183,7 @@ def _init(
             if found.id in health.startup_failed:
                 draft.kill.append(_kill_for(found, "startup", True))
             return _Init.BUSY
-        elif found is not None and found.exited and pod.spec.restart_policy == "Never":
+        elif found is not None and found.exited and not should_restart(pod, container, found.status.exit_code):
             return _Init.FAILED
         else:
             _start(container, Role.INIT, observed, now, backoffs, draft)
@@ -264,12 +264,7 @@ def restarts(pod: Pod, container: Container, found: ObservedContainer | None) ->
         return True
     if found.running:
         return False
-    for rule in getattr(container, "restart_policy_rules", None) or ():
-        codes = rule.exit_codes
-        if codes is not None and (found.status.exit_code in (codes.values or ())) == (codes.operator == "In"):
-            return bool(rule.action == "Restart")
-    policy = container.restart_policy or pod.spec.restart_policy or "Always"
-    return policy == "Always" or (policy == "OnFailure" and found.status.exit_code != 0)
+    return should_restart(pod, container, found.status.exit_code)
 
 
 def _start(

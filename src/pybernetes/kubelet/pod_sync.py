@@ -9,11 +9,12 @@ Follows     pkg/kubelet/kubelet.go (SyncPod) and pkg/kubelet/kuberuntime (SyncPo
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from pybernetes.api.models.core_v1 import Pod
 
-from . import killing, resources, starting
+from . import killing, resources, restart_rules, starting
 from .attempts import RETRY, Attempts, Retries
 from .conditions import TERMINAL
 from .container_config import sandbox_config
@@ -24,7 +25,8 @@ from .plan import Kill, PodActions, Start, plan
 from .prober import Prober
 from .reporting import Reporter
 from .resizer import RefuseResize, Resizer
-from .status import Reason
+from .restart_rules import Reset
+from .status_context import Reason
 from .volumes import Mounted, VolumeError
 
 UNCHANGED = 1.0
@@ -56,8 +58,13 @@ class PodSync:
         host, self._pod = self._host, pod
         granted = self._resizer.granted(pod, fixed)
         observed = host.pleg.get(pod.metadata.uid)
-        if self.reporter.report(pod, observed) in TERMINAL:
+        status = self.reporter.report(pod, observed)
+        if status.phase in TERMINAL:
             return None
+        resets = restart_rules.resets(pod, observed, status)
+        if resets:
+            await self._take_away(resets, observed)
+            return 0.0
         actions = plan(granted, observed, host.clock.now(), self._attempts.backoffs, self.prober.health())
         self._attempts.note_waiting(pod, actions)
         if self._remount and not await self._mount():
@@ -134,6 +141,16 @@ class PodSync:
             killings.append(killing.kill_container(self._host, pod, found, observed, grace, kill.message))
         await killing.together(killings)
 
+    async def _take_away(self, resets: tuple[Reset, ...], observed: ObservedPod) -> None:
+        """One after another, without grace; their logs stay."""
+        host = self._host
+        await self.reporter.told(self._pod)
+        for reset in resets:
+            if reset.kill:
+                await killing.kill_container(host, self._pod, reset.container, observed, 0, "killing")
+            await host.runtime.remove_container(reset.container.id)
+        await host.pleg.refresh(self._pod.metadata.uid)
+
     async def _make_sandbox(self, pod: Pod, attempt: int) -> bool:
         cgroups, parent = self._host.cgroups, ""
         if cgroups is not None:
@@ -154,8 +171,10 @@ class PodSync:
             await self.reporter.told(pod)
         parent = host.cgroups.path_of(pod.metadata.uid, resources.qos_of(pod)) if host.cgroups is not None else ""
         sandbox = sandbox_config(pod, host.node, ready.sandbox.attempt, host.resolver_of(pod), parent)
-        done = True
-        for start in starts:
+        done, told = True, host.statuses.get(pod.metadata.uid)
+        for wanted in starts:
+            count = max(wanted.restart_count, restart_rules.restarts_told(told, wanted.name))
+            start = replace(wanted, restart_count=count)
             self._attempts.begun(start)
             self._resizer.starts(pod, start)
             try:

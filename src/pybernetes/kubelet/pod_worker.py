@@ -25,7 +25,7 @@ from .pod_states import NEXT, Signal, State
 from .pod_sync import PodSync, deadline_of
 from .resizer import RefuseResize
 from .runtime import RuntimeFailure
-from .status import Reason
+from .status_context import Reason
 from .volumes import VolumeError
 
 log = structlog.get_logger(__name__)

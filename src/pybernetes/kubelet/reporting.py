@@ -6,14 +6,15 @@ Follows     pkg/kubelet/kubelet_pods.go (generateAPIPodStatus).
 
 from __future__ import annotations
 
-from pybernetes.api.models.core_v1 import Pod, PodCondition
+from pybernetes.api.models.core_v1 import Pod, PodCondition, PodStatus
 
 from .attempts import Attempts
 from .host import Host
 from .observed import ObservedPod
 from .prober import Prober
 from .resizer import Resizer
-from .status import Reason, StatusContext, status_of
+from .status import status_of
+from .status_context import Reason, StatusContext
 from .termination import message_of
 
 EVICTED = "Evicted"
@@ -33,8 +34,8 @@ class Reporter:
         self._resizer = resizer
         self._messages: dict[str, str] = {}
 
-    def report(self, pod: Pod, observed: ObservedPod, *, ended: bool = False) -> str:
-        """Has the status written soon; answers the phase."""
+    def report(self, pod: Pod, observed: ObservedPod, *, ended: bool = False) -> PodStatus:
+        """Has the status written soon, and answers it."""
         host = self._host
         self.last = observed
         for container in observed.containers:
@@ -62,7 +63,7 @@ class Reporter:
         status = status_of(self._resizer.as_granted(pod), observed, context)
         if not self.muted:
             host.statuses.set(pod, status)
-        return status.phase
+        return status
 
     async def told(self, pod: Pod) -> None:
         """Returns once the API shows what was reported last; one that does not answer is not waited for long."""

@@ -20,7 +20,7 @@ from .pod_share import PodShare, share_of
 from .resizing import Allocation, Progress, Update
 from .resources import PodResources
 from .runtime import Resources, RuntimeFailure
-from .status import Reason
+from .status_context import Reason
 
 RefuseResize = Callable[[Pod], Reason | None]
 

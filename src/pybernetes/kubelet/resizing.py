@@ -19,7 +19,7 @@ from . import resources
 from .observed import ObservedPod
 from .resources import PodResources
 from .runtime import Resources
-from .status import Reason
+from .status_context import Reason
 
 PENDING = "PodResizePending"
 IN_PROGRESS = "PodResizeInProgress"
