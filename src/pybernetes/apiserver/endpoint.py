@@ -16,7 +16,7 @@ from pybernetes.api.clock import Clock
 from pybernetes.api.meta import copy_of
 from pybernetes.api.patch.managed import Managers
 from pybernetes.api.schema import Shape
-from pybernetes.api.schema.hollow import hollowed, may_be_hollow
+from pybernetes.api.schema.hollow import hollowed, may_be_hollow, states_empty
 from pybernetes.apiserver.answers import list_answer, object_answer
 from pybernetes.apiserver.applying import applied, completed, converted, read_configuration
 from pybernetes.apiserver.contexts import context_of
@@ -176,13 +176,15 @@ class Endpoint:
         documents = iter([first])
         pinned = bool(first["metadata"].get("resourceVersion"))
         emptied, hollow = self._emptied(call.request), self._hollowed(call.request)
+        raises = bool(self.resource.compared_exactly) and _states_empty(call.request)
+        raises = raises and self._states_empty(parse_body(call.request))
 
         def propose(current: StoredObject) -> Proposal:
             document = next(documents, None)
             if document is None:
                 document = self._decode(call.request)
             document.setdefault("metadata", {})
-            return Proposal(document, pinned, emptied=emptied, hollowed=hollow)
+            return Proposal(document, pinned, emptied=emptied, hollowed=hollow, raises_generation=raises)
 
         return await self._write(call, propose, rule)
 
@@ -211,7 +213,13 @@ class Endpoint:
             call.request.warnings[:] = read.warnings
             read.document.setdefault("metadata", {})
             hollow = self._hollow_fields(patched) if states_empty else ()
-            return Proposal(read.document, by_patch=True, emptied=stated(patched, null_lists), hollowed=hollow)
+            return Proposal(
+                read.document,
+                by_patch=True,
+                emptied=stated(patched, null_lists),
+                hollowed=hollow,
+                raises_generation=states_empty and self._states_empty(patched),
+            )
 
         return await self._write(call, propose, rule)
 
@@ -248,7 +256,14 @@ class Endpoint:
         def propose(current: StoredObject) -> Proposal:
             live = registry.fresh_document_of(current)
             document, managers = made(live)
-            return Proposal(document, pinned, managers, by_patch=True, live=self._given_away(live))
+            return Proposal(
+                document,
+                pinned,
+                managers,
+                by_patch=True,
+                live=self._given_away(live),
+                raises_generation=self._states_empty(configuration.document),
+            )
 
         return await self._write(call, propose, rule, context)
 
@@ -291,6 +306,11 @@ class Endpoint:
     def _hollow_fields(self, document: Document) -> Sequence[Steps]:
         """Of what was sent; a custom kind's stored objects keep their empty lists."""
         return () if self.resource.custom is not None else hollowed(self.shape.definition.id, document)
+
+    def _states_empty(self, document: Document) -> bool:
+        """What was sent states an empty list or map where that counts as a change."""
+        exactly = self.resource.compared_exactly
+        return bool(exactly) and states_empty(self.shape.definition.id, document, exactly)
 
     def _tell(self, audited: Audited, document: Document) -> None:
         """With defaults, as upstream's decoder fills them in."""

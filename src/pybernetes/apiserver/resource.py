@@ -313,6 +313,10 @@ class Resource:
     generation: Callable[[Document, Document], bool] | None = None
     """(new, old) → whether the change raises metadata.generation (``spec_changed``); None: the kind keeps none."""
 
+    compared_exactly: str = ""
+    """The field whose empty lists and maps raise the generation when they are stated: upstream takes one for another
+    value than none."""
+
     columns: Sequence[Column] = ()
     row_order: Callable[[Document], Any] | None = None
     """The sort key of a table's rows, for kinds that are not shown in the order of their keys."""

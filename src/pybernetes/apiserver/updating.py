@@ -51,6 +51,8 @@ class Proposal(msgspec.Struct, frozen=True):
     """Lists that are stated to be empty and not only left out, of those that are null when nobody states them."""
     hollowed: Sequence[Steps] = ()
     """Fields that are managed as a whole and within which a list or a map is stated to be empty."""
+    raises_generation: bool = False
+    """Whatever the rule says that compares what is stored."""
 
 
 Propose = Callable[[StoredObject], Proposal]
@@ -88,7 +90,7 @@ class Updating(Storage):
             try:
                 rule.prepare(new, old, context)
                 if rule.subresource != STATUS:
-                    self._raise_generation(new, old)
+                    self._raise_generation(new, old, proposal)
                 self._reject(name, rule.problems(Models(new, old, self._model)))
                 context.warnings.extend(rule.warnings(new, old))
                 await judge.validate(self._about(attributes, new))
@@ -193,9 +195,9 @@ class Updating(Storage):
                 managers = {}
         tracking.record(new, managers)
 
-    def _raise_generation(self, new: Document, old: Document) -> None:
+    def _raise_generation(self, new: Document, old: Document, proposal: Proposal) -> None:
         rule = self.rules.generation
-        if rule is not None and rule(new, old):
+        if rule is not None and (proposal.raises_generation or rule(new, old)):
             new["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
 
     async def _replace(

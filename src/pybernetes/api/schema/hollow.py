@@ -25,6 +25,11 @@ def hollowed(id: str, document: Any) -> tuple[Steps, ...]:
     return tuple(_finder(id)(document, ()))
 
 
+def states_empty(id: str, document: Any, name: str) -> bool:
+    """Whether any list or map in one field of a document is stated to be empty, the field itself, too."""
+    return isinstance(document, dict) and name in document and _holds_empty(id, {name: document[name]})
+
+
 def may_be_hollow(id: str, body: bytes) -> bool:
     """Whether a text may state one of the lists or maps in question to be empty: cheaper than reading it."""
     pattern = _pattern(id)

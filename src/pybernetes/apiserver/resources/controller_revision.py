@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from pybernetes.api.fields import FieldError, at, is_dns_subdomain, required
+from pybernetes.api.fields import FieldError, at, invalid, is_dns_subdomain, required
 from pybernetes.api.kinds import info_of
 from pybernetes.api.models.apps_v1 import ControllerRevision
 from pybernetes.apiserver.columns import AGE, NAME, NONE
 from pybernetes.apiserver.resource import Column, Document, Resource
 from pybernetes.apiserver.resources.cells import number_column
-from pybernetes.apiserver.validation.metadata import check_metadata, check_metadata_update
-from pybernetes.apiserver.validation.simple import check_not_negative, check_unchanged
+from pybernetes.apiserver.validation.metadata import IMMUTABLE, check_metadata, check_metadata_update
+from pybernetes.apiserver.validation.simple import check_not_negative
 
 
 def validate(revision: ControllerRevision) -> Iterator[FieldError]:
@@ -34,7 +34,8 @@ def _check_revision(revision: ControllerRevision) -> Iterator[FieldError]:
 def validate_update(new: ControllerRevision, old: ControllerRevision) -> Iterator[FieldError]:
     yield from check_metadata_update(new.metadata, old.metadata)
     yield from _check_revision(new)
-    yield from check_unchanged(new.data, old.data, at.data)
+    if new.data != old.data:
+        yield invalid(at.data, new.data, IMMUTABLE)
 
 
 def _controller(revision: Document, now: datetime) -> str:

@@ -165,6 +165,7 @@ NETWORK_POLICIES = Resource(
     judges_updates_alone=True,
     warnings=warnings,
     generation=spec_changed,
+    compared_exactly="spec",
     columns=(
         NAME,
         Column("Pod-Selector", lambda policy, now: format_selector((policy.get("spec") or {}).get("podSelector"))),

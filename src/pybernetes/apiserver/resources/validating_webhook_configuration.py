@@ -30,6 +30,7 @@ VALIDATING_WEBHOOK_CONFIGURATIONS = Resource(
     judges_updates_alone=True,
     warnings=warnings_of,
     generation=webhooks_changed,
+    compared_exactly="webhooks",
     columns=COLUMNS,
     allows_unconditional_update=False,
 )
