@@ -356,15 +356,14 @@ def test_a_failing_readiness_probe_takes_the_pod_out_of_its_service(space: Space
     ports = [{"name": "web", "containerPort": 8080}]
     space.apply(service("web", "web"))
     space.start(pod("web", container(script, readinessProbe=probe, ports=ports)))
-    about = ("endpointslice", "-l", "kubernetes.io/service-name=web")
-    space.wait("--for=jsonpath={.endpoints[0].conditions.ready}=true", *about)
+    space.until_endpoints("web", 1)
     space.run("web", "rm /www/ready")
-    space.wait("--for=jsonpath={.endpoints[0].conditions.ready}=false", *about)
+    space.until_endpoints("web", 0)
     status = space.status("web")
     assert (status["ready"], status["restartCount"]) == (False, 0)
     space.until_told("web", "Unhealthy", "Readiness probe failed: HTTP probe failed with statuscode: 404")
     space.run("web", "echo ok > /www/ready")
-    space.wait("--for=jsonpath={.endpoints[0].conditions.ready}=true", *about)
+    space.until_endpoints("web", 1)
 
 
 def test_a_startup_probe_holds_back_the_others(space: Space) -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from pybernetes.controllers import ControllerManager
 
-PATIENCE = 5.0
+PATIENCE = 20.0
 
 
 def served(layout: Layout, manager: ControllerManager) -> AbstractAsyncContextManager[None]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from pybernetes.cli.layout import Layout
 
-CONNECT_SECONDS = 2.0
+CONNECT_SECONDS = 15.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -173,7 +173,7 @@ class Containerd:
             self._process = None
         return remains.running(self.configuration.pid_file, str(self.configuration.file))
 
-    async def start(self, *, timeout: float = 30.0) -> int:
+    async def start(self, *, timeout: float = 120.0) -> int:
         """Bring it up, or adopt the one that runs; return its process id once it answers."""
         pid = self.running_pid()
         if pid is None:

@@ -29,8 +29,8 @@ from pybernetes.cli.scheduling import check_scheduling, choose_scheduling
 from pybernetes.cli.secure_ports import choose_secure_ports
 from pybernetes.cli.serving import check_serving, choose_serving
 
-READY_SECONDS = 60.0
-NODE_SECONDS = 90.0
+READY_SECONDS = 240.0
+NODE_SECONDS = 300.0
 TOO_MANY_STARTS = 4
 
 EPILOG = """\b

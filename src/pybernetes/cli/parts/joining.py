@@ -19,7 +19,7 @@ from pybernetes.cli.problems import Problem
 from pybernetes.client import Client, Unreachable
 
 SIGNER = "kubernetes.io/kube-apiserver-client-kubelet"
-SIGNING_SECONDS = 30.0
+SIGNING_SECONDS = 120.0
 RENEW_BEFORE = timedelta(days=30)
 
 
