@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from controllers.make import deployment
+from pybernetes import testing
 from pybernetes.api.models import core_v1, meta_v1
 from pybernetes.testing.cluster import Cluster, LeakedTasks, NotSettled
 
@@ -96,6 +99,26 @@ async def test_a_manifest_can_be_applied_as_text(cluster: Cluster) -> None:
     )
     assert team.metadata.uid
     assert (settings.metadata.namespace, settings.data) == ("default", {"colour": "blue"})
+
+
+async def test_the_example_of_the_users_page_runs_as_it_stands(cluster: Cluster) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "testing.md").read_text()
+    names: dict[str, Any] = {}
+    exec(page.partition("# test_web.py\n")[2].partition("```")[0], names)
+    await names["test_a_deleted_pod_is_replaced"](cluster)
+
+
+def test_the_package_has_what_users_need_and_nothing_else() -> None:
+    assert testing.Cluster is Cluster
+    assert {name: getattr(testing, name).__module__ for name in testing.__all__} == {
+        "Cluster": "pybernetes.testing.cluster",
+        "Deadlock": "pybernetes.testing.loop",
+        "LeakedTasks": "pybernetes.testing.cluster",
+        "NotSettled": "pybernetes.testing.cluster",
+        "VirtualLoop": "pybernetes.testing.loop",
+    }
+    with pytest.raises(AttributeError, match=r"module 'pybernetes\.testing' has no attribute 'Clusters'"):
+        _ = testing.Clusters
 
 
 @pytest.mark.cluster(nodes=0, simulated_nodes=100)

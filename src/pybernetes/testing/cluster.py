@@ -28,6 +28,7 @@ from pybernetes.api.errors import ApiError
 from pybernetes.api.features import GENERIC_WORKLOAD, NONE, Features
 from pybernetes.api.meta import Key
 from pybernetes.api.models import apps_v1, core_v1
+from pybernetes.api.schema import shape_of
 from pybernetes.client import Client, Informers, Transport, key_of
 from pybernetes.client.mutation import MutationDetection
 from pybernetes.controllers import CONTROLLERS, ControllerManager, select
@@ -298,10 +299,12 @@ class Cluster:
 
 
 def _model_of(document: dict[str, Any]) -> Any:
+    """As the API server reads what people write: `cpu: 1` is an amount, too."""
     info = kinds.by_api_version(document["apiVersion"], document["kind"])
     if info.namespaced:
         document = {**document, "metadata": {"namespace": "default", **document["metadata"]}}
-    return codec.from_document(info.model, document)
+    shape = shape_of(info.group, info.version, info.kind)
+    return codec.from_document(info.model, shape.read(document).document)
 
 
 def _described(pods: Sequence[core_v1.Pod]) -> str:
