@@ -127,6 +127,22 @@ async def test_http_answers_below_400_are_success() -> None:
         assert elsewhere == Finding(GOOD, "Probe terminated redirects, Response body: 302: Found", warning=True)
 
 
+async def test_a_server_that_speaks_no_tls_or_nothing_at_all_is_failure() -> None:
+    async with http_server() as port:
+        plain = await run(Probe(http_get=HTTPGetAction(port=port, scheme="HTTPS")))
+    expected = f'Get "https://127.0.0.1:{port}/": http: server gave HTTP response to HTTPS client'
+    assert plain == Finding(BAD, expected)
+
+    def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    server = await asyncio.start_server(hang_up, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        silent = await run(Probe(http_get=HTTPGetAction(port=port)))
+    assert silent.verdict is BAD
+
+
 async def test_a_port_where_nobody_listens_is_failure() -> None:
     async with http_server() as port:
         pass

@@ -136,6 +136,10 @@ def http_url(action: HTTPGetAction, host: str, port: int) -> str:
     return f"{scheme}://{shown}:{port}{path if path.startswith('/') else '/' + path}"
 
 
+_NOT_TLS = frozenset({"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG"})
+"""What reading plain HTTP as TLS ends with."""
+
+
 @cache
 def _insecure() -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -163,6 +167,10 @@ async def http_get(url: str, headers: Mapping[str, str], timeout: float) -> tupl
         return None, f'Get "{url}": stopped after 10 redirects'
     except TimeoutError:
         return None, f'Get "{url}": context deadline exceeded (Client.Timeout exceeded while awaiting headers)'
+    except aiohttp.ClientConnectorSSLError as error:
+        return None, f'Get "{url}": {_why_insecure(error.os_error)}'
+    except aiohttp.ServerDisconnectedError:
+        return None, f'Get "{url}": EOF'
     except aiohttp.ClientConnectorError as error:
         host = f"{error.host}:{error.port}"
         return (
@@ -176,6 +184,13 @@ async def http_get(url: str, headers: Mapping[str, str], timeout: float) -> tupl
 def _why(error: OSError) -> str:
     """In the kernel's words, as upstream has them."""
     return os.strerror(error.errno).lower() if error.errno else str(error)
+
+
+def _why_insecure(error: OSError) -> str:
+    """TLS counts its errors for itself: its numbers are not the kernel's."""
+    if isinstance(error, ssl.SSLError) and error.reason in _NOT_TLS:
+        return "http: server gave HTTP response to HTTPS client"
+    return str(error)
 
 
 async def run_tcp(action: TCPSocketAction, target: Target, timeout: float) -> Finding:
