@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from apiserver.serving import CONFIG_MAPS, PARTIAL, PODS, TABLE, Talk, config_map, pod, serving
 from pybernetes.apiserver import answers
 from pybernetes.apiserver.list_options import ContinueToken
+from pybernetes.apiserver.protobuf import MEDIA_TYPE
 
 
 async def _made(talk: Talk, *names: str, **labels: str) -> None:
@@ -257,3 +259,22 @@ async def test_a_field_selector_that_says_nothing_selects_everything() -> None:
             await talk.post(CONFIG_MAPS, config_map(f"c{number}"))
         page = await talk.get(CONFIG_MAPS, limit="1", fieldSelector=",")
         assert page.body["metadata"]["remainingItemCount"] == 1
+
+
+@pytest.mark.parametrize("accept", [MEDIA_TYPE, TABLE, PARTIAL.replace("Metadata;", "MetadataList;"), "application/yaml"])
+async def test_while_a_long_list_is_made_others_are_served(accept: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(answers, "TURN", 2)
+    monkeypatch.setattr(answers, "FEW", 2)
+    async with serving() as talk:
+        await _made(talk, "a", "b", "c", "d", "e")
+        ended: list[str] = []
+
+        async def ask(path: str, accept: str) -> bytes:
+            answer = await talk.get(path, accept)
+            ended.append(path)
+            return answer.response.content
+
+        alone = await ask(CONFIG_MAPS, accept)
+        together = await asyncio.gather(ask(CONFIG_MAPS, accept), ask(f"{CONFIG_MAPS}/a", "application/json"))
+        assert ended == [CONFIG_MAPS, f"{CONFIG_MAPS}/a", CONFIG_MAPS]
+        assert together[0] == alone

@@ -119,7 +119,7 @@ class ComponentStatuses:
         answers = await asyncio.gather(*(check() for check in self._checks.values()))
         objects = [self._object(name, health) for name, health in zip(self._checks, answers, strict=True)]
         chosen = [one for one in objects if selection.matches(one)]
-        return list_answer(call.request, self._view, chosen, {}, self._clock.now())
+        return await list_answer(call.request, self._view, chosen, {}, self._clock.now())
 
     def _object(self, name: str, health: Health) -> StoredObject:
         condition = {"type": "Healthy", "status": "True" if health.healthy else "False"}

@@ -117,7 +117,7 @@ class Creating(Storage):
         author = tracking.author_of(self.info, context, "")
         try:
             if self._custom is not None:
-                self._check_reset_status(document, {})
+                self._check_reset(document, {}, "")
             managers = self.newcomers.managers(document, author, sent)
         except PatchError:
             return {}

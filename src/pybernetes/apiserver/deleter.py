@@ -57,7 +57,7 @@ class Deleter:
         selection = select(self._view, self._namespace(call), "", listing)
         page = await self._lister.list(self._namespace(call), listing, selection)
         await self._registry.delete_all(tuple(page.found), options, context)
-        return list_answer(call.request, self._view, page.found, page.metadata, context.now)
+        return await list_answer(call.request, self._view, page.found, page.metadata, context.now)
 
     def _status_of(self, name: str, deleted: Deleted) -> Document:
         details = {"name": name, "kind": self._info.plural}

@@ -130,7 +130,7 @@ class Endpoint:
         options = read_options(call.request)
         selection = select(self.view, self._namespace(call), "", options)
         page = await self._lister.list(self._namespace(call), options, selection)
-        return list_answer(call.request, self.view, page.found, page.metadata, self._clock.now())
+        return await list_answer(call.request, self.view, page.found, page.metadata, self._clock.now())
 
     async def watch(self, call: Call) -> ApiResponse:
         options = read_options(call.request)

@@ -117,6 +117,12 @@ Change = Callable[[Document, Managers, Author], Wanted]
 """From the Scale as it is, with its managers. Raises to refuse."""
 
 
+_UNKNOWN = (
+    "no kind is registered for the type v1.Scale in scheme "
+    '"k8s.io/apiextensions-apiserver/pkg/apiserver/customresource_handler.go:781"'
+)
+
+
 class ScaleDoor:
     """``context_of`` is how the endpoint reads a request's context."""
 
@@ -143,7 +149,7 @@ class ScaleDoor:
         return self._answer(call.request, stored)
 
     async def update(self, call: Call) -> ApiResponse:
-        decoded = decode(call.request, SHAPE, SCALE)
+        decoded = self._decoded(call.request)
         call.request.warnings.extend(decoded.warnings)
         wanted = decoded.document
         check_place(wanted.setdefault("metadata", {}), call.info.namespace, call.info.name)
@@ -152,6 +158,15 @@ class ScaleDoor:
             return Wanted(wanted, updated(shown, wanted, managers, _typed(), author))
 
         return await self._write(call, change, pinned=bool(wanted["metadata"].get("resourceVersion")))
+
+    def _decoded(self, request: ApiRequest) -> Decoded:
+        """Servers of custom resources know no Scale by which to say what is wrong."""
+        try:
+            return decode(request, SHAPE, SCALE)
+        except ApiError as error:
+            if error.code != 400 or self._registry.resource.custom is None:
+                raise
+            raise errors.bad_request(_UNKNOWN) from error
 
     async def patch(self, call: Call) -> ApiResponse:
         request = call.request

@@ -58,6 +58,10 @@ def forget_what_the_server_sets(metadata: Document) -> None:
         metadata.pop(owned, None)
 
 
+_NOT_RESET = frozenset(("apiVersion", "kind", "metadata", "status"))
+"""Through the door of the status; the metadata is a resource's own in any case."""
+
+
 class Storage:
     def __init__(
         self,
@@ -128,13 +132,14 @@ class Storage:
     def newcomers(self) -> Newcomers:
         return Newcomers(self.typed, self.kept_through(""))
 
-    def _check_reset_status(self, new: Document, live: Document) -> None:
-        """Nobody judges the status that a custom resource's main door resets. Raises PatchError for one that cannot be
-        taken apart: nobody manages anything then."""
-        status = new.get("status")
-        if status is None or not self._has_status or status == live.get("status"):
+    def _check_reset(self, new: Document, live: Document, subresource: str) -> None:
+        """Nobody judges what a door of a custom resource resets. Raises PatchError where that cannot be taken apart:
+        nobody manages anything then."""
+        if not self._has_status or subresource not in ("", "status"):
             return
-        wrong = checking.problems({"status": status}, self.typed.kind)
+        names = ("status",) if not subresource else new.keys() - _NOT_RESET
+        reset = {name: new[name] for name in names if name in new and new[name] != live.get(name)}
+        wrong = checking.problems(reset, self.typed.kind) if reset else None
         if wrong:
             raise PatchError(checking.joined(wrong))
 

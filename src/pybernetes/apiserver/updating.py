@@ -185,8 +185,8 @@ class Updating(Storage):
             keep = self.kept_through(subresource)
             tracking.put(new, before)
             try:
-                if self._custom is not None and not subresource:
-                    self._check_reset_status(new, old)
+                if self._custom is not None:
+                    self._check_reset(new, old, subresource)
                 managers = updated(old, new, managers, self.typed, author, keep)
                 changed = (*unstated(old, proposal.emptied), *proposal.hollowed)
                 if changed:

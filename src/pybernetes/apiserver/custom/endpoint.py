@@ -17,12 +17,12 @@ from pybernetes.apiserver.answers import list_answer
 from pybernetes.apiserver.custom.scales import at
 from pybernetes.apiserver.custom.version import CustomVersion
 from pybernetes.apiserver.custom.watching import ConvertedWatch
-from pybernetes.apiserver.decoding import Decoded, identity_problem, parse_body, unrecognized
+from pybernetes.apiserver.decoding import Decoded, cannot_be_handled, identity_problem, parse_body, unrecognized
 from pybernetes.apiserver.discovery.served import version_rank
 from pybernetes.apiserver.endpoint import Endpoint
 from pybernetes.apiserver.http import ApiRequest, ApiResponse, no_such_page
 from pybernetes.apiserver.list_options import read_options
-from pybernetes.apiserver.negotiation import watch_media_of
+from pybernetes.apiserver.negotiation import Encoding, encoding_of_body, watch_media_of
 from pybernetes.apiserver.options import ServerOptions
 from pybernetes.apiserver.patching import Patch, PatchType
 from pybernetes.apiserver.registry import Registry
@@ -30,6 +30,7 @@ from pybernetes.apiserver.resource import Document
 from pybernetes.apiserver.routes import Call, Handler
 from pybernetes.apiserver.selection import Selection, candidates, select
 from pybernetes.apiserver.watch_lines import lines_for
+from pybernetes.apiserver.write_options import FieldValidation, field_validation
 
 _PATCHES = (PatchType.JSON, PatchType.MERGE, PatchType.APPLY)
 _ACROSS_NAMESPACES = frozenset(("list", "watch"))
@@ -100,7 +101,7 @@ class CustomEndpoint(Endpoint):
         await self._prepare_selection(selection)
         page = await self._lister.list(self._namespace(call), options, selection)
         await self._version.prepare(page.found)
-        return list_answer(call.request, self.view, page.found, page.metadata, self._clock.now())
+        return await list_answer(call.request, self.view, page.found, page.metadata, self._clock.now())
 
     async def watch(self, call: Call) -> ApiResponse:
         if not self._version.waits:
@@ -126,17 +127,16 @@ class CustomEndpoint(Endpoint):
             document = parse_body(request)
         except errors.ApiError:
             return super()._decode(request)
-        self._check_identity(document, request.body)
+        self._check_identity(document, request)
         return super()._decode(request)
 
-    def _check_identity(self, document: Any, body: bytes) -> None:
+    def _check_identity(self, document: Any, request: ApiRequest) -> None:
         """What a body says it is; upstream lets another kind come as far as validation."""
-        if not isinstance(document, dict | None) or not isinstance((document or {}).get("kind") or "", str):
+        if identity_problem({} if document is None else document):
             return
         version, kind = (document or {}).get("apiVersion") or "", (document or {}).get("kind") or ""
         if not kind:
-            why = f"Object 'Kind' is missing in '{body.decode('utf-8', 'replace')}'"
-            raise errors.bad_request(unrecognized(self.info, why, body))
+            raise errors.bad_request(self._without_kind(document, request))
         if version != self.info.api_version:
             wanted = self.info.api_version
             raise errors.bad_request(
@@ -147,6 +147,15 @@ class CustomEndpoint(Endpoint):
             name = metadata.get("name", "") if isinstance(metadata, dict) else ""
             problem = invalid("kind", kind, f"must be {self.info.kind}")
             raise errors.invalid(self.info.group, kind, name, [problem])
+
+    def _without_kind(self, document: Any, request: ApiRequest) -> str:
+        """Who looks at the fields of a body sees it as it was sent."""
+        text, body = request.body.decode("utf-8", "replace"), request.body
+        if field_validation(request) is not FieldValidation.IGNORE:
+            return unrecognized(self.info, f"Object 'Kind' is missing in '{text}'", body)
+        if encoding_of_body(request) is not Encoding.JSON:
+            text = _sorted_text(document)
+        return cannot_be_handled(self.info, f"Object 'Kind' is missing in '{text}'")
 
     def _conform_patched(self, patch: Patch, patched: Document, live: Document) -> Decoded:
         wrong = identity_problem(patched)
