@@ -261,7 +261,9 @@ async def test_a_field_selector_that_says_nothing_selects_everything() -> None:
         assert page.body["metadata"]["remainingItemCount"] == 1
 
 
-@pytest.mark.parametrize("accept", [MEDIA_TYPE, TABLE, PARTIAL.replace("Metadata;", "MetadataList;"), "application/yaml"])
+@pytest.mark.parametrize(
+    "accept", [MEDIA_TYPE, TABLE, PARTIAL.replace("Metadata;", "MetadataList;"), "application/yaml"]
+)
 async def test_while_a_long_list_is_made_others_are_served(accept: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(answers, "TURN", 2)
     monkeypatch.setattr(answers, "FEW", 2)
