@@ -19,6 +19,7 @@ from pybernetes.kubelet.runtime import (
     Capabilities,
     ContainerConfig,
     ContainerSecurity,
+    ContainerUser,
     Credentials,
     Device,
     DnsConfig,
@@ -35,6 +36,7 @@ from pybernetes.kubelet.runtime import (
     PullFailed,
     Resources,
     RuntimeFailure,
+    RuntimeHandler,
     SandboxConfig,
     SandboxSecurity,
     SeccompProfile,
@@ -278,3 +280,32 @@ def test_a_container_that_ended_before_it_ran_began_at_the_epoch() -> None:
     )
     assert status.started_at == datetime(1970, 1, 1, tzinfo=UTC)
     assert status.finished_at == datetime(1970, 1, 1, 0, 0, 2, tzinfo=UTC)
+
+
+def test_what_a_runtime_can_is_read_from_its_status_and_not_guessed() -> None:
+    silent = cri_convert.runtime_status(pb.StatusResponse(runtime_handlers=[pb.RuntimeHandler(name="runc")]))
+    assert silent.strict_groups is None
+    assert silent.handlers == (RuntimeHandler("runc"),)
+    features = pb.RuntimeHandlerFeatures(recursive_read_only_mounts=True)
+    able = pb.StatusResponse(
+        runtime_handlers=[pb.RuntimeHandler(name="", features=features)],
+        features=pb.RuntimeFeatures(supplemental_groups_policy=True),
+    )
+    assert cri_convert.runtime_status(able).strict_groups is True
+    assert cri_convert.runtime_status(able).handlers == (RuntimeHandler("", True, False),)
+
+
+def test_strict_groups_and_recursive_mounts_are_asked_for() -> None:
+    security = ContainerSecurity(supplemental_groups=(7,), strict_groups=True)
+    mount = Mount("/a", "/b", read_only=True, recursive_read_only=True)
+    message = cri_convert.container_config(ContainerConfig("a", "b", security=security, mounts=(mount,)))
+    assert message.linux.security_context.supplemental_groups_policy == pb.Strict
+    assert message.mounts[0].recursive_read_only
+    plain = cri_convert.sandbox_config(SandboxConfig("a", "b", "c"))
+    assert plain.linux.security_context.supplemental_groups_policy == pb.Merge
+
+
+def test_who_a_container_runs_as_is_told_where_the_runtime_says_so() -> None:
+    user = pb.ContainerUser(linux=pb.LinuxContainerUser(uid=1, gid=2, supplemental_groups=[3]))
+    assert cri_convert.container_status(pb.ContainerStatus(id="a", user=user)).user == ContainerUser(1, 2, (3,))
+    assert cri_convert.container_status(pb.ContainerStatus(id="a")).user is None

@@ -7,11 +7,13 @@ from datetime import timedelta
 import msgspec
 
 from kubelet.observations import NOW, declared
+from pybernetes.api.models import core_v1
 from pybernetes.api.models.core_v1 import NodeStatus
 from pybernetes.kubelet import admission, node_status
 from pybernetes.kubelet.configuration import NodeConfiguration, Taint
 from pybernetes.kubelet.machine import HOLLOW
 from pybernetes.kubelet.node_status import Readings
+from pybernetes.kubelet.runtime import RuntimeHandler
 
 NODE = NodeConfiguration("n1", addresses=("10.0.0.1",), labels={"zone": "a"}, taints=(Taint("k", "NoSchedule"),))
 
@@ -88,9 +90,25 @@ def test_pods_that_cannot_run_here_are_refused() -> None:
     assert reason() is None
     assert reason(node_selector={"zone": "b"}) == "NodeAffinity"
     assert reason(node_selector={"kubernetes.io/os": "windows"}) == "PodOSSelectorNodeLabelDoesNotMatch"
+    strict = core_v1.PodSecurityContext(supplemental_groups_policy="Strict")
+    assert reason(security_context=strict) == "SupplementalGroupsPolicyNotSupported"
+    able = admission.refusal(declared(security_context=strict), [], allocatable, labels, strict_groups=True)
+    assert able is None
     full = admission.refusal(declared(), [declared()], allocatable, labels)
     assert full is not None
     assert full.reason == "OutOfpods"
+
+
+def test_what_the_runtime_says_of_itself_is_shown_and_nothing_else() -> None:
+    silent = status(Readings(handlers=[RuntimeHandler("runc")]))
+    assert silent.features is None
+    assert [(one.name, one.features) for one in silent.runtime_handlers] == [("runc", None)]
+    told = status(Readings(handlers=[RuntimeHandler("", True, False)], strict_groups=True))
+    assert told.features is not None
+    assert told.features.supplemental_groups_policy is True
+    (handler,) = told.runtime_handlers
+    assert handler.features is not None
+    assert (handler.features.recursive_read_only_mounts, handler.features.user_namespaces) == (True, False)
 
 
 def test_resources_that_others_gave_the_node_stay() -> None:

@@ -24,6 +24,7 @@ from pybernetes.api.models.core_v1 import (
 )
 from pybernetes.api.models.meta_v1 import ObjectMeta
 from pybernetes.kubelet.configuration import Paths
+from pybernetes.kubelet.runtime import RuntimeHandler
 from pybernetes.kubelet.volumes import VolumeContext, VolumeError, host_path, subpath
 from pybernetes.kubelet.volumes.manager import Volumes
 from pybernetes.kubelet.volumes.mounter import PlainDirectories
@@ -301,12 +302,12 @@ async def test_a_subpath_expression_is_expanded(world: World) -> None:
     mounted = await world.volumes.mount_all(world.pod, world.context)
     container = world.pod.spec.containers[0]
     container.volume_mounts = [VolumeMount(name="data", mount_path="/logs", sub_path_expr="$(NAME)", read_only=True)]
-    (mount,) = world.volumes.container_mounts(world.pod, container, mounted, {"NAME": "mine"})
+    (mount,) = world.volumes.container_mounts(world.pod, container, mounted, {"NAME": "mine"}, RuntimeHandler(""))
     assert (mount.container_path, mount.read_only) == ("/logs", True)
     assert (mounted["data"].path / "mine").is_dir()
     for variables in ({}, {"NAME": ""}):
         with pytest.raises(VolumeError, match=r"^missing value for NAME$"):
-            world.volumes.container_mounts(world.pod, container, mounted, variables)
+            world.volumes.container_mounts(world.pod, container, mounted, variables, RuntimeHandler(""))
 
 
 async def test_directories_of_unknown_pods_are_orphans(world: World) -> None:

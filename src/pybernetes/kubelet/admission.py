@@ -25,8 +25,11 @@ def refusal(
     allocatable: Mapping[str, str],
     labels: Mapping[str, str],
     unsafe_sysctls: tuple[str, ...] = (),
+    *,
+    strict_groups: bool = False,
 ) -> Reason | None:
-    """Why the node does not take the pod, or None. `others` are the pods it has taken."""
+    """Why the node does not take the pod, or None. `others` are the pods it has taken; `strict_groups` says that its
+    runtime can leave out the groups of images."""
     if pod.spec.os is not None and pod.spec.os.name not in ("", "linux"):
         return Reason("PodOSNotSupported", "Failed to admit pod as the OS field doesn't match node OS")
     wanted_os = pod.spec.node_selector.get("kubernetes.io/os")
@@ -35,8 +38,7 @@ def refusal(
             "PodOSSelectorNodeLabelDoesNotMatch",
             "Failed to admit pod as the `kubernetes.io/os` label doesn't match node label",
         )
-    strict = pod.spec.security_context is not None and pod.spec.security_context.supplemental_groups_policy == "Strict"
-    if strict:
+    if security.wants_strict_groups(pod) and not strict_groups:
         return Reason(
             "SupplementalGroupsPolicyNotSupported", "SupplementalGroupsPolicy=Strict is not supported in this node"
         )

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from pybernetes.api.models.core_v1 import Container, Pod
+from pybernetes.api.models.core_v1 import Container, Pod, VolumeMount
 
 from . import expansion, hosts, plan, resources, security
 from .configuration import NodeConfiguration
@@ -26,6 +26,7 @@ from .runtime import (
     MountPropagation,
     PortMapping,
     Resources,
+    RuntimeHandler,
     SandboxConfig,
     labels,
 )
@@ -150,6 +151,10 @@ def mount_of(path: Path, container_path: str, read_only: bool, propagation: str 
         read_only=read_only,
         propagation=_PROPAGATION.get(propagation or "", MountPropagation.PRIVATE),
     )
+
+
+def recursively_read_only(wanted: VolumeMount, handler: RuntimeHandler) -> bool:
+    return wanted.recursive_read_only in ("Enabled", "IfPossible") and bool(handler.recursive_read_only)
 
 
 def ephemeral_as_container(pod: Pod, name: str) -> Container:

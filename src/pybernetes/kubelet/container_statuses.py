@@ -21,15 +21,19 @@ from pybernetes.api.models.core_v1 import (
     ContainerStateTerminated,
     ContainerStateWaiting,
     ContainerStatus,
+    ContainerUser,
+    LinuxContainerUser,
     Pod,
     PodStatus,
+    VolumeMount,
     VolumeMountStatus,
 )
 
 from . import restart_rules
-from .container_config import ephemeral_as_container
+from .container_config import ephemeral_as_container, recursively_read_only
 from .observed import ObservedContainer, ObservedPod
 from .runtime import ContainerState as RuntimeState
+from .runtime import RuntimeHandler
 from .status_context import Reason, StatusContext
 
 NOTHING = ContainerState()
@@ -90,7 +94,7 @@ class _View:
         reason = self.context.reasons.get(container.name)
         if reason is not None and not self.context.ended and not (found and found[0].running):
             status = _to_wait(status, reason)
-        return msgspec.structs.replace(status, volume_mounts=_volume_mounts(container))
+        return msgspec.structs.replace(status, volume_mounts=self._volume_mounts(container))
 
     def _absent(self, container: Container, old: ContainerStatus | None) -> ContainerStatus:
         fresh = ContainerStatus(
@@ -139,7 +143,20 @@ class _View:
             container_id=identifier,
             allocated_resources=container.resources.requests,
             resources=msgspec.structs.replace(container.resources, claims=[]),
+            user=_user(newest),
         )
+
+    def _volume_mounts(self, container: Container) -> list[VolumeMountStatus]:
+        able = RuntimeHandler("", recursive_read_only=self.context.recursive_read_only)
+        return [
+            VolumeMountStatus(
+                name=mount.name,
+                mount_path=mount.mount_path,
+                read_only=mount.read_only,
+                recursive_read_only=_recursive(mount, able) if mount.read_only else None,
+            )
+            for mount in container.volume_mounts
+        ]
 
 
 def _taken_away(fresh: ContainerStatus, old: ContainerStatus) -> ContainerStatus:
@@ -217,13 +234,12 @@ def _whole(moment: datetime | None) -> datetime | None:
     return None if moment is None else moment.replace(microsecond=0)
 
 
-def _volume_mounts(container: Container) -> list[VolumeMountStatus]:
-    return [
-        VolumeMountStatus(
-            name=mount.name,
-            mount_path=mount.mount_path,
-            read_only=mount.read_only,
-            recursive_read_only="Disabled" if mount.read_only else None,
-        )
-        for mount in container.volume_mounts
-    ]
+def _recursive(mount: VolumeMount, able: RuntimeHandler) -> str:
+    return "Enabled" if recursively_read_only(mount, able) else "Disabled"
+
+
+def _user(container: ObservedContainer) -> ContainerUser | None:
+    user = container.status.user
+    if user is None:
+        return None
+    return ContainerUser(linux=LinuxContainerUser(uid=user.uid, gid=user.gid, supplemental_groups=list(user.groups)))

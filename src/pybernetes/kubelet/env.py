@@ -8,14 +8,26 @@ Follows     pkg/kubelet/kubelet_pods.go (makeEnvironmentVariables) and pkg/kubel
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from pybernetes.api.errors import ApiError
-from pybernetes.api.models.core_v1 import ConfigMap, Container, EnvFromSource, EnvVar, Pod, Secret, Service
+from pybernetes.api.models.core_v1 import (
+    ConfigMap,
+    Container,
+    EnvFromSource,
+    EnvVar,
+    FileKeySelector,
+    Pod,
+    Secret,
+    Service,
+)
 
-from . import downward, expansion
+from . import downward, env_files, expansion
+
+ReadFile = Callable[[str, str], str]
+"""The text of a volume's file by its path, which cannot lead out of the volume; OSError or ValueError without one."""
 
 
 class ConfigError(Exception):
@@ -38,6 +50,8 @@ class EnvContext:
     allocatable: Mapping[str, str]
     host_ips: tuple[str, ...] = ()
     pod_ips: tuple[str, ...] = ()
+    read_file: ReadFile | None = None
+    """Reads a file of one of the pod's volumes; None where volumes have no files."""
 
 
 async def environment(pod: Pod, container: Container, objects: Objects, context: EnvContext) -> dict[str, str]:
@@ -79,7 +93,23 @@ async def _value_of(
         return await _key(
             objects, "Secret", namespace, secret_ref.name or "", secret_ref.key, bool(secret_ref.optional)
         )
+    if source.file_key_ref is not None:
+        return _from_file(pod, source.file_key_ref, context.read_file)
     raise ConfigError(f"environment variable {variable.name} has a source of a kind that this node does not know")
+
+
+def _from_file(pod: Pod, ref: FileKeySelector, read: ReadFile | None) -> str | None:
+    if read is None:
+        return None
+    if all(volume.name != ref.volume_name for volume in pod.spec.volumes):
+        raise ConfigError(f'cannot find the volume "{ref.volume_name}" referenced by FileKeyRef')
+    try:
+        value = env_files.value_of(read(ref.volume_name, ref.path), ref.key)
+    except (OSError, ValueError) as error:
+        raise ConfigError("couldn't parse env file") from error
+    if value or ref.optional:
+        return value or None
+    raise ConfigError(f'environment variable key "{ref.key}" not found in file "{ref.path}"')
 
 
 async def _key(objects: Objects, kind: str, namespace: str, name: str, key: str, optional: bool) -> str | None:

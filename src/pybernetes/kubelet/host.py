@@ -20,7 +20,7 @@ from .image_manager import ImageManager
 from .logs import LogPlaces
 from .objects import ClusterObjects
 from .pleg import Pleg
-from .runtime import Runtime
+from .runtime import Runtime, RuntimeHandler, RuntimeStatus
 from .status_manager import StatusManager
 from .tokens import ServiceAccountTokens
 from .volumes import VolumeContext
@@ -50,6 +50,7 @@ class Host:
     allocatable: Mapping[str, str] = field(default_factory=dict)
     node_memory: int = 0
     runtime_name: str = "containerd"
+    runtime_status: RuntimeStatus = RuntimeStatus()
 
     def volume_context(self, pod: Pod, directory_of: Callable[[str], Path]) -> VolumeContext:
         return VolumeContext(
@@ -65,16 +66,22 @@ class Host:
             privileged=self.node.privileged_mounts,
         )
 
+    def handler(self, name: str) -> RuntimeHandler:
+        """What the runtime says of one of its handlers."""
+        known = (one for one in self.runtime_status.handlers if one.name == name)
+        return next(known, RuntimeHandler(name))
+
     def ips_of(self, pod: Pod) -> tuple[str, ...]:
         return self.node.addresses if pod.spec.host_network else self.pleg.get(pod.metadata.uid).ips
 
-    def env_context(self, pod: Pod) -> env.EnvContext:
+    def env_context(self, pod: Pod, read_file: env.ReadFile | None) -> env.EnvContext:
         links = pod.spec.enable_service_links is not False
         return env.EnvContext(
             services=env.service_variables(self.services(), pod.metadata.namespace, links),
             allocatable=self.allocatable,
             host_ips=self.node.addresses,
             pod_ips=self.ips_of(pod),
+            read_file=read_file,
         )
 
     def resolver_of(self, pod: Pod) -> dns.Resolver:

@@ -158,6 +158,7 @@ class Kubelet:
         await self._host.pleg.listed.wait()
         version = await self.runtime.version()
         self._host.runtime_name = version.name
+        self._host.runtime_status = await self.runtime.status()
         self._pods.on_change(self._pod_changed)
         await self._pods.synced()
         self._pods_known.set()
@@ -207,7 +208,12 @@ class Kubelet:
         labels = self._agent.current.metadata.labels if self._agent.current is not None else {}
         own = node_status.labels_of(self.node, self._machine)
         return admission.refusal(
-            pod, others, self._host.allocatable, {**own, **labels}, self.node.allowed_unsafe_sysctls
+            pod,
+            others,
+            self._host.allocatable,
+            {**own, **labels},
+            self.node.allowed_unsafe_sysctls,
+            strict_groups=bool(self._host.runtime_status.strict_groups),
         )
 
     def _resize_refusal(self, pod: Pod) -> Reason | None:
@@ -261,6 +267,7 @@ class Kubelet:
             images = image_manager.names_of(await self.runtime.list_images())
         except RuntimeFailure as error:
             return Readings(problem=f"container runtime is down: {error.message}")
+        self._host.runtime_status = status
         problems = []
         if status.runtime_problem:
             problems.append(f"container runtime is down: {status.runtime_problem}")
@@ -270,7 +277,11 @@ class Kubelet:
         if self._host.pleg.problem:
             problems.append(self._host.pleg.problem)
         return Readings(
-            problem=", ".join(problems), runtime_version=version.reported, images=images, handlers=status.handlers
+            problem=", ".join(problems),
+            runtime_version=version.reported,
+            images=images,
+            handlers=status.handlers,
+            strict_groups=status.strict_groups,
         )
 
     # ---- housekeeping

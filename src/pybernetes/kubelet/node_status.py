@@ -20,6 +20,7 @@ from pybernetes.api.models.core_v1 import Node, NodeAddress, NodeCondition, Node
 
 from .configuration import NodeConfiguration
 from .machine import Machine
+from .runtime import RuntimeHandler
 
 FEATURES = (
     "ExtendWebSocketsToKubelet",
@@ -40,7 +41,8 @@ class Readings:
     pid_pressure: bool = False
     runtime_version: str = ""
     images: Sequence[tuple[list[str], int]] = ()
-    handlers: Sequence[str] = ()
+    handlers: Sequence[RuntimeHandler] = ()
+    strict_groups: bool | None = None
 
 
 def labels_of(node: NodeConfiguration, machine: Machine) -> dict[str, str]:
@@ -129,7 +131,7 @@ def status_of(
     node: NodeConfiguration, machine: Machine, old: NodeStatus, readings: Readings, now: datetime
 ) -> NodeStatus:
     """Resources that others have given the node stay, whole for pods."""
-    capacity = {**old.capacity, **capacity_of(node, machine)}
+    capacity, strict = {**old.capacity, **capacity_of(node, machine)}, readings.strict_groups
     return msgspec.structs.replace(
         old,
         capacity=capacity,
@@ -150,8 +152,18 @@ def status_of(
         ),
         images=[core_v1.ContainerImage(names=names, size_bytes=size) for names, size in readings.images],
         declared_features=list(FEATURES),
-        runtime_handlers=[core_v1.NodeRuntimeHandler(name=name) for name in readings.handlers],
+        features=None if strict is None else core_v1.NodeFeatures(supplemental_groups_policy=strict),
+        runtime_handlers=[_handler(handler) for handler in readings.handlers],
     )
+
+
+def _handler(handler: RuntimeHandler) -> core_v1.NodeRuntimeHandler:
+    if handler.user_namespaces is None and handler.recursive_read_only is None:
+        return core_v1.NodeRuntimeHandler(name=handler.name)
+    features = core_v1.NodeRuntimeHandlerFeatures(
+        recursive_read_only_mounts=handler.recursive_read_only, user_namespaces=handler.user_namespaces
+    )
+    return core_v1.NodeRuntimeHandler(name=handler.name, features=features)
 
 
 def node_object(node: NodeConfiguration, machine: Machine, readings: Readings, now: datetime) -> Node:

@@ -77,6 +77,11 @@ class ObservedPod:
     def ips(self) -> tuple[str, ...]:
         return self.ready_sandbox.ips if self.ready_sandbox is not None else ()
 
+    @property
+    def handler(self) -> str:
+        """The runtime's handler that the pod was made with, "" for the default."""
+        return self.sandbox.sandbox.runtime_handler if self.sandbox is not None else ""
+
     def newest(self, name: str) -> ObservedContainer | None:
         found = self.by_name.get(name)
         return found[0] if found else None

@@ -57,6 +57,7 @@ class Reporter:
             ended=ended,
             more=[*self._resizer.conditions(pod), *self._disruption()],
             failure=self.failure,
+            recursive_read_only=bool(host.handler(observed.handler).recursive_read_only),
             share=self._resizer.share,
             old=host.statuses.get(pod.metadata.uid),
         )

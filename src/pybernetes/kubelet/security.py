@@ -64,6 +64,7 @@ def of_sandbox(pod: Pod, seccomp_root: Path) -> SandboxSecurity:
         run_as_user=context.run_as_user,
         run_as_group=context.run_as_group if context.run_as_user is not None else None,
         supplemental_groups=_groups(context),
+        strict_groups=wants_strict_groups(pod),
         seccomp=runtime.SeccompProfile("RuntimeDefault"),
         selinux=_selinux(context, NO_CONTAINER),
     )
@@ -88,6 +89,7 @@ def of_container(
         run_as_username=name,
         run_as_group=group if user is not None or name else None,
         supplemental_groups=_groups(of_pod),
+        strict_groups=wants_strict_groups(pod),
         no_new_privileges=_no_new_privileges(own),
         capabilities=_capabilities(own),
         seccomp=_seccomp(own.seccomp_profile or of_pod.seccomp_profile, seccomp_root),
@@ -139,6 +141,11 @@ def forbidden_sysctl(pod: Pod, allowed: tuple[str, ...]) -> str | None:
 
 def _covers(pattern: str, name: str) -> bool:
     return name.startswith(pattern[:-1]) if pattern.endswith("*") else name == pattern
+
+
+def wants_strict_groups(pod: Pod) -> bool:
+    """Without the groups that the image gives the user."""
+    return (pod.spec.security_context or NO_POD).supplemental_groups_policy == "Strict"
 
 
 def _groups(context: PodSecurityContext) -> tuple[int, ...]:

@@ -24,8 +24,8 @@ from .image_manager import Say, StartFailure
 from .observed import ObservedContainer, ObservedPod
 from .plan import Role, Start
 from .probes import Target
-from .runtime import Image, ImageNotPresent, Mount, RuntimeFailure, SandboxConfig
-from .volumes import Mounted, VolumeError
+from .runtime import Image, ImageNotPresent, Mount, RuntimeFailure, RuntimeHandler, SandboxConfig
+from .volumes import Mounted, VolumeError, subpath
 
 HOSTS = "/etc/hosts"
 
@@ -36,8 +36,8 @@ class SandboxFailure(Exception):
 
 async def make_sandbox(host: Host, pod: Pod, attempt: int, cgroup_parent: str) -> str:
     try:
-        _check_built(pod)
         handler = await _runtime_handler(host, pod)
+        _check_built(pod, host.handler(handler))
         config = sandbox_config(pod, host.node, attempt, host.resolver_of(pod), cgroup_parent)
         return await host.runtime.run_sandbox(config, runtime_handler=handler)
     except (RuntimeFailure, ApiError, Unreachable, OSError, ValueError) as error:
@@ -45,10 +45,12 @@ async def make_sandbox(host: Host, pod: Pod, attempt: int, cgroup_parent: str) -
         raise SandboxFailure(str(error)) from error
 
 
-def _check_built(pod: Pod) -> None:
+def _check_built(pod: Pod, handler: RuntimeHandler) -> None:
     """What a pod may ask for and this node cannot give: better no pod than one that is not what it seems."""
     if pod.spec.host_users is False:
-        raise ValueError("user namespaces (hostUsers: false) are not built")
+        whose = f'RuntimeClass handler "{handler.name}"' if handler.name else "runtime"
+        able = "this node is not built for" if handler.user_namespaces else f"{whose} does not support"
+        raise ValueError(f"can't set `spec.hostUsers: false`, {able} user namespaces")
     if pod.spec.resource_claims:
         raise ValueError("resource claims are not built")
 
@@ -122,11 +124,12 @@ async def _prepare(
         security.check_non_root(pod, container, image)
         if container.volume_devices:
             raise env.ConfigError("raw block volumes (volumeDevices) are not built")
-        environment = await env.environment(pod, container, host.objects, host.env_context(pod))
+        read = (lambda volume, path: subpath.read(mounted[volume].path, path)) if host.runtime.runs_processes else None
+        environment = await env.environment(pod, container, host.objects, host.env_context(pod, read))
         mounts: list[Mount] = []
         if host.runtime.runs_processes:
             host.volumes.forget_subpaths(pod.metadata.uid, container.name)
-            mounts = host.volumes.container_mounts(pod, container, mounted, environment)
+            mounts = host.volumes.container_mounts(pod, container, mounted, environment, host.handler(observed.handler))
             mounts += _own_files(host, pod, container, start.restart_count, {mount.container_path for mount in mounts})
     except (env.ConfigError, VolumeError, ApiError, Unreachable, OSError) as error:
         say("Warning", "Failed", f"Error: {error}")

@@ -38,6 +38,8 @@ class StatusContext:
     """Conditions about a resize; those of an earlier one are dropped."""
     failure: Reason | None = None
     """The node itself has given the pod up: evicted, rejected, past its deadline."""
+    recursive_read_only: bool = False
+    """Whether the runtime can make what is mounted below a read-only mount read-only, too."""
     share: PodShare | None = None
     """What the whole pod has of the node, where that is told."""
     old: PodStatus | None = None

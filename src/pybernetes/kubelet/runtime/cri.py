@@ -123,7 +123,7 @@ class CriRuntime:
 
     async def status(self) -> RuntimeStatus:
         answer = await self._call("Status", self._runtime.Status, pb.StatusRequest())
-        return cri_convert.runtime_status(answer.status.conditions, answer.runtime_handlers)
+        return cri_convert.runtime_status(answer)
 
     async def update_pod_cidr(self, cidr: str) -> None:
         config = pb.RuntimeConfig(network_config=pb.NetworkConfig(pod_cidr=cidr))

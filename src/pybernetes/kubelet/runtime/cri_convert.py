@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from pybernetes.kubelet.runtime import cri_v1_pb2 as pb
@@ -80,6 +79,7 @@ def _sandbox_security(security: t.SandboxSecurity) -> pb.LinuxSandboxSecurityCon
         namespace_options=_namespaces(security.namespaces),
         readonly_rootfs=security.read_only_root,
         supplemental_groups=security.supplemental_groups,
+        supplemental_groups_policy=pb.Strict if security.strict_groups else pb.Merge,
         privileged=security.privileged,
         seccomp=_profile(security.seccomp),
         run_as_user=_optional(security.run_as_user),
@@ -120,6 +120,7 @@ def _mount(mount: t.Mount) -> pb.Mount:
         container_path=mount.container_path,
         host_path=mount.host_path,
         readonly=mount.read_only,
+        recursive_read_only=mount.recursive_read_only,
         selinux_relabel=mount.selinux_relabel,
         propagation=_PROPAGATION[mount.propagation],
     )
@@ -155,6 +156,7 @@ def _container_security(security: t.ContainerSecurity) -> pb.LinuxContainerSecur
         run_as_group=_optional(security.run_as_group),
         readonly_rootfs=security.read_only_root,
         supplemental_groups=security.supplemental_groups,
+        supplemental_groups_policy=pb.Strict if security.strict_groups else pb.Merge,
         no_new_privs=security.no_new_privileges,
         masked_paths=DEFAULT_MASKED_PATHS if masked is None else masked,
         readonly_paths=DEFAULT_READ_ONLY_PATHS if read_only is None else read_only,
@@ -291,7 +293,12 @@ def container_status(message: pb.ContainerStatus) -> t.ContainerStatus:
         mounts=tuple(_mount_status(mount) for mount in message.mounts),
         log_path=message.log_path,
         resources=_resources(message.resources.linux) if message.resources.HasField("linux") else None,
+        user=_user(message.user.linux) if message.user.HasField("linux") else None,
     )
+
+
+def _user(message: pb.LinuxContainerUser) -> t.ContainerUser:
+    return t.ContainerUser(message.uid, message.gid, tuple(message.supplemental_groups))
 
 
 def _mount_status(message: pb.Mount) -> t.Mount:
@@ -363,14 +370,22 @@ def container_stats(message: pb.ContainerStats) -> t.ContainerStats:
     )
 
 
-def runtime_status(conditions: Iterable[pb.RuntimeCondition], handlers: Iterable[pb.RuntimeHandler]) -> t.RuntimeStatus:
+def runtime_status(message: pb.StatusResponse) -> t.RuntimeStatus:
     problems = {
         condition.type: f"{condition.reason}: {condition.message}".strip(": ") or "not ready"
-        for condition in conditions
+        for condition in message.status.conditions
         if not condition.status
     }
     return t.RuntimeStatus(
         runtime_problem=problems.get("RuntimeReady", ""),
         network_problem=problems.get("NetworkReady", ""),
-        handlers=tuple(handler.name for handler in handlers),
+        handlers=tuple(_handler(handler) for handler in message.runtime_handlers),
+        strict_groups=message.features.supplemental_groups_policy if message.HasField("features") else None,
     )
+
+
+def _handler(message: pb.RuntimeHandler) -> t.RuntimeHandler:
+    if not message.HasField("features"):
+        return t.RuntimeHandler(message.name)
+    features = message.features
+    return t.RuntimeHandler(message.name, features.recursive_read_only_mounts, features.user_namespaces)

@@ -44,9 +44,6 @@ class Stream(enum.Enum):
     STDERR = "stderr"
 
 
-# ---- what is asked for -------------------------------------------------------------------------------------------
-
-
 @dataclass(frozen=True, slots=True)
 class DnsConfig:
     servers: tuple[str, ...] = ()
@@ -102,6 +99,7 @@ class SandboxSecurity:
     run_as_user: int | None = None
     run_as_group: int | None = None
     supplemental_groups: tuple[int, ...] = ()
+    strict_groups: bool = False
     seccomp: SeccompProfile = SeccompProfile("RuntimeDefault")
     selinux: SELinuxOptions | None = None
 
@@ -117,6 +115,7 @@ class ContainerSecurity:
     run_as_username: str = ""
     run_as_group: int | None = None
     supplemental_groups: tuple[int, ...] = ()
+    strict_groups: bool = False
     no_new_privileges: bool = False
     capabilities: Capabilities = Capabilities()
     seccomp: SeccompProfile = SeccompProfile()
@@ -155,6 +154,7 @@ class Mount:
     read_only: bool = False
     propagation: MountPropagation = MountPropagation.PRIVATE
     selinux_relabel: bool = False
+    recursive_read_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,9 +227,6 @@ class Credentials:
     registry_token: str = ""
 
 
-# ---- what is answered --------------------------------------------------------------------------------------------
-
-
 @dataclass(frozen=True, slots=True)
 class Version:
     """`runtime_version` as a node reports it is `<name>://<version>`: see `Version.reported`."""
@@ -244,12 +241,20 @@ class Version:
 
 
 @dataclass(frozen=True, slots=True)
+class RuntimeHandler:
+    name: str
+    recursive_read_only: bool | None = None
+    user_namespaces: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class RuntimeStatus:
-    """Empty problems mean ready; otherwise the text says why not."""
+    """Empty problems mean ready, otherwise the text says why not; what a runtime does not tell of itself is None."""
 
     runtime_problem: str = ""
     network_problem: str = ""
-    handlers: tuple[str, ...] = ()
+    handlers: tuple[RuntimeHandler, ...] = ()
+    strict_groups: bool | None = None
 
     @property
     def ready(self) -> bool:
@@ -300,6 +305,13 @@ class Container:
 
 
 @dataclass(frozen=True, slots=True)
+class ContainerUser:
+    uid: int
+    gid: int
+    groups: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ContainerStatus:
     """`reason` is the runtime's: Completed, Error, OOMKilled, ContainerCannotRun …; `log_path` is absolute."""
 
@@ -320,6 +332,7 @@ class ContainerStatus:
     mounts: tuple[Mount, ...] = ()
     log_path: str = ""
     resources: Resources | None = None
+    user: ContainerUser | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,14 +11,15 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
-from pybernetes.api.models.core_v1 import Container, Pod
+from pybernetes.api.models.core_v1 import Container, Pod, VolumeMount
 
 from .. import expansion, links
 from ..configuration import Paths
-from ..container_config import mount_of
-from ..runtime import Mount
+from ..container_config import mount_of, recursively_read_only
+from ..runtime import Mount, RuntimeHandler
 from . import subpath, type_of
 from .mounter import Mounter
 from .volume import Mounted, VolumeContext, VolumeError
@@ -52,7 +53,12 @@ class Volumes:
         return mounted
 
     def container_mounts(
-        self, pod: Pod, container: Container, mounted: Mapping[str, Mounted], environment: Mapping[str, str]
+        self,
+        pod: Pod,
+        container: Container,
+        mounted: Mapping[str, Mounted],
+        environment: Mapping[str, str],
+        handler: RuntimeHandler,
     ) -> list[Mount]:
         """What the container sees of the volumes; sub-paths are bound so that they cannot lead elsewhere."""
         mounts: list[Mount] = []
@@ -60,15 +66,15 @@ class Volumes:
             volume = mounted.get(wanted.name)
             if volume is None:
                 raise VolumeError(f'volume "{wanted.name}" of container "{container.name}" is not mounted')
-            if wanted.recursive_read_only == "Enabled":
-                raise VolumeError(f'volume "{wanted.name}": the runtime cannot mount recursively read-only')
+            recursive = _recursive(wanted, handler)
             path = volume.path
             part = self._subpath(wanted.sub_path, wanted.sub_path_expr, environment)
             if part:
                 target = self._paths.subpath(pod.metadata.uid, wanted.name, container.name, index)
                 path = subpath.bind(self._mounter, path, part, target)
             read_only = bool(wanted.read_only) or volume.read_only
-            mounts.append(mount_of(path, wanted.mount_path, read_only, wanted.mount_propagation))
+            mount = mount_of(path, wanted.mount_path, read_only, wanted.mount_propagation)
+            mounts.append(replace(mount, recursive_read_only=recursive))
         return mounts
 
     def _subpath(self, plain: str, expression: str, environment: Mapping[str, str]) -> str:
@@ -108,3 +114,11 @@ class Volumes:
             return sorted(entry.name for entry in entries if entry.name not in wanted)
         except FileNotFoundError:
             return []
+
+
+def _recursive(wanted: VolumeMount, handler: RuntimeHandler) -> bool:
+    """Whether what is mounted below is read-only, too."""
+    if wanted.recursive_read_only == "Enabled" and not handler.recursive_read_only:
+        why = "requested recursive read-only mode, but it is not supported by the runtime"
+        raise VolumeError(f'failed to resolve recursive read-only mode: volume "{wanted.name}" {why}')
+    return recursively_read_only(wanted, handler)

@@ -14,6 +14,8 @@ from pathlib import Path, PurePosixPath
 from .mounter import Mounter
 from .volume import VolumeError
 
+_FLAGS = os.O_NOFOLLOW | os.O_CLOEXEC
+
 
 def bind(mounter: Mounter, volume: Path, subpath: str, target: Path) -> Path:
     """Binds `volume/subpath`, made as a directory where it is missing, to `target`; answers what to mount."""
@@ -35,6 +37,21 @@ def bind(mounter: Mounter, volume: Path, subpath: str, target: Path) -> Path:
     return target
 
 
+def read(volume: Path, path: str) -> str:
+    """The text of a file inside the volume."""
+    _check(path)
+    root, wanted = _inside(volume, path)
+    descriptor = os.open(root, _FLAGS | os.O_RDONLY | os.O_DIRECTORY)
+    for part in wanted.relative_to(root).parts:
+        try:
+            following = os.open(part, _FLAGS | os.O_RDONLY | os.O_NONBLOCK, dir_fd=descriptor)
+        finally:
+            os.close(descriptor)
+        descriptor = following
+    with open(descriptor, encoding="utf-8", errors="surrogateescape") as file:
+        return file.read()
+
+
 def _check(subpath: str) -> None:
     if subpath.startswith("/"):
         raise VolumeError(f"error SubPath `{subpath}` must not be an absolute path")
@@ -44,24 +61,29 @@ def _check(subpath: str) -> None:
 
 def _open_inside(volume: Path, subpath: str) -> int:
     """A descriptor of the sub-path. Links are resolved first, then the result is walked without following any."""
-    root = Path(os.path.realpath(volume))
-    if root.is_file():
-        raise VolumeError(f"subPath {subpath!r}: the volume is a file")
-    wanted = Path(os.path.realpath(root / subpath))
-    if wanted != root and root not in wanted.parents:
-        raise VolumeError(f"subPath {subpath!r} leads out of the volume")
-    flags = os.O_NOFOLLOW | os.O_CLOEXEC
+    root, wanted = _inside(volume, subpath)
     mode = stat.S_IMODE(root.stat().st_mode)
-    descriptor = os.open(root, flags | os.O_RDONLY | os.O_DIRECTORY)
+    descriptor = os.open(root, _FLAGS | os.O_RDONLY | os.O_DIRECTORY)
     for part in wanted.relative_to(root).parts:
         try:
-            following = _open_or_make(part, descriptor, flags, mode)
+            following = _open_or_make(part, descriptor, _FLAGS, mode)
         except OSError as error:
             raise VolumeError(f"failed to prepare subPath {subpath!r}: {error}") from error
         finally:
             os.close(descriptor)
         descriptor = following
     return descriptor
+
+
+def _inside(volume: Path, subpath: str) -> tuple[Path, Path]:
+    """The volume and the part of it with all links resolved."""
+    root = Path(os.path.realpath(volume))
+    if root.is_file():
+        raise VolumeError(f"subPath {subpath!r}: the volume is a file")
+    wanted = Path(os.path.realpath(root / subpath))
+    if wanted != root and root not in wanted.parents:
+        raise VolumeError(f"subPath {subpath!r} leads out of the volume")
+    return root, wanted
 
 
 def _open_or_make(name: str, parent: int, flags: int, mode: int) -> int:
