@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from pybernetes.api.digits import shown_float
+from pybernetes.api.digits import WholeFraction, shown_float
 from pybernetes.api.markup import escaped
 from pybernetes.api.names import (
     in_range,
@@ -229,9 +229,15 @@ def _escaped(letter: str) -> str:
 def _shown(value: Any) -> str:
     if isinstance(value, str):
         return quoted(value)
-    if isinstance(value, float):
-        return shown_float(value)
-    return escaped(msgspec.json.encode(value).decode())
+    if isinstance(value, float | WholeFraction) or (value.__class__ is int and not -_INT64 <= value < _INT64):
+        return shown_float(float(value))
+    return escaped(_encode(value).decode())
+
+
+_INT64 = 1 << 63
+"""Numbers beyond it are fractions in Go."""
+_encode = msgspec.json.Encoder(enc_hook=int).encode
+"""Knows whole fractions."""
 
 
 def required(path: FieldPath | str, detail: str = "") -> FieldError:

@@ -16,7 +16,9 @@ from functools import cache
 
 from msgspec.structs import replace
 
+from pybernetes.api import errors
 from pybernetes.api.clock import Clock
+from pybernetes.api.errors import ApiError
 from pybernetes.api.kinds import KindInfo
 from pybernetes.api.patch.apply import Author, updated
 from pybernetes.api.patch.field_set import Path, difference, fields_at, has, union
@@ -28,7 +30,7 @@ from pybernetes.apiserver.admission.contract import Attributes, Judge, Kind
 from pybernetes.apiserver.answers import media_answer
 from pybernetes.apiserver.applying import applied, read_configuration
 from pybernetes.apiserver.columns import AGE, NAME
-from pybernetes.apiserver.decoding import conform, decode
+from pybernetes.apiserver.decoding import Decoded, conform, decode
 from pybernetes.apiserver.http import ApiRequest, ApiResponse
 from pybernetes.apiserver.negotiation import Shown, media_of
 from pybernetes.apiserver.objects import StoredObject

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from pybernetes.api.digits import shown_float
 from pybernetes.api.fields import quoted
 from pybernetes.api.patch.error import PatchError
 from pybernetes.api.patch.field_set import shown_step
@@ -125,8 +126,15 @@ def go_text(value: Any) -> str:
             return f"[{' '.join(map(go_text, value))}]"
         case dict():
             return f"map[{' '.join(f'{name}:{go_text(item)}' for name, item in sorted(value.items()))}]"
+        case float():
+            return shown_float(value)
+        case int() if not -_INT64 <= value < _INT64:
+            return shown_float(float(value))
         case _:
             return str(value)
+
+
+_INT64 = 1 << 63
 
 
 def go_syntax(value: Any) -> str:

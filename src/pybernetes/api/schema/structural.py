@@ -173,9 +173,16 @@ def _read_identity(value: Document, place: Place | None, unknown: list[str]) -> 
             kept[_METADATA], found = _read_metadata(value[_METADATA], present=True)
         except DecodeError as error:
             where = FieldPath(path_of(place, _METADATA))
-            raise DecodeError(str(invalid(where, value[_METADATA], str(error)))) from error
+            raise DecodeError(str(invalid(where, _in_order(value[_METADATA]), str(error)))) from error
         unknown += [path_of(place, path) for path in found]
     return kept
+
+
+def _in_order(value: Any) -> Any:
+    """With the keys of maps as Go writes them."""
+    if isinstance(value, dict):
+        return {name: _in_order(value[name]) for name in sorted(value)}
+    return [_in_order(one) for one in value] if isinstance(value, list) else value
 
 
 def _list_reader(schema: Schema, drops: Drops) -> Reader:
