@@ -17,7 +17,7 @@ def start(root: Path, listing: Path) -> Settings:
     with neighbours.alone(listing):
         others = neighbours.others(root, listing)
         neighbours.enlist(root, listing)
-        settings = claims.kubelet_port(claims.addresses(Settings(), others), others)
+        settings = claims.kubelet_port(claims.addresses(Settings(), others, []), others)
         Layout(root).write_settings(settings)
     return settings
 

@@ -71,12 +71,12 @@ def test_what_was_started_is_found_whatever_was_chosen_since(tmp_path: Path) -> 
 
 def test_clusters_have_different_ranges_for_their_nodes_and_keep_them() -> None:
     asked = Settings(nodes=2)
-    first = claims.node_network(asked, [])
-    second = claims.node_network(asked, [first])
+    first = claims.node_network(asked, [], [])
+    second = claims.node_network(asked, [first], [])
     assert first.node_network != second.node_network
-    assert claims.node_network(second, [first]) == second
-    assert claims.node_network(Settings(), []).node_network == ""
-    assert claims.node_network(Settings(runtime="hollow", nodes=2), []).node_network == ""
+    assert claims.node_network(second, [first], []) == second
+    assert claims.node_network(Settings(), [], []).node_network == ""
+    assert claims.node_network(Settings(runtime="hollow", nodes=2), [], []).node_network == ""
 
 
 def test_names_of_devices_fit_and_differ_from_node_to_node() -> None:

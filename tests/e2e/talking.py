@@ -108,12 +108,10 @@ def misled(space: Space, by: str, wanted: Iterable[tuple[str, str, int, set[str]
     return space.kubectl("exec", by, "--", "php", "-r", _CALL + _FIND, "--", asked, str(PATIENCE))
 
 
-def wait_until_asked(
-    space: Space, expected: set[str], host: str, port: int, *, protocol: str = "tcp", by: str = "asker"
-) -> None:
+def wait_until_asked(space: Space, expected: set[str], host: str, port: int, *, protocol: str = "tcp") -> None:
     """Until a dozen connections find just those servers."""
     count = 1 if len(expected) == 1 else 16
     space.cluster.until(
-        f"{expected} at {host}:{port}/{protocol} by {by}",
-        lambda: set(ask(space, host, port, protocol=protocol, count=count, by=by)) == expected,
+        f"{expected} at {host}:{port}/{protocol}",
+        lambda: set(ask(space, host, port, protocol=protocol, count=count)) == expected,
     )

@@ -19,7 +19,7 @@ import pytest
 from e2e import machine
 from e2e.cluster import PROGRAMS, UserCluster, free_port
 from e2e.space import Manifest, Space, container, pod, service, stay
-from e2e.talking import DATAGRAMS, HTTP, ask, asker, misled, server, wait_until_asked
+from e2e.talking import DATAGRAMS, HTTP, ask, asker, misled, server
 
 pytestmark = pytest.mark.node
 
@@ -165,15 +165,16 @@ def test_a_pod_sees_who_asks_and_a_local_policy_keeps_to_its_node(pair: UserClus
     room.apply(service("web", "web", ports=PORTS[:1], type="NodePort", externalTrafficPolicy="Local"))
     room.start(on(second, server("web")), on(first, asker("host-one", hostNetwork=True)), on(first, asker("from-one")))
     number = int(room.get("service", "web")["spec"]["ports"][0]["nodePort"])
-    wait_until_asked(room, {"web"}, there, number, by="host-one")
+    direct = room.address("web"), HTTP
+    assert misled(room, "host-one", [("tcp", there, number, {"web"})]) == ""
+    assert misled(room, "from-one", [("tcp", *direct, {"web"}), ("tcp", "web", 80, {"web"})]) == ""
     page = '-r echo(file_get_contents("http://%s:%s/clientip"));'
     for asking, url, source in (
-        ("from-one", (room.address("web"), HTTP), room.address("from-one")),
+        ("from-one", direct, room.address("from-one")),
         ("host-one", (there, number), here),
     ):
         seen = room.kubectl("exec", asking, "--", "php", page % url)
         assert seen.rpartition(":")[0] == source
-    wait_until_asked(room, {"web"}, "web", 80, by="from-one")
     room.start(on(second, asker("host-two", hostNetwork=True)))
     assert ask(room, here, number, by="host-two") == ["failed"]
 
@@ -212,7 +213,7 @@ def test_pods_in_a_nodes_own_network_have_its_name_and_its_ports(pair: UserClust
     room.start(asker())
     for node in nodes_of(pair):
         assert room.address(f"at-{node['metadata']['name']}") == address_of(node)
-        wait_until_asked(room, {node["metadata"]["name"]}, address_of(node), number)
+        assert misled(room, "asker", [("tcp", address_of(node), number, {node["metadata"]["name"]})]) == ""
 
 
 # ---- what happens to one leaves the other alone
@@ -280,7 +281,7 @@ def test_after_everything_was_killed_both_nodes_come_back_and_down_leaves_nothin
 
         pair.until(f"a new container on {node}", replaced)
     space.start(on(first, asker()), on(second, server("web")))
-    wait_until_asked(space, {"web"}, space.address("web"), HTTP)
+    assert misled(space, "asker", [("tcp", space.address("web"), HTTP, {"web"})]) == ""
     traces |= machine.traces_of(pair)
     machine.kill_everything(pair)
     pair.p8s("down")

@@ -122,6 +122,15 @@ def test_a_container_in_back_off_waits_and_shows_how_it_ended() -> None:
     assert status.restart_count == 2
 
 
+def test_a_container_that_is_not_started_again_shows_how_its_start_failed() -> None:
+    reasons = {"main": Reason("RunContainerError", "no such file")}
+    report = observed(exited("main", 128))
+    status = status_of(declared(restart_policy="Never"), report, context(reasons=reasons))
+    assert status.phase == "Failed"
+    assert status.container_statuses[0].state.terminated is not None
+    assert status.container_statuses[0].state.terminated.exit_code == 128
+
+
 def test_a_running_container_shows_how_the_one_before_it_ended() -> None:
     report = observed(seen("main", restarts=1), exited("main", 5))
     (status,) = status_of(declared(), report, context()).container_statuses

@@ -26,12 +26,13 @@ NODE_NETWORK = "10.120.0.0/24"
 CLAIM = "pybernetes-cluster"
 MOST_CLUSTERS = 10
 
+Addresses = list[ipaddress.IPv4Address]
 
-def addresses(settings: Settings, others: Sequence[Settings]) -> Settings:
-    """The settings of a new cluster with address ranges that nothing on this machine uses."""
+
+def addresses(settings: Settings, others: Sequence[Settings], taken: Addresses) -> Settings:
+    """The settings of a new cluster with address ranges that neither others nor the machine's own addresses use."""
     if settings.runtime != "containerd":
         return settings
-    taken = _own_addresses()
     real = [one for one in others if one.runtime == settings.runtime]
     reserved = [ipaddress.IPv4Network(cidr) for one in real for cidr in (one.pod_cidr, one.first_service_cidr)]
     for shift in range(MOST_CLUSTERS):
@@ -43,11 +44,10 @@ def addresses(settings: Settings, others: Sequence[Settings]) -> Settings:
     raise Problem("every address range for pods is in use on this machine", "remove clusters with `p8s down --purge`")
 
 
-def node_network(settings: Settings, others: Sequence[Settings]) -> Settings:
+def node_network(settings: Settings, others: Sequence[Settings], taken: Addresses) -> Settings:
     """The settings with a range for the addresses of several nodes, where there are several; it is chosen once."""
     if settings.node_network or not settings.further_nodes:
         return settings
-    taken = _own_addresses()
     reserved = [ipaddress.IPv4Network(one.node_network) for one in others if one.node_network]
     for shift in range(MOST_CLUSTERS):
         network = _shifted(NODE_NETWORK, shift)
@@ -86,7 +86,8 @@ def _shifted(cidr: str, shift: int) -> ipaddress.IPv4Network:
     return ipaddress.IPv4Network((int(network.network_address) + shift * network.num_addresses, network.prefixlen))
 
 
-def _own_addresses() -> list[ipaddress.IPv4Address]:
+def own_addresses() -> Addresses:
+    """Those of this machine's devices."""
     import psutil
 
     found = (one for device in psutil.net_if_addrs().values() for one in device)

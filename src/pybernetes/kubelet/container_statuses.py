@@ -46,7 +46,7 @@ def of(pod: Pod, observed: ObservedPod, context: StatusContext, old: PodStatus) 
     spec = pod.spec
     restarting = restart_rules.wants_restart_of_all(pod, observed, old)
     initialized = any(observed.newest(container.name) is not None for container in spec.containers)
-    view = _View(observed, context, "PodInitializing" if spec.init_containers else "ContainerCreating", restarting)
+    view = _View(pod, observed, context, "PodInitializing" if spec.init_containers else "ContainerCreating", restarting)
     init = view.statuses(spec.init_containers, old.init_container_statuses)
     main = view.statuses(spec.containers, old.container_statuses)
     ephemeral = [ephemeral_as_container(pod, one.name) for one in spec.ephemeral_containers]
@@ -79,6 +79,7 @@ def _ready_when_done(status: ContainerStatus) -> ContainerStatus:
 class _View:
     """What the containers of a pod are looked at with; `restarting` says that all are taken away to begin anew."""
 
+    pod: Pod
     observed: ObservedPod
     context: StatusContext
     waiting: str
@@ -92,7 +93,8 @@ class _View:
         found = self.observed.by_name.get(container.name, ())
         status = self._reported(container, found, old) if found else self._absent(container, old)
         reason = self.context.reasons.get(container.name)
-        if reason is not None and not self.context.ended and not (found and found[0].running):
+        due = restart_rules.restarts(self.pod, container, found[0] if found else None)
+        if reason is not None and due and not self.context.ended:
             status = _to_wait(status, reason)
         return msgspec.structs.replace(status, volume_mounts=self._volume_mounts(container))
 

@@ -20,7 +20,7 @@ from pybernetes.api.models.core_v1 import Container, Pod
 from . import backoff
 from .backoff import Backoff
 from .observed import ObservedContainer, ObservedPod
-from .restart_rules import should_restart
+from .restart_rules import restarts, should_restart
 from .runtime import ContainerState
 from .runtime.labels import CONTAINER_HASH
 
@@ -254,17 +254,6 @@ def _unfit(container: Container, found: ObservedContainer, health: Health) -> st
 
 def _kill_for(found: ObservedContainer, probe: str, restart: bool) -> Kill:
     return Kill(found.id, found.name, f"Container {found.name} failed {probe} probe, will be restarted", restart)
-
-
-def restarts(pod: Pod, container: Container, found: ObservedContainer | None) -> bool:
-    """Whether a container that does not run should."""
-    if pod.metadata.deletion_timestamp is not None:
-        return False
-    if found is None or found.status.state in (ContainerState.CREATED, ContainerState.UNKNOWN):
-        return True
-    if found.running:
-        return False
-    return should_restart(pod, container, found.status.exit_code)
 
 
 def _start(

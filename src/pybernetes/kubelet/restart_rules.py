@@ -4,7 +4,7 @@ Guarantees  Pure. The first rule that fits the exit code decides, then the conta
             A pod whose container ended with a rule that says so loses all its containers, those that are to blame last,
             and begins anew in the same sandbox, with its init containers and without a pause.
 Follows     pkg/api/v1/pod/util.go (ContainerShouldRestart) and pkg/kubelet/container/helpers.go
-            (ShouldAllContainersRestart).
+            (ShouldContainerBeRestarted, ShouldAllContainersRestart).
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from pybernetes.api.models.core_v1 import (
 )
 
 from .observed import ObservedContainer, ObservedPod
+from .runtime import ContainerState
 
 RESTARTING = "AllContainersRestarting"
 REMOVED_REASON = "RestartingAllContainers"
@@ -39,6 +40,17 @@ def should_restart(pod: Pod, container: Container, exit_code: int) -> bool:
             return True
     policy = container.restart_policy or pod.spec.restart_policy or "Always"
     return policy == "Always" or (policy == "OnFailure" and exit_code != 0)
+
+
+def restarts(pod: Pod, container: Container, found: ObservedContainer | None) -> bool:
+    """Whether a container that does not run should."""
+    if pod.metadata.deletion_timestamp is not None:
+        return False
+    if found is None or found.status.state in (ContainerState.CREATED, ContainerState.UNKNOWN):
+        return True
+    if found.running:
+        return False
+    return should_restart(pod, container, found.status.exit_code)
 
 
 def may_restart_all(pod: Pod) -> bool:

@@ -118,10 +118,10 @@ def claims_are_right(world: World) -> Iterable[str]:
     for claim in world.all(core_v1.PersistentVolumeClaim):
         name = claim.metadata.name
         names.add(name)
-        owned = claim.metadata.owner_references
-        if meta.is_being_deleted(claim) and name not in used and not owned:
+        owned, deleted = claim.metadata.owner_references, claim.metadata.deletion_timestamp is not None
+        if deleted and name not in used and not owned:
             yield f"{name} is not used and does not end"
-        if not meta.is_being_deleted(claim) and "kubernetes.io/pvc-protection" not in claim.metadata.finalizers:
+        if not deleted and "kubernetes.io/pvc-protection" not in claim.metadata.finalizers:
             yield f"{name} is not protected"
     for pod in world.all(core_v1.Pod):
         has_scratch = any(volume.ephemeral for volume in pod.spec.volumes)

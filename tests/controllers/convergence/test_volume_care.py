@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from controllers.convergence.histories import History, properties
 from controllers.convergence.world import Step, World
-from pybernetes.api import meta, quantity, storage
+from pybernetes.api import quantity, storage
 from pybernetes.api.models import core_v1, storage_v1
 
 Claim, Volume, Class = core_v1.PersistentVolumeClaim, core_v1.PersistentVolume, storage_v1.VolumeAttributesClass
@@ -126,9 +126,9 @@ def used_classes_stay(world: World, step: Step) -> None:
 def classes_are_right(world: World) -> Iterable[str]:
     for one in world.all(Class):
         name, used = one.metadata.name, bool(_users(world, one.metadata.name))
-        if meta.is_being_deleted(one) and not used:
+        if one.metadata.deletion_timestamp is not None and not used:
             yield f"{name} is not used and does not end"
-        if not meta.is_being_deleted(one) and "kubernetes.io/vac-protection" not in one.metadata.finalizers:
+        if one.metadata.deletion_timestamp is None and "kubernetes.io/vac-protection" not in one.metadata.finalizers:
             yield f"{name} is not protected"
 
 

@@ -151,11 +151,11 @@ def start_alone(layout: Layout, settings: Settings) -> str:
 
 def claimed(layout: Layout, settings: Settings) -> Settings:
     """The settings with what this cluster alone may use on this machine."""
-    others = neighbours.others(layout.root)
+    others, taken = neighbours.others(layout.root), claims.own_addresses()
     neighbours.enlist(layout.root)
     if layout.read_settings() is None:
-        settings = claims.addresses(settings, others)
-    settings = claims.node_network(settings, others)
+        settings = claims.addresses(settings, others, taken)
+    settings = claims.node_network(settings, others, taken)
     settings = claims.secure_ports(claims.kubelet_port(settings, others), others)
     return claims.claim(layout, settings)
 
